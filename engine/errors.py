@@ -1,0 +1,62 @@
+"""What can go wrong, in words for people.
+
+Every error that a user can cause is an `OnnxscopeError`: one sentence that names what was wrong and
+what was expected. The command line prints it and exits with code 2; a library user catches it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OnnxscopeError(ValueError):
+    """Base of all errors that the user's input can cause."""
+
+
+class ModelError(OnnxscopeError):
+    """A model or weights file that is missing, damaged, of another kind, or not supported."""
+
+
+class LayerError(OnnxscopeError):
+    """A layer, branch, channel or position that the model does not have."""
+
+
+class TargetError(OnnxscopeError):
+    """A target or objective that cannot be read or does not fit the layer."""
+
+
+class OperatorError(OnnxscopeError):
+    """An operator, or an attribute of it, that no gradient rule handles."""
+
+
+class InputError(OnnxscopeError):
+    """A picture, size, preprocessing or parameter that does not fit."""
+
+
+class ProviderError(OnnxscopeError):
+    """An execution provider that is not there, or does not work."""
+
+
+class DownloadError(OnnxscopeError):
+    """A published file that could not be fetched or does not have the expected content."""
+
+
+class OutputError(OnnxscopeError):
+    """A file or folder that cannot be written."""
+
+
+def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
+    """A clause that suggests the names closest to a misspelt one.
+
+    Returns:
+        `"; did you mean 'mixed4a' or 'mixed4b'?"`, or an empty string where nothing is close.
+    """
+    candidates = list(names)
+    by_folded = {candidate.casefold(): candidate for candidate in candidates}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=count, cutoff=0.5)
+    quoted = [repr(by_folded[match]) for match in close]
+    if not quoted:
+        return ""
+    listed = quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + " or " + quoted[-1]
+    return f"; did you mean {listed}?"
