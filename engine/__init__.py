@@ -1,0 +1,1 @@
+"""Feature visualization for any ONNX model."""

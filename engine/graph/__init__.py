@@ -1,0 +1,1 @@
+"""ONNX graphs: building, loading, naming, cutting."""

@@ -1,0 +1,253 @@
+"""The one way to write nodes: append them to a graph and know their types at once.
+
+A `Builder` owns one `onnx_ir.Graph`. Each node that it appends is checked against the operator's
+schema and its output types and shapes are inferred there and then (some 30 µs a node), so that a
+mistake raises where it is made and every value has a shape when a gradient rule asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnx_ir as ir
+from onnx import defs, shape_inference
+
+from ..errors import ModelError, OperatorError
+from .tensor import Tensor
+
+OPSET = 18
+"""The opset that graphs are written in: the lowest with every operator that the engine needs.
+
+From opset 22 on, ONNX Runtime 1.31 lacks CUDA kernels for MaxPool and others.
+"""
+
+IR_VERSION = 9
+"""The IR version of written models; old enough for every runtime that reads opset 18."""
+
+# Constants up to this size take part in shape inference (the target of a Reshape, a Slice's ends).
+_SHAPE_DATA_LIMIT = 64
+
+AttributeValue = int | float | str | Sequence[int] | Sequence[float] | np.ndarray
+
+
+class _Append(Protocol):
+    def __call__(self, *inputs: Tensor | None, **attributes: Any) -> Tensor: ...
+
+
+class Operators:
+    """Operators as methods: `op.Conv(x, w, strides=[2, 2])` appends a node, gives its output."""
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+
+    def __getattr__(self, op_type: str) -> _Append:
+        def append(*inputs: Tensor | None, **attributes: Any) -> Tensor:
+            return self._builder.append(op_type, inputs, attributes)[0]
+
+        return append
+
+    def constant(self, data: npt.ArrayLike, dtype: npt.DTypeLike = None) -> Tensor:
+        """A constant of the graph (see `Builder.constant`)."""
+        return self._builder.constant(data, dtype)
+
+
+class Builder:
+    """Appends nodes to one graph in topological order.
+
+    Attributes:
+        graph: The graph under construction.
+        op: Its operators as methods (see `Operators`).
+        opset: Version of the standard operator set that the nodes are written in.
+    """
+
+    def __init__(self, name: str = "onnxscope", opset: int = OPSET) -> None:
+        self.opset = opset
+        self.graph = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name=name)
+        self.op = Operators(self)
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
+        self._protos: dict[ir.Value, onnx.TypeProto] = {}
+        self._names: set[str] = set()
+
+    # Values -------------------------------------------------------------------------------------
+
+    def input(self, name: str, shape: Sequence[int | str | None], dtype: npt.DTypeLike) -> Tensor:
+        """Declare a graph input; a string in `shape` is a symbolic dimension."""
+        value = ir.Value(
+            name=self.unique_name(name),
+            shape=ir.Shape(shape),
+            type=ir.TensorType(ir.DataType.from_numpy(np.dtype(dtype))),
+        )
+        self.graph.inputs.append(value)
+        return Tensor(self, value)
+
+    def constant(self, data: npt.ArrayLike, dtype: npt.DTypeLike = None, name: str = "") -> Tensor:
+        """Store an array as an initializer; equal small constants share one."""
+        array = np.array(data, dtype, order="C")
+        if name or array.nbytes > 4096:
+            return self.initializer(ir.tensor(array), name or "constant")
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = self.initializer(ir.tensor(array), "constant")
+        return self._constants[key]
+
+    def initializer(self, tensor: ir.TensorProtocol, name: str) -> Tensor:
+        """Register an existing tensor (not copied) as an initializer."""
+        value = ir.Value(
+            name=self.unique_name(name),
+            shape=ir.Shape(tensor.shape),
+            type=ir.TensorType(tensor.dtype),
+            const_value=tensor,
+        )
+        self.graph.register_initializer(value)
+        return Tensor(self, value)
+
+    def output(self, name: str, tensor: Tensor) -> Tensor:
+        """Declare a graph output under this very name."""
+        value = tensor.value
+        if value.is_graph_input() or value.is_initializer() or value.is_graph_output():
+            value = self.op.Identity(tensor).value
+        if value.name != name:
+            if name in self._names:
+                raise ModelError(f"the graph has already a value called {name!r}")
+            self._names.discard(value.name or "")
+            self._names.add(name)
+            value.name = name
+        self.graph.outputs.append(value)
+        return Tensor(self, value)
+
+    # Nodes --------------------------------------------------------------------------------------
+
+    def append(
+        self,
+        op_type: str,
+        inputs: Sequence[Tensor | None],
+        attributes: Mapping[str, AttributeValue | ir.Attr | None],
+        *,
+        outputs: int = 1,
+        names: Sequence[str | None] = (),
+        domain: str = "",
+    ) -> tuple[Tensor, ...]:
+        """Append one node.
+
+        Args:
+            op_type: Operator of the standard domain, or of `domain`.
+            inputs: Values of this graph; `None` leaves an optional input out.
+            attributes: By name; `None` leaves the attribute out.
+            outputs: How many outputs the node has.
+            names: Wanted names of the outputs, made unique; by default derived from the operator.
+            domain: Operator domain.
+
+        Returns:
+            The outputs, with type and shape.
+
+        Raises:
+            OperatorError: the operator is unknown at this opset.
+            ModelError: the inputs do not fit the operator.
+        """
+        while inputs and inputs[-1] is None:
+            inputs = inputs[:-1]
+        node = ir.Node(
+            domain,
+            op_type,
+            [None if tensor is None else tensor.value for tensor in inputs],
+            [
+                value if isinstance(value, ir.Attr) else _attribute(key, value)
+                for key, value in attributes.items()
+                if value is not None
+            ],
+            num_outputs=outputs,
+        )
+        for index, value in enumerate(node.outputs):
+            wanted = names[index] if index < len(names) else None
+            value.name = self.unique_name(wanted or op_type.lower())
+        self._infer(node)
+        self.graph.append(node)
+        return tuple(Tensor(self, value) for value in node.outputs)
+
+    def schema(self, op_type: str, domain: str = "") -> defs.OpSchema:
+        """The operator's ONNX schema at this graph's opset."""
+        try:
+            return defs.get_schema(op_type, self.opset, domain)
+        except defs.SchemaError as error:
+            raise OperatorError(
+                f"operator {op_type} of {domain or 'ai.onnx'} is unknown at opset {self.opset}"
+            ) from error
+
+    def unique_name(self, name: str) -> str:
+        """Reserve `name`, with a number behind it where it is taken."""
+        unique, count = name, 1
+        while unique in self._names:
+            count += 1
+            unique = f"{name}_{count}"
+        self._names.add(unique)
+        return unique
+
+    def _infer(self, node: ir.Node) -> None:
+        """Set the types and shapes of the node's outputs by the operator's own inference."""
+        schema = self.schema(node.op_type, node.domain)
+        types: dict[str, onnx.TypeProto] = {}
+        data: dict[str, onnx.TensorProto] = {}
+        for value in node.inputs:
+            if value is None or value.name is None:
+                continue
+            types[value.name] = self._type_proto(value)
+            constant = value.const_value
+            if constant is not None and constant.size <= _SHAPE_DATA_LIMIT:
+                data[value.name] = ir.to_proto(constant)
+        try:
+            inferred = shape_inference.infer_node_outputs(
+                schema,
+                ir.to_proto(node),
+                types,
+                data,
+                opset_imports=[onnx.helper.make_opsetid("", self.opset)],
+                ir_version=IR_VERSION,
+            )
+        except (shape_inference.InferenceError, RuntimeError) as error:
+            given = ", ".join(_describe(value) for value in node.inputs)
+            detail = str(error).rsplit("] ", 1)[-1].strip()
+            raise ModelError(f"{node.op_type} does not accept {given}: {detail}") from error
+        for value in node.outputs:
+            proto_type = inferred.get(value.name or "")
+            if proto_type is None:
+                continue
+            value.type = ir.serde.deserialize_type_proto_for_type(proto_type)
+            value.shape = ir.serde.deserialize_type_proto_for_shape(proto_type)
+            self._protos[value] = proto_type
+
+    def _type_proto(self, value: ir.Value) -> onnx.TypeProto:
+        proto = self._protos.get(value)
+        if proto is None:
+            proto = onnx.TypeProto()
+            if value.type is not None:
+                ir.serde.serialize_type_into(proto, value.type)
+            if value.shape is not None:
+                ir.serde.serialize_shape_into(proto, value.shape)
+            self._protos[value] = proto
+        return proto
+
+
+def _attribute(name: str, value: AttributeValue) -> ir.Attr:
+    # Typed constructors: onnx-ir's guess on plain lists looks at every element.
+    if isinstance(value, bool | int | np.integer):
+        return ir.AttrInt64(name, int(value))
+    if isinstance(value, float | np.floating):
+        return ir.AttrFloat32(name, float(value))
+    if isinstance(value, str):
+        return ir.AttrString(name, value)
+    if isinstance(value, np.ndarray):
+        return ir.AttrTensor(name, ir.tensor(value))
+    if all(isinstance(item, int | np.integer) for item in value):
+        return ir.AttrInt64s(name, [int(item) for item in value])
+    return ir.AttrFloat32s(name, [float(item) for item in value])
+
+
+def _describe(value: ir.Value | None) -> str:
+    if value is None:
+        return "nothing"
+    shape = "?" if value.shape is None else "×".join(str(dim) for dim in value.shape)
+    return f"{value.name} ({value.dtype}, {shape or 'scalar'})"

@@ -1,0 +1,245 @@
+"""Symbolic values: write ONNX as one writes NumPy.
+
+A `Tensor` is a value of a graph under construction. Its operators append nodes to that graph:
+`((layer[:, 11] - 1) ** 2).mean()` is a graph, and nothing has been computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import EllipsisType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError, ModelError
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from .builder import Builder, Operators
+
+Operand = int | float | np.ndarray
+Index = int | slice | EllipsisType
+
+INT64_MAX = int(np.iinfo(np.int64).max)
+INT64_MIN = int(np.iinfo(np.int64).min)
+
+
+class Tensor:
+    """A symbolic value with NumPy's operators.
+
+    Attributes:
+        builder: The graph under construction that the value belongs to.
+        value: The value in onnx-ir's terms.
+    """
+
+    __slots__ = ("builder", "value")
+    # NumPy must not take `array * tensor` apart element by element.
+    __array_ufunc__ = None
+
+    def __init__(self, builder: Builder, value: ir.Value) -> None:
+        self.builder = builder
+        self.value = value
+
+    def __repr__(self) -> str:
+        shape = self.value.shape
+        dims = "?" if shape is None else ", ".join(str(dim) for dim in shape)
+        return f"Tensor({self.value.name}, {self.value.dtype}, ({dims}))"
+
+    # What is known ------------------------------------------------------------------------------
+
+    @property
+    def op(self) -> Operators:
+        """The operators of the graph that the value belongs to."""
+        return self.builder.op
+
+    @property
+    def name(self) -> str:
+        """The value's name in the graph."""
+        return self.value.name or ""
+
+    @property
+    def dims(self) -> tuple[int | str | None, ...]:
+        """The shape; a symbolic dimension is its name, an unknown one `None`."""
+        if self.value.shape is None:
+            raise ModelError(f"the rank of {self.name!r} is unknown")
+        return tuple(dim if isinstance(dim, int) else dim.value for dim in self.value.shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, where every dimension is a number.
+
+        Raises:
+            ModelError: a dimension is symbolic or unknown.
+        """
+        dims = self.dims
+        known = tuple(dim for dim in dims if isinstance(dim, int))
+        if len(known) != len(dims):
+            shown = ", ".join("?" if dim is None else str(dim) for dim in dims)
+            raise ModelError(
+                f"the shape of {self.name!r} is needed and is only known as ({shown}); "
+                "give the sizes of the model's inputs"
+            )
+        return known
+
+    @property
+    def rank(self) -> int:
+        """The number of dimensions."""
+        return len(self.dims)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The element type."""
+        if self.value.dtype is None:
+            raise ModelError(f"the element type of {self.name!r} is unknown")
+        return self.value.dtype.numpy()
+
+    @property
+    def array(self) -> np.ndarray | None:
+        """The data, where the value is a constant; otherwise `None`."""
+        constant = self.value.const_value
+        return None if constant is None else constant.numpy()
+
+    # Arithmetic ---------------------------------------------------------------------------------
+
+    def _like(self, other: Tensor | Operand) -> Tensor:
+        if isinstance(other, Tensor):
+            return other
+        return self.builder.constant(other, self.dtype)
+
+    def __add__(self, other: Tensor | Operand) -> Tensor:
+        return self.op.Add(self, self._like(other))
+
+    def __radd__(self, other: Operand) -> Tensor:
+        return self.op.Add(self._like(other), self)
+
+    def __sub__(self, other: Tensor | Operand) -> Tensor:
+        return self.op.Sub(self, self._like(other))
+
+    def __rsub__(self, other: Operand) -> Tensor:
+        return self.op.Sub(self._like(other), self)
+
+    def __mul__(self, other: Tensor | Operand) -> Tensor:
+        return self.op.Mul(self, self._like(other))
+
+    def __rmul__(self, other: Operand) -> Tensor:
+        return self.op.Mul(self._like(other), self)
+
+    def __truediv__(self, other: Tensor | Operand) -> Tensor:
+        return self.op.Div(self, self._like(other))
+
+    def __rtruediv__(self, other: Operand) -> Tensor:
+        return self.op.Div(self._like(other), self)
+
+    def __pow__(self, exponent: Tensor | Operand) -> Tensor:
+        if isinstance(exponent, int) and exponent == 2:
+            return self * self
+        return self.op.Pow(self, self._like(exponent))
+
+    def __matmul__(self, other: Tensor | np.ndarray) -> Tensor:
+        return self.op.MatMul(self, self._like(other))
+
+    def __rmatmul__(self, other: np.ndarray) -> Tensor:
+        return self.op.MatMul(self._like(other), self)
+
+    def __neg__(self) -> Tensor:
+        return self.op.Neg(self)
+
+    def __abs__(self) -> Tensor:
+        return self.op.Abs(self)
+
+    def __gt__(self, other: Tensor | Operand) -> Tensor:
+        return self.op.Greater(self, self._like(other))
+
+    def __lt__(self, other: Tensor | Operand) -> Tensor:
+        return self.op.Less(self, self._like(other))
+
+    # Reductions and shape -----------------------------------------------------------------------
+
+    def _reduce(self, op_type: str, axes: int | Sequence[int] | None, keepdims: bool) -> Tensor:
+        wanted = None
+        if axes is not None:
+            listed = [axes] if isinstance(axes, int) else list(axes)
+            wanted = self.builder.constant(listed, np.int64)
+        return self.builder.append(op_type, [self, wanted], {"keepdims": int(keepdims)})[0]
+
+    def mean(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+        """The mean over `axes`, by default over all."""
+        return self._reduce("ReduceMean", axes, keepdims)
+
+    def sum(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+        """The sum over `axes`, by default over all."""
+        return self._reduce("ReduceSum", axes, keepdims)
+
+    def sqrt(self) -> Tensor:
+        """The square root, element by element."""
+        return self.op.Sqrt(self)
+
+    def reshape(self, *shape: int) -> Tensor:
+        """The same elements in another shape; one dimension may be −1."""
+        return self.op.Reshape(self, self.builder.constant(shape, np.int64))
+
+    def transpose(self, *axes: int) -> Tensor:
+        """The axes in another order."""
+        return self.op.Transpose(self, perm=axes)
+
+    def astype(self, dtype: np.dtype[np.generic]) -> Tensor:
+        """The elements in another type; the value itself where it has that type."""
+        if self.dtype == dtype:
+            return self
+        import onnx
+
+        return self.op.Cast(self, to=onnx.helper.np_dtype_to_tensor_dtype(dtype))
+
+    def __getitem__(self, key: Index | tuple[Index, ...]) -> Tensor:
+        """NumPy's basic indexing: numbers, slices with steps, and `...`."""
+        cuts, dropped = self._parse_index(key if isinstance(key, tuple) else (key,))
+        result = self
+        if cuts:
+            starts, ends, axes, steps = zip(*cuts, strict=True)
+            const = self.builder.constant
+            result = self.op.Slice(
+                self,
+                const(starts, np.int64),
+                const(ends, np.int64),
+                const(axes, np.int64),
+                const(steps, np.int64),
+            )
+        if dropped:
+            result = self.op.Squeeze(result, self.builder.constant(dropped, np.int64))
+        return result
+
+    def _parse_index(
+        self, items: tuple[Index, ...]
+    ) -> tuple[list[tuple[int, int, int, int]], list[int]]:
+        """Cuts as (start, end, axis, step), and the axes that a number removes."""
+        dims = self.dims
+        if Ellipsis in items:
+            at = items.index(Ellipsis)
+            fill = (slice(None),) * (len(dims) - len(items) + 1)
+            items = items[:at] + fill + items[at + 1 :]
+        if len(items) > len(dims):
+            raise InputError(f"{len(items)} indices for {self!r}")
+        cuts: list[tuple[int, int, int, int]] = []
+        dropped: list[int] = []
+        for axis, item in enumerate(items):
+            size = dims[axis]
+            if isinstance(item, slice):
+                if item == slice(None):
+                    continue
+                step = 1 if item.step is None else int(item.step)
+                first, last = (0, INT64_MAX) if step > 0 else (INT64_MAX, INT64_MIN)
+                start = first if item.start is None else int(item.start)
+                cuts.append((start, last if item.stop is None else int(item.stop), axis, step))
+            elif isinstance(item, int | np.integer):
+                at = int(item)
+                if isinstance(size, int) and not -size <= at < size:
+                    raise InputError(
+                        f"index {at} is out of range: axis {axis} of {self.name!r} has {size}"
+                    )
+                cuts.append((at, at + 1 if at != -1 else INT64_MAX, axis, 1))
+                dropped.append(axis)
+            else:
+                raise InputError(f"{item!r} is not an index: use numbers, slices and '...'")
+        return cuts, dropped
