@@ -1,0 +1,99 @@
+"""The architectures that published weights can be converted to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from ..errors import ModelError
+from ..metadata import Metadata
+from . import inception_v3, squeezenet
+from .variants import Variant
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where weights come from.
+
+    Attributes:
+        dataset: What they were trained on.
+        source: Where they were published.
+        license: Their licence, as an SPDX name where there is one.
+        labels: Class names in the order of the logits.
+    """
+
+    dataset: str
+    source: str
+    license: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """An architecture, with the publications of it that are known.
+
+    Attributes:
+        name: For the command line and the catalogue.
+        title: For people.
+        size: Height and width of the pictures it was made for.
+        variants: The publications.
+    """
+
+    name: str
+    title: str
+    size: int
+    variants: tuple[Variant, ...]
+
+    def recognises(self, weights: Mapping[str, np.ndarray]) -> bool:
+        """Whether the tensor names are those of a publication of this architecture."""
+        return self._variant(weights) is not None
+
+    def build(self, weights: Mapping[str, np.ndarray], origin: Origin) -> onnx.ModelProto:
+        """The network with these weights, every layer an output.
+
+        Input `image` is float32 (N, 3, H, W), RGB in [0, 1], of any size; the graph does the rest
+        of the preprocessing. Batch normalisation is folded into the convolutions; dropout and
+        auxiliary classifiers are left out. Weights that end early make a network that ends early:
+        the metadata's `extra["through"]` names its last layer.
+
+        Args:
+            weights: Tensors by their published names, in their published memory layout.
+            origin: What the metadata says of them.
+
+        Raises:
+            ModelError: the names are of no known publication, a tensor is missing before the last
+                one that is there, or a tensor has another shape than the architecture's.
+        """
+        variant = self._variant(weights)
+        if variant is None:
+            known = "; ".join(f"{one.title}: {one.signature[0]}" for one in self.variants)
+            raise ModelError(f"these are not weights of {self.title}, expected tensors as {known}")
+        network, through = variant.build(self.name, weights)
+        return network.model(
+            Metadata(
+                architecture=self.name,
+                dataset=origin.dataset,
+                source=origin.source,
+                license=origin.license,
+                size=self.size,
+                layers=tuple(network.exposed),
+                labels=origin.labels if through is None else (),
+                preprocessing=variant.preprocessing,
+                extra={"variant": variant.title} | ({"through": through} if through else {}),
+            )
+        )
+
+    def _variant(self, weights: Mapping[str, np.ndarray]) -> Variant | None:
+        return next((one for one in self.variants if one.recognises(weights)), None)
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    one.name: one
+    for one in (
+        Architecture("inception_v3", "Inception v3", inception_v3.SIZE, inception_v3.VARIANTS),
+        Architecture("squeezenet", "SqueezeNet 1.1", squeezenet.SIZE, squeezenet.VARIANTS),
+    )
+}
