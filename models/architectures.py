@@ -10,7 +10,7 @@ import onnx
 
 from ..errors import ModelError
 from ..metadata import Metadata
-from . import inception_v3, squeezenet
+from . import efficientnet_lite, inception_v1, inception_v3, squeezenet
 from .variants import Variant
 
 
@@ -93,7 +93,19 @@ class Architecture:
 ARCHITECTURES: Mapping[str, Architecture] = {
     one.name: one
     for one in (
+        Architecture(
+            "inception_v1",
+            "Inception v1 (GoogLeNet)",
+            inception_v1.SIZE,
+            inception_v1.VARIANTS,
+        ),
         Architecture("inception_v3", "Inception v3", inception_v3.SIZE, inception_v3.VARIANTS),
         Architecture("squeezenet", "SqueezeNet 1.1", squeezenet.SIZE, squeezenet.VARIANTS),
+        Architecture(
+            "efficientnet_lite0",
+            "EfficientNet-Lite0",
+            efficientnet_lite.SIZE,
+            efficientnet_lite.VARIANTS,
+        ),
     )
 }

@@ -27,6 +27,7 @@ class Variant:
         shift: Then this is added.
         preprocessing: The same in words.
         channels_last: Whether kernels are stored in TensorFlow's order.
+        foreign: Tensor names that belong to another network with the same signature.
         bgr_layer: The first layer, where it expects blue, green, red (see `Parameters`).
     """
 
@@ -38,11 +39,14 @@ class Variant:
     shift: PerChannel
     preprocessing: str
     channels_last: bool = False
+    foreign: tuple[str, ...] = ()
     bgr_layer: str | None = None
 
     def recognises(self, weights: Container[str]) -> bool:
         """Whether the tensor names are this variant's."""
-        return any(name in weights for name in self.signature)
+        return any(name in weights for name in self.signature) and not any(
+            name in weights for name in self.foreign
+        )
 
     def build(self, name: str, weights: Mapping[str, np.ndarray]) -> tuple[Network, str | None]:
         """The network, and its last layer where the weights are not all there."""
@@ -52,11 +56,3 @@ class Variant:
         network = Network(name, parameters)
         through = append_steps(network, network.image(self.scale, self.shift), self.steps)
         return network, through
-
-
-def normalized(
-    mean: PerChannel = (0.485, 0.456, 0.406), deviation: PerChannel = (0.229, 0.224, 0.225)
-) -> tuple[PerChannel, PerChannel]:
-    """Scale and shift of (x − mean) / deviation, by default those of ImageNet in PyTorch."""
-    (a, b, c), (r, s, t) = mean, deviation
-    return (1 / r, 1 / s, 1 / t), (-a / r, -b / s, -c / t)
