@@ -61,17 +61,22 @@ class Architecture:
 
         Args:
             weights: Tensors by their published names, in their published memory layout.
-            origin: What the metadata says of them.
+            origin: What the metadata says of them. There may be fewer labels than classes: the
+                last classes of TensorFlow's networks are unused.
 
         Raises:
             ModelError: the names are of no known publication, a tensor is missing before the last
-                one that is there, or a tensor has another shape than the architecture's.
+                one that is there, a tensor has another shape than the architecture's, or there are
+                more labels than classes.
         """
         variant = self._variant(weights)
         if variant is None:
             known = "; ".join(f"{one.title}: {one.signature[0]}" for one in self.variants)
             raise ModelError(f"these are not weights of {self.title}, expected tensors as {known}")
         network, through = variant.build(self.name, weights)
+        classes = next(reversed(network.exposed.values())).dims[-1]
+        if through is None and isinstance(classes, int) and len(origin.labels) > classes:
+            raise ModelError(f"there are {len(origin.labels)} labels for {classes} classes")
         return network.model(
             Metadata(
                 architecture=self.name,
