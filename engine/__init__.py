@@ -1,1 +1,86 @@
-"""Feature visualization for any ONNX model."""
+"""Feature visualization for any ONNX model, with nothing but ONNX Runtime.
+
+    import onnxscope as osc
+
+    model = osc.load("squeezenet")
+    picture = osc.render(model, osc.channel("fire5", 11), steps=128)
+    picture.save("fire5-11.png")
+
+What is imported here loads when it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .errors import OnnxscopeError as OnnxscopeError
+    from .gradients import Gradient as Gradient
+    from .gradients import differentiate as differentiate
+    from .loading import load as load
+    from .model import Model as Model
+    from .objectives import Objective as Objective
+    from .objectives import channel as channel
+    from .objectives import layer as layer
+    from .objectives import neuron as neuron
+    from .objectives import objective as objective
+    from .optimizers import Adam as Adam
+    from .parameterizations import Fourier as Fourier
+    from .parameterizations import Pixels as Pixels
+    from .picture import Picture as Picture
+    from .recipe import Recipe as Recipe
+    from .recipe import read_recipe as read_recipe
+    from .rendering import remake as remake
+    from .rendering import render as render
+    from .rules import RuleTable as RuleTable
+    from .transforms import distill as distill
+    from .transforms import jitter as jitter
+    from .transforms import lucid as lucid
+    from .transforms import pad as pad
+    from .transforms import rotate as rotate
+    from .transforms import scale as scale
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "OnnxscopeError": "errors",
+    "Gradient": "gradients",
+    "differentiate": "gradients",
+    "load": "loading",
+    "Model": "model",
+    "Objective": "objectives",
+    "channel": "objectives",
+    "layer": "objectives",
+    "neuron": "objectives",
+    "objective": "objectives",
+    "Adam": "optimizers",
+    "Fourier": "parameterizations",
+    "Pixels": "parameterizations",
+    "Picture": "picture",
+    "Recipe": "recipe",
+    "read_recipe": "recipe",
+    "remake": "rendering",
+    "render": "rendering",
+    "RuleTable": "rules",
+    "distill": "transforms",
+    "jitter": "transforms",
+    "lucid": "transforms",
+    "pad": "transforms",
+    "rotate": "transforms",
+    "scale": "transforms",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -18,6 +18,10 @@ class ModelError(OnnxscopeError):
     """A model or weights file that is missing, damaged, of another kind, or not supported."""
 
 
+class EmptyError(ModelError):
+    """An operator that would give a tensor without elements, such as a pool on too few pixels."""
+
+
 class LayerError(OnnxscopeError):
     """A layer, branch, channel or position that the model does not have."""
 

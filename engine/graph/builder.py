@@ -16,7 +16,7 @@ import onnx
 import onnx_ir as ir
 from onnx import defs, shape_inference
 
-from ..errors import ModelError, OperatorError
+from ..errors import EmptyError, ModelError, OperatorError
 from .tensor import Tensor
 
 OPSET = 18
@@ -50,7 +50,7 @@ class Operators:
 
         return append
 
-    def constant(self, data: npt.ArrayLike, dtype: npt.DTypeLike = None) -> Tensor:
+    def constant(self, data: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Tensor:
         """A constant of the graph (see `Builder.constant`)."""
         return self._builder.constant(data, dtype)
 
@@ -84,7 +84,9 @@ class Builder:
         self.graph.inputs.append(value)
         return Tensor(self, value)
 
-    def constant(self, data: npt.ArrayLike, dtype: npt.DTypeLike = None, name: str = "") -> Tensor:
+    def constant(
+        self, data: npt.ArrayLike, dtype: npt.DTypeLike | None = None, name: str = ""
+    ) -> Tensor:
         """Store an array as an initializer; equal small constants share one."""
         array = np.array(data, dtype, order="C")
         if name or array.nbytes > 4096:
@@ -98,7 +100,7 @@ class Builder:
         """Register an existing tensor (not copied) as an initializer."""
         value = ir.Value(
             name=self.unique_name(name),
-            shape=ir.Shape(tensor.shape),
+            shape=ir.Shape(list(tensor.shape.numpy())),
             type=ir.TensorType(tensor.dtype),
             const_value=tensor,
         )
@@ -207,7 +209,11 @@ class Builder:
                 opset_imports=[onnx.helper.make_opsetid("", self.opset)],
                 ir_version=IR_VERSION,
             )
-        except (shape_inference.InferenceError, RuntimeError) as error:
+        except (
+            shape_inference.InferenceError,
+            onnx.checker.ValidationError,
+            RuntimeError,
+        ) as error:
             given = ", ".join(_describe(value) for value in node.inputs)
             detail = str(error).rsplit("] ", 1)[-1].strip()
             raise ModelError(f"{node.op_type} does not accept {given}: {detail}") from error
@@ -218,6 +224,9 @@ class Builder:
             value.type = ir.serde.deserialize_type_proto_for_type(proto_type)
             value.shape = ir.serde.deserialize_type_proto_for_shape(proto_type)
             self._protos[value] = proto_type
+            if value.shape is not None and any(isinstance(d, int) and d < 1 for d in value.shape):
+                given = ", ".join(_describe(value) for value in node.inputs)
+                raise EmptyError(f"{node.op_type} leaves nothing of {given}")
 
     def _type_proto(self, value: ir.Value) -> onnx.TypeProto:
         proto = self._protos.get(value)

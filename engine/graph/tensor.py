@@ -149,10 +149,12 @@ class Tensor:
     def __abs__(self) -> Tensor:
         return self.op.Abs(self)
 
-    def __gt__(self, other: Tensor | Operand) -> Tensor:
+    def greater(self, other: Operand) -> Tensor:
+        """Where the value is greater than a number, as truth values."""
         return self.op.Greater(self, self._like(other))
 
-    def __lt__(self, other: Tensor | Operand) -> Tensor:
+    def less(self, other: Operand) -> Tensor:
+        """Where the value is less than a number, as truth values."""
         return self.op.Less(self, self._like(other))
 
     # Reductions and shape -----------------------------------------------------------------------

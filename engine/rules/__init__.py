@@ -1,1 +1,17 @@
-"""Gradient rules."""
+"""Gradient rules, one table, by operator (see `table` for how a rule is written)."""
+
+from __future__ import annotations
+
+from .table import RuleTable, call
+
+__all__ = ["RuleTable", "call", "standard_rules"]
+
+
+def standard_rules() -> RuleTable:
+    """The rules of the standard operators, a new table at each call."""
+    from . import convolution, elementwise, linear, normalization, pooling, sampling, shape
+
+    table = RuleTable()
+    for module in (elementwise, shape, linear, convolution, pooling, normalization, sampling):
+        module.define(table)
+    return table

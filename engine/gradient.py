@@ -1,0 +1,140 @@
+"""Reverse-mode differentiation of an ONNX graph: one walk that knows no operator.
+
+The walk visits the nodes that lie between the inputs of interest and the differentiated values, in
+reverse order; for each it asks the table for the cotangents of the node's inputs. Contributions are
+summed, and broadcasting is undone, here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from .graph.builder import Builder
+from .graph.tensor import Tensor
+from .rules import RuleTable, call
+from .rules.vocabulary import sum_to_shape
+
+
+def backpropagate(
+    builder: Builder,
+    seeds: Mapping[Tensor, Tensor],
+    wrt: Sequence[Tensor],
+    rules: RuleTable,
+) -> list[Tensor]:
+    """Append the nodes that compute vector-Jacobian products.
+
+    Args:
+        builder: The graph, with its forward nodes in topological order.
+        seeds: Differentiated values and their cotangents (same shapes).
+        wrt: Values to differentiate with respect to.
+        rules: The table of gradient rules.
+
+    Returns:
+        For each of `wrt` its cotangent, of the same shape and type; zeros where no differentiable
+        path leads to it.
+
+    Raises:
+        OperatorError: a node on the path has no rule.
+    """
+    active = _depend_on({tensor.value for tensor in wrt}, builder.graph)
+    contributions: dict[ir.Value, list[Tensor]] = {}
+    for target, cotangent in seeds.items():
+        contributions.setdefault(target.value, []).append(cotangent)
+    wanted = {tensor.value for tensor in wrt}
+    for node in reversed(_ancestors(builder.graph, {tensor.value for tensor in seeds})):
+        if not any(value in active for value in node.outputs):
+            continue
+        cotangents = [
+            _accumulate(builder, contributions, value, keep=value in wanted)
+            for value in node.outputs
+        ]
+        if all(cotangent is None for cotangent in cotangents):
+            continue
+        _visit(builder, node, cotangents, active, contributions, rules)
+    return [
+        _accumulate(builder, contributions, tensor.value, keep=True) or _zeros_like(tensor)
+        for tensor in wrt
+    ]
+
+
+def _visit(
+    builder: Builder,
+    node: ir.Node,
+    cotangents: Sequence[Tensor | None],
+    active: set[ir.Value],
+    contributions: dict[ir.Value, list[Tensor]],
+    rules: RuleTable,
+) -> None:
+    """Add the contributions of one node to its active inputs."""
+    node_name = node.name or node.outputs[0].name or node.op_type
+    operator_rules = rules.find(node.op_type, node.domain, node_name)
+    if operator_rules is None:
+        return
+    inputs = [None if value is None else Tensor(builder, value) for value in node.inputs]
+    attributes = {name: attribute.value for name, attribute in node.attributes.items()}
+    for index, value in enumerate(node.inputs):
+        rule = operator_rules.for_input(index)
+        if value is None or value not in active or rule is None:
+            continue
+        cotangent = call(
+            operator_rules,
+            rule,
+            schema=builder.schema(node.op_type, node.domain),
+            node_name=node_name,
+            set_attributes=attributes,
+            inputs=inputs,
+            outputs=[Tensor(builder, output) for output in node.outputs],
+            cotangents=cotangents,
+            index=index,
+        )
+        if cotangent is not None:
+            fitted = sum_to_shape(cotangent, Tensor(builder, value))
+            contributions.setdefault(value, []).append(fitted)
+
+
+def _accumulate(
+    builder: Builder, contributions: dict[ir.Value, list[Tensor]], value: ir.Value, *, keep: bool
+) -> Tensor | None:
+    """The sum of the contributions to one value, `None` where there are none."""
+    parts = contributions.get(value)
+    if not parts:
+        return None
+    total = parts[0] if len(parts) == 1 else builder.op.Sum(*parts)
+    if keep:
+        contributions[value] = [total]
+    else:
+        del contributions[value]
+    return total
+
+
+def _depend_on(sources: set[ir.Value], graph: ir.Graph) -> set[ir.Value]:
+    """The floating-point values that depend on any of `sources`, those included."""
+    dependent = set(sources)
+    for node in graph:
+        if any(value in dependent for value in node.inputs if value is not None):
+            dependent.update(
+                value
+                for value in node.outputs
+                if value.dtype is None or value.dtype.is_floating_point()
+            )
+    return dependent
+
+
+def _ancestors(graph: ir.Graph, values: set[ir.Value]) -> list[ir.Node]:
+    """The nodes that `values` are computed from, in topological order."""
+    needed = set(values)
+    found: list[ir.Node] = []
+    for node in reversed(graph):
+        if any(value in needed for value in node.outputs):
+            needed.update(value for value in node.inputs if value is not None)
+            found.append(node)
+    found.reverse()
+    return found
+
+
+def _zeros_like(tensor: Tensor) -> Tensor:
+    shape = tensor.op.Shape(tensor)
+    return tensor.op.ConstantOfShape(shape, value=np.zeros(1, tensor.dtype))

@@ -1,0 +1,223 @@
+"""Write a model's nodes again into a graph under construction.
+
+Replaying is how a network becomes part of a larger graph: its input is any symbolic value, every
+shape becomes a number, constant parts are computed, batch normalisation goes into the convolution
+before it, and only what the wanted values need is written at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx.reference import ReferenceEvaluator
+
+from ..errors import LayerError, ModelError, OperatorError, nearest
+from .builder import Builder
+from .tensor import Tensor
+
+# Larger results are weights that some exporters compute from other weights: still worth computing
+# once, but a graph that makes gigabytes out of a few numbers is left to the runtime.
+_FOLD_LIMIT = 64 * 1024 * 1024
+
+_NOT_DETERMINISTIC = frozenset(
+    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
+    | {"Bernoulli"}
+)
+
+
+def replay(
+    builder: Builder, graph: ir.Graph, inputs: Mapping[str, Tensor], wanted: Collection[str]
+) -> dict[str, Tensor]:
+    """Append the nodes that compute the `wanted` values of `graph`.
+
+    Args:
+        builder: The graph to append to.
+        graph: The network.
+        inputs: What its inputs are in the new graph, by name.
+        wanted: Names of values of the network.
+
+    Returns:
+        The wanted values in the new graph, by name.
+
+    Raises:
+        LayerError: a wanted name is not there.
+        ModelError: a node does not fit its inputs, such as a picture too small for it.
+    """
+    values: dict[ir.Value, Tensor] = {}
+    for value in graph.inputs:
+        if value.name and value.name in inputs:
+            values[value] = inputs[value.name]
+    targets = _find(graph, wanted)
+    for node in _needed(graph, set(targets.values()), set(values)):
+        arguments = [
+            None if value is None else _argument(builder, values, value, node)
+            for value in node.inputs
+        ]
+        outputs = _write(builder, node, arguments)
+        values.update(zip(node.outputs, outputs, strict=True))
+    return {name: _argument(builder, values, value, None) for name, value in targets.items()}
+
+
+def _find(graph: ir.Graph, wanted: Collection[str]) -> dict[str, ir.Value]:
+    by_name = {value.name: value for node in graph for value in node.outputs if value.name}
+    by_name |= {value.name: value for value in graph.inputs if value.name}
+    for name in wanted:
+        if name not in by_name:
+            raise LayerError(f"the model has no value {name!r}{nearest(name, by_name)}")
+    return {name: by_name[name] for name in wanted}
+
+
+def _needed(graph: ir.Graph, targets: set[ir.Value], given: set[ir.Value]) -> list[ir.Node]:
+    """The nodes between what is given and the targets, in topological order."""
+    wanted = set(targets) - given
+    nodes: list[ir.Node] = []
+    for node in reversed(graph):
+        if any(value in wanted for value in node.outputs):
+            nodes.append(node)
+            wanted.update(v for v in node.inputs if v is not None and v not in given)
+    nodes.reverse()
+    return nodes
+
+
+def _argument(
+    builder: Builder, values: dict[ir.Value, Tensor], value: ir.Value, node: ir.Node | None
+) -> Tensor:
+    tensor = values.get(value)
+    if tensor is None:
+        if value.const_value is None:
+            reader = "" if node is None else f", which {node.op_type} {node.name!r} reads"
+            raise ModelError(f"value {value.name!r}{reader}, is neither computed nor given")
+        tensor = builder.initializer(value.const_value, value.name or "weights")
+        values[value] = tensor
+    return tensor
+
+
+def _write(builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]) -> Sequence[Tensor]:
+    """One node in the new graph: computed, folded, or copied."""
+    for attribute in node.attributes.values():
+        if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS):
+            raise OperatorError(
+                f"operator {node.op_type} (node {node.name!r}) has a subgraph; control flow is "
+                "not supported yet"
+            )
+    constant = _computed(builder, node, arguments)
+    if constant is not None:
+        return constant
+    if node.op_type == "BatchNormalization" and node.domain == "":
+        folded = _fold_batch_normalization(builder, node, arguments)
+        if folded is not None:
+            return folded
+    return builder.append(
+        node.op_type,
+        arguments,
+        dict(node.attributes),
+        outputs=len(node.outputs),
+        names=[value.name for value in node.outputs],
+        domain=node.domain,
+    )
+
+
+def _computed(
+    builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]
+) -> list[Tensor] | None:
+    """The node's results where they follow from constants and known shapes."""
+    if node.domain != "" or node.op_type in _NOT_DETERMINISTIC:
+        return None
+    names = [value.name or "constant" for value in node.outputs]
+    if node.op_type == "Shape" and arguments[0] is not None:
+        dims = arguments[0].dims
+        if all(isinstance(dim, int) for dim in dims):
+            ends = [node.attributes.get(name) for name in ("start", "end")]
+            part = slice(*(None if end is None else end.as_int() for end in ends))
+            return [builder.constant(arguments[0].shape[part], np.int64)]
+    arrays = [None if tensor is None else tensor.array for tensor in arguments]
+    if any(a is None and t is not None for a, t in zip(arrays, arguments, strict=True)):
+        return None
+    if sum(array.nbytes for array in arrays if array is not None) > _FOLD_LIMIT:
+        return None
+    if node.op_type in ("ConstantOfShape", "Expand", "Tile", "Range", "OneHot") and arrays:
+        last = arrays[0] if node.op_type == "ConstantOfShape" else arrays[-1]
+        if last is not None and math.prod(int(n) for n in last.ravel()[:8]) * 8 > _FOLD_LIMIT:
+            return None
+    proto = ir.to_proto(node)
+    evaluator = ReferenceEvaluator(proto, opsets={"": builder.opset})
+    feeds = {
+        name: array for name, array in zip(proto.input, arrays, strict=True) if array is not None
+    }
+    try:
+        results = evaluator.run(None, feeds)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise ModelError(
+            f"{node.op_type} (node {node.name!r}) fails on its constants: {error}"
+        ) from error
+    return [
+        builder.initializer(ir.tensor(np.asarray(result)), name)
+        for result, name in zip(results, names, strict=True)
+    ]
+
+
+def _fold_batch_normalization(
+    builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]
+) -> Sequence[Tensor] | None:
+    """Conv and BatchNormalization as one Conv, computed in double precision.
+
+    The plain Conv stays in the graph for whoever else reads it, and is dropped where nobody does.
+    """
+    x, *parameters = arguments
+    if x is None or node.attributes.get_int("training_mode", 0):
+        return None
+    conv = x.value.producer()
+    if conv is None or conv.op_type != "Conv" or len(node.outputs) > 1:
+        return None
+    kernel, *bias = (None if v is None else Tensor(builder, v).array for v in conv.inputs[1:])
+    arrays = [None if tensor is None else tensor.array for tensor in parameters]
+    if kernel is None or any(array is None for array in [*bias, *arrays]):
+        return None
+    scale, shift, mean, variance = (np.asarray(array, np.float64) for array in arrays)
+    factor = scale / np.sqrt(variance + node.attributes.get_float("epsilon", 1e-5))
+    before = np.asarray(bias[0], np.float64) if bias else np.zeros_like(factor)
+    folded = kernel * factor.reshape(-1, *([1] * (kernel.ndim - 1)))
+    source = conv.inputs[0]
+    if source is None:
+        return None
+    return builder.append(
+        "Conv",
+        [
+            Tensor(builder, source),
+            builder.constant(folded, kernel.dtype, name=f"{node.outputs[0].name}_kernel"),
+            builder.constant(
+                (before - mean) * factor + shift, kernel.dtype, name=f"{node.outputs[0].name}_bias"
+            ),
+        ],
+        dict(conv.attributes),
+        names=[node.outputs[0].name],
+    )
+
+
+def model_of(builder: Builder, props: Mapping[str, str] | None = None) -> onnx.ModelProto:
+    """The finished graph as a self-contained ONNX model, without what nothing reads."""
+    from .builder import IR_VERSION
+
+    model = ir.Model(builder.graph, ir_version=IR_VERSION, producer_name="onnxscope")
+    model.metadata_props.update(props or {})
+    drop_unused(builder.graph)
+    return ir.to_proto(model)
+
+
+def drop_unused(graph: ir.Graph) -> None:
+    """Remove nodes and initializers that no output needs."""
+    needed: set[ir.Value] = set(graph.outputs)
+    dead: list[ir.Node] = []
+    for node in reversed(graph):
+        if any(value in needed for value in node.outputs):
+            needed.update(value for value in node.inputs if value is not None)
+        else:
+            dead.append(node)
+    graph.remove(dead, safe=True)
+    for name, value in list(graph.initializers.items()):
+        if value not in needed:
+            del graph.initializers[name]

@@ -1,0 +1,128 @@
+"""A model's layers: names, shapes, and the branches that channels come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from .errors import LayerError, nearest
+
+# Operators that treat every channel alike and alone, so that channel i of the output is channel i
+# of the first input.
+CHANNELWISE = frozenset(
+    {
+        "Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh",
+        "Clip", "Softplus", "Gelu", "Erf", "Identity", "Dropout", "Cast", "Abs", "Neg", "Sqrt",
+        "Exp", "BatchNormalization", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A part of a concatenated layer.
+
+    Attributes:
+        name: The value that the part comes from, such as `mixed4a_1x1`.
+        start: First channel of the layer that belongs to it.
+        stop: Channel behind its last one.
+        index: The unit's number within the branch, where a unit was asked for; otherwise `None`.
+    """
+
+    name: str
+    start: int
+    stop: int
+    index: int | None = None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a model.
+
+    Attributes:
+        name: The value's name.
+        shape: Without the batch: (C, H, W) at the model's usual picture size, (C,) for logits.
+        channels: How many channels (units, features) it has.
+        op_type: The operator that computes it.
+        branches: The parts that a concatenation joins, in the order of channels; else empty.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    channels: int
+    op_type: str
+    branches: tuple[Branch, ...] = ()
+
+    def branch_of(self, channel: int) -> Branch | None:
+        """The branch that a channel comes from, `None` where the layer has no branches.
+
+        Raises:
+            LayerError: there is no such channel.
+        """
+        self.check_channel(channel)
+        for branch in self.branches:
+            if branch.start <= channel < branch.stop:
+                return Branch(branch.name, branch.start, branch.stop, channel - branch.start)
+        return None
+
+    def check_channel(self, channel: int) -> None:
+        """Raise a `LayerError` where the layer has no such channel."""
+        if not 0 <= channel < self.channels:
+            raise LayerError(
+                f"{self.name} has {self.channels} channels, 0 to {self.channels - 1}; "
+                f"there is no channel {channel}"
+            )
+
+
+class Layers(Mapping[str, Layer]):
+    """Layers by name, from the image to the output; an unknown name is told the nearest ones."""
+
+    def __init__(self, layers: Mapping[str, Layer]) -> None:
+        self._layers = dict(layers)
+
+    def __getitem__(self, name: str) -> Layer:
+        try:
+            return self._layers[name]
+        except KeyError:
+            raise LayerError(f"the model has no layer {name!r}{nearest(name, self)}") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._layers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} layers: {', '.join(list(self)[:3])}, …>"
+
+
+def find_branches(value: ir.Value, channels: Mapping[str, int]) -> tuple[Branch, ...]:
+    """The parts of a concatenation over channels, also behind a ReLU or the like.
+
+    Args:
+        value: The layer.
+        channels: The number of channels of each value, by name.
+    """
+    node = value.producer()
+    while node is not None and node.op_type in CHANNELWISE and node.inputs[0] is not None:
+        node = node.inputs[0].producer()
+    if (
+        node is None
+        or node.op_type != "Concat"
+        or node.attributes.get_int("axis", 0) not in (1, -3)
+    ):
+        return ()
+    branches: list[Branch] = []
+    start = 0
+    for part in node.inputs:
+        if part is None or part.name is None or part.name not in channels:
+            return ()
+        stop = start + channels[part.name]
+        branches.append(Branch(part.name, start, stop))
+        start = stop
+    return tuple(branches)

@@ -1,0 +1,86 @@
+"""`load`: from a name, a path, bytes or an object to a `Model`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+
+from .errors import ModelError, nearest
+from .graph.loading import LoadedModel, ModelSource, load_graph
+from .model import Model
+from .preprocessing import Preprocessing
+
+
+def load(
+    source: ModelSource,
+    *,
+    input_range: tuple[float, float] | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    channel_order: str | None = None,
+) -> Model:
+    """Load a model.
+
+    Models of the catalogue say themselves what they expect of a picture. For other files the
+    arguments say it; without `input_range` such a model can be inspected, not rendered.
+
+    Args:
+        source: A name of the catalogue (`"squeezenet"`), a path, the bytes of a file, an
+            `onnx.ModelProto` or an `onnx_ir.Model`.
+        input_range: What black and white are to the network, such as (0, 1), (-1, 1), (0, 255).
+        mean: Subtracted after that, in the same units: one number, or three in the order of
+            `channel_order`.
+        std: Divided by then, likewise.
+        channel_order: `"rgb"` (the default) or `"bgr"`.
+
+    Raises:
+        ModelError: there is no such model or file, or it is damaged.
+        OperatorError: it holds operators of another domain.
+        InputError: the preprocessing is contradictory.
+    """
+    loaded, name = _find(source)
+    given = (input_range, mean, std, channel_order)
+    if all(argument is None for argument in given):
+        return Model(loaded, name)
+    if input_range is None:
+        input_range = (0.0, 1.0)
+    preprocessing = Preprocessing(
+        (float(input_range[0]), float(input_range[1])),
+        _triple(mean, 0.0),
+        _triple(std, 1.0),
+        channel_order or "rgb",
+    )
+    return Model(loaded, name, preprocessing)
+
+
+def _triple(value: float | Sequence[float] | None, default: float) -> tuple[float, ...]:
+    if value is None:
+        return (default,)
+    if isinstance(value, int | float):
+        return (float(value),)
+    return tuple(float(item) for item in value)
+
+
+def _find(source: ModelSource) -> tuple[LoadedModel, str]:
+    if isinstance(source, bytes | onnx.ModelProto | ir.Model):
+        return load_graph(source), "the model"
+    text = os.fspath(source)
+    if isinstance(source, str) and _is_catalogue_name(text):
+        from . import models
+
+        if text in models.catalogue():
+            return load_graph(models.load(text)), text
+        if not Path(text).exists():
+            raise ModelError(
+                f"there is no file {text!r} and no model of that name in the catalogue"
+                f"{nearest(text, models.catalogue())}"
+            )
+    return load_graph(text), text
+
+
+def _is_catalogue_name(text: str) -> bool:
+    return os.sep not in text and "/" not in text and not text.endswith(".onnx")

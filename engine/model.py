@@ -1,0 +1,298 @@
+"""A loaded model: its layers, what it expects of a picture, its activations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx_ir as ir
+
+from .errors import EmptyError, InputError, LayerError, ModelError, nearest
+from .graph.builder import Builder
+from .graph.loading import LoadedModel
+from .graph.replay import model_of, replay
+from .graph.tensor import Tensor
+from .images import as_batch
+from .layers import Layer, Layers, find_branches
+from .metadata import Metadata
+from .preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_USUAL_SIZE = 224
+
+
+class Model:
+    """A network as onnxscope sees it: pictures (N, 3, H, W), RGB in [0, 1], to named layers.
+
+    Made by `onnxscope.load`.
+
+    Attributes:
+        name: The catalogue name, or where the file came from.
+        sha256: Hash of the model file.
+        metadata: What a converted model says of itself; `None` for files of other origin.
+        preprocessing: What the picture goes through before the graph, `None` where that is unknown.
+    """
+
+    def __init__(
+        self, loaded: LoadedModel, name: str, preprocessing: Preprocessing | None = None
+    ) -> None:
+        self.name = name
+        self.sha256 = loaded.sha256
+        self.opset = loaded.opset
+        self.metadata = Metadata.from_props(loaded.props)
+        self._graph = loaded.model.graph
+        self._input = _image_input(self._graph, name)
+        layout = "NHWC" if _is_nhwc(self._input) else "NCHW"
+        if preprocessing is None and self.metadata is not None:
+            preprocessing = Preprocessing()
+        elif preprocessing is not None and layout == "NHWC":
+            preprocessing = Preprocessing(
+                preprocessing.input_range,
+                preprocessing.mean,
+                preprocessing.std,
+                preprocessing.channel_order,
+                layout,
+            )
+        self.preprocessing = preprocessing
+        self._layout = layout
+
+    def __repr__(self) -> str:
+        return f"<onnxscope model {self.name}: {len(self.layers)} layers, {self.size}×{self.size}>"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of the logits; empty where they are unknown."""
+        return self.metadata.labels if self.metadata else ()
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """Height and width where the file accepts one picture size only, else `None`."""
+        dims = _dims(self._input)
+        height, width = dims[1:3] if self._layout == "NHWC" else dims[2:4]
+        if isinstance(height, int) and isinstance(width, int):
+            return height, width
+        return None
+
+    @property
+    def size(self) -> int:
+        """The usual picture size in pixels: the metadata's, the file's, or 224."""
+        if self.metadata is not None:
+            return self.metadata.size
+        return self.fixed_size[0] if self.fixed_size else _USUAL_SIZE
+
+    @cached_property
+    def layers(self) -> Layers:
+        """The layers by name, from the image to the output, with shapes at the usual size."""
+        names = self._layer_names()
+        builder = Builder(opset=self.opset)
+        values = self._append(builder, self._size_or_fixed(self.size), 1, names)
+        by_name = {v.name: v for node in self._graph for v in node.outputs if v.name}
+        shapes = {n: values[n].shape[1:] for n in names if 1 < values[n].rank <= 4}
+        channels = {name: self._channels(shape) for name, shape in shapes.items()}
+        return Layers(
+            {
+                name: Layer(
+                    name,
+                    shape,
+                    channels[name],
+                    _producer_type(by_name[name]),
+                    find_branches(by_name[name], channels),
+                )
+                for name, shape in shapes.items()
+            }
+        )
+
+    def append(
+        self, image: Tensor, wanted: Sequence[str], *, check_preprocessing: bool = True
+    ) -> dict[str, Tensor]:
+        """Append the network to the graph that `image` belongs to.
+
+        Args:
+            image: Symbolic pictures (N, 3, H, W), RGB in [0, 1].
+            wanted: Names of layers.
+            check_preprocessing: Refuse to go on where it is not known what the input expects.
+
+        Returns:
+            The layers' activations (N, C, H, W) or (N, C), by name.
+
+        Raises:
+            LayerError: a layer is not there.
+            InputError: the preprocessing is unknown, or the picture does not fit the network.
+        """
+        preprocessing = self.preprocessing
+        if preprocessing is None:
+            if check_preprocessing:
+                raise InputError(
+                    f"{self.name} does not say what its input {self._input.name!r} expects of a "
+                    "picture: give input_range, such as (0, 1), (-1, 1) or (0, 255), and mean, std "
+                    "and channel_order where the model was trained with them"
+                )
+            preprocessing = Preprocessing(layout=self._layout)
+        height, width = image.shape[2:]
+        if self.fixed_size not in (None, (height, width)):
+            fixed = "×".join(str(n) for n in self.fixed_size or ())
+            raise InputError(
+                f"{self.name} takes pictures of {fixed} pixels only, not {height}×{width}"
+            )
+        self._check_names(wanted)
+        try:
+            values = replay(
+                image.builder,
+                self._graph,
+                {self._input.name or "": preprocessing.apply(image)},
+                wanted,
+            )
+        except EmptyError as error:
+            raise InputError(self._too_small(wanted, height, width)) from error
+        for name, value in values.items():
+            if value.rank and value.dims[0] != image.dims[0]:
+                raise ModelError(
+                    f"{name} has {value.dims[0]} rows for {image.dims[0]} pictures: the file fixes "
+                    "its batch size; give one picture at a time"
+                )
+        return values
+
+    def activations(
+        self, images: npt.ArrayLike, layers: Sequence[str] | str, provider: str = "cpu"
+    ) -> dict[str, np.ndarray]:
+        """The activations of layers on pictures.
+
+        Args:
+            images: (H, W, 3) or (N, H, W, 3), float in [0, 1] or uint8.
+            layers: Layer names.
+            provider: Where to compute (see `onnxscope.render`).
+
+        Returns:
+            By layer, (N, C, H, W) or (N, C) float32.
+        """
+        from .session import open_session
+
+        names = [layers] if isinstance(layers, str) else list(layers)
+        batch = as_batch(images)
+        builder = Builder(opset=self.opset)
+        image = builder.input("image", batch.shape, np.float32)
+        for name, tensor in self.append(image, names).items():
+            builder.output(f"activations/{name}", tensor)
+        session = open_session(model_of(builder), provider)
+        outputs = session.run({"image": batch})
+        return {name: outputs[f"activations/{name}"] for name in names}
+
+    def smallest_size(self, layers: Sequence[str]) -> int:
+        """The least height and width of square pictures for which all `layers` have cells."""
+        low, high = 0, max(self.size, 1)
+        while not self._fits(layers, high):
+            low, high = high, high * 2
+            if high > 16384:
+                raise ModelError(f"no picture size up to {high // 2} fits {', '.join(layers)}")
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._fits(layers, middle) else (middle, high)
+        return high
+
+    def logits(self) -> str:
+        """The name of the layer of class scores before the softmax.
+
+        Raises:
+            LayerError: the model does not end in classes.
+        """
+        for name in reversed(list(self.layers)):
+            layer = self.layers[name]
+            if len(layer.shape) == 1 and layer.op_type != "Softmax":
+                return name
+        raise LayerError(f"{self.name} has no layer of class scores")
+
+    # ---------------------------------------------------------------------------------------------
+
+    def _append(
+        self, builder: Builder, size: tuple[int, int], batch: int, wanted: Sequence[str]
+    ) -> dict[str, Tensor]:
+        image = builder.input("image", (batch, 3, *size), np.float32)
+        return self.append(image, wanted, check_preprocessing=False)
+
+    def _size_or_fixed(self, size: int) -> tuple[int, int]:
+        return self.fixed_size or (size, size)
+
+    def _fits(self, layers: Sequence[str], size: int) -> bool:
+        builder = Builder(opset=self.opset)
+        image = builder.input("image", (1, 3, size, size), np.float32)
+        preprocessing = self.preprocessing or Preprocessing(layout=self._layout)
+        try:
+            replay(
+                builder, self._graph, {self._input.name or "": preprocessing.apply(image)}, layers
+            )
+        except ModelError:
+            return False
+        return True
+
+    def _too_small(self, wanted: Sequence[str], height: int, width: int) -> str:
+        least = self.smallest_size(wanted)
+        return (
+            f"a picture of {height}×{width} pixels is too small for {', '.join(wanted)}; "
+            f"the smallest is {least}×{least}"
+        )
+
+    def _check_names(self, wanted: Sequence[str]) -> None:
+        known = self._layer_names()
+        for name in wanted:
+            if name not in known:
+                raise LayerError(f"{self.name} has no layer {name!r}{nearest(name, known)}")
+
+    def _layer_names(self) -> list[str]:
+        if self.metadata is not None:
+            return list(self.metadata.layers)
+        return [
+            value.name
+            for node in self._graph
+            for value in node.outputs[:1]
+            if value.name and node.op_type not in ("Constant", "Shape")
+        ]
+
+    def _channels(self, shape: tuple[int, ...]) -> int:
+        return shape[-1] if self._layout == "NHWC" else shape[0]
+
+
+def _producer_type(value: ir.Value) -> str:
+    node = value.producer()
+    return node.op_type if node is not None else "input"
+
+
+def _dims(value: ir.Value) -> list[int | None]:
+    if value.shape is None:
+        return [None] * 4
+    return [dim if isinstance(dim, int) and dim > 0 else None for dim in value.shape]
+
+
+def _is_nhwc(value: ir.Value) -> bool:
+    dims = _dims(value)
+    return dims[3] == 3 and dims[1] != 3
+
+
+def _image_input(graph: ir.Graph, name: str) -> ir.Value:
+    """The one input that takes pictures.
+
+    Raises:
+        ModelError: there is none, or more than one input.
+    """
+    inputs = [value for value in graph.inputs if value.name not in graph.initializers]
+    described = ", ".join(
+        f"{value.name} ({'?' if value.shape is None else '×'.join(str(d) for d in value.shape)})"
+        for value in inputs
+    )
+    if len(inputs) != 1:
+        raise ModelError(
+            f"{name} has {len(inputs)} inputs ({described or 'none'}); expected one, a picture"
+        )
+    value = inputs[0]
+    dims = _dims(value)
+    if len(dims) != 4 or (value.shape is not None and 3 not in (dims[1], dims[3], None)):
+        raise ModelError(
+            f"the input {described} of {name} is not a picture; expected (N, 3, H, W) or "
+            "(N, H, W, 3)"
+        )
+    if value.dtype != ir.DataType.FLOAT:
+        raise ModelError(f"the input {described} of {name} is {value.dtype}; expected float32")
+    return value

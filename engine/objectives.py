@@ -1,0 +1,424 @@
+"""Objectives: what a picture is optimised for.
+
+An objective is a small expression over a network's layers. Leaves are a channel, a neuron, a layer
+or a function of the user's; `+`, `-`, `*` and negation combine them. Its value is one number for
+each picture, the larger the better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import LayerError, TargetError
+from .graph.tensor import Tensor
+
+Values = Mapping[str, Tensor]
+
+
+class Objective:
+    """A number for each picture, as an expression over layers.
+
+    Combine objectives with `+`, `-`, `*` and unary `-`; numbers take part.
+    """
+
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers that the objective reads, each once."""
+        raise NotImplementedError
+
+    def build(self, values: Values) -> Tensor:
+        """Append the objective to the graph.
+
+        Args:
+            values: The activations of its layers, (N, C, H, W) or (N, C), by name.
+
+        Returns:
+            (N,): one value for each picture.
+        """
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, for a recipe."""
+        raise NotImplementedError
+
+    def __add__(self, other: Objective | float) -> Objective:
+        return Sum(self, _as_objective(other))
+
+    def __radd__(self, other: float) -> Objective:
+        return Sum(_as_objective(other), self)
+
+    def __sub__(self, other: Objective | float) -> Objective:
+        return Sum(self, -_as_objective(other))
+
+    def __rsub__(self, other: float) -> Objective:
+        return Sum(_as_objective(other), -self)
+
+    def __mul__(self, other: Objective | float) -> Objective:
+        return Product(self, _as_objective(other))
+
+    def __rmul__(self, other: float) -> Objective:
+        return Product(_as_objective(other), self)
+
+    def __neg__(self) -> Objective:
+        return Negative(self)
+
+
+@dataclass(frozen=True)
+class Channel(Objective):
+    """The mean or sum of one channel over all its positions (see `channel`)."""
+
+    layer: str
+    unit: int
+    reduction: str = "mean"
+
+    def layers(self) -> tuple[str, ...]:
+        """The one layer."""
+        return (self.layer,)
+
+    def build(self, values: Values) -> Tensor:
+        """(N,) from (N, C, H, W); a logit from (N, C)."""
+        cells = _unit(values[self.layer], self.layer, self.unit)
+        if cells.rank == 1:
+            return cells
+        axes = list(range(1, cells.rank))
+        return cells.mean(axes) if self.reduction == "mean" else cells.sum(axes)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"channel": [self.layer, self.unit], "reduction": self.reduction}
+
+    def __str__(self) -> str:
+        return f"channel {self.layer}:{self.unit}" + (" (sum)" if self.reduction == "sum" else "")
+
+
+@dataclass(frozen=True)
+class Neuron(Objective):
+    """One cell of a layer (see `neuron`)."""
+
+    layer: str
+    unit: int
+    y: int | None = None
+    x: int | None = None
+
+    def layers(self) -> tuple[str, ...]:
+        """The one layer."""
+        return (self.layer,)
+
+    def position(self, height: int, width: int) -> tuple[int, int]:
+        """The cell in a layer of this size.
+
+        Raises:
+            LayerError: it lies outside.
+        """
+        y = height // 2 if self.y is None else self.y
+        x = width // 2 if self.x is None else self.x
+        if not (0 <= y < height and 0 <= x < width):
+            raise LayerError(
+                f"{self.layer} has {height}×{width} cells at this picture size; there is no cell "
+                f"y={y}, x={x}"
+            )
+        return y, x
+
+    def build(self, values: Values) -> Tensor:
+        """(N,) from (N, C, H, W); a logit from (N, C)."""
+        activations = values[self.layer]
+        cells = _unit(activations, self.layer, self.unit)
+        if cells.rank == 1:
+            if self.y is not None or self.x is not None:
+                raise LayerError(f"{self.layer} has no positions: leave y and x out")
+            return cells
+        y, x = self.position(*cells.shape[1:])
+        return cells[:, y, x]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"neuron": [self.layer, self.unit], "y": self.y, "x": self.x}
+
+    def __str__(self) -> str:
+        where = "" if self.y is None and self.x is None else f" at y={self.y}, x={self.x}"
+        return f"neuron {self.layer}:{self.unit}{where}"
+
+
+@dataclass(frozen=True)
+class LayerEnergy(Objective):
+    """The mean of a layer's squared activations (see `layer`)."""
+
+    layer: str
+
+    def layers(self) -> tuple[str, ...]:
+        """The one layer."""
+        return (self.layer,)
+
+    def build(self, values: Values) -> Tensor:
+        """(N,) from any layer."""
+        activations = values[self.layer]
+        return (activations**2).mean(list(range(1, activations.rank)))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"layer": self.layer}
+
+    def __str__(self) -> str:
+        return f"layer {self.layer}"
+
+
+@dataclass(frozen=True)
+class Custom(Objective):
+    """A function of the user's (see `objective`)."""
+
+    names: tuple[str, ...]
+    function: Callable[..., Tensor]
+
+    def layers(self) -> tuple[str, ...]:
+        """The layers that the function takes."""
+        return self.names
+
+    def build(self, values: Values) -> Tensor:
+        """The function's result, which must be (N,) or, for one picture, a scalar."""
+        given = [values[name] for name in self.names]
+        result = self.function(*given)
+        if not isinstance(result, Tensor):
+            raise TargetError(
+                f"the objective {self} must return a symbolic value, not {type(result).__name__}"
+            )
+        batch = given[0].shape[0]
+        if result.shape == () and batch == 1:
+            return result.reshape(1)
+        if result.shape != (batch,):
+            raise TargetError(
+                f"the objective {self} must give one number for each of {batch} pictures, "
+                f"shape ({batch},), and gives {result.shape}"
+            )
+        return result
+
+    def to_json(self) -> dict[str, Any]:
+        """Named only: a function cannot be written down."""
+        return {"custom": self.function.__name__, "layers": list(self.names)}
+
+    def __str__(self) -> str:
+        return f"{self.function.__name__}({', '.join(self.names)})"
+
+
+@dataclass(frozen=True)
+class Number(Objective):
+    """A constant in an expression."""
+
+    value: float
+
+    def layers(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def build(self, values: Values) -> Tensor:
+        """A scalar of the layers' type."""
+        some = next(iter(values.values()))
+        return some.builder.constant(self.value, some.dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"number": self.value}
+
+    def __str__(self) -> str:
+        return f"{self.value:g}"
+
+
+@dataclass(frozen=True)
+class Sum(Objective):
+    """Two objectives added."""
+
+    left: Objective
+    right: Objective
+
+    def layers(self) -> tuple[str, ...]:
+        """Both operands' layers."""
+        return _union(self.left, self.right)
+
+    def build(self, values: Values) -> Tensor:
+        """The sum of both."""
+        return self.left.build(values) + self.right.build(values)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"sum": [self.left.to_json(), self.right.to_json()]}
+
+    def __str__(self) -> str:
+        if isinstance(self.right, Negative):
+            return f"{self.left} − {_bracketed(self.right.operand, Sum)}"
+        return f"{self.left} + {self.right}"
+
+
+@dataclass(frozen=True)
+class Product(Objective):
+    """Two objectives multiplied."""
+
+    left: Objective
+    right: Objective
+
+    def layers(self) -> tuple[str, ...]:
+        """Both operands' layers."""
+        return _union(self.left, self.right)
+
+    def build(self, values: Values) -> Tensor:
+        """The product of both."""
+        return self.left.build(values) * self.right.build(values)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"product": [self.left.to_json(), self.right.to_json()]}
+
+    def __str__(self) -> str:
+        return f"{_bracketed(self.left, Sum)} × {_bracketed(self.right, Sum)}"
+
+
+@dataclass(frozen=True)
+class Negative(Objective):
+    """An objective's negation: what the unit likes least."""
+
+    operand: Objective
+
+    def layers(self) -> tuple[str, ...]:
+        """The operand's layers."""
+        return self.operand.layers()
+
+    def build(self, values: Values) -> Tensor:
+        """Minus the operand."""
+        return -self.operand.build(values)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"negative": self.operand.to_json()}
+
+    def __str__(self) -> str:
+        return f"−{_bracketed(self.operand, Sum)}"
+
+
+# What users call ---------------------------------------------------------------------------------
+
+
+def channel(layer: str, unit: int, *, reduction: str = "mean") -> Objective:
+    """The mean of a channel over all its positions (Lucid's `channel`).
+
+    Args:
+        layer: Layer name.
+        unit: Channel number, from 0.
+        reduction: `"mean"` or `"sum"`.
+    """
+    if reduction not in ("mean", "sum"):
+        raise TargetError(f"reduction is 'mean' or 'sum', not {reduction!r}")
+    return Channel(layer, unit, reduction)
+
+
+def neuron(layer: str, unit: int, *, y: int | None = None, x: int | None = None) -> Objective:
+    """One cell of a channel, by default the middle one (Lucid's `neuron`).
+
+    Of an even number of rows or columns the middle is the one behind the half. Which cell it is
+    does not matter to what it looks for, as long as its receptive field stays in the picture.
+
+    Args:
+        layer: Layer name.
+        unit: Channel number, from 0.
+        y: Row of the cell, from 0.
+        x: Column of the cell, from 0.
+    """
+    return Neuron(layer, unit, y, x)
+
+
+def layer(name: str) -> Objective:
+    """The mean of a layer's squared activations (DeepDream, Mordvintsev et al. 2015)."""
+    return LayerEnergy(name)
+
+
+def objective(*layers: str) -> Callable[[Callable[..., Tensor]], Objective]:
+    """Make an objective of a function of symbolic activations.
+
+        @objective("mixed4a", "mixed4b")
+        def both(a, b):
+            return a[:, 11].mean((1, 2)) + b[:, 3].mean((1, 2))
+
+    Args:
+        layers: The layers that the function takes, in this order.
+    """
+
+    def decorate(function: Callable[..., Tensor]) -> Objective:
+        return Custom(tuple(layers), function)
+
+    return decorate
+
+
+def from_json(data: Mapping[str, Any]) -> Objective:
+    """The objective that `Objective.to_json` wrote down.
+
+    Raises:
+        TargetError: the data names no objective, or a function of the user's.
+    """
+    try:
+        match data:
+            case {"channel": [name, unit], "reduction": reduction}:
+                return Channel(str(name), int(unit), str(reduction))
+            case {"neuron": [name, unit], "y": y, "x": x}:
+                return Neuron(str(name), int(unit), y, x)
+            case {"layer": name}:
+                return LayerEnergy(str(name))
+            case {"number": value}:
+                return Number(float(value))
+            case {"sum": [left, right]}:
+                return Sum(from_json(left), from_json(right))
+            case {"product": [left, right]}:
+                return Product(from_json(left), from_json(right))
+            case {"negative": operand}:
+                return Negative(from_json(operand))
+            case {"custom": name}:
+                raise TargetError(
+                    f"the picture was made for a function of its author, {name!r}; pass it"
+                )
+    except (TypeError, ValueError) as error:
+        if isinstance(error, TargetError):
+            raise
+        raise TargetError(f"the recipe's objective {data!r} is damaged: {error}") from error
+    raise TargetError(f"the recipe's objective {data!r} is unknown")
+
+
+def parse(target: str) -> Objective:
+    """The objective that a target names: `mixed4a:11` a channel, `mixed4a` a layer.
+
+    Raises:
+        TargetError: it has another form.
+    """
+    name, separator, unit = target.rpartition(":")
+    if not separator:
+        if not target.strip():
+            raise TargetError("the target is empty; expected LAYER:UNIT such as mixed4a:11")
+        return LayerEnergy(target)
+    if not name or not unit.isdecimal():
+        raise TargetError(f"cannot read the target {target!r}; expected LAYER:UNIT or LAYER")
+    return Channel(name, int(unit))
+
+
+def _as_objective(value: Objective | float) -> Objective:
+    if isinstance(value, Objective):
+        return value
+    if isinstance(value, int | float):
+        return Number(float(value))
+    raise TargetError(f"cannot combine an objective with {value!r}")
+
+
+def _union(left: Objective, right: Objective) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(left.layers() + right.layers()))
+
+
+def _bracketed(operand: Objective, kind: type[Objective]) -> str:
+    return f"({operand})" if isinstance(operand, kind) else str(operand)
+
+
+def _unit(activations: Tensor, layer_name: str, unit: int) -> Tensor:
+    if activations.rank not in (2, 4):
+        raise LayerError(
+            f"{layer_name} has the shape {activations.shape}; expected (N, C, H, W) or (N, C)"
+        )
+    channels = activations.shape[1]
+    if not 0 <= unit < channels:
+        raise LayerError(
+            f"{layer_name} has {channels} channels, 0 to {channels - 1}; there is no channel {unit}"
+        )
+    return activations[:, unit]

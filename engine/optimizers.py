@@ -1,0 +1,87 @@
+"""Update rules of the ascent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from .errors import InputError
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Optimizer(Protocol):
+    """Changes parameters along a gradient; keeps its own state between steps."""
+
+    def reset(self) -> None:
+        """Forget the state, before a new ascent."""
+
+    def update(self, parameters: dict[str, np.ndarray], gradients: Arrays) -> None:
+        """Change `parameters` in place so that the objective rises."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, for a recipe."""
+
+
+@dataclass
+class Adam:
+    """Adam (Kingma and Ba, 2015), uphill.
+
+    Attributes:
+        learning_rate: Size of a step, in the units of the parameters.
+        beta1: Decay of the mean gradient.
+        beta2: Decay of the mean squared gradient.
+        epsilon: Added to the root of the latter.
+    """
+
+    learning_rate: float = 0.05
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    _count: int = field(default=0, repr=False)
+    _mean: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    _square: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.learning_rate > 0:
+            raise InputError(f"the learning rate must be positive, not {self.learning_rate}")
+
+    def reset(self) -> None:
+        """Forget the state, before a new ascent."""
+        self._count, self._mean, self._square = 0, {}, {}
+
+    def update(self, parameters: dict[str, np.ndarray], gradients: Arrays) -> None:
+        """Change `parameters` in place so that the objective rises."""
+        self._count += 1
+        mean_scale = 1 - self.beta1**self._count
+        square_scale = 1 - self.beta2**self._count
+        step = np.float32(self.learning_rate * np.sqrt(square_scale) / mean_scale)
+        epsilon = np.float32(self.epsilon * np.sqrt(square_scale))
+        for name, gradient in gradients.items():
+            mean = self._mean.setdefault(name, np.zeros_like(gradient))
+            square = self._square.setdefault(name, np.zeros_like(gradient))
+            mean += np.float32(1 - self.beta1) * (gradient - mean)
+            square += np.float32(1 - self.beta2) * (gradient * gradient - square)
+            parameters[name] += step * mean / (np.sqrt(square) + epsilon)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"adam": {k: v for k, v in asdict(self).items() if not k.startswith("_")}}
+
+
+def from_json(data: Mapping[str, Any]) -> Optimizer:
+    """The optimizer that `to_json` wrote down.
+
+    Raises:
+        InputError: the data is damaged, or names one that this version does not have.
+    """
+    try:
+        match data:
+            case {"adam": dict(arguments)}:
+                return Adam(**arguments)
+    except TypeError as error:
+        raise InputError(f"the recipe's optimizer is damaged: {error}") from error
+    raise InputError(f"the recipe's optimizer {data!r} is unknown")

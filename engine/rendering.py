@@ -1,0 +1,215 @@
+"""`render`: from a model and an objective to a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from . import objectives, optimizers, parameterizations, transforms
+from .ascent import Ascent, Callback, ascend
+from .errors import InputError
+from .loading import load
+from .model import Model
+from .objectives import Neuron, Objective
+from .optimizers import Adam, Optimizer
+from .parameterizations import Fourier, Parameterization
+from .picture import Picture
+from .recipe import Recipe, current_versions
+from .step import Composition
+from .transforms import Geometric, Transform, compose, lucid
+
+REDIRECT_STEPS = 16
+"""As in Lucid: how many first steps may redirect a missing gradient."""
+
+
+def render(
+    model: Model | str,
+    objective: Objective | str,
+    *,
+    size: int | tuple[int, int] | None = None,
+    steps: int = 512,
+    seed: int = 0,
+    batch: int = 1,
+    provider: str = "auto",
+    parameterization: Parameterization | None = None,
+    transforms: Sequence[Geometric | Transform] | None = None,
+    optimizer: Optimizer | None = None,
+    redirect_steps: int = REDIRECT_STEPS,
+    snapshots: Collection[int] = (),
+    callback: Callback | None = None,
+) -> Picture:
+    """Make the picture that maximises an objective.
+
+    The defaults are Lucid's `render_vis`: a Fourier image with decorrelated colours, Adam with a
+    step of 0.05, 512 steps, transforms `lucid()`.
+
+    Args:
+        model: A model, or what `onnxscope.load` takes.
+        objective: An objective, or a target such as `"mixed4a:11"` (a channel) or `"mixed4a"`.
+        size: Height and width in pixels, one number for both; by default the model's usual size.
+        steps: How many steps to climb.
+        seed: Of everything random. Same seed, machine and provider: the same picture, on the CPU
+            bit for bit.
+        batch: How many pictures to make at once, each from its own random start.
+        provider: `auto` (CUDA where it works, else the CPU), or one by name: `cpu`, `cuda`, ….
+        parameterization: What the picture is made of; by default `Fourier()`.
+        transforms: What happens to the picture before the network in each step; `()` for nothing.
+        optimizer: The update rule; by default `Adam(0.05)`.
+        redirect_steps: In this many first steps a picture without any gradient gets the redirected
+            ReLU's (Lucid: 16); 0 turns it off.
+        snapshots: Steps after which to keep the pictures, such as `(1, 32, 128, 512)`.
+        callback: Called after each step with a `Progress`; returning `False` ends the ascent.
+
+    Returns:
+        The picture; on Ctrl-C what there is.
+
+    Raises:
+        OnnxscopeError: something does not fit; the message says what, and what would.
+    """
+    if not isinstance(model, Model):
+        model = load(model)
+    if isinstance(objective, str):
+        objective = objectives.parse(objective)
+    composition = Composition(
+        model,
+        objective,
+        parameterization or Fourier(),
+        compose(lucid() if transforms is None else transforms),
+        _positive("batch", batch),
+        *_size(model, size),
+    )
+    optimizer = optimizer or Adam()
+    ascent = ascend(
+        composition,
+        steps=_positive("steps", steps),
+        seed=seed,
+        optimizer=optimizer,
+        provider=provider,
+        redirect_steps=redirect_steps,
+        snapshots=snapshots,
+        callback=callback,
+    )
+    recipe = _recipe(composition, ascent, optimizer, seed, redirect_steps)
+    return Picture(
+        ascent.images,
+        ascent.values[:, 0] if batch == 1 else ascent.values,
+        recipe,
+        ascent.provider,
+        ascent.snapshots,
+        ascent.interrupted,
+        tuple(_warnings(composition, ascent)),
+    )
+
+
+def remake(
+    recipe: Recipe,
+    model: Model | None = None,
+    *,
+    provider: str | None = None,
+    callback: Callback | None = None,
+    snapshots: Collection[int] = (),
+) -> Picture:
+    """Make a picture again from its recipe.
+
+    Args:
+        recipe: From `Picture.recipe` or `read_recipe`.
+        model: The model, where the recipe's name does not lead to it.
+        provider: By default the recipe's.
+        callback: As for `render`.
+        snapshots: As for `render`.
+
+    Raises:
+        InputError: the model is another one than the recipe's.
+    """
+    model = model or load(recipe.model["name"], **_load_arguments(recipe.model))
+    if model.sha256 != recipe.model["sha256"]:
+        raise InputError(
+            f"{model.name} is not the model of the recipe: its SHA-256 is {model.sha256[:12]}…, "
+            f"the recipe's {recipe.model['sha256'][:12]}…"
+        )
+    return render(
+        model,
+        objectives.from_json(recipe.objective),
+        size=recipe.size,
+        steps=recipe.steps,
+        seed=recipe.seed,
+        batch=recipe.batch,
+        provider=provider or recipe.provider,
+        parameterization=parameterizations.from_json(recipe.parameterization),
+        transforms=transforms.from_json(recipe.transforms),
+        optimizer=optimizers.from_json(recipe.optimizer),
+        redirect_steps=recipe.redirect_steps,
+        snapshots=snapshots,
+        callback=callback,
+    )
+
+
+def _load_arguments(model: dict[str, Any]) -> dict[str, Any]:
+    arguments = model.get("preprocessing")
+    return dict(arguments) if isinstance(arguments, dict) else {}
+
+
+def _size(model: Model, size: int | tuple[int, int] | None) -> tuple[int, int]:
+    if size is None:
+        return model.fixed_size or (model.size, model.size)
+    height, width = (size, size) if isinstance(size, int) else size
+    return _positive("size", height), _positive("size", width)
+
+
+def _positive(name: str, value: int) -> int:
+    if value < 1:
+        raise InputError(f"{name} must be at least 1, not {value}")
+    return value
+
+
+def _recipe(
+    composition: Composition, ascent: Ascent, optimizer: Optimizer, seed: int, redirect_steps: int
+) -> Recipe:
+    model = composition.model
+    described: dict[str, Any] = {"name": model.name, "sha256": model.sha256}
+    if model.metadata is None and model.preprocessing is not None:
+        described["preprocessing"] = model.preprocessing.to_json()
+    return Recipe(
+        model=described,
+        objective=composition.objective.to_json(),
+        parameterization=composition.parameterization.to_json(),
+        transforms=[entry for t in composition.transforms for entry in t.to_json()],
+        optimizer=optimizer.to_json(),
+        size=(composition.height, composition.width),
+        batch=composition.batch,
+        steps=len(ascent.values),
+        seed=seed,
+        redirect_steps=redirect_steps,
+        provider=ascent.provider.name,
+        versions=current_versions(),
+    )
+
+
+def _warnings(composition: Composition, ascent: Ascent) -> list[str]:
+    found = []
+    objective = composition.objective
+    if len(ascent.values) and not ascent.values.any():
+        found.append(
+            f"the objective {objective} stayed at 0 in all {len(ascent.values)} steps: the unit "
+            "never fired; try another seed or more redirect_steps"
+        )
+    for cell in _neurons(objective):
+        if cell.y is None and cell.x is None:
+            continue
+        layer = composition.model.layers[cell.layer]
+        if len(layer.shape) == 3:
+            height, width = layer.shape[1:]
+            y, x = cell.position(height, width)
+            if y in (0, height - 1) or x in (0, width - 1):
+                found.append(
+                    f"{cell} lies at the border of {height}×{width} cells: what it looks for is "
+                    "cut off there"
+                )
+    return found
+
+
+def _neurons(objective: Objective) -> list[Neuron]:
+    if isinstance(objective, Neuron):
+        return [objective]
+    parts = [getattr(objective, name, None) for name in ("left", "right", "operand")]
+    return [cell for part in parts if isinstance(part, Objective) for cell in _neurons(part)]

@@ -1,0 +1,185 @@
+"""Rules of convolutions.
+
+The gradient with respect to the input is again a convolution. For stride 1 it is a Conv with the
+flipped, transposed kernel, which keeps ONNX Runtime's blocked layout; otherwise a ConvTranspose
+with explicit pads and output padding, since with `output_shape` the runtime chooses the pads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..graph.builder import Operators
+from ..graph.tensor import INT64_MIN, Tensor
+from .table import RuleTable
+
+
+def define(rules: RuleTable) -> None:
+    """Add the rules of this module to a table."""
+    rules.define("Conv", _conv_input, _conv_weight, _conv_bias, ignores=_ATTRIBUTES)
+
+
+_ATTRIBUTES = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
+
+
+@dataclass(frozen=True)
+class Window:
+    """The geometry of a sliding window with everything resolved, one entry an axis."""
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+    @property
+    def extent(self) -> tuple[int, ...]:
+        """How many pixels the dilated kernel spans."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilations, strict=True))
+
+
+def resolve_window(
+    x: Tensor,
+    y: Tensor,
+    kernel: tuple[int, ...],
+    *,
+    auto_pad: str,
+    dilations: list[int] | None,
+    pads: list[int] | None,
+    strides: list[int] | None,
+) -> Window:
+    """Fill in ONNX's defaults and turn `auto_pad` into numbers."""
+    axes = len(kernel)
+    stride = tuple(strides or [1] * axes)
+    dilation = tuple(dilations or [1] * axes)
+    if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
+        before, after = [], []
+        for axis in range(axes):
+            span = dilation[axis] * (kernel[axis] - 1) + 1
+            if stride[axis] == 1:
+                total = span - 1
+            else:
+                total = (y.shape[axis + 2] - 1) * stride[axis] + span - x.shape[axis + 2]
+            total = max(total, 0)
+            small, large = total // 2, total - total // 2
+            before.append(small if auto_pad == "SAME_UPPER" else large)
+            after.append(large if auto_pad == "SAME_UPPER" else small)
+    else:
+        flat = [0] * (2 * axes) if auto_pad == "VALID" or pads is None else pads
+        before, after = list(flat[:axes]), list(flat[axes:])
+    return Window(kernel, stride, dilation, tuple(before), tuple(after))
+
+
+def _conv_input(
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    w: Tensor,
+    *,
+    y: Tensor,
+    auto_pad: str,
+    dilations: list[int] | None,
+    group: int,
+    pads: list[int] | None,
+    strides: list[int] | None,
+) -> Tensor:
+    window = resolve_window(
+        x, y, w.shape[2:], auto_pad=auto_pad, dilations=dilations, pads=pads, strides=strides
+    )
+    room = [span - 1 for span in window.extent]
+    mirrored = [r - p for r, p in zip(room * 2, window.before + window.after, strict=True)]
+    if set(window.strides) == {1} and min(mirrored) >= 0:
+        kernel = _flipped(op, _transposed(w, group))
+        return op.Conv(dy, kernel, pads=mirrored, dilations=window.dilations, group=group)
+    # Pixels behind the last window, which no output saw, still need their zero.
+    unseen = [
+        size - ((out - 1) * stride - first - last + span)
+        for size, out, stride, first, last, span in zip(
+            x.shape[2:],
+            y.shape[2:],
+            window.strides,
+            window.before,
+            window.after,
+            window.extent,
+            strict=True,
+        )
+    ]
+    return op.ConvTranspose(
+        dy,
+        w,
+        strides=window.strides,
+        dilations=window.dilations,
+        pads=window.before + window.after,
+        output_padding=unseen,
+        group=group,
+    )
+
+
+def _transposed(w: Tensor, group: int) -> Tensor:
+    """Kernel (M, C/g, ...) as the kernel (C, M/g, ...) that maps outputs to inputs."""
+    out, per_group, *kernel = w.shape
+    if group == 1:
+        return w.transpose(1, 0, *range(2, w.rank))
+    if per_group == 1 and out == group:
+        return w
+    split = w.reshape(group, out // group, per_group, *kernel)
+    swapped = split.transpose(0, 2, 1, *range(3, w.rank + 1))
+    return swapped.reshape(group * per_group, out // group, *kernel)
+
+
+def _flipped(op: Operators, w: Tensor) -> Tensor:
+    axes = [axis for axis in range(2, w.rank) if w.shape[axis] > 1]
+    if not axes:
+        return w
+    return op.Slice(
+        w,
+        op.constant([-1] * len(axes), np.int64),
+        op.constant([INT64_MIN] * len(axes), np.int64),
+        op.constant(axes, np.int64),
+        op.constant([-1] * len(axes), np.int64),
+    )
+
+
+def _conv_weight(
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    w: Tensor,
+    *,
+    y: Tensor,
+    auto_pad: str,
+    dilations: list[int] | None,
+    group: int,
+    pads: list[int] | None,
+    strides: list[int] | None,
+) -> Tensor:
+    # The kernel slides over x as dy does over the taps: a Conv with batch and channel exchanged,
+    # stride and dilation as well.
+    window = resolve_window(
+        x, y, w.shape[2:], auto_pad=auto_pad, dilations=dilations, pads=pads, strides=strides
+    )
+    exchange = (1, 0, *range(2, x.rank))
+    parts = []
+    for index in range(group):
+        inputs, outputs = w.shape[1], w.shape[0] // group
+        taken = x if group == 1 else x[:, index * inputs : (index + 1) * inputs]
+        given = dy if group == 1 else dy[:, index * outputs : (index + 1) * outputs]
+        taps = op.Conv(
+            taken.transpose(*exchange),
+            given.transpose(*exchange),
+            strides=window.dilations,
+            dilations=window.strides,
+            pads=window.before + window.after,
+        )
+        # Pixels behind the last window give taps that the kernel does not have.
+        inside = tuple(slice(0, size) for size in window.kernel)
+        if taps.shape[2:] != window.kernel:
+            taps = taps[(slice(None), slice(None), *inside)]
+        parts.append(taps.transpose(*exchange))
+    return parts[0] if group == 1 else op.Concat(*parts, axis=0)
+
+
+def _conv_bias(op: Operators, dy: Tensor, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    return dy.sum([axis for axis in range(dy.rank) if axis != 1])

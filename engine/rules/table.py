@@ -1,0 +1,224 @@
+"""The table of gradient rules: which operator is differentiated how.
+
+A rule is a function from the cotangent of an operator's output to the cotangent of one of its
+inputs, written with the operators of the graph (`op`) and a fixed vocabulary:
+
+    rules.define("Mul", lambda op, dy, a, b: dy * b, lambda op, dy, a, b: dy * a)
+    rules.define("Tanh", lambda op, dy, x, *, y: dy * (1 - y * y))
+
+Positional parameters after `dy` are the operator's inputs in the order of its ONNX schema (`None`
+where an optional one is left out). Keyword-only parameters are its attributes by their ONNX names,
+with the schema's defaults (`None` where it has none), and besides:
+
+* `y`: the output whose cotangent `dy` is; `ys`, `dys`: all outputs and their cotangents, `None`
+  where nothing depends on an output;
+* `index`: which input the result belongs to, for rules that serve all inputs alike (`each`).
+
+A rule returns `None` for a zero derivative. It need not undo broadcasting: the walk does.
+An attribute that a node sets and its rule does not name is an error, never ignored.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from onnx import defs, helper
+
+from ..errors import OperatorError, nearest
+from ..graph.tensor import Tensor
+
+Rule = Callable[..., Tensor | None]
+AttributeValues = Mapping[str, object]
+
+_CONTEXT = frozenset({"y", "ys", "dys", "index"})
+
+
+@dataclass(frozen=True)
+class InputRule:
+    """One rule with what its signature says.
+
+    Attributes:
+        function: The rule itself.
+        arity: How many inputs it takes, or `None` where it takes all (`*xs`).
+        attributes: Names of the attributes that it takes.
+        context: Which of `y`, `ys`, `dys`, `index` it takes.
+    """
+
+    function: Rule
+    arity: int | None
+    attributes: frozenset[str]
+    context: frozenset[str]
+
+
+@dataclass(frozen=True)
+class OperatorRules:
+    """The rules of one operator.
+
+    Attributes:
+        inputs: By input position; `None` for an input without a derivative.
+        each: Serves every input where `inputs` is empty.
+        ignores: Attributes that do not matter to the derivative.
+    """
+
+    inputs: tuple[InputRule | None, ...]
+    each: InputRule | None
+    ignores: frozenset[str]
+
+    def for_input(self, index: int) -> InputRule | None:
+        """The rule for the input at `index`, or `None` where its derivative is zero."""
+        if self.each is not None:
+            return self.each
+        return self.inputs[index] if index < len(self.inputs) else None
+
+
+class RuleTable:
+    """Operators and their gradient rules.
+
+    A table is data: `rules | overrides` gives another one, in which the rules of `overrides` come
+    first. Nothing is global.
+    """
+
+    def __init__(self) -> None:
+        self._rules: dict[str, OperatorRules] = {}
+        self._constant: dict[str, str] = {}
+
+    def __contains__(self, op_type: str) -> bool:
+        return op_type in self._rules or op_type in self._constant
+
+    def __iter__(self) -> Iterator[str]:
+        """The operators that have a rule, in the order of definition."""
+        return iter(self._rules)
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def __getitem__(self, op_type: str) -> OperatorRules:
+        return self._rules[op_type]
+
+    def __or__(self, overrides: RuleTable) -> RuleTable:
+        merged = RuleTable()
+        merged._rules = {**self._rules, **overrides._rules}
+        merged._constant = {**self._constant, **overrides._constant}
+        return merged
+
+    @property
+    def without_derivative(self) -> Mapping[str, str]:
+        """Operators whose derivative is zero or undefined everywhere, with the reason."""
+        return self._constant
+
+    def define(
+        self,
+        op_type: str,
+        *inputs: Rule | None,
+        each: Rule | None = None,
+        ignores: Sequence[str] = (),
+    ) -> None:
+        """Register the rules of one operator.
+
+        Args:
+            op_type: Operator of the standard ONNX domain.
+            inputs: One rule for each input, in order; inputs beyond have no derivative.
+            each: One rule for all inputs, instead.
+            ignores: Attributes that do not matter to the derivative.
+
+        Raises:
+            ValueError: the operator has rules already, or a rule names an attribute that the
+                operator does not have.
+        """
+        if op_type in self:
+            raise ValueError(f"{op_type} has a gradient rule already")
+        known = set(defs.get_schema(op_type).attributes)
+        rules = tuple(None if rule is None else _inspect(op_type, rule, known) for rule in inputs)
+        every = None if each is None else _inspect(op_type, each, known)
+        self._rules[op_type] = OperatorRules(rules, every, frozenset(ignores))
+
+    def declare_constant(self, reason: str, *op_types: str) -> None:
+        """List operators that pass no gradient, with the reason."""
+        for op_type in op_types:
+            if op_type in self:
+                raise ValueError(f"{op_type} has a gradient rule already")
+            self._constant[op_type] = reason
+
+    def find(self, op_type: str, domain: str, node_name: str) -> OperatorRules | None:
+        """The operator's rules; `None` where it has no derivative.
+
+        Raises:
+            OperatorError: the table does not know the operator.
+        """
+        if domain in ("", "ai.onnx"):
+            if op_type in self._rules:
+                return self._rules[op_type]
+            if op_type in self._constant:
+                return None
+        full = op_type if domain in ("", "ai.onnx") else f"{domain}::{op_type}"
+        raise OperatorError(
+            f"no gradient rule for operator {full} (node {node_name!r}){nearest(op_type, self)}; "
+            "choose a layer before it, or define a rule and pass rules=onnxscope.rules | yours"
+        )
+
+
+def call(
+    rules: OperatorRules,
+    rule: InputRule,
+    *,
+    schema: defs.OpSchema,
+    node_name: str,
+    set_attributes: AttributeValues,
+    inputs: Sequence[Tensor | None],
+    outputs: Sequence[Tensor],
+    cotangents: Sequence[Tensor | None],
+    index: int,
+) -> Tensor | None:
+    """Apply one rule to one node.
+
+    Raises:
+        OperatorError: the node sets an attribute that the rule does not handle, or passes gradient
+            through an output that the rule does not look at.
+    """
+    unhandled = sorted(set(set_attributes) - rule.attributes - rules.ignores)
+    if unhandled:
+        raise OperatorError(
+            f"the gradient rule of {schema.name} does not handle attribute "
+            f"{unhandled[0]!r} (node {node_name!r})"
+        )
+    if "dys" not in rule.context and any(dy is not None for dy in cotangents[1:]):
+        raise OperatorError(
+            f"the gradient rule of {schema.name} handles its first output only, and another one "
+            f"of node {node_name!r} is used"
+        )
+    keywords: dict[str, object] = {
+        name: set_attributes[name] if name in set_attributes else _default(schema, name)
+        for name in rule.attributes
+    }
+    context = {"y": outputs[0], "ys": outputs, "dys": cotangents, "index": index}
+    keywords |= {name: context[name] for name in rule.context}
+    given: list[Tensor | None] = list(inputs)
+    if rule.arity is not None:
+        given = (given + [None] * rule.arity)[: rule.arity]
+    return rule.function(outputs[0].op, cotangents[0], *given, **keywords)
+
+
+def _inspect(op_type: str, rule: Rule, known: set[str]) -> InputRule:
+    parameters = list(inspect.signature(rule).parameters.values())[2:]
+    positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    takes_all = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    attributes = keywords - _CONTEXT
+    if attributes - known:
+        raise ValueError(f"{op_type} has no attribute {sorted(attributes - known)[0]!r}")
+    return InputRule(
+        rule,
+        None if takes_all else len(positional),
+        frozenset(attributes),
+        frozenset(keywords & _CONTEXT),
+    )
+
+
+def _default(schema: defs.OpSchema, name: str) -> object:
+    attribute = schema.attributes.get(name)
+    if attribute is None or not attribute.default_value.name:
+        return None
+    value = helper.get_attribute_value(attribute.default_value)
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,78 @@
+"""Words that several gradient rules share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import OperatorError
+from ..graph.builder import Operators
+from ..graph.tensor import Tensor
+
+# A steep HardSigmoid is a step function, and unlike Greater, Cast and Where it keeps ONNX Runtime's
+# blocked convolution layout: two to three times as fast on the CPU. 2^100 leaves room for bounds up
+# to 2^27 in float32; the multiplication by a power of two is exact, so the step is exact as well.
+_STEEP = float(2.0**100)
+
+
+def positive_mask(op: Operators, x: Tensor) -> Tensor:
+    """1 where x > 0, else 0, in the type of x (float32: exact but for subnormal x)."""
+    if x.dtype == np.float32:
+        # beta is not 0, which OpenVINO reads as the default 0.5; any normal x · 3e38 outweighs it.
+        return op.HardSigmoid(x, alpha=3e38, beta=-1e-30)
+    return x.greater(0).astype(x.dtype)
+
+
+def between_mask(op: Operators, x: Tensor, low: float | None, high: float | None) -> Tensor | None:
+    """1 where low < x < high, else 0; `None` where neither bound is given."""
+    masks: list[Tensor] = []
+    steep = x.dtype == np.float32
+    for bound, sign in ((low, 1.0), (high, -1.0)):
+        if bound is None or np.isinf(bound):
+            continue
+        if bound == 0 and sign > 0:
+            masks.append(positive_mask(op, x))
+        elif steep and 2.0**-20 < abs(bound) < 2.0**27:
+            masks.append(op.HardSigmoid(x, alpha=sign * _STEEP, beta=-sign * _STEEP * bound))
+        else:
+            masks.append((x.greater(bound) if sign > 0 else x.less(bound)).astype(x.dtype))
+    if not masks:
+        return None
+    return masks[0] if len(masks) == 1 else masks[0] * masks[1]
+
+
+def sum_to_shape(dy: Tensor, x: Tensor) -> Tensor:
+    """Undo broadcasting: sum `dy` over the axes along which `x` was repeated."""
+    if dy.dims == x.dims:
+        return dy
+    target, given = x.shape, dy.shape
+    added = len(given) - len(target)
+    axes = list(range(added)) + [
+        added + axis for axis, size in enumerate(target) if size == 1 and given[added + axis] != 1
+    ]
+    if axes:
+        dy = dy.sum(axes, keepdims=True)
+    return dy if dy.dims == x.dims else dy.reshape(*target)
+
+
+def constant_of(tensor: Tensor | None, what: str) -> np.ndarray:
+    """The data of an input that must be a constant.
+
+    Raises:
+        OperatorError: it is computed in the graph.
+    """
+    array = None if tensor is None else tensor.array
+    if array is None:
+        raise OperatorError(f"{what} must be a constant for the gradient, and is computed")
+    return array
+
+
+def normalized_axes(axes: Sequence[int], rank: int) -> list[int]:
+    """Axes counted from the front."""
+    return [int(axis) % rank for axis in axes]
+
+
+def zeros_like(op: Operators, x: Tensor) -> Tensor:
+    """Zeros of the shape and type of x."""
+    return op.ConstantOfShape(op.constant(x.shape, np.int64), value=np.zeros(1, x.dtype))

@@ -1,0 +1,185 @@
+"""ONNX Runtime: choosing a provider, opening a session, running it.
+
+A provider is taken whole or not at all. ONNX Runtime by itself moves to the CPU whatever node (or
+whole session) a provider cannot run, in silence; here that is refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+
+from .errors import ModelError, ProviderError, nearest
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+_SUFFIX = "ExecutionProvider"
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The provider that was chosen.
+
+    Attributes:
+        name: As users write it: `cpu`, `cuda`, …
+        reason: Why `auto` did not take CUDA; empty where it did, or where the user chose.
+    """
+
+    name: str
+    reason: str = ""
+
+
+class Session:
+    """One graph, ready to run.
+
+    Attributes:
+        provider: Where it runs.
+    """
+
+    def __init__(self, session: ort.InferenceSession, provider: Provider) -> None:
+        self._session = session
+        self.provider = provider
+        self._outputs = [output.name for output in session.get_outputs()]
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """All outputs, by name."""
+        results = self._session.run(self._outputs, dict(feeds))
+        return dict(zip(self._outputs, results, strict=True))
+
+
+def available_providers() -> list[str]:
+    """The providers that this build of ONNX Runtime has, as users write them."""
+    import onnxruntime
+
+    names = onnxruntime.get_available_providers()
+    return [name.removesuffix(_SUFFIX).lower() for name in names]
+
+
+def choose_provider(wanted: str) -> Provider:
+    """The provider that a name stands for.
+
+    Args:
+        wanted: `auto` (CUDA where it works, else the CPU), or a provider's name.
+
+    Raises:
+        ProviderError: it is not there.
+    """
+    name = wanted.lower().removesuffix(_SUFFIX.lower())
+    if name == "auto":
+        reason = _cuda_problem()
+        return Provider("cpu", reason) if reason else Provider("cuda")
+    known = available_providers()
+    if name not in known:
+        raise ProviderError(
+            f"this build of ONNX Runtime has no provider {wanted!r}{nearest(name, known)}; "
+            f"it has {', '.join(known)}"
+        )
+    if name == "cuda":
+        reason = _cuda_problem()
+        if reason:
+            raise ProviderError(f"the provider cuda does not work here: {reason}")
+    return Provider(name)
+
+
+def open_session(model: onnx.ModelProto, provider: str | Provider = "auto") -> Session:
+    """A session that runs wholly on one provider.
+
+    With `auto`, a graph that CUDA cannot run whole goes to the CPU whole, and the reason is kept in
+    the session's `provider`.
+
+    Raises:
+        ProviderError: the provider is not there, or cannot run every node of the graph.
+        ModelError: ONNX Runtime refuses the graph.
+    """
+    chosen = provider if isinstance(provider, Provider) else choose_provider(provider)
+    try:
+        return Session(_create(model, chosen.name), chosen)
+    except ProviderError as error:
+        if provider != "auto":
+            raise
+        return Session(_create(model, "cpu"), Provider("cpu", str(error)))
+
+
+def _create(model: onnx.ModelProto, name: str) -> ort.InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Errors come back as exceptions; warnings about, say, unused initializers help no user.
+    options.log_severity_level = 4
+    full_name = _full_name(name)
+    if name != "cpu":
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(),
+            options,
+            providers=[(full_name, _options(name))],
+        )
+    except Exception as error:
+        # ONNX Runtime raises its own classes, which share no base but Exception.
+        reason = _first_line(error)
+        if name == "cpu":
+            raise ModelError(f"ONNX Runtime refuses the graph: {reason}") from error
+        raise ProviderError(f"the provider {name} cannot run this graph: {reason}") from error
+    if session.get_providers()[0] != full_name:
+        raise ProviderError(
+            f"the provider {name} did not start, and ONNX Runtime would have used "
+            f"{session.get_providers()[0]} instead"
+        )
+    return session
+
+
+def _options(name: str) -> dict[str, Any]:
+    if name == "cuda":
+        # DEFAULT is the slow fallback, not the default.
+        return {"cudnn_conv_algo_search": "EXHAUSTIVE"}
+    return {}
+
+
+def _full_name(name: str) -> str:
+    import onnxruntime
+
+    for full in onnxruntime.get_available_providers():
+        if full.removesuffix(_SUFFIX).lower() == name:
+            return str(full)
+    raise ProviderError(f"this build of ONNX Runtime has no provider {name!r}")
+
+
+@functools.cache
+def _cuda_problem() -> str:
+    """Why CUDA does not work here, found by running something on it; empty where it works."""
+    import onnxruntime
+
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        return "this build of ONNX Runtime has no CUDA provider"
+    onnxruntime.preload_dlls()
+    node = onnx.helper.make_node("Conv", ["x", "w"], ["y"])
+    shape = [1, 1, 1, 1]
+    values = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name in "xwy"
+    ]
+    graph = onnx.helper.make_graph([node], "probe", values[:2], values[2:])
+    probe = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9
+    )
+    one = np.ones(shape, np.float32)
+    try:
+        session = _create(probe, "cuda")
+        session.run(None, {"x": one, "w": one})
+    except Exception as error:
+        # As above: any class at all, and every one of them means that CUDA does not work.
+        return _first_line(error)
+    return ""
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)

@@ -1,0 +1,123 @@
+"""Compose picture, transforms, network, objective and gradient into one graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from .errors import TargetError
+from .gradient import backpropagate
+from .graph.builder import Builder
+from .graph.narrow import narrow
+from .graph.replay import model_of
+from .graph.tensor import Tensor
+from .model import Model
+from .objectives import Objective
+from .parameterizations import Parameterization
+from .rules import RuleTable
+from .transforms import Transform
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Everything that determines a step graph.
+
+    Attributes:
+        model: The network.
+        objective: What to maximise.
+        parameterization: What the picture is made of.
+        transforms: What happens to it before the network.
+        batch: How many pictures.
+        height: Of the picture, in pixels.
+        width: Of the picture, in pixels.
+    """
+
+    model: Model
+    objective: Objective
+    parameterization: Parameterization
+    transforms: tuple[Transform, ...]
+    batch: int
+    height: int
+    width: int
+
+    def parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Parameters to start from, by the graph's input names."""
+        drawn = self.parameterization.initial(rng, self.batch, self.height, self.width)
+        return {f"parameters.{name}": array for name, array in drawn.items()}
+
+    def random_data(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """The transforms' random data for one step, by the graph's input names."""
+        data: dict[str, np.ndarray] = {}
+        for number, transform in enumerate(self.transforms):
+            drawn = transform.draw(rng, self.batch, self.height, self.width)
+            data |= {f"transform{number}.{name}": array for name, array in drawn.items()}
+        return data
+
+    def image_graph(self) -> onnx.ModelProto:
+        """Parameters to `image`: (N, 3, H, W) in [0, 1]."""
+        builder = Builder("image")
+        image, _ = self._image(builder)
+        builder.output("image", image)
+        return model_of(builder)
+
+    def gradient_graph(self, rules: RuleTable) -> onnx.ModelProto:
+        """Parameters and random data to `value` (N,) and `grad_<input>` for each parameter."""
+        builder = Builder("step", opset=self.model.opset)
+        image, parameters = self._image(builder)
+        rng = np.random.default_rng(0)
+        for number, transform in enumerate(self.transforms):
+            shapes = transform.draw(rng, self.batch, self.height, self.width)
+            data = {
+                name: builder.input(f"transform{number}.{name}", array.shape, array.dtype)
+                for name, array in shapes.items()
+            }
+            image = transform.apply(image, data)
+        value = append_objective(self.model, self.objective, image)
+        append_gradient(builder, value, parameters, rules)
+        return model_of(builder)
+
+    def _image(self, builder: Builder) -> tuple[Tensor, list[Tensor]]:
+        shapes = self.parameters(np.random.default_rng(0))
+        inputs = {n: builder.input(n, a.shape, a.dtype) for n, a in shapes.items()}
+        by_name = {name.removeprefix("parameters."): tensor for name, tensor in inputs.items()}
+        image = self.parameterization.image(by_name, self.height, self.width)
+        return image, list(inputs.values())
+
+
+def append_objective(model: Model, objective: Objective, image: Tensor) -> Tensor:
+    """Append network and objective behind an image; the value is (N,)."""
+    layers = objective.layers()
+    if not layers:
+        raise TargetError(f"the objective {objective} looks at no layer")
+    value = objective.build(model.append(image, layers))
+    if value.shape != image.shape[:1]:
+        raise TargetError(
+            f"the objective {objective} gives {value.shape}, not one for each picture"
+        )
+    return value
+
+
+def append_gradient(
+    builder: Builder, value: Tensor, wrt: Sequence[Tensor], rules: RuleTable
+) -> None:
+    """Append the gradient of the sum of `value` and declare both as outputs."""
+    value = builder.output("value", value)
+    narrow(builder)
+    ones = builder.constant(np.ones(value.shape), value.dtype)
+    for tensor, cotangent in zip(
+        wrt, backpropagate(builder, {value: ones}, wrt, rules), strict=True
+    ):
+        builder.output(f"grad_{tensor.name}", cotangent)
+
+
+def gradient_of_image(
+    model: Model, objective: Objective, shape: tuple[int, int, int, int], rules: RuleTable
+) -> onnx.ModelProto:
+    """`image` (N, 3, H, W) in [0, 1] to `value` (N,) and `grad_image`."""
+    builder = Builder("gradient", opset=model.opset)
+    image = builder.input("image", shape, np.float32)
+    append_gradient(builder, append_objective(model, objective, image), [image], rules)
+    return model_of(builder, {"onnxscope.objective": str(objective), "onnxscope.model": model.name})
