@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxscope.errors import ModelError
 
+from ..errors import ModelError
 from . import wire
 
 _OLD_LAYERS, _LAYERS = 2, 100

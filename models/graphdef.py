@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxscope.errors import ModelError
 
+from ..errors import ModelError
 from . import wire
 
 # DataType of TensorFlow's types.proto -> the little-endian type of `tensor_content`.

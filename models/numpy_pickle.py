@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxscope.errors import ModelError
 
+from ..errors import ModelError
 from .unpickling import Constructor, Global, load_pickle, sizes
 
 _KINDS = frozenset("biuf")

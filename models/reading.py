@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from onnxscope.errors import ModelError
 
+from ..errors import ModelError
 from . import wire
 from .caffe import is_caffe, read_caffe
 from .graphdef import is_graphdef, read_graphdef
@@ -93,17 +93,17 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
 
 
 def _content(path: Path) -> bytes:
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder; expected a weights file")
     try:
-        if path.is_dir():
-            raise ModelError(f"{path} is a folder; expected a weights file")
         length = path.stat().st_size
-        if length > _MAX_FILE:
-            raise ModelError(f"{path} has {length:,} bytes, more than any weights read here")
-        data = path.read_bytes()
+        data = path.read_bytes() if length <= _MAX_FILE else b""
     except FileNotFoundError as error:
         raise ModelError(f"there is no file {path}") from error
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read {path}: {error}") from error
+    if length > _MAX_FILE:
+        raise ModelError(f"{path} has {length:,} bytes, more than any weights read here")
     if not data:
         raise ModelError(f"{path} is empty")
     return data

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxscope.errors import ModelError
 
+from ..errors import ModelError
 from .unpickling import Constructor, Global, load_pickle, size, sizes
 
 LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from onnxscope.errors import ModelError
+from ..errors import ModelError
 
 Constructor = Callable[..., object]
 

