@@ -7,7 +7,6 @@ import io
 import os
 import re
 import tarfile
-import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from . import wire
+from .archives import open_zip, read_member
 from .caffe import is_caffe, read_caffe
 from .graphdef import is_graphdef, read_graphdef
 from .numpy_pickle import read_numpy_pickle
@@ -155,29 +155,13 @@ def _read_safetensors(data: bytes, source: str) -> dict[str, NDArray[Any]]:
 
 def _from_zip(data: bytes, source: str) -> Weights:
     """A `.pth`, or an archive with a frozen graph and its labels, as inception5h.zip is."""
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-        raise ModelError(f"{source} is a damaged or truncated zip archive: {error}") from error
+    archive = open_zip(data, source)
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
     if any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
         return Weights(read_torch(data, source), Kind.TORCH)
 
-    def member(name: str, limit: int) -> bytes:
-        info = archive.getinfo(name)
-        if info.file_size > limit:
-            raise ModelError(f"{source} claims {info.file_size:,} bytes for {name!r}: too many")
-        try:
-            return archive.read(info)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            OSError,
-            ValueError,
-            RuntimeError,  # the member is encrypted
-        ) as error:
-            raise ModelError(f"{source} is damaged at {name!r}: {error}") from error
+    def member(name: str, most: int) -> bytes:
+        return read_member(archive, archive.getinfo(name), source, most)
 
     graph = _only_graph(names, source)
     labels = [name for name in names if name.endswith("label_strings.txt")]

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
+from .archives import open_zip, read_member
 from .unpickling import Constructor, Global, load_pickle, size, sizes
 
 LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
@@ -252,20 +253,14 @@ class _Members(dict[str, NDArray[np.uint8]]):
             raise ModelError(
                 f"{self._source} is compressed or encrypted inside, which PyTorch never does"
             )
-        self._left -= info.file_size
-        if self._left < 0 or (limit is not None and info.file_size > limit):
-            raise ModelError(f"{self._source} is damaged: {name[:60]!r} claims too many bytes")
-        try:
-            return self._archive.read(info)
-        except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-            raise ModelError(f"{self._source} is damaged: {error}") from error
+        most = self._left if limit is None else min(limit, self._left)
+        content = read_member(self._archive, info, self._source, most)
+        self._left -= len(content)
+        return content
 
 
 def _read_zip(data: bytes, source: str) -> tuple[object, Mapping[str, NDArray[np.uint8]]]:
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-        raise ModelError(f"{source} is damaged or truncated: {error}") from error
+    archive = open_zip(data, source)
     names = archive.namelist()
     pickles = [name for name in names if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(pickles) != 1:
