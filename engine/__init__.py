@@ -15,9 +15,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .ascent import Progress as Progress
     from .errors import OnnxscopeError as OnnxscopeError
     from .gradients import Gradient as Gradient
     from .gradients import differentiate as differentiate
+    from .graph.tensor import Tensor as Tensor
     from .loading import load as load
     from .model import Model as Model
     from .objectives import Objective as Objective
@@ -44,9 +46,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Progress": "ascent",
     "OnnxscopeError": "errors",
     "Gradient": "gradients",
     "differentiate": "gradients",
+    "Tensor": "graph.tensor",
     "load": "loading",
     "Model": "model",
     "Objective": "objectives",

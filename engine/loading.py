@@ -73,7 +73,7 @@ def _find(source: ModelSource) -> tuple[LoadedModel, str]:
         from . import models
 
         if text in models.catalogue():
-            return load_graph(models.load(text)), text
+            return load_graph(models.fetch(text)), text
         if not Path(text).exists():
             raise ModelError(
                 f"there is no file {text!r} and no model of that name in the catalogue"

@@ -17,7 +17,7 @@ from .vocabulary import between_mask, constant_of, positive_mask
 
 
 def redirected_relu() -> RuleTable:
-    """The table that overrides Relu and Clip, as in `standard_rules() | redirected_relu()`."""
+    """The overriding rules of Relu and Clip, for `standard_rules() | …`."""
     table = RuleTable()
     table.define("Relu", _relu)
     table.define("Clip", _clip)

@@ -1,0 +1,55 @@
+"""Models that many tests share: real published weights, and small networks of the same kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxscope as osc
+import pytest
+from onnxscope.models.architectures import ARCHITECTURES, Origin
+from PIL import Image
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _shared(relative: str) -> Path:
+    path = SHARED / relative
+    if not path.exists():
+        pytest.skip(f"{relative} is not beside this checkout: it is not part of the project")
+    return path
+
+
+@pytest.fixture(scope="session")
+def squeezenet() -> osc.Model:
+    """SqueezeNet 1.1 with its published ImageNet weights."""
+    return osc.load("squeezenet")
+
+
+@pytest.fixture(scope="session")
+def inception_v3_proto() -> onnx.ModelProto:
+    """Google's Inception v3 through mixed_8, with its published ImageNet weights."""
+    from safetensors.numpy import load_file
+
+    weights = load_file(_shared("models/inception_v3_trunk.safetensors"))
+    origin = Origin("ImageNet (ILSVRC 2012)", "TensorFlow, 2015-12-05", "Apache-2.0")
+    return ARCHITECTURES["inception_v3"].build(weights, origin)
+
+
+@pytest.fixture(scope="session")
+def inception_v3(inception_v3_proto: onnx.ModelProto) -> osc.Model:
+    """The same, loaded."""
+    return osc.load(inception_v3_proto)
+
+
+@pytest.fixture(scope="session")
+def flower() -> np.ndarray:
+    """A photograph, (224, 224, 3) uint8."""
+    return np.asarray(Image.open(_shared("reference/flower_224.png")).convert("RGB"))
+
+
+@pytest.fixture(scope="session")
+def reference() -> dict[str, np.ndarray]:
+    """Activations and gradients on the photograph, in float64 by another framework."""
+    return dict(np.load(_shared("reference/inception_v3_reference.npz")))

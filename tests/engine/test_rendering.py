@@ -1,0 +1,229 @@
+"""`render`: the public way from a model and an objective to a picture."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import onnxscope as osc
+import pytest
+from onnxscope.errors import InputError, LayerError, OutputError, ProviderError, TargetError
+from onnxscope.objectives import from_json
+from PIL import Image
+
+QUICK = {"size": 64, "steps": 6, "provider": "cpu"}
+
+
+def test_same_seed_same_picture_bit_for_bit(squeezenet: osc.Model) -> None:
+    first, again = (osc.render(squeezenet, "fire5:3", seed=4, **QUICK) for _ in range(2))
+    other = osc.render(squeezenet, "fire5:3", seed=5, **QUICK)
+    np.testing.assert_array_equal(first.images, again.images)
+    np.testing.assert_array_equal(first.values, again.values)
+    assert np.abs(first.images - other.images).max() > 0.01
+
+
+def test_a_picture_is_made_again_from_its_png(squeezenet: osc.Model, tmp_path: Path) -> None:
+    objective = osc.channel("fire5", 3) - 0.5 * osc.neuron("fire4", 7, y=2, x=3)
+    picture = osc.render(
+        squeezenet,
+        objective,
+        parameterization=osc.Pixels(sd=0.2),
+        transforms=[osc.pad(4, color=0.3), osc.jitter(6), osc.rotate([-3, 3])],
+        optimizer=osc.Adam(0.02),
+        batch=2,
+        seed=9,
+        **QUICK,
+    )
+    saved = picture.save(tmp_path / "picture.png")
+    recipe = osc.read_recipe(saved)
+    assert recipe == picture.recipe
+    again = osc.remake(recipe)
+    np.testing.assert_array_equal(again.images, picture.images)
+    assert recipe.versions["onnxscope"] == osc.__version__
+    assert json.loads(recipe.to_text())["model"]["name"] == "squeezenet"
+
+
+def test_a_recipe_for_another_model_is_refused(squeezenet: osc.Model) -> None:
+    picture = osc.render(squeezenet, "fire2:1", **QUICK)
+    recipe = osc.Recipe(**{**vars(picture.recipe), "model": {"name": "x", "sha256": "0" * 64}})
+    with pytest.raises(InputError, match="is not the model of the recipe"):
+        osc.remake(recipe, squeezenet)
+
+
+def test_steps_raise_the_objective(squeezenet: osc.Model) -> None:
+    still = {**QUICK, "transforms": (), "steps": 4}
+    for parameterization in (osc.Fourier(), osc.Pixels(), osc.Pixels(decorrelate=False)):
+        for objective in (
+            osc.channel("fire4", 9),
+            osc.channel("fire4", 9, reduction="sum"),
+            osc.layer("fire3"),
+            osc.channel("logits", 985),
+        ):
+            values = osc.render(
+                squeezenet, objective, parameterization=parameterization, **still
+            ).values
+            assert values[3] > values[0], (parameterization, str(objective))
+
+
+def test_pictures_of_a_batch_are_each_their_own(squeezenet: osc.Model) -> None:
+    pictures = osc.render(squeezenet, "fire5:3", batch=3, **QUICK)
+    assert pictures.images.shape == (3, 64, 64, 3)
+    assert pictures.values.shape == (6, 3)
+    assert np.abs(pictures.images[0] - pictures.images[1]).max() > 0.01
+    assert pictures.images.min() >= 0
+    assert pictures.images.max() <= 1
+
+
+def test_callback_sees_every_step_and_stops(squeezenet: osc.Model) -> None:
+    seen = []
+
+    def callback(progress: osc.Progress) -> bool:
+        seen.append((progress.step, progress.value, progress.image().shape))
+        return progress.step < 3
+
+    picture = osc.render(squeezenet, "fire5:3", callback=callback, **QUICK)
+    assert [step for step, _, _ in seen] == [1, 2, 3]
+    assert all(shape == (1, 64, 64, 3) for _, _, shape in seen)
+    assert [value for _, value, _ in seen] == list(picture.values)
+    assert picture.recipe.steps == 3
+
+
+def test_ctrl_c_keeps_what_there_is(squeezenet: osc.Model) -> None:
+    def callback(progress: osc.Progress) -> None:
+        if progress.step == 4:
+            threading.Timer(0, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    picture = osc.render(
+        squeezenet, "fire5:3", size=64, steps=100_000, provider="cpu", callback=callback
+    )
+    assert picture.interrupted
+    assert 4 <= len(picture.values) < 100_000
+    # What there is has a recipe too, with the steps that were done.
+    again = osc.remake(picture.recipe, squeezenet)
+    np.testing.assert_array_equal(again.images, picture.images)
+
+
+def test_snapshots_strip_and_animation(squeezenet: osc.Model, tmp_path: Path) -> None:
+    picture = osc.render(squeezenet, "fire5:3", snapshots=(1, 3, 6), **QUICK)
+    assert sorted(picture.snapshots) == [1, 3, 6]
+    np.testing.assert_array_equal(picture.snapshots[6], picture.images)
+    strip = Image.open(picture.save_strip(tmp_path / "strip.png"))
+    assert strip.size == (3 * 64 + 2 * 2, 64)
+    with Image.open(picture.save_animation(tmp_path / "rise.gif")) as animation:
+        assert animation.n_frames == 3
+    with pytest.raises(InputError, match="no snapshots"):
+        osc.render(squeezenet, "fire5:3", **QUICK).save_strip(tmp_path / "none.png")
+
+
+def test_saving_is_whole_or_not_at_all(
+    squeezenet: osc.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = osc.render(squeezenet, "fire5:3", **QUICK)
+    with pytest.raises(OutputError, match="suffix names no picture format"):
+        picture.save(tmp_path / "picture.text")
+    with pytest.raises(OutputError, match="cannot write"):
+        picture.save(tmp_path / "missing" / "picture.png")
+    old = picture.save(tmp_path / "picture.png").read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(OutputError, match="No space left"):
+        picture.save(tmp_path / "picture.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
+    assert (tmp_path / "picture.png").read_bytes() == old
+
+
+def test_notebooks_get_a_png(squeezenet: osc.Model) -> None:
+    data = osc.render(squeezenet, "fire5:3", **QUICK)._repr_png_()
+    assert data.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"objective": "fire55:3"}, LayerError, "'fire5'"),
+        ({"objective": "fire5:256"}, LayerError, "256 channels, 0 to 255"),
+        ({"objective": ":3"}, TargetError, "LAYER:UNIT"),
+        ({"objective": osc.neuron("fire5", 3, y=99, x=0)}, LayerError, "no cell y=99"),
+        ({"objective": osc.neuron("logits", 3, y=1, x=0)}, LayerError, "no positions"),
+        ({"size": 8}, InputError, "smallest is"),
+        ({"steps": 0}, InputError, "steps must be at least 1"),
+        ({"batch": 0}, InputError, "batch must be at least 1"),
+        ({"provider": "cudda"}, ProviderError, "has no provider 'cudda'"),
+        ({"transforms": [osc.jitter(4)]}, InputError, r"pad\(2\) keeps its size"),
+    ],
+)
+def test_bad_input_gets_one_clear_sentence(
+    squeezenet: osc.Model, arguments: dict[str, object], error: type[Exception], message: str
+) -> None:
+    given = {"objective": "fire5:3", **QUICK, **arguments}
+    with pytest.raises(error, match=message) as caught:
+        osc.render(squeezenet, **given)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_smallest_picture_works_and_the_next_smaller_does_not(squeezenet: osc.Model) -> None:
+    least = squeezenet.smallest_size(["fire9"])
+    osc.render(squeezenet, "fire9:3", size=least, steps=1, provider="cpu")
+    with pytest.raises(InputError, match=f"smallest is {least}×{least}"):
+        osc.render(squeezenet, "fire9:3", size=least - 1, steps=1, provider="cpu")
+
+
+def test_objectives_are_written_down_and_read_back() -> None:
+    objective = -(2 * osc.channel("a", 1, reduction="sum") - osc.neuron("b", 2, y=3)) * osc.layer(
+        "c"
+    ) + (1 - osc.neuron("a", 0))
+    text = json.dumps(objective.to_json())
+    assert from_json(json.loads(text)) == objective
+    assert str(osc.channel("a", 1) - osc.channel("b", 2)) == "channel a:1 − channel b:2"
+    assert objective.layers() == ("a", "b", "c")
+
+
+def test_an_algebra_of_objectives(squeezenet: osc.Model) -> None:
+    images = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
+    a, b = osc.channel("fire4", 9), osc.neuron("fire5", 3)
+
+    def evaluate(objective: osc.Objective) -> tuple[np.ndarray, np.ndarray]:
+        return osc.Gradient(squeezenet, objective, provider="cpu")(images)
+
+    (va, ga), (vb, gb) = evaluate(a), evaluate(b)
+    value, gradient = evaluate(2 * a - b * 3 + 1)
+    np.testing.assert_allclose(value, 2 * va - 3 * vb + 1, rtol=1e-5)
+    np.testing.assert_allclose(gradient, 2 * ga - 3 * gb, atol=1e-5 * np.abs(gradient).max())
+    value, gradient = evaluate(a * b)
+    np.testing.assert_allclose(value, va * vb, rtol=1e-5)
+    product = ga * vb.reshape(2, 1, 1, 1) + gb * va.reshape(2, 1, 1, 1)
+    np.testing.assert_allclose(gradient, product, atol=1e-5 * np.abs(product).max())
+
+
+def test_an_objective_is_one_python_function(squeezenet: osc.Model) -> None:
+    @osc.objective("fire4", "fire5")
+    def mixed(a: osc.Tensor, b: osc.Tensor) -> osc.Tensor:
+        return a[:, 9].mean((1, 2)) + (b[:, 3] ** 2).mean((1, 2)).sqrt()
+
+    images = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
+    value, _ = osc.Gradient(squeezenet, mixed, provider="cpu")(images)
+    layers = squeezenet.activations(images, ["fire4", "fire5"])
+    wanted = layers["fire4"][:, 9].mean() + np.sqrt((layers["fire5"][:, 3] ** 2).mean())
+    assert value[0] == pytest.approx(wanted, rel=1e-5)
+
+    @osc.objective("fire4")
+    def not_a_number(a: osc.Tensor) -> osc.Tensor:
+        return a[:, 9]
+
+    with pytest.raises(TargetError, match="one number for each"):
+        osc.render(squeezenet, not_a_number, **QUICK)
+
+
+def test_auto_says_why_not_cuda(squeezenet: osc.Model) -> None:
+    picture = osc.render(squeezenet, "fire2:1", size=64, steps=1)
+    assert picture.provider.name == "cuda" or picture.provider.reason
+    if picture.provider.name == "cpu":
+        with pytest.raises(ProviderError, match="cuda"):
+            osc.render(squeezenet, "fire2:1", size=64, steps=1, provider="cuda")
