@@ -168,8 +168,10 @@ class _Transfer:
             if self.version:
                 headers["If-Range"] = self.version
         request = urllib.request.Request(self.url, headers=headers)
+        # An opener of its own reads the environment's proxies now, not at the process's first use.
+        opener = urllib.request.build_opener()
         try:
-            response = urllib.request.urlopen(request, timeout=timeout)
+            response = opener.open(request, timeout=timeout)
         except urllib.error.HTTPError as error:
             with error:
                 self._refused(error, done)

@@ -159,11 +159,10 @@ def test_constants_by_name() -> None:
 
 @pytest.mark.parametrize(
     ("code", "dtype"),
-    zip(
-        (1, 2, 3, 4, 5, 6, 9, 10, 17, 19, 22, 23),
-        ("f4", "f8", "i4", "u1", "i2", "i1", "i8", "?", "u2", "f2", "u4", "u8"),
-        strict=True,
-    ),
+    [
+        *((1, "f4"), (2, "f8"), (3, "i4"), (4, "u1"), (5, "i2"), (6, "i1"), (9, "i8")),
+        *((10, "?"), (17, "u2"), (19, "f2"), (22, "u4"), (23, "u8")),
+    ],
 )
 def test_types_of_raw_content(code: int, dtype: str) -> None:
     expected = np.array([[0, 1, 1], [1, 0, 1]], dtype)
