@@ -89,8 +89,6 @@ def server() -> Iterator[Server]:
                 self.wfile.flush()
                 state.stall.wait(10)
 
-        do_GET = answer
-
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     http.daemon_threads = True
     state.url = f"http://127.0.0.1:{http.server_address[1]}/weights.bin"
