@@ -27,7 +27,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
             dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
         )
     except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {target}: {_reason(error, target.parent)}") from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -41,6 +41,29 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(target: str | os.PathLike[str]) -> None:
+    """See that `target` can be written, before long work is done for it.
+
+    Raises:
+        OutputError: it is a folder or device, or its folder is missing or not writable.
+    """
+    target = Path(target)
+    try:
+        if target.exists() and not target.is_file():
+            kind = "a folder" if target.is_dir() else "no ordinary file"
+            raise OutputError(f"cannot write {target}: it is {kind}")
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {_reason(error, target.parent)}") from error
+
+
+def _reason(error: OSError, folder: Path) -> str:
+    if isinstance(error, FileNotFoundError) and not folder.exists():
+        return f"there is no folder {folder}"
+    return error.strerror or str(error)
 
 
 def write_bytes(target: str | os.PathLike[str], data: bytes) -> None:

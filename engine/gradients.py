@@ -19,10 +19,11 @@ from .graph.replay import model_of, replay
 from .images import as_batch, as_pictures
 from .loading import load
 from .model import Model
-from .objectives import Objective, parse
+from .objectives import Objective
 from .rules import RuleTable, standard_rules
 from .session import Session, open_session
 from .step import gradient_of_image
+from .targets import resolve
 
 
 class Gradient:
@@ -48,7 +49,7 @@ class Gradient:
             rules: Gradient rules; by default the standard ones.
         """
         self.model = model if isinstance(model, Model) else load(model)
-        self.objective = parse(objective) if isinstance(objective, str) else objective
+        self.objective = resolve(self.model, objective) if isinstance(objective, str) else objective
         self._provider = provider
         self._rules = rules or standard_rules()
         self._sessions: dict[tuple[int, ...], Session] = {}

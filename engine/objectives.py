@@ -379,22 +379,6 @@ def from_json(data: Mapping[str, Any]) -> Objective:
     raise TargetError(f"the recipe's objective {data!r} is unknown")
 
 
-def parse(target: str) -> Objective:
-    """The objective that a target names: `mixed4a:11` a channel, `mixed4a` a layer.
-
-    Raises:
-        TargetError: it has another form.
-    """
-    name, separator, unit = target.rpartition(":")
-    if not separator:
-        if not target.strip():
-            raise TargetError("the target is empty; expected LAYER:UNIT such as mixed4a:11")
-        return LayerEnergy(target)
-    if not name or not unit.isdecimal():
-        raise TargetError(f"cannot read the target {target!r}; expected LAYER:UNIT or LAYER")
-    return Channel(name, int(unit))
-
-
 def _as_objective(value: Objective | float) -> Objective:
     if isinstance(value, Objective):
         return value

@@ -88,10 +88,7 @@ class Picture:
         """
         first, *rest = [Image.fromarray(as_uint8(_tiled(images))) for images in self._frames()]
         target = Path(path)
-        if target.suffix.lower() not in (".gif", ".webp", ".png"):
-            raise OutputError(
-                f"cannot write an animation as {target.name}: use .gif, .webp or .png"
-            )
+        check_animation_suffix(target)
         durations = [_FRAME_MS] * len(rest) + [_LAST_FRAME_MS]
         with atomic_path(target) as temporary:
             first.save(temporary, save_all=True, append_images=rest, duration=durations, loop=0)
@@ -112,11 +109,36 @@ class Picture:
         return info
 
 
+def check_suffix(path: Path) -> None:
+    """See that pictures can be written in the format that a path's suffix names.
+
+    Raises:
+        OutputError: the suffix names none, or one that takes no RGB pictures here.
+    """
+    try:
+        format_name = Image.registered_extensions()[path.suffix.lower()]
+        Image.new("RGB", (2, 2)).save(io.BytesIO(), format_name)
+    except (KeyError, ValueError, OSError) as error:
+        suffix = f"its suffix {path.suffix!r}" if path.suffix else "without a suffix it"
+        raise OutputError(
+            f"cannot write {path.name}: {suffix} names no picture format; use .png, .jpg or .webp"
+        ) from error
+
+
+def check_animation_suffix(path: Path) -> None:
+    """See that animations can be written in the format that a path's suffix names.
+
+    Raises:
+        OutputError: they cannot.
+    """
+    if path.suffix.lower() not in (".gif", ".webp", ".png"):
+        raise OutputError(f"cannot write an animation as {path.name}: use .gif, .webp or .png")
+    check_suffix(path)
+
+
 def _save(image: Image.Image, path: str | os.PathLike[str], text: PngImagePlugin.PngInfo) -> Path:
     target = Path(path)
-    formats = Image.registered_extensions()
-    if target.suffix.lower() not in formats or formats[target.suffix.lower()] not in Image.SAVE:
-        raise OutputError(f"cannot write {target.name}: its suffix names no picture format")
+    check_suffix(target)
     with atomic_path(target) as temporary:
         if target.suffix.lower() == ".png":
             image.save(temporary, "PNG", pnginfo=text)

@@ -16,6 +16,7 @@ from .parameterizations import Fourier, Parameterization
 from .picture import Picture
 from .recipe import Recipe, current_versions
 from .step import Composition
+from .targets import resolve
 from .transforms import Geometric, Transform, compose, lucid
 
 REDIRECT_STEPS = 16
@@ -45,7 +46,8 @@ def render(
 
     Args:
         model: A model, or what `onnxscope.load` takes.
-        objective: An objective, or a target such as `"mixed4a:11"` (a channel) or `"mixed4a"`.
+        objective: An objective, or a target such as `"mixed4a:11"` (a channel), `"mixed4a"` (a
+            layer) or `"daisy"` (the logit of a class); see `onnxscope.targets.resolve`.
         size: Height and width in pixels, one number for both; by default the model's usual size.
         steps: How many steps to climb.
         seed: Of everything random. Same seed, machine and provider: the same picture, on the CPU
@@ -69,7 +71,7 @@ def render(
     if not isinstance(model, Model):
         model = load(model)
     if isinstance(objective, str):
-        objective = objectives.parse(objective)
+        objective = resolve(model, objective)
     composition = Composition(
         model,
         objective,

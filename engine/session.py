@@ -6,8 +6,12 @@ whole session) a provider cannot run, in silence; here that is refused.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
+import io
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +20,7 @@ import numpy as np
 import onnx
 
 from .errors import ModelError, ProviderError, nearest
+from .graph.builder import IR_VERSION, OPSET
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -113,6 +118,8 @@ def _create(model: onnx.ModelProto, name: str) -> ort.InferenceSession:
     options = onnxruntime.SessionOptions()
     # Errors come back as exceptions; warnings about, say, unused initializers help no user.
     options.log_severity_level = 4
+    # Before a session has options, the default logger speaks: of libraries that do not load.
+    onnxruntime.set_default_logger_severity(4)
     full_name = _full_name(name)
     if name != "cpu":
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
@@ -121,6 +128,8 @@ def _create(model: onnx.ModelProto, name: str) -> ort.InferenceSession:
             model.SerializeToString(),
             options,
             providers=[(full_name, _options(name))],
+            # Otherwise a provider that fails to start is replaced by the CPU, with a print.
+            enable_fallback=0,
         )
     except Exception as error:
         # ONNX Runtime raises its own classes, which share no base but Exception.
@@ -159,24 +168,39 @@ def _cuda_problem() -> str:
 
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         return "this build of ONNX Runtime has no CUDA provider"
-    onnxruntime.preload_dlls()
-    node = onnx.helper.make_node("Conv", ["x", "w"], ["y"])
-    shape = [1, 1, 1, 1]
-    values = [
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name in "xwy"
-    ]
-    graph = onnx.helper.make_graph([node], "probe", values[:2], values[2:])
-    probe = onnx.helper.make_model(
-        graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9
-    )
-    one = np.ones(shape, np.float32)
+    # Asked first: without a driver there is no need to load gigabytes of libraries.
+    driver = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     try:
-        session = _create(probe, "cuda")
+        ctypes.CDLL(driver)
+    except OSError:
+        return f"there is no NVIDIA driver ({driver})"
+    messages = io.StringIO()
+    with contextlib.redirect_stdout(messages), contextlib.redirect_stderr(messages):
+        onnxruntime.preload_dlls()
+    missing = re.search(r"Failed to load (\S+?):", messages.getvalue())
+    try:
+        session = _create(_probe(), "cuda")
+        one = np.ones((1, 1, 1, 1), np.float32)
         session.run(None, {"x": one, "w": one})
     except Exception as error:
-        # As above: any class at all, and every one of them means that CUDA does not work.
+        # ONNX Runtime's classes share no base but Exception, and any of them means the same here.
+        if missing is not None:
+            return f"the library {missing[1]} is missing; pip install 'onnxscope[cuda]' brings it"
         return _first_line(error)
     return ""
+
+
+def _probe() -> onnx.ModelProto:
+    """The smallest graph that needs cuDNN: one convolution of one pixel."""
+    values = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 1, 1, 1])
+        for name in "xwy"
+    ]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["x", "w"], ["y"])], "probe", values[:2], values[2:]
+    )
+    opset = onnx.helper.make_opsetid("", OPSET)
+    return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
 
 
 def _first_line(error: Exception) -> str:

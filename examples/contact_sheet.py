@@ -1,0 +1,89 @@
+"""The contact sheet of the README: Inception v3 and SqueezeNet, unit by unit.
+
+    python examples/contact_sheet.py --inception-v3 inception_v3.onnx -o docs/contact_sheet.jpg
+
+Every row of the first part is one unit of Inception v3 as a channel, as a neuron and as the
+channel's negative; the second part shows eight channels of SqueezeNet. The Inception file is what
+`onnxscope convert` makes of Google's weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxscope as osc
+from PIL import Image, ImageDraw, ImageFont
+
+INCEPTION = [("mixed_2", 50), ("mixed_4", 300), ("mixed_6", 5), ("mixed_6", 400)]
+SQUEEZENET = [
+    ("fire3", 40), ("fire4", 11), ("fire5", 100), ("fire6", 20),
+    ("fire7", 33), ("fire8", 5), ("fire9", 300), ("fire9", 77),
+]  # fmt: skip
+SIZE = 224
+GAP = 6
+CAPTION = 20
+
+
+def main() -> None:
+    """Render all pictures and join them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--inception-v3", type=Path, required=True, help="the converted model")
+    parser.add_argument("--steps", type=int, default=512)
+    parser.add_argument("--provider", default="auto")
+    parser.add_argument("-o", "--output", type=Path, default=Path("contact_sheet.png"))
+    arguments = parser.parse_args()
+    cells = []
+    inception = osc.load(str(arguments.inception_v3))
+    for layer, unit in INCEPTION:
+        for objective in (
+            osc.channel(layer, unit),
+            osc.neuron(layer, unit),
+            -osc.channel(layer, unit),
+        ):
+            cells.append((str(objective), render(inception, objective, arguments)))
+    squeezenet = osc.load("squeezenet")
+    for layer, unit in SQUEEZENET:
+        objective = osc.channel(layer, unit)
+        cells.append((str(objective), render(squeezenet, objective, arguments)))
+    sheet = join([cells[:12], cells[12:]], columns=[3, 4])
+    sheet.save(arguments.output, quality=88)
+    print(f"{arguments.output}: {sheet.width}×{sheet.height}")
+
+
+def render(
+    model: osc.Model, objective: osc.Objective, arguments: argparse.Namespace
+) -> Image.Image:
+    """One picture, with a line on how long it took."""
+    start = time.perf_counter()
+    picture = osc.render(
+        model, objective, size=SIZE, steps=arguments.steps, provider=arguments.provider
+    )
+    seconds = time.perf_counter() - start
+    print(f"{model.name} {objective}: {picture.values[-1]:.4g} in {seconds:.1f} s")
+    return Image.fromarray(np.asarray(picture.images[0] * 255 + 0.5, np.uint8))
+
+
+def join(parts: list[list[tuple[str, Image.Image]]], columns: list[int]) -> Image.Image:
+    """Parts side by side on white, each a grid of captioned pictures."""
+    step_x, step_y = SIZE + GAP, SIZE + CAPTION + GAP
+    rows = max(-(-len(part) // count) for part, count in zip(parts, columns, strict=True))
+    # Every part has a gutter behind it, the last one as well.
+    width = sum(count * step_x for count in columns) + GAP * (len(parts) + 1)
+    sheet = Image.new("RGB", (width, rows * step_y + GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=13)
+    left = GAP
+    for part, count in zip(parts, columns, strict=True):
+        for index, (caption, image) in enumerate(part):
+            x, y = left + index % count * step_x, GAP + index // count * step_y
+            sheet.paste(image, (x, y))
+            draw.text((x + 1, y + SIZE + 2), caption, fill="#333", font=font)
+        left += count * step_x + GAP
+    return sheet
+
+
+if __name__ == "__main__":
+    main()
