@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -16,6 +16,19 @@ CHANNELWISE = frozenset(
         "Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh",
         "Clip", "Softplus", "Gelu", "Erf", "Identity", "Dropout", "Cast", "Abs", "Neg", "Sqrt",
         "Exp", "BatchNormalization", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
+    }
+)  # fmt: skip
+
+# What stands between a convolution and the value that people mean by the layer.
+_FINISHING = frozenset({"InstanceNormalization", "GroupNormalization", "Add", "Mul"}) | (
+    CHANNELWISE - {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"}
+)
+
+# Operators that compute nothing.
+_PLUMBING = frozenset(
+    {
+        "Cast", "Constant", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape",
+        "Shape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
     }
 )  # fmt: skip
 
@@ -47,6 +60,8 @@ class Layer:
         channels: How many channels (units, features) it has.
         op_type: The operator that computes it.
         branches: The parts that a concatenation joins, in the order of channels; else empty.
+        main: Whether it lies on the trunk of the network: everything behind it is computed from it
+            alone, and it is neither plumbing nor the half of a layer, before its activation.
     """
 
     name: str
@@ -54,6 +69,7 @@ class Layer:
     channels: int
     op_type: str
     branches: tuple[Branch, ...] = ()
+    main: bool = True
 
     def branch_of(self, channel: int) -> Branch | None:
         """The branch that a channel comes from, `None` where the layer has no branches.
@@ -126,3 +142,51 @@ def find_branches(value: ir.Value, channels: Mapping[str, int]) -> tuple[Branch,
         branches.append(Branch(part.name, start, stop))
         start = stop
     return tuple(branches)
+
+
+def find_main(graph: ir.Graph, image: ir.Value, names: Sequence[str]) -> set[str]:
+    """Which of the named values are main layers (see `Layer.main`).
+
+    Args:
+        graph: The network, in topological order.
+        image: Its input.
+        names: Of the values in question, the last one that of the network's end.
+    """
+    found: set[str] = set()
+    nodes = _between(graph, image, names[-1:])
+    readers: dict[ir.Value, list[ir.Node]] = {}
+    for node in nodes:
+        for value in {value for value in node.inputs if value is not None}:
+            readers.setdefault(value, []).append(node)
+    # What a node further on still reads; on the trunk that is one value.
+    unread = {image: len(readers.get(image, ()))}
+    for node in nodes:
+        for value in {value for value in node.inputs if value is not None}:
+            if value in unread:
+                unread[value] -= 1
+        output = node.outputs[0]
+        unread[output] = len(readers.get(output, ()))
+        unread = {value: count for value, count in unread.items() if count}
+        if set(unread) <= {output} and output.name in names and node.op_type not in _PLUMBING:
+            behind = [reader.op_type for reader in readers.get(output, ())]
+            if not behind or not _FINISHING.issuperset(behind):
+                found.add(output.name)
+    return found
+
+
+def _between(graph: ir.Graph, image: ir.Value, ends: Collection[str]) -> list[ir.Node]:
+    """The nodes that lead from the image to a named value, in topological order."""
+    reached = {image}
+    forward = []
+    for node in graph:
+        if node.op_type != "Shape" and any(value in reached for value in node.inputs):
+            reached.update(node.outputs)
+            forward.append(node)
+    needed: set[ir.Value] = set()
+    nodes = []
+    for node in reversed(forward):
+        if any(value in needed or value.name in ends for value in node.outputs):
+            needed.update(value for value in node.inputs if value is not None)
+            nodes.append(node)
+    nodes.reverse()
+    return nodes

@@ -15,7 +15,7 @@ from .graph.loading import LoadedModel
 from .graph.replay import model_of, replay
 from .graph.tensor import Tensor
 from .images import as_batch
-from .layers import Layer, Layers, find_branches
+from .layers import Layer, Layers, find_branches, find_main
 from .metadata import Metadata
 from .preprocessing import Preprocessing
 
@@ -93,6 +93,7 @@ class Model:
         by_name = {v.name: v for node in self._graph for v in node.outputs if v.name}
         shapes = {n: values[n].shape[1:] for n in names if 1 < values[n].rank <= 4}
         channels = {name: self._channels(shape) for name, shape in shapes.items()}
+        main = find_main(self._graph, self._input, list(shapes))
         return Layers(
             {
                 name: Layer(
@@ -101,6 +102,7 @@ class Model:
                     channels[name],
                     _producer_type(by_name[name]),
                     find_branches(by_name[name], channels),
+                    name in main,
                 )
                 for name, shape in shapes.items()
             }

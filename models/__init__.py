@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
 
+# Imported here, so that the function of the same name stays: importing a submodule for the first
+# time binds it in its package.
+from .catalogue import CATALOGUE, Entry
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     import onnx
-
-    from .catalogue import Entry
 
 __all__ = [
     "Progress",
@@ -34,8 +36,6 @@ Progress = Callable[[int, "int | None"], object]
 
 def catalogue() -> Mapping[str, Entry]:
     """The published weights that are known by name."""
-    from .catalogue import CATALOGUE
-
     return CATALOGUE
 
 
