@@ -74,14 +74,14 @@ def convert_zoo(model: onnx.ModelProto, origin: Origin) -> onnx.ModelProto:
         raise ModelError("this is not a GoogLeNet of the ONNX model zoo: its layers are missing")
     work = onnx.ModelProto()
     work.CopyFrom(model)
+    work.ir_version = _IR_VERSION  # the first ones want weights listed as inputs
     _free_inputs(work.graph)
     _without_dropout(work.graph)
     _free_classifier(work.graph)
     try:
         work = version_converter.convert_version(work, _OPSET)
-    except (RuntimeError, ValueError) as error:
+    except (version_converter.ConvertError, RuntimeError) as error:
         raise ModelError(f"the model's operators cannot be brought up to date: {error}") from error
-    work.ir_version = _IR_VERSION
     graph = work.graph
     layers = _renamed(graph)
     _prepend_preprocessing(graph)
@@ -199,27 +199,36 @@ def _layer_name(value: str) -> str | None:
 
 
 def _renamed(graph: onnx.GraphProto) -> list[str]:
-    """Name the layers' values, convolutions before their ReLU `<layer>_pre_relu`.
+    """Name the layers' values, those before a ReLU `<layer>_pre_relu`.
+
+    A block is a concatenation behind the ReLUs; the same one before them is appended for it.
 
     Returns:
         The layers in the order in which a picture passes them.
     """
-    rectified = {node.input[0] for node in graph.node if node.op_type == "Relu"}
+    before_relu = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Relu"}
     names: dict[str, str] = {}
-    layers: list[str] = []
+    nodes: list[onnx.NodeProto] = []
     for node in graph.node:
         layer = _layer_name(node.output[0])
-        if layer is None or node.op_type not in _EXPOSED:
-            continue
-        new = f"{layer}_pre_relu" if node.output[0] in rectified else layer
-        if new in layers:
-            raise ModelError(f"the model has two values that are {new!r}")
-        names[node.output[0]] = new
-        layers.append(new)
-    for node in graph.node:
+        if layer is not None and node.op_type in _EXPOSED:
+            is_before = node.output[0] in before_relu.values()
+            if node.op_type == "Concat" and all(name in before_relu for name in node.input):
+                sources = [before_relu[name] for name in node.input]
+                before = f"{layer}_pre_relu"
+                nodes.append(onnx.helper.make_node("Concat", sources, [before], axis=1))
+                names[before] = before
+            names[node.output[0]] = f"{layer}_pre_relu" if is_before else layer
+        nodes.append(node)
+    layers = list(names.values())
+    if len(set(layers)) < len(layers):
+        twice = next(name for name in layers if layers.count(name) > 1)
+        raise ModelError(f"the model has two values that are {twice!r}")
+    for node in nodes:
         for values in (node.input, node.output):
             for index, name in enumerate(values):
                 values[index] = names.get(name, name)
+    _replace_nodes(graph, nodes)
     return layers
 
 
