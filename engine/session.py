@@ -206,4 +206,6 @@ def _probe() -> onnx.ModelProto:
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
-    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    # The place in ONNX Runtime's source, which helps no user.
+    return re.sub(r"^\S+\.(?:cc|h):\d+ .*?\) ", "", text)

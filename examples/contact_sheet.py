@@ -35,35 +35,29 @@ def main() -> None:
     parser.add_argument("--provider", default="auto")
     parser.add_argument("-o", "--output", type=Path, default=Path("contact_sheet.png"))
     arguments = parser.parse_args()
-    cells = []
     inception = osc.load(str(arguments.inception_v3))
-    for layer, unit in INCEPTION:
-        for objective in (
-            osc.channel(layer, unit),
-            osc.neuron(layer, unit),
-            -osc.channel(layer, unit),
-        ):
-            cells.append((str(objective), render(inception, objective, arguments)))
     squeezenet = osc.load("squeezenet")
-    for layer, unit in SQUEEZENET:
-        objective = osc.channel(layer, unit)
-        cells.append((str(objective), render(squeezenet, objective, arguments)))
-    sheet = join([cells[:12], cells[12:]], columns=[3, 4])
+    kinds = [osc.channel, osc.neuron, lambda layer, unit: -osc.channel(layer, unit)]
+    parts = [
+        [render(inception, kind(*unit), arguments) for unit in INCEPTION for kind in kinds],
+        [render(squeezenet, osc.channel(*unit), arguments) for unit in SQUEEZENET],
+    ]
+    sheet = join(parts, columns=[3, 4])
     sheet.save(arguments.output, quality=88)
     print(f"{arguments.output}: {sheet.width}×{sheet.height}")
 
 
 def render(
     model: osc.Model, objective: osc.Objective, arguments: argparse.Namespace
-) -> Image.Image:
-    """One picture, with a line on how long it took."""
+) -> tuple[str, Image.Image]:
+    """One picture and its caption, with a line on how long it took."""
     start = time.perf_counter()
     picture = osc.render(
         model, objective, size=SIZE, steps=arguments.steps, provider=arguments.provider
     )
     seconds = time.perf_counter() - start
     print(f"{model.name} {objective}: {picture.values[-1]:.4g} in {seconds:.1f} s")
-    return Image.fromarray(np.asarray(picture.images[0] * 255 + 0.5, np.uint8))
+    return str(objective), Image.fromarray(np.asarray(picture.images[0] * 255 + 0.5, np.uint8))
 
 
 def join(parts: list[list[tuple[str, Image.Image]]], columns: list[int]) -> Image.Image:
