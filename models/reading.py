@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import os
 import re
 import tarfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
@@ -31,6 +33,21 @@ _KINDS_READ = (
     "PyTorch state dicts (.pth), TensorFlow frozen graphs (.pb), Caffe models (.caffemodel), "
     "safetensors, pickles of NumPy arrays, and Google's Inception archives (.zip, .tgz)"
 )
+_SAFETENSORS_TYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "u1",
+    "BOOL": "?",
+}
 
 
 class Kind(StrEnum):
@@ -126,9 +143,17 @@ def _refuse_known_others(data: bytes, source: str) -> None:
         raise ModelError(f"{source} is a tar archive; unpack it and give the weights file in it")
     if _is_onnx(data):
         raise ModelError(f"{source} is an ONNX model already; it can be used as it is")
-    sample = data[:4096]
-    if b"\0" not in sample and sum(byte < 9 or 13 < byte < 32 for byte in sample) == 0:
+    if _is_text(data[:4096]):
         raise ModelError(f"{source} is a text file; expected weights: {_KINDS_READ}")
+
+
+def _is_text(sample: bytes) -> bool:
+    """Whether the bytes are UTF-8, up to a character cut at the end, without control characters."""
+    try:
+        decoded = codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character.isspace() for character in decoded)
 
 
 def _is_onnx(data: bytes) -> bool:
@@ -141,13 +166,23 @@ def _is_onnx(data: bytes) -> bool:
 
 
 def _read_safetensors(data: bytes, source: str) -> dict[str, NDArray[Any]]:
+    """The tensors by name; bfloat16, which NumPy lacks, becomes float32, exactly."""
     import safetensors
-    import safetensors.numpy
 
+    deserialize: Callable[[bytes], list[tuple[str, dict[str, Any]]]] = safetensors.deserialize
     try:
-        tensors = safetensors.numpy.load(data)
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+        found = deserialize(data)
+    except (safetensors.SafetensorError, ValueError) as error:
         raise ModelError(f"{source} is a damaged safetensors file: {error}") from error
+    tensors: dict[str, NDArray[Any]] = {}
+    for name, tensor in found:
+        kind = tensor["dtype"]
+        if kind not in _SAFETENSORS_TYPES:
+            raise ModelError(f"{source} holds {name!r} as {kind}, a type that is not read here")
+        flat: NDArray[Any] = np.frombuffer(bytes(tensor["data"]), _SAFETENSORS_TYPES[kind])
+        if kind == "BF16":
+            flat = (flat.astype(np.uint32) << np.uint32(16)).view(np.float32)
+        tensors[name] = flat.reshape(tensor["shape"])
     if not tensors:
         raise ModelError(f"{source} holds no tensors")
     return tensors
