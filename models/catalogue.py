@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from .verification import Digest, Expected
@@ -279,7 +280,7 @@ _ENTRIES = (
     ),
 )
 
-CATALOGUE: Mapping[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+CATALOGUE: Mapping[str, Entry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
 
 
 def entry_of_digest(sha256: str) -> Entry | None:
