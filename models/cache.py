@@ -1,8 +1,8 @@
 """Where fetched and converted files are kept, so that each is made once.
 
 The folder can be deleted at any time. A converted model is named after what it was made from (the
-weights' checksum and the code of this package) and after its own checksum, so that a change of
-either makes a new one, a damaged one is noticed, and one rename puts it in place.
+weights, the class names and the code of this package) and after its own checksum, so that a change
+of either makes a new one, a damaged one is noticed, and one rename puts it in place.
 """
 
 from __future__ import annotations
@@ -36,9 +36,14 @@ def weights_path(file_name: str) -> Path:
     return folder() / "weights" / file_name
 
 
-def find_converted(name: str, weights_sha256: str) -> Path | None:
-    """The converted model, where there is one that is undamaged; damaged ones are removed."""
-    start = _converted_start(name, weights_sha256)
+def find_converted(name: str, made_from: str) -> Path | None:
+    """The converted model, where there is one that is undamaged; damaged ones are removed.
+
+    Args:
+        name: Its name in the catalogue.
+        made_from: Checksums of all that it is made from, the code of this package excepted.
+    """
+    start = _converted_start(name, made_from)
     for path in sorted(_converted_folder().glob(f"{start}-*.onnx")):
         try:
             data = path.read_bytes()
@@ -52,13 +57,13 @@ def find_converted(name: str, weights_sha256: str) -> Path | None:
     return None
 
 
-def keep_converted(name: str, weights_sha256: str, data: bytes) -> Path:
-    """Store a converted model.
+def keep_converted(name: str, made_from: str, data: bytes) -> Path:
+    """Store a converted model (see `find_converted`).
 
     Raises:
         OutputError: the cache cannot be written.
     """
-    start = _converted_start(name, weights_sha256)
+    start = _converted_start(name, made_from)
     path = _converted_folder() / _converted_name(start, data)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,8 +80,8 @@ def _converted_folder() -> Path:
     return folder() / "onnx"
 
 
-def _converted_start(name: str, weights_sha256: str) -> str:
-    key = hashlib.sha256(f"{weights_sha256} {_converter()}".encode()).hexdigest()
+def _converted_start(name: str, made_from: str) -> str:
+    key = hashlib.sha256(f"{made_from} {_converter()}".encode()).hexdigest()
     return f"{name}-{key[:_DIGITS]}"
 
 

