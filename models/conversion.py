@@ -64,7 +64,10 @@ def convert(
             f"there is no architecture {architecture!r}{nearest(architecture, ARCHITECTURES)}; "
             f"known are {', '.join(ARCHITECTURES)}"
         )
-    entry = entry_of_digest(sha256(path)) if path.is_file() else None
+    try:
+        entry = entry_of_digest(sha256(path)) if path.is_file() else None
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
     origin = _origin(entry) if entry is not None else Origin(_UNKNOWN, path.name, _UNKNOWN)
     return _converted(path, ARCHITECTURES.get(architecture or ""), origin, labels)
 

@@ -89,9 +89,8 @@ def download(
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target.with_name(f".{target.name}.lock"), _WAIT_FOR_OTHERS) as alone:
             if not _is_there(target, expected):
-                part = target.with_name(
-                    f"{target.name}.part" + ("" if alone else f"-{os.getpid()}")
-                )
+                own = "" if alone else f"-{os.getpid()}"
+                part = target.with_name(f"{target.name}.part{own}")
                 transfer = _Transfer(url, target, part, expected, progress)
                 transfer.run(attempts or Attempts())
                 os.replace(part, target)
@@ -126,6 +125,18 @@ class _Transfer:
         """Make the part file complete and checked."""
         if not self.expected.checkable:
             self.part.unlink(missing_ok=True)
+        resumed = self.part.exists()
+        self._complete(attempts)
+        try:
+            self._check()
+        except DownloadError:
+            if not resumed:
+                raise
+            # What the earlier run left may be what is wrong; it is gone now.
+            self._complete(attempts)
+            self._check()
+
+    def _complete(self, attempts: Attempts) -> None:
         last: _TransientError | None = None
         for number in range(attempts.count):
             if number:
@@ -134,9 +145,8 @@ class _Transfer:
                 self._continue(attempts.timeout)
             except _TransientError as error:
                 last = error
-                continue
-            self._check()
-            return
+            else:
+                return
         raise self._failed(f"{last} (tried {attempts.count} times)") from last
 
     def _check(self) -> None:
@@ -150,9 +160,10 @@ class _Transfer:
             ) from error
 
     def _failed(self, reason: str) -> DownloadError:
+        now = ", in place of the damaged or wrong one there" if self.target.exists() else ""
         return DownloadError(
             f"cannot fetch {self.url}: {reason}. A copy fetched elsewhere works too: "
-            f"put it at {self.target}"
+            f"put it at {self.target}{now}"
         )
 
     def _continue(self, timeout: float) -> None:

@@ -333,7 +333,7 @@ def test_zip_members_that_overlap_cannot_multiply() -> None:
             archive.filelist.append(info)
             archive.NameToInfo[info.filename] = info
         archive._didModify = True
-    with pytest.raises(ModelError, match="too many"):
+    with pytest.raises(ModelError, match=r"too many|Overlapped"):  # newer zipfile sees it first
         read_torch(target.getvalue(), "file")
 
 
