@@ -93,28 +93,47 @@ def _conv_input(
     if set(window.strides) == {1} and min(mirrored) >= 0:
         kernel = _flipped(op, _transposed(w, group))
         return op.Conv(dy, kernel, pads=mirrored, dilations=window.dilations, group=group)
+    return _conv_transpose(op, dy, w, window, x.shape[2:], group)
+
+
+def _conv_transpose(
+    op: Operators, dy: Tensor, w: Tensor, window: Window, sizes: tuple[int, ...], group: int
+) -> Tensor:
+    """The adjoint of a strided convolution, of spatial shape `sizes`.
+
+    With different pads at both ends, as TensorFlow's SAME gives, CUDA has no kernel: those are cut
+    off afterwards.
+    """
+    symmetric = window.before == window.after
+    before = window.before if symmetric else (0,) * len(sizes)
+    after = window.after if symmetric else (0,) * len(sizes)
     # Pixels behind the last window, which no output saw, still need their zero.
     unseen = [
-        size - ((out - 1) * stride - first - last + span)
-        for size, out, stride, first, last, span in zip(
-            x.shape[2:],
-            y.shape[2:],
+        (size if symmetric else size + first) - ((out - 1) * stride - pad_before - pad_after + span)
+        for size, out, stride, first, pad_before, pad_after, span in zip(
+            sizes,
+            dy.shape[2:],
             window.strides,
             window.before,
-            window.after,
+            before,
+            after,
             window.extent,
             strict=True,
         )
     ]
-    return op.ConvTranspose(
+    dx = op.ConvTranspose(
         dy,
         w,
         strides=window.strides,
         dilations=window.dilations,
-        pads=window.before + window.after,
-        output_padding=unseen,
+        pads=before + after,
+        output_padding=[max(extra, 0) for extra in unseen],
         group=group,
     )
+    if symmetric:
+        return dx
+    inside = [slice(p, p + size) for p, size in zip(window.before, sizes, strict=True)]
+    return dx[(slice(None), slice(None), *inside)]
 
 
 def _transposed(w: Tensor, group: int) -> Tensor:
