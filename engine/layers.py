@@ -165,12 +165,16 @@ def find_main(graph: ir.Graph, image: ir.Value, names: Sequence[str]) -> set[str
             if value in unread:
                 unread[value] -= 1
         output = node.outputs[0]
+        name = output.name or ""
         unread[output] = len(readers.get(output, ()))
         unread = {value: count for value, count in unread.items() if count}
-        if set(unread) <= {output} and output.name in names and node.op_type not in _PLUMBING:
-            behind = [reader.op_type for reader in readers.get(output, ())]
-            if not behind or not _FINISHING.issuperset(behind):
-                found.add(output.name)
+        if not set(unread) <= {output} or name not in names:
+            continue
+        behind = {reader.op_type for reader in readers.get(output, ())}
+        # Class scores may well be the reshaped end of a network.
+        plumbing = node.op_type in _PLUMBING and not behind <= {"Softmax"}
+        if not plumbing and (not behind or not behind <= _FINISHING):
+            found.add(name)
     return found
 
 

@@ -105,7 +105,7 @@ def render(
 
 def remake(
     recipe: Recipe,
-    model: Model | None = None,
+    model: Model | str | None = None,
     *,
     provider: str | None = None,
     callback: Callback | None = None,
@@ -115,7 +115,7 @@ def remake(
 
     Args:
         recipe: From `Picture.recipe` or `read_recipe`.
-        model: The model, where the recipe's name does not lead to it.
+        model: The model or where it is now, where the recipe's name does not lead to it.
         provider: By default the recipe's.
         callback: As for `render`.
         snapshots: As for `render`.
@@ -123,7 +123,8 @@ def remake(
     Raises:
         InputError: the model is another one than the recipe's.
     """
-    model = model or load(recipe.model["name"], **_load_arguments(recipe.model))
+    if not isinstance(model, Model):
+        model = load(model or recipe.model["name"], **_load_arguments(recipe.model))
     if model.sha256 != recipe.model["sha256"]:
         raise InputError(
             f"{model.name} is not the model of the recipe: its SHA-256 is {model.sha256[:12]}…, "

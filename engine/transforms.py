@@ -81,14 +81,14 @@ def pad(pixels: int, color: float = 0.5) -> Geometric:
         raise InputError(f"pad takes a number of pixels ≥ 0, not {pixels}")
     if not 0 <= color <= 1:
         raise InputError(f"pad's color is in [0, 1], not {color}")
-    return Geometric("pad", (pixels,), color)
+    return Geometric("pad", (float(pixels),), color)
 
 
 def jitter(pixels: int) -> Geometric:
     """Take a window that is `pixels` smaller, at random."""
     if pixels < 0:
         raise InputError(f"jitter takes a number of pixels ≥ 0, not {pixels}")
-    return Geometric("jitter", (pixels,))
+    return Geometric("jitter", (float(pixels),))
 
 
 def scale(factors: Sequence[float]) -> Geometric:

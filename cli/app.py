@@ -1,0 +1,76 @@
+"""The command `onnxscope` and its commands."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ..errors import OnnxscopeError
+from . import convert, gradient, inspect, models, render
+
+
+class Commands(TyperGroup):
+    """Commands whose errors are one sentence and the exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command.
+
+        Raises:
+            typer.Exit: it failed, or was interrupted.
+        """
+        from .console import fail
+
+        try:
+            return super().invoke(ctx)
+        except OnnxscopeError as error:
+            fail(str(error))
+        except MemoryError as error:
+            detail = f" ({error})" if str(error) else ""
+            fail(f"there is not enough memory; try a smaller --size or --batch{detail}")
+        except KeyboardInterrupt:
+            fail("interrupted; nothing was written")
+            raise typer.Exit(130) from None
+        raise typer.Exit(2)
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("render", no_args_is_help=True, epilog=render.EPILOG)(render.render)
+app.command("inspect", no_args_is_help=True, epilog=inspect.EPILOG)(inspect.inspect)
+app.add_typer(models.app, name="models")
+app.command("convert", no_args_is_help=True, epilog=convert.EPILOG)(convert.convert)
+app.command("gradient", no_args_is_help=True, epilog=gradient.EPILOG)(gradient.gradient)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        typer.echo(f"onnxscope {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Example: onnxscope render squeezenet fire5:11")
+def onnxscope(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """A microscope for ONNX models: see what a unit of a network looks for."""
+    del version  # its callback has acted on it
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of another encoding shows "?" for "×" instead of failing.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -1,0 +1,66 @@
+"""Where output goes: results to stdout, progress, warnings and errors to stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def stdout() -> Console:
+    """A console for results."""
+    return _console(stderr=False)
+
+
+def stderr() -> Console:
+    """A console for everything else."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    # Layer names and paths are shown as they are: "[" starts no markup, ":a:" is no emoji.
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def warn(message: str) -> None:
+    """Print a warning."""
+    _labelled("warning", "bold yellow", message)
+
+
+def fail(message: str) -> None:
+    """Print an error."""
+    _labelled("error", "bold red", message)
+
+
+def _labelled(label: str, style: str, message: str) -> None:
+    from rich.text import Text
+
+    console = stderr()
+    text = Text.assemble((f"{label}:", style), f" {message}")
+    # Whole lines, so that a path can be copied, and a sentence found with grep.
+    console.print(text, soft_wrap=True)
+    sys.stderr.flush()
+
+
+def file_size(count: int) -> str:
+    """A number of bytes for people."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.2f} GB"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 layer`, `2 layers`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def times(shape: tuple[int, ...]) -> str:
+    """A shape as `512×14×14`."""
+    return "×".join(str(size) for size in shape)

@@ -1,0 +1,160 @@
+"""What several commands take, and how it is read."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+_PREPROCESSING = "Preprocessing of a foreign model"
+
+
+class ObjectiveKind(StrEnum):
+    """What of the target to maximise."""
+
+    CHANNEL = "channel"
+    NEURON = "neuron"
+    LAYER = "layer"
+
+
+class Reduction(StrEnum):
+    """Over the positions of a channel."""
+
+    MEAN = "mean"
+    SUM = "sum"
+
+
+_TARGET = "LAYER:UNIT such as mixed4a:11, a LAYER, or a class by name or number."
+
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A name of the catalogue, or an .onnx file.")
+]
+Target = Annotated[str, typer.Argument(metavar="TARGET", help=_TARGET)]
+# Without them `--recipe` says which.
+OptionalModelName = Annotated[
+    str | None, typer.Argument(metavar="MODEL", help="A name of the catalogue, or an .onnx file.")
+]
+OptionalTarget = Annotated[str | None, typer.Argument(metavar="TARGET", help=_TARGET)]
+
+Objective = Annotated[
+    ObjectiveKind | None,
+    typer.Option(
+        help="Of a unit its mean over all positions (channel) or its middle cell (neuron), or a "
+        "whole layer. By default a unit's channel; for a layer alone, the layer."
+    ),
+]
+Row = Annotated[int | None, typer.Option("--y", help="Row of the neuron, from 0.")]
+Column = Annotated[int | None, typer.Option("--x", help="Column of the neuron, from 0.")]
+Reduced = Annotated[Reduction, typer.Option("--reduction", help="Over a channel's positions.")]
+Negative = Annotated[bool, typer.Option("--negative", help="What the unit likes least.")]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PIXELS", help="Such as 224, or 240x320 (height first); by default the model's own."
+    ),
+]
+InputRange = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        metavar="LOW HIGH",
+        help="What black and white are to the network, such as 0 1, -1 1 or 0 255.",
+        rich_help_panel=_PREPROCESSING,
+    ),
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NUMBERS",
+        help="Subtracted after that, in the same units: one number, or three as 0.485,0.456,0.406.",
+        rich_help_panel=_PREPROCESSING,
+    ),
+]
+Std = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NUMBERS", help="Divided by then, likewise.", rich_help_panel=_PREPROCESSING
+    ),
+]
+ChannelOrder = Annotated[
+    str | None,
+    typer.Option(metavar="rgb|bgr", help="Order of the colours.", rich_help_panel=_PREPROCESSING),
+]
+Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")]
+
+
+def open_model(
+    name: str,
+    input_range: tuple[float, float] | None = None,
+    mean: str | None = None,
+    std: str | None = None,
+    channel_order: str | None = None,
+) -> Model:
+    """Load a model, with a bar while it is downloaded.
+
+    Raises:
+        OnnxscopeError: it is not there, or the preprocessing is none.
+    """
+    from .. import models
+    from ..loading import load
+    from .download import fetch
+
+    if name in models.catalogue():
+        fetch(name)
+    return load(
+        name,
+        input_range=input_range,
+        mean=_numbers("--mean", mean),
+        std=_numbers("--std", std),
+        channel_order=channel_order,
+    )
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """`224` or `240x320` as height and width.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if text is None:
+        return None
+    parts = text.lower().replace("×", "x").split("x")
+    try:
+        numbers = [int(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise InputError(f"--size is a number of pixels such as 224, or 240x320, not {text!r}")
+    return numbers[0], numbers[-1]
+
+
+def parse_steps(text: str) -> tuple[int, ...]:
+    """`1,32,128` as numbers of steps.
+
+    Raises:
+        InputError: it is something else.
+    """
+    try:
+        steps = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        steps = ()
+    if not steps or min(steps) < 1:
+        raise InputError(f"--snapshots are numbers of steps such as 1,32,128, not {text!r}")
+    return steps
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"{option} takes one number or three, such as 0.485,0.456,0.406, not {text!r}"
+        ) from None

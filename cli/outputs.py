@@ -1,0 +1,99 @@
+"""The files that `render` writes: their names, which steps they need, and writing them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..files import check_writable
+
+if TYPE_CHECKING:
+    from ..picture import Picture
+
+STRIP_STEPS = (1, 32, 128, 512)
+_FRAMES = 60
+_LONGEST_NAME = 100
+
+
+def default_name(target: str, *, neuron: bool, negative: bool) -> Path:
+    """The picture's name where none is given: `mixed4a-11-negative.png` for `mixed4a:11`."""
+    stem = re.sub(r"[^\w.]+", "-", target).strip("-.")[:_LONGEST_NAME] or "picture"
+    return Path(stem + "-neuron" * neuron + "-negative" * negative + ".png")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What to write.
+
+    Attributes:
+        picture: The last picture's file.
+        strip: The snapshots' file, if they are wanted.
+        animation: The animation's file, if it is wanted.
+        strip_steps: After which steps the snapshots are taken.
+    """
+
+    picture: Path
+    strip: Path | None = None
+    animation: Path | None = None
+    strip_steps: tuple[int, ...] = STRIP_STEPS
+
+    def check(self) -> None:
+        """See that all files can be written, before any work.
+
+        Raises:
+            OutputError: one of them cannot.
+        """
+        from ..picture import check_animation_suffix, check_suffix
+
+        for path in (self.picture, self.strip):
+            if path is not None:
+                check_suffix(path)
+                check_writable(path)
+        if self.animation is not None:
+            check_animation_suffix(self.animation)
+            check_writable(self.animation)
+
+    def snapshots(self, steps: int) -> set[int]:
+        """The steps after which pictures have to be kept."""
+        wanted: set[int] = set()
+        if self.strip is not None:
+            wanted.update(self.strip_steps)
+        if self.animation is not None:
+            wanted.update(animation_steps(steps))
+        return {step for step in wanted if step <= steps}
+
+    def write(self, picture: Picture, steps: int) -> list[Path]:
+        """Write all files.
+
+        Args:
+            picture: What was made, perhaps in fewer steps than planned.
+            steps: How many were planned.
+
+        Returns:
+            The files.
+
+        Raises:
+            OutputError: one of them cannot be written.
+        """
+        files = [picture.save(self.picture)]
+        if self.strip is not None:
+            files.append(_with(picture, self.strip_steps).save_strip(self.strip))
+        if self.animation is not None:
+            frames = _with(picture, animation_steps(steps))
+            files.append(frames.save_animation(self.animation))
+        return files
+
+
+def animation_steps(steps: int) -> tuple[int, ...]:
+    """At most sixty steps up to the last, close at first, when a picture changes fastest."""
+    shares = ((frame / (_FRAMES - 1)) ** 2 for frame in range(_FRAMES))
+    return tuple(sorted({1 + round(share * (steps - 1)) for share in shares}))
+
+
+def _with(picture: Picture, steps: Collection[int]) -> Picture:
+    """The picture with the snapshots of these steps, as far as it got, and of its last one."""
+    kept = {step: image for step, image in picture.snapshots.items() if step in steps}
+    return replace(picture, snapshots=kept | {len(picture.values): picture.images})

@@ -1,0 +1,105 @@
+"""The progress of an ascent on the terminal."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .console import stderr
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    from ..ascent import Progress
+
+_SECONDS_BETWEEN_UPDATES = 0.1
+
+
+class Watch:
+    """Watches an ascent as its callback, counting steps and time, and shows a bar meanwhile.
+
+    Attributes:
+        step: The last step that was done.
+        rate: Steps per second without the time before the first one; 0 where it is unknown.
+    """
+
+    def __init__(self, description: str, *, quiet: bool) -> None:
+        """Prepare, showing nothing yet.
+
+        Args:
+            description: What is rendered.
+            quiet: Show nothing at all.
+        """
+        self.step = 0
+        self.rate = 0.0
+        self._began = time.perf_counter()
+        self._first = self._shown = 0.0
+        console = stderr()
+        self._bar = _bar(console, description) if console.is_terminal and not quiet else None
+        if self._bar is None and not quiet:
+            console.print(description, soft_wrap=True)
+
+    def __enter__(self) -> Watch:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take note of a step."""
+        now = time.perf_counter()
+        self.step = progress.step
+        if progress.step == 1:
+            self._first = now
+            self.rate = 1 / (now - self._began)
+        else:
+            self.rate = (progress.step - 1) / (now - self._first)
+        if self._bar is None:
+            return
+        if now - self._shown >= _SECONDS_BETWEEN_UPDATES or progress.step == progress.steps:
+            self._shown = now
+            self._bar.update(
+                self._bar.task_ids[0],
+                completed=progress.step,
+                total=progress.steps,
+                value=show_value(progress.value),
+                rate=f"{self.rate:.3g} steps/s",
+            )
+
+
+def show_value(value: float | np.ndarray) -> str:
+    """An objective's value; of several pictures the least and the greatest."""
+    numbers = np.atleast_1d(value)
+    low, high = float(numbers.min()), float(numbers.max())
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+
+
+def _bar(console: Console, description: str) -> Bar:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    bar = Bar(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[value]}", style="bold"),
+        TextColumn("{task.fields[rate]}", style="dim"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        expand=True,
+    )
+    bar.add_task(description, total=None, value="preparing", rate="")
+    return bar

@@ -1,0 +1,230 @@
+"""`onnxscope render`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import InputError
+from . import options
+from .outputs import STRIP_STEPS, Outputs, default_name
+from .running import run
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ..picture import Picture
+    from .progress import Watch
+
+EPILOG = """Example: onnxscope render squeezenet fire5:11 --steps 128 -o unit.png
+
+The same again: onnxscope render --recipe unit.png -o again.png"""
+
+_BESIDE_RECIPE = frozenset(
+    {"model", "recipe", "provider", "strip", "snapshots", "animation", "output", "quiet"}
+)
+
+
+class ParameterizationKind(StrEnum):
+    """What the picture is made of."""
+
+    FOURIER = "fourier"
+    PIXELS = "pixels"
+
+
+class TransformKind(StrEnum):
+    """What happens to the picture in each step."""
+
+    LUCID = "lucid"
+    DISTILL = "distill"
+    NONE = "none"
+
+
+def render(
+    ctx: typer.Context,
+    model: options.OptionalModelName = None,
+    target: options.OptionalTarget = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="The picture to write, .png, .jpg or .webp; by default named after the target.",
+        ),
+    ] = None,
+    objective: options.Objective = None,
+    y: options.Row = None,
+    x: options.Column = None,
+    reduction: options.Reduced = options.Reduction.MEAN,
+    negative: options.Negative = False,
+    steps: Annotated[int, typer.Option(help="How many steps to climb.")] = 512,
+    size: options.Size = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same picture.")] = 0,
+    batch: Annotated[int, typer.Option(help="How many pictures to make at once.")] = 1,
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|cpu|cuda|…",
+            help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
+        ),
+    ] = None,
+    strip: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write pictures on the way in a row.")
+    ] = None,
+    snapshots: Annotated[
+        str,
+        typer.Option(
+            metavar="STEPS", help="The strip's steps; the last one is always shown as well."
+        ),
+    ] = ",".join(map(str, STRIP_STEPS)),
+    animation: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the way as a .gif, .webp or .png."),
+    ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PICTURE",
+            help="Make this picture again; MODEL says where its model is now, if it moved.",
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing but the files' names.")
+    ] = False,
+    parameterization: Annotated[
+        ParameterizationKind,
+        typer.Option(help="What the picture is made of.", rich_help_panel="The ascent"),
+    ] = ParameterizationKind.FOURIER,
+    no_decorrelate: Annotated[
+        bool,
+        typer.Option(
+            "--no-decorrelate",
+            help="Climb in plain RGB instead of decorrelated colours.",
+            rich_help_panel="The ascent",
+        ),
+    ] = False,
+    transforms: Annotated[
+        TransformKind,
+        typer.Option(
+            help="Random transforms in each step: Lucid's, the article's, or none.",
+            rich_help_panel="The ascent",
+        ),
+    ] = TransformKind.LUCID,
+    learning_rate: Annotated[
+        float, typer.Option(help="Adam's.", rich_help_panel="The ascent")
+    ] = 0.05,
+    redirect_steps: Annotated[
+        int,
+        typer.Option(
+            help="In this many first steps a missing gradient gets through ReLUs that are off.",
+            rich_help_panel="The ascent",
+        ),
+    ] = 16,
+    input_range: options.InputRange = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    channel_order: options.ChannelOrder = None,
+) -> None:
+    """Make the picture that a unit, layer or class of a model likes most."""
+    if strip is None and _given(ctx, "snapshots"):
+        raise InputError("--snapshots says which steps --strip FILE shows; give both")
+    strip_steps = options.parse_steps(snapshots)
+    if recipe is not None:
+        if output is None:
+            raise InputError("say with -o FILE where to write the picture made again")
+        _refuse_beside_recipe(ctx)
+        _render_again(
+            recipe, model, provider, Outputs(output, strip, animation, strip_steps), quiet
+        )
+        return
+    if model is None or target is None:
+        raise InputError("give a MODEL and a TARGET such as mixed4a:11, or --recipe PICTURE")
+    if output is None:
+        output = default_name(
+            target, neuron=objective is options.ObjectiveKind.NEURON, negative=negative
+        )
+    outputs = Outputs(output, strip, animation, strip_steps)
+    outputs.check()
+    pixels = options.parse_size(size)
+
+    from .. import rendering
+    from ..optimizers import Adam
+    from ..parameterizations import Fourier, Pixels
+    from ..targets import resolve
+    from ..transforms import distill, lucid
+
+    adam = Adam(learning_rate)
+    image = {"fourier": Fourier, "pixels": Pixels}[parameterization.value]
+    random = {"lucid": lucid, "distill": distill, "none": tuple}[transforms.value]
+    opened = options.open_model(model, input_range, mean, std, channel_order)
+    wanted = resolve(
+        opened,
+        target,
+        objective=objective.value if objective else None,
+        y=y,
+        x=x,
+        reduction=reduction.value,
+        negative=negative,
+    )
+
+    def make(snapshots: Collection[int], watch: Watch) -> Picture:
+        return rendering.render(
+            opened,
+            wanted,
+            size=pixels,
+            steps=steps,
+            seed=seed,
+            batch=batch,
+            provider=provider or "auto",
+            parameterization=image(decorrelate=not no_decorrelate),
+            transforms=random(),
+            optimizer=adam,
+            redirect_steps=redirect_steps,
+            snapshots=snapshots,
+            callback=watch,
+        )
+
+    run(f"{wanted} of {opened.name}", make, outputs, steps, quiet=quiet)
+
+
+def _render_again(
+    path: Path, model: str | None, provider: str | None, outputs: Outputs, quiet: bool
+) -> None:
+    outputs.check()
+
+    from .. import objectives, rendering
+    from ..recipe import read_recipe
+
+    recipe = read_recipe(path)
+
+    def make(snapshots: Collection[int], watch: Watch) -> Picture:
+        return rendering.remake(
+            recipe, model, provider=provider, callback=watch, snapshots=snapshots
+        )
+
+    described = f"{objectives.from_json(recipe.objective)} of {model or recipe.model['name']}"
+    run(f"{described}, again", make, outputs, recipe.steps, quiet=quiet)
+
+
+def _refuse_beside_recipe(ctx: typer.Context) -> None:
+    """Refuse what the recipe says already.
+
+    Raises:
+        InputError: it was given as well.
+    """
+    given = [
+        parameter.opts[-1] if parameter.opts[-1].startswith("-") else parameter.name.upper()
+        for parameter in ctx.command.params
+        if parameter.name and parameter.name not in _BESIDE_RECIPE and _given(ctx, parameter.name)
+    ]
+    if given:
+        raise InputError(f"the recipe says all of a picture; leave out {', '.join(given)}")
+
+
+def _given(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"

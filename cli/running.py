@@ -1,0 +1,63 @@
+"""Run an ascent under the user's eyes: progress, files, summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from .console import fail, plural, stdout, times, warn
+from .outputs import Outputs
+from .progress import Watch, show_value
+
+if TYPE_CHECKING:
+    from ..picture import Picture
+
+Make = Callable[[Collection[int], Watch], "Picture"]
+"""Makes the picture, given the steps to keep and the callback."""
+
+
+def run(description: str, make: Make, outputs: Outputs, steps: int, *, quiet: bool) -> None:
+    """Make a picture, write it, and say what came out.
+
+    Args:
+        description: What is rendered.
+        make: The work.
+        outputs: Where it goes.
+        steps: How many steps are planned.
+        quiet: Print the files' names only; warnings and errors all the same.
+
+    Raises:
+        typer.Exit: the user interrupted it; what there was by then is written.
+        OnnxscopeError: the work or the writing failed.
+    """
+    with Watch(description, quiet=quiet) as watch:
+        picture = make(outputs.snapshots(steps), watch)
+    files = outputs.write(picture, steps)
+    if quiet:
+        for file in files:
+            typer.echo(file)
+    else:
+        _summarize(description, picture, files, watch)
+    for warning in picture.warnings:
+        warn(warning)
+    if picture.interrupted:
+        done = len(picture.values)
+        fail(f"interrupted at step {done} of {steps}; {files[0]} shows how far it came")
+        raise typer.Exit(130)
+
+
+def _summarize(description: str, picture: Picture, files: list[Path], watch: Watch) -> None:
+    from rich.text import Text
+
+    console = stdout()
+    console.print(Text(", ".join(map(str, files)), style="bold"), soft_wrap=True)
+    facts = [times(picture.images.shape[1:3]), plural(len(picture.values), "step")]
+    if len(picture.values):
+        facts.append(f"value {show_value(picture.values[-1])}")
+    facts += [f"{watch.rate:.3g} steps/s", picture.provider.name]
+    console.print(f"  {description}: {', '.join(facts)}", soft_wrap=True)
+    if picture.provider.reason:
+        console.print(f"  not on CUDA: {picture.provider.reason}", style="dim", soft_wrap=True)
