@@ -32,7 +32,7 @@ class Commands(TyperGroup):
             detail = f" ({error})" if str(error) else ""
             fail(f"there is not enough memory; try a smaller --size or --batch{detail}")
         except KeyboardInterrupt:
-            fail("interrupted; nothing was written")
+            fail("interrupted")
             raise typer.Exit(130) from None
         raise typer.Exit(2)
 

@@ -52,8 +52,8 @@ def list_models() -> None:
         console.print(f"    {entry.source}", style="dim", soft_wrap=True)
         datasets.setdefault(entry.dataset, []).append(entry.name)
     for dataset, trained in datasets.items():
-        which = "All" if len(trained) == len(entries) else ", ".join(trained)
-        console.print(f"\n{which} trained on {dataset}; ● is here already.", soft_wrap=True)
+        which = "all" if len(trained) == len(entries) else ", ".join(trained)
+        console.print(f"\nTrained on {dataset}: {which}. ● is here already.", soft_wrap=True)
 
 
 @app.command("fetch", epilog="Example: onnxscope models fetch squeezenet")

@@ -9,6 +9,7 @@ import numpy as np
 
 from .errors import ModelError
 from .images import as_pictures
+from .interrupts import DeferredInterrupt
 from .optimizers import Optimizer
 from .rules import standard_rules
 from .rules.redirected import redirected_relu
@@ -90,7 +91,8 @@ def ascend(
         callback: Called after each step; returning `False` ends the ascent.
 
     Returns:
-        The pictures reached, also where Ctrl-C or the callback ended it early.
+        The pictures reached, also where Ctrl-C or the callback ended it early; Ctrl-C does so at
+        the end of a step.
 
     Raises:
         ModelError: the objective or its gradient is no longer finite.
@@ -104,26 +106,30 @@ def ascend(
     interrupted = False
     redirected = 0
     try:
-        for step in range(1, steps + 1):
-            feeds = parameters | composition.random_data(rng)
-            value, gradient = gradients(feeds)
-            dead = _without_gradient(gradient) if step <= redirect_steps else None
-            if dead is not None and dead.any():
-                gradient = gradients.redirected(feeds, gradient, dead)
-                redirected += 1
-            if not np.isfinite(value).all() or not _finite(gradient):
-                raise ModelError(
-                    f"the objective or its gradient is not finite at step {step}: "
-                    f"value {np.array2string(value, precision=4)}"
-                )
-            optimizer.update(parameters, gradient)
-            values.append(value)
-            if step in snapshots:
-                kept[step] = gradients.images(parameters)
-            if callback is not None:
-                shown = float(value[0]) if value.size == 1 else value
-                progress = Progress(step, steps, shown, lambda: gradients.images(parameters))
-                if callback(progress) is False:
+        with DeferredInterrupt() as interrupt:
+            for step in range(1, steps + 1):
+                feeds = parameters | composition.random_data(rng)
+                value, gradient = gradients(feeds)
+                dead = _without_gradient(gradient) if step <= redirect_steps else None
+                if dead is not None and dead.any():
+                    gradient = gradients.redirected(feeds, gradient, dead)
+                    redirected += 1
+                if not np.isfinite(value).all() or not _finite(gradient):
+                    raise ModelError(
+                        f"the objective or its gradient is not finite at step {step}: "
+                        f"value {np.array2string(value, precision=4)}"
+                    )
+                optimizer.update(parameters, gradient)
+                values.append(value)
+                if step in snapshots:
+                    kept[step] = gradients.images(parameters)
+                if callback is not None:
+                    shown = float(value[0]) if value.size == 1 else value
+                    progress = Progress(step, steps, shown, lambda: gradients.images(parameters))
+                    if callback(progress) is False:
+                        break
+                if interrupt.requested and step < steps:
+                    interrupted = True
                     break
     except KeyboardInterrupt:
         interrupted = True

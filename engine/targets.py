@@ -46,8 +46,8 @@ def resolve(
     kind = objective or ("layer" if unit is None else "channel")
     if kind not in OBJECTIVES:
         raise TargetError(
-            f"there is no objective {kind!r}{nearest(kind, OBJECTIVES)}; "
-            f"known are {', '.join(OBJECTIVES)}"
+            f"there is no objective {kind!r}, known are {', '.join(OBJECTIVES)}"
+            f"{nearest(kind, OBJECTIVES)}"
         )
     if kind != "neuron" and (y is not None or x is not None):
         raise TargetError(f"y and x are the position of a neuron; a {kind} has none")
@@ -104,10 +104,9 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
         return model.logits(), found[0]
     # Layers and classes are both worth suggesting, each with its name in its own way.
     known = [*layers, *model.labels]
-    what = "no layer and no class" if model.labels else "no layer"
+    what = "has no layer and no class" if model.labels else "names no classes and has no layer"
     raise LayerError(
-        f"{model.name} has {what} {target!r}{nearest(target, known)}"
-        + ("" if model.labels else "; it names no classes")
+        f"{model.name} {what} {target!r}{nearest(target, known)}"
     )
 
 

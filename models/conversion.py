@@ -33,8 +33,8 @@ def entry_of(name: str) -> Entry:
     entry = CATALOGUE.get(name)
     if entry is None:
         raise ModelError(
-            f"the catalogue has no model {name!r}{nearest(name, CATALOGUE)}; "
-            "`onnxscope models` lists them"
+            f"the catalogue, which `onnxscope models` lists, has no model {name!r}"
+            f"{nearest(name, CATALOGUE)}"
         )
     return entry
 
@@ -61,8 +61,8 @@ def convert(
     path = Path(path)
     if architecture is not None and architecture not in ARCHITECTURES:
         raise ModelError(
-            f"there is no architecture {architecture!r}{nearest(architecture, ARCHITECTURES)}; "
-            f"known are {', '.join(ARCHITECTURES)}"
+            f"there is no architecture {architecture!r}, known are {', '.join(ARCHITECTURES)}"
+            f"{nearest(architecture, ARCHITECTURES)}"
         )
     try:
         entry = entry_of_digest(sha256(path)) if path.is_file() else None
