@@ -78,7 +78,8 @@ class Channel(Objective):
 
     def build(self, values: Values) -> Tensor:
         """(N,) from (N, C, H, W); a logit from (N, C)."""
-        cells = _unit(values[self.layer], self.layer, self.unit)
+        _check_unit(values[self.layer], self.layer, self.unit)
+        cells = values[self.layer][:, self.unit]
         if cells.rank == 1:
             return cells
         axes = list(range(1, cells.rank))
@@ -123,13 +124,13 @@ class Neuron(Objective):
     def build(self, values: Values) -> Tensor:
         """(N,) from (N, C, H, W); a logit from (N, C)."""
         activations = values[self.layer]
-        cells = _unit(activations, self.layer, self.unit)
-        if cells.rank == 1:
+        _check_unit(activations, self.layer, self.unit)
+        if activations.rank == 2:
             if self.y is not None or self.x is not None:
                 raise LayerError(f"{self.layer} has no positions: leave y and x out")
-            return cells
-        y, x = self.position(*cells.shape[1:])
-        return cells[:, y, x]
+            return activations[:, self.unit]
+        y, x = self.position(*activations.shape[2:])
+        return activations[:, self.unit, y, x]
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -395,7 +396,7 @@ def _bracketed(operand: Objective, kind: type[Objective]) -> str:
     return f"({operand})" if isinstance(operand, kind) else str(operand)
 
 
-def _unit(activations: Tensor, layer_name: str, unit: int) -> Tensor:
+def _check_unit(activations: Tensor, layer_name: str, unit: int) -> None:
     if activations.rank not in (2, 4):
         raise LayerError(
             f"{layer_name} has the shape {activations.shape}; expected (N, C, H, W) or (N, C)"
@@ -405,4 +406,3 @@ def _unit(activations: Tensor, layer_name: str, unit: int) -> Tensor:
         raise LayerError(
             f"{layer_name} has {channels} channels, 0 to {channels - 1}; there is no channel {unit}"
         )
-    return activations[:, unit]

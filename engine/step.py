@@ -11,6 +11,7 @@ import onnx
 from .errors import TargetError
 from .gradient import backpropagate
 from .graph.builder import Builder
+from .graph.crop import crop
 from .graph.narrow import narrow
 from .graph.replay import model_of
 from .graph.tensor import Tensor
@@ -106,6 +107,7 @@ def append_gradient(
     """Append the gradient of the sum of `value` and declare both as outputs."""
     value = builder.output("value", value)
     narrow(builder)
+    crop(builder)
     ones = builder.constant(np.ones(value.shape), value.dtype)
     for tensor, cotangent in zip(
         wrt, backpropagate(builder, {value: ones}, wrt, rules), strict=True

@@ -7,12 +7,11 @@ with explicit pads and output padding, since with `output_shape` the runtime cho
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import INT64_MIN, Tensor
+from ..graph.window import Window, resolve_window
 from .table import RuleTable
 
 
@@ -22,54 +21,6 @@ def define(rules: RuleTable) -> None:
 
 
 _ATTRIBUTES = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
-
-
-@dataclass(frozen=True)
-class Window:
-    """The geometry of a sliding window with everything resolved, one entry an axis."""
-
-    kernel: tuple[int, ...]
-    strides: tuple[int, ...]
-    dilations: tuple[int, ...]
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-
-    @property
-    def extent(self) -> tuple[int, ...]:
-        """How many pixels the dilated kernel spans."""
-        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilations, strict=True))
-
-
-def resolve_window(
-    x: Tensor,
-    y: Tensor,
-    kernel: tuple[int, ...],
-    *,
-    auto_pad: str,
-    dilations: list[int] | None,
-    pads: list[int] | None,
-    strides: list[int] | None,
-) -> Window:
-    """Fill in ONNX's defaults and turn `auto_pad` into numbers."""
-    axes = len(kernel)
-    stride = tuple(strides or [1] * axes)
-    dilation = tuple(dilations or [1] * axes)
-    if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-        before, after = [], []
-        for axis in range(axes):
-            span = dilation[axis] * (kernel[axis] - 1) + 1
-            if stride[axis] == 1:
-                total = span - 1
-            else:
-                total = (y.shape[axis + 2] - 1) * stride[axis] + span - x.shape[axis + 2]
-            total = max(total, 0)
-            small, large = total // 2, total - total // 2
-            before.append(small if auto_pad == "SAME_UPPER" else large)
-            after.append(large if auto_pad == "SAME_UPPER" else small)
-    else:
-        flat = [0] * (2 * axes) if auto_pad == "VALID" or pads is None else pads
-        before, after = list(flat[:axes]), list(flat[axes:])
-    return Window(kernel, stride, dilation, tuple(before), tuple(after))
 
 
 def _conv_input(
@@ -86,7 +37,13 @@ def _conv_input(
     strides: list[int] | None,
 ) -> Tensor:
     window = resolve_window(
-        x, y, w.shape[2:], auto_pad=auto_pad, dilations=dilations, pads=pads, strides=strides
+        w.shape[2:],
+        x.shape[2:],
+        y.shape[2:],
+        auto_pad=auto_pad,
+        dilations=dilations,
+        pads=pads,
+        strides=strides,
     )
     room = [span - 1 for span in window.extent]
     mirrored = [r - p for r, p in zip(room * 2, window.before + window.after, strict=True)]
@@ -177,7 +134,13 @@ def _conv_weight(
     # The kernel slides over x as dy does over the taps: a Conv with batch and channel exchanged,
     # stride and dilation as well.
     window = resolve_window(
-        x, y, w.shape[2:], auto_pad=auto_pad, dilations=dilations, pads=pads, strides=strides
+        w.shape[2:],
+        x.shape[2:],
+        y.shape[2:],
+        auto_pad=auto_pad,
+        dilations=dilations,
+        pads=pads,
+        strides=strides,
     )
     exchange = (1, 0, *range(2, x.rank))
     parts = []

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
-from .convolution import Window, resolve_window
+from ..graph.window import Window, resolve_window
 from .table import RuleTable
 
 
@@ -71,9 +71,9 @@ def _average_pool(
     strides: list[int] | None,
 ) -> Tensor:
     window = resolve_window(
-        x,
-        y,
-        tuple(kernel_shape),
+        kernel_shape,
+        x.shape[2:],
+        y.shape[2:],
         auto_pad=auto_pad,
         dilations=dilations,
         pads=pads,
