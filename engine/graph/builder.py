@@ -71,6 +71,7 @@ class Builder:
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
         self._protos: dict[ir.Value, onnx.TypeProto] = {}
         self._names: set[str] = set()
+        self._node_names: set[str] = set()
 
     # Values -------------------------------------------------------------------------------------
 
@@ -132,6 +133,7 @@ class Builder:
         outputs: int = 1,
         names: Sequence[str | None] = (),
         domain: str = "",
+        node_name: str | None = None,
     ) -> tuple[Tensor, ...]:
         """Append one node.
 
@@ -142,6 +144,7 @@ class Builder:
             outputs: How many outputs the node has.
             names: Wanted names of the outputs, made unique; by default derived from the operator.
             domain: Operator domain.
+            node_name: Name of the node, by default that of its first output.
 
         Returns:
             The outputs, with type and shape.
@@ -166,6 +169,7 @@ class Builder:
         for index, value in enumerate(node.outputs):
             wanted = names[index] if index < len(names) else None
             value.name = self.unique_name(wanted or op_type.lower())
+        node.name = _unique(node_name or node.outputs[0].name or op_type, self._node_names)
         self._infer(node)
         self.graph.append(node)
         return tuple(Tensor(self, value) for value in node.outputs)
@@ -181,12 +185,7 @@ class Builder:
 
     def unique_name(self, name: str) -> str:
         """Reserve `name`, with a number behind it where it is taken."""
-        unique, count = name, 1
-        while unique in self._names:
-            count += 1
-            unique = f"{name}_{count}"
-        self._names.add(unique)
-        return unique
+        return _unique(name, self._names)
 
     def _infer(self, node: ir.Node) -> None:
         """Set the types and shapes of the node's outputs by the operator's own inference."""
@@ -224,7 +223,8 @@ class Builder:
             value.type = ir.serde.deserialize_type_proto_for_type(proto_type)
             value.shape = ir.serde.deserialize_type_proto_for_shape(proto_type)
             self._protos[value] = proto_type
-            if value.shape is not None and any(isinstance(d, int) and d < 1 for d in value.shape):
+            empty = value.shape and any(isinstance(dim, int) and dim < 1 for dim in value.shape)
+            if empty or _exceeds_picture(node):
                 given = ", ".join(_describe(value) for value in node.inputs)
                 raise EmptyError(f"{node.op_type} leaves nothing of {given}")
 
@@ -238,6 +238,37 @@ class Builder:
                 ir.serde.serialize_shape_into(proto, value.shape)
             self._protos[value] = proto
         return proto
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    unique, count = name, 1
+    while unique in taken:
+        count += 1
+        unique = f"{name}_{count}"
+    taken.add(unique)
+    return unique
+
+
+def _exceeds_picture(node: ir.Node) -> bool:
+    """Whether a convolution's kernel is larger than its padded picture.
+
+    ONNX's inference divides by the stride towards zero, and finds one output where there is none.
+    """
+    shapes = [None if value is None else value.shape for value in node.inputs[:2]]
+    if node.op_type != "Conv" or len(shapes) < 2:
+        return False
+    if node.attributes.get_string("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        return False
+    sizes, kernel = (() if shape is None else tuple(shape)[2:] for shape in shapes)
+    pads = node.attributes.get_ints("pads") or [0] * (2 * len(sizes))
+    dilations = node.attributes.get_ints("dilations") or [1] * len(sizes)
+    return any(
+        isinstance(size, int) and isinstance(taps, int) and dilation * (taps - 1) >= size + padding
+        for size, taps, dilation, padding in zip(
+            sizes, kernel, dilations, map(sum, zip(pads, pads[len(sizes) :], strict=False)),
+            strict=False,
+        )
+    )  # fmt: skip
 
 
 def _attribute(name: str, value: AttributeValue) -> ir.Attr:

@@ -16,7 +16,7 @@ import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
 from ..errors import LayerError, ModelError, OperatorError, nearest
-from .builder import Builder
+from .builder import AttributeValue, Builder
 from .tensor import Tensor
 
 # Larger results are weights that some exporters compute from other weights: still worth computing
@@ -111,14 +111,51 @@ def _write(builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]) 
         folded = _fold_batch_normalization(builder, node, arguments)
         if folded is not None:
             return folded
+    attributes: dict[str, AttributeValue | ir.Attr | None] = dict(node.attributes)
+    if node.op_type in ("MaxPool", "AveragePool") and node.domain == "":
+        attributes |= _without_ceil_mode(node, arguments[0])
     return builder.append(
         node.op_type,
         arguments,
-        dict(node.attributes),
+        attributes,
         outputs=len(node.outputs),
         names=[value.name for value in node.outputs],
         domain=node.domain,
+        node_name=node.name,
     )
+
+
+def _without_ceil_mode(
+    node: ir.Node, x: Tensor | None
+) -> dict[str, AttributeValue | ir.Attr | None]:
+    """The attributes of a pool that get by without `ceil_mode`, by padding behind the picture.
+
+    Not every runtime has it, and ONNX's shape inference counts windows that start behind the
+    picture, which ONNX Runtime leaves out. Kept where padding would count in averages.
+    """
+    given = node.attributes
+    if given.get_int("ceil_mode", 0) == 0 or x is None or x.rank < 3:
+        return {}
+    sizes = x.shape[2:]
+    kernel = given.get_ints("kernel_shape") or []
+    strides = given.get_ints("strides") or [1] * len(sizes)
+    dilations = given.get_ints("dilations") or [1] * len(sizes)
+    pads = given.get_ints("pads") or [0] * (2 * len(sizes))
+    if given.get_string("auto_pad", "NOTSET") != "NOTSET":
+        return {"ceil_mode": None}
+    before, after = list(pads[: len(sizes)]), []
+    for axis, size in enumerate(sizes):
+        span = dilations[axis] * (kernel[axis] - 1) + 1
+        room = size + before[axis] + pads[axis + len(sizes)] - span
+        last = -(-room // strides[axis]) * strides[axis]
+        if last >= size + before[axis]:
+            last -= strides[axis]
+        after.append(max(0, last + span - before[axis] - size))
+    within = [min(n, limit) for n, limit in zip(after, pads[len(sizes) :], strict=True)]
+    counted = given.get_int("count_include_pad", 0) == 1 and after != within
+    if counted or any(n >= k for n, k in zip(after, kernel, strict=True)):
+        return {"pads": before + within}
+    return {"ceil_mode": None, "pads": before + after}
 
 
 def _computed(
