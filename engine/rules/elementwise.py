@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from .table import RuleTable
@@ -39,11 +40,12 @@ def define(rules: RuleTable) -> None:
 
     # Activations
     rules.define("Relu", lambda op, dy, x, *, y: dy * positive_mask(op, y))
-    rules.define("Clip", _clip)
+    rules.define("Clip", _clip, _clip_low, _clip_high)
     rules.define("LeakyRelu", _leaky_relu)
     rules.define("Sigmoid", lambda op, dy, x, *, y: dy * y * (1 - y))
     rules.define("Tanh", lambda op, dy, x, *, y: dy * (1 - y * y))
-    rules.define("HardSigmoid", _hard_sigmoid)
+    # beta moves the kinks, which y shows; it does not scale the slope.
+    rules.define("HardSigmoid", _hard_sigmoid, ignores=("beta",))
     rules.define("Softplus", lambda op, dy, x: dy * op.Sigmoid(x))
     rules.define("Erf", lambda op, dy, x: dy * op.Exp(-(x * x)) * (2 / math.sqrt(math.pi)))
     rules.define("Softmax", _softmax)
@@ -52,8 +54,7 @@ def define(rules: RuleTable) -> None:
     # The same value in another guise
     rules.define("Identity", lambda op, dy, x: dy)
     rules.define("Cast", lambda op, dy, x: dy.astype(x.dtype), ignores=("to", "saturate"))
-    # Dropout at inference is the identity; a training mode that is on is refused on loading.
-    rules.define("Dropout", lambda op, dy, x: dy, ignores=("seed",))
+    rules.define("Dropout", _dropout, ignores=("seed",))
 
     # Reductions
     rules.define("ReduceSum", _reduce_sum, ignores=("keepdims",))
@@ -73,18 +74,23 @@ def define(rules: RuleTable) -> None:
     )
 
 
-def _pow_base(op: Operators, dy: Tensor, base: Tensor, exponent: Tensor) -> Tensor:
+def _pow_base(op: Operators, dy: Tensor, base: Tensor, exponent: Tensor) -> Tensor | None:
     power = exponent.array
     if power is not None and power.size == 1:
         # x^(p-1) by an operator would be NaN at x = 0 for p = 1 and slow for p = 2.
         p = float(power.reshape(()))
+        if p == 0:
+            return None
         if p == 1:
             return dy
         if p == 2:
             return dy * base * 2
         return dy * op.Pow(base, op.constant(p - 1, base.dtype)) * p
     exact = exponent.astype(base.dtype)
-    return dy * exact * op.Pow(base, exact - 1)
+    zero, one = op.constant(0, base.dtype), op.constant(1, base.dtype)
+    # Where p is 0, x^(p-1) may be infinite and must not meet it.
+    lowered = op.Where(op.Equal(exact, zero), one, exact - 1)
+    return dy * exact * op.Pow(base, lowered)
 
 
 def _pow_exponent(
@@ -113,12 +119,32 @@ def _where_other(op: Operators, dy: Tensor, condition: Tensor, a: Tensor, b: Ten
 def _clip(
     op: Operators, dy: Tensor, x: Tensor, low: Tensor | None, high: Tensor | None, *, y: Tensor
 ) -> Tensor:
-    bounds = [
-        None if bound is None else float(constant_of(bound, "a bound of Clip").reshape(()))
-        for bound in (low, high)
-    ]
-    mask = between_mask(op, y, *bounds)
+    arrays = [None if bound is None else bound.array for bound in (low, high)]
+    if any(a is None and t is not None for a, t in zip(arrays, (low, high), strict=True)):
+        for bound, outside in ((low, op.LessOrEqual), (high, op.GreaterOrEqual)):
+            if bound is not None:
+                dy = op.Where(outside(y, bound), op.constant(0, dy.dtype), dy)
+        return dy
+    mask = between_mask(op, y, *(None if a is None else float(a.reshape(())) for a in arrays))
     return dy if mask is None else dy * mask
+
+
+# A bound takes what x does not; where they are equal, the upper one, which is applied last.
+
+
+def _clip_low(
+    op: Operators, dy: Tensor, x: Tensor, low: Tensor, high: Tensor | None, *, y: Tensor
+) -> Tensor:
+    chosen = op.Equal(y, low)
+    if high is not None:
+        chosen = op.And(chosen, op.Less(y, high))
+    return dy * chosen.astype(dy.dtype)
+
+
+def _clip_high(
+    op: Operators, dy: Tensor, x: Tensor, low: Tensor | None, high: Tensor, *, y: Tensor
+) -> Tensor:
+    return dy * op.Equal(y, high).astype(dy.dtype)
 
 
 def _leaky_relu(op: Operators, dy: Tensor, x: Tensor, *, alpha: float) -> Tensor:
@@ -126,7 +152,6 @@ def _leaky_relu(op: Operators, dy: Tensor, x: Tensor, *, alpha: float) -> Tensor
 
 
 def _hard_sigmoid(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, alpha: float) -> Tensor:
-    # beta moves the kinks, which y shows; it does not scale the slope.
     mask = between_mask(op, y, 0.0, 1.0)
     return dy * alpha if mask is None else dy * mask * alpha
 
@@ -138,6 +163,16 @@ def _softmax(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, axis: int) -> T
 
 def _log_softmax(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, axis: int) -> Tensor:
     return dy - op.Exp(y) * dy.sum(axis, keepdims=True)
+
+
+def _dropout(
+    op: Operators, dy: Tensor, x: Tensor, ratio: Tensor | None, training: Tensor | None
+) -> Tensor:
+    if training is not None and constant_of(training, "the training mode of Dropout").any():
+        raise OperatorError(
+            "Dropout in training mode is not supported; export the model for inference"
+        )
+    return dy
 
 
 def _reduced_axes(x: Tensor, axes: Tensor | None, noop: int) -> list[int]:

@@ -13,7 +13,7 @@ from .table import RuleTable
 def define(rules: RuleTable) -> None:
     """Add the rules of this module to a table."""
     rules.define("LRN", _lrn)
-    rules.define("BatchNormalization", _batch_normalization, ignores=("momentum",))
+    rules.define("BatchNormalization", each=_batch_normalization, ignores=("momentum",))
 
 
 def _lrn(
@@ -70,12 +70,26 @@ def _batch_normalization(
     mean: Tensor,
     variance: Tensor,
     *,
+    index: int,
     epsilon: float,
     training_mode: int,
 ) -> Tensor:
+    """By channel y = scale · (x − mean) / r + bias, with r = √(variance + ε)."""
     if training_mode:
         raise OperatorError(
             "BatchNormalization in training mode is not supported; export the model for inference"
         )
-    factor = scale / (variance + epsilon).sqrt()
-    return dy * factor.reshape(-1, *([1] * (x.rank - 2)))
+    along_channels = [-1, *([1] * (x.rank - 2))]
+    others = [axis for axis in range(x.rank) if axis != 1]
+    root = (variance + epsilon).sqrt()
+    if index == 0:
+        return dy * (scale / root).reshape(*along_channels)
+    total = dy.sum(others)
+    if index == 2:
+        return total
+    if index == 3:
+        return -(total * scale / root)
+    centered = (dy * (x - mean.reshape(*along_channels))).sum(others)
+    if index == 1:
+        return centered / root
+    return centered * scale * -0.5 / (root * root * root)

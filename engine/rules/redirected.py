@@ -25,7 +25,7 @@ def redirected_relu() -> RuleTable:
 
 
 def _relu(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor) -> Tensor:
-    return _redirect(op, dy, x, dy * positive_mask(op, y))
+    return _redirect(op, dy, x, dy * positive_mask(op, y), 0.0, None)
 
 
 def _clip(
@@ -36,22 +36,24 @@ def _clip(
         for bound in (low, high)
     ]
     mask = between_mask(op, y, *bounds)
-    return dy if mask is None else _redirect(op, dy, x, dy * mask, bounds[1])
+    return dy if mask is None else _redirect(op, dy, x, dy * mask, *bounds)
 
 
 def _redirect(
-    op: Operators, dy: Tensor, x: Tensor, regular: Tensor, high: float | None = None
+    op: Operators, dy: Tensor, x: Tensor, regular: Tensor, low: float | None, high: float | None
 ) -> Tensor:
     """`regular` for pictures where it is not zero throughout, else the redirected gradient.
 
     `dy` is the gradient of what is maximised: a negative one pushes its input down.
     """
     zero = op.constant(0, dy.dtype)
-    harmful = op.And(op.Less(x, zero), op.Less(dy, zero))
+    redirected = dy
+    if low is not None:
+        harmful = op.And(x.less(low), op.Less(dy, zero))
+        redirected = op.Where(harmful, zero, redirected)
     if high is not None:
-        upper = op.constant(high, dy.dtype)
-        harmful = op.Or(harmful, op.And(op.Greater(x, upper), op.Greater(dy, zero)))
-    redirected = op.Where(harmful, zero, dy)
+        harmful = op.And(x.greater(high), op.Greater(dy, zero))
+        redirected = op.Where(harmful, zero, redirected)
     axes = op.constant(list(range(1, dy.rank)), np.int64)
-    alive = op.Greater(op.ReduceMax(op.Abs(regular), axes, keepdims=1), zero)
-    return op.Where(alive, regular, redirected)
+    largest = op.ReduceMax(op.Abs(regular), axes, keepdims=1, noop_with_empty_axes=1)
+    return op.Where(op.Greater(largest, zero), regular, redirected)

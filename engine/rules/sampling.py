@@ -12,7 +12,10 @@ from .table import RuleTable
 
 def define(rules: RuleTable) -> None:
     """Add the rules of this module to a table."""
-    rules.define("GridSample", _grid_sample)
+    rules.define("GridSample", _grid_sample, _grid, ignores=_ATTRIBUTES)
+
+
+_ATTRIBUTES = ("align_corners", "mode", "padding_mode")
 
 
 def _grid_sample(
@@ -25,10 +28,7 @@ def _grid_sample(
     padding_mode: str,
     align_corners: int,
 ) -> Tensor:
-    """Each output pixel gives its cotangent back to the four pixels that it was mixed from.
-
-    Only with respect to the picture: the grid of a transform is data.
-    """
+    """Each output pixel gives its cotangent back to the four pixels that it was mixed from."""
     if mode not in ("bilinear", "linear") or padding_mode != "zeros" or x.rank != 4:
         raise OperatorError(
             "the gradient of GridSample is supported for bilinear sampling of pictures with zeros "
@@ -65,6 +65,12 @@ def _grid_sample(
     )
     scattered = op.ScatterElements(zeros, where, updates, axis=2, reduction="add")
     return scattered.reshape(*x.shape)
+
+
+def _grid(op: Operators, dy: Tensor, x: Tensor, grid: Tensor) -> Tensor:
+    raise OperatorError(
+        "the gradient of GridSample with respect to its grid is not supported, only to its picture"
+    )
 
 
 def _pixel(coordinate: Tensor, size: int, align_corners: int) -> Tensor:

@@ -22,7 +22,7 @@ def define(rules: RuleTable) -> None:
     rules.define("Split", _split, ignores=("num_outputs",))
     rules.define("Slice", _slice)
     rules.define("Gather", _gather)
-    rules.define("Pad", _pad)
+    rules.define("Pad", _pad, None, _pad_value)
     # The walk sums over repeated axes: only axes that Expand adds or widens are left to it.
     rules.define("Expand", lambda op, dy, x: dy)
 
@@ -146,3 +146,17 @@ def _pad(
         op.constant([dy.shape[a] - n for a, n in zip(where, after, strict=True)], np.int64),
         op.constant(where, np.int64),
     )
+
+
+def _pad_value(
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    pads: Tensor,
+    value: Tensor,
+    axes: Tensor | None,
+    *,
+    mode: str,
+) -> Tensor:
+    inside = _pad(op, dy, x, pads, value, axes, mode=mode)
+    return (dy.sum() - inside.sum()).reshape(*value.shape)
