@@ -1,0 +1,386 @@
+"""Every gradient rule against central differences and against a second, independent oracle."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnx_ad
+import onnxscope as osc
+import pytest
+from graphs import model, run, session, text_model
+from onnx import helper
+from onnx.reference import ReferenceEvaluator
+from onnxscope.errors import OperatorError
+from onnxscope.rules import RuleTable, standard_rules
+from onnxscope.rules.redirected import redirected_relu
+from rule_cases import CASES, Case
+
+STANDARD = standard_rules()
+
+
+def sum_to(gradient, like):
+    """Undo broadcasting of an analytic gradient."""
+    gradient = np.asarray(gradient)
+    gradient = gradient.sum(axis=tuple(range(gradient.ndim - like.ndim)))
+    axes = tuple(a for a, n in enumerate(like.shape) if n == 1 and gradient.shape[a] != 1)
+    return gradient.sum(axis=axes, keepdims=True).reshape(like.shape)
+
+
+class Evaluator:
+    """A model opened once, run many times."""
+
+    def __init__(self, proto, runtime):
+        if runtime == "reference":
+            evaluator = ReferenceEvaluator(proto)
+            self.names = [output.name for output in proto.graph.output]
+        else:
+            evaluator = session(proto)
+            self.names = [output.name for output in evaluator.get_outputs()]
+        self._evaluator = evaluator
+
+    def __call__(self, feeds):
+        arrays = {name: np.asarray(array) for name, array in feeds.items()}
+        return dict(zip(self.names, self._evaluator.run(None, arrays), strict=True))
+
+
+def check_case(case: Case, rules: RuleTable | None = None) -> None:
+    """Assert that the gradients of a case are right."""
+    forward = case.model()
+    wrt = [f"x{position}" for position in case.positions]
+    graph = osc.differentiate(forward, of="y", wrt=wrt, rules=rules)
+    onnx.checker.check_model(graph, full_check=True)
+    rng = np.random.default_rng(5)
+    evaluate = Evaluator(forward, case.runtime)
+    y = evaluate(case.feeds)["y"]
+    cotangent = np.asarray(rng.normal(size=y.shape), y.dtype) if y.ndim else np.ones((), y.dtype)
+    seed = {"grad_y": cotangent} if y.ndim else {}
+    results = Evaluator(graph, case.runtime)(case.feeds | seed)
+    double = all(case.feeds[name].dtype == np.float64 for name in wrt) and y.dtype == np.float64
+    close(results["y"], y, 1e-12 if double else 1e-6)
+    gradients = [results[f"grad_{name}"] for name in wrt]
+    for name, gradient in zip(wrt, gradients, strict=True):
+        assert gradient.shape == case.feeds[name].shape
+        assert gradient.dtype == case.feeds[name].dtype
+        assert np.isfinite(gradient).all()
+    if case.finite:
+        for name, gradient in zip(wrt, gradients, strict=True):
+            compare_with_differences(evaluate, case.feeds, name, gradient, cotangent, double, rng)
+    if case.exact is not None:
+        expected = case.exact(case.arrays, cotangent, **case.attributes)
+        expected = [sum_to(e, case.feeds[n]) for e, n in zip(expected, wrt, strict=True)]
+    else:
+        other = onnx_ad.reverse(forward, inputs=wrt, outputs=["y"], prefix="ad_", layout="onnx")
+        answers = Evaluator(other, case.runtime)(case.feeds | {"ad_y": cotangent[..., None]})
+        expected = [answers[f"ad_{name}"][..., 0] for name in wrt]
+    for e, gradient in zip(expected, gradients, strict=True):
+        close(gradient, e, 1e-12 if double else 3e-6)
+
+
+def close(gradient, expected, tolerance):
+    """Equal up to `tolerance` of the largest element."""
+    scale = max(1e-30, float(np.abs(expected).max(initial=0)))
+    np.testing.assert_allclose(gradient / scale, expected / scale, rtol=0, atol=tolerance)
+
+
+def compare_with_differences(evaluate, feeds, name, gradient, cotangent, double, rng):
+    """Differences of fourth order along random directions."""
+    step = 1e-3 if double else 0.02
+    x = feeds[name].astype(np.float64)
+    scale = max(1, float(np.abs(x).max(initial=0)) * 0.01)
+    for _ in range(3):
+        u = np.asarray(rng.uniform(-1, 1, x.shape))
+
+        def along(t, u=u):
+            moved = (x + t * u).astype(feeds[name].dtype)
+            return (evaluate(feeds | {name: moved})["y"].astype(np.float64) * cotangent).sum()
+
+        near, far = along(step) - along(-step), along(2 * step) - along(-2 * step)
+        difference = (8 * near - far) / (12 * step)
+        terms = gradient.astype(np.float64) * u
+        size = np.linalg.norm(terms) + (1e-3 * scale * np.linalg.norm(cotangent))
+        assert abs(terms.sum() - difference) <= (1e-7 if double else 2e-3) * size
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_gradient(case):
+    check_case(case)
+
+
+def test_every_rule_has_a_case():
+    covered: dict[str, set[int]] = {}
+    for case in CASES:
+        covered.setdefault(case.op, set()).update(case.positions)
+    assert set(covered) == set(STANDARD)
+    for op_type in STANDARD:
+        rules = STANDARD[op_type]
+        if rules.each is not None:
+            expected = set(range(rules.each.arity or 2))
+        else:
+            expected = {i for i, rule in enumerate(rules.inputs) if rule is not None}
+        missing = expected - covered[op_type] - REFUSED.get(op_type, set())
+        assert not missing, f"no case differentiates {op_type} with respect to {missing}"
+
+
+# Inputs whose rule says that there is none; see test_refused.
+REFUSED = {"GridSample": {1}}
+
+
+WRONG = {
+    "Mul": (lambda op, dy, a, b: dy * b, lambda op, dy, a, b: dy * b),
+    "Tanh": (lambda op, dy, x, *, y: dy * (1 - y),),
+    "Relu": (lambda op, dy, x: dy,),
+    "Conv": (lambda op, dy, x, w, b: x * 0.5, None, None),
+    "Neg": (lambda op, dy, x: None,),
+    "Sqrt": (lambda op, dy, x, *, y: dy / (y * 2) * 1.00001,),
+}
+
+
+@pytest.mark.parametrize("op_type", WRONG)
+def test_a_wrong_rule_is_caught(op_type):
+    wrong = RuleTable()
+    attributes = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
+    wrong.define(op_type, *WRONG[op_type], ignores=attributes if op_type == "Conv" else ())
+    caught = 0
+    for case in CASES:
+        if case.op == op_type and case.finite:
+            check_case(case, STANDARD)
+            with pytest.raises(AssertionError):
+                check_case(case, STANDARD | wrong)
+            caught += 1
+    assert caught
+
+
+def test_differences_alone_catch_a_wrong_rule(monkeypatch):
+    # The second oracle is not what the other tests lean on.
+    monkeypatch.setattr(f"{__name__}.close", lambda *_: None)
+    wrong = RuleTable()
+    wrong.define("Sqrt", lambda op, dy, x, *, y: dy / (y * 2) * 1.00001)
+    case = next(case for case in CASES if case.op == "Sqrt")
+    check_case(case)
+    with pytest.raises(AssertionError):
+        check_case(case, STANDARD | wrong)
+
+
+# What rules refuse -------------------------------------------------------------------------------
+
+
+def differentiate_node(op_type, *shapes, constants=(), rules=None, of="y", outputs=("y",), **attrs):
+    """Differentiate one node of float32 inputs a, b, … and constants behind them."""
+    inputs = {name: (np.float32, shape) for name, shape in zip("abc", shapes, strict=False)}
+    extra = {f"k{i}": array for i, array in enumerate(constants)}
+    node = helper.make_node(op_type, [*inputs, *extra], list(outputs), name="the_node", **attrs)
+    proto = model([node], inputs, outputs, extra)
+    return osc.differentiate(proto, of=of, wrt=list(inputs), rules=rules)
+
+
+@pytest.mark.parametrize(
+    ("reason", "op_type", "shapes", "options"),
+    [
+        ("grid", "GridSample", [(1, 1, 3, 3), (1, 2, 2, 2)], {}),
+        (
+            "nearest",
+            "GridSample",
+            [(1, 1, 3, 3)],
+            {"mode": "nearest", "constants": [np.zeros((1, 2, 2, 2), np.float32)]},
+        ),
+        (
+            "border",
+            "GridSample",
+            [(1, 1, 3, 3)],
+            {"padding_mode": "border", "constants": [np.zeros((1, 2, 2, 2), np.float32)]},
+        ),
+        ("reflect", "Pad", [(3, 4)], {"mode": "reflect", "constants": [np.array([1, 1, 1, 1])]}),
+        ("negative", "Pad", [(3, 4)], {"constants": [np.array([0, -1, 0, 0])]}),
+        ("two dimensions", "AveragePool", [(1, 1, 9)], {"kernel_shape": [3], "strides": [2]}),
+        ("training", "BatchNormalization", [(1, 2, 3, 3)], {
+            "constants": [np.ones(2, np.float32)] * 4, "training_mode": 1,
+            "outputs": ("y", "mean", "variance"),
+        }),
+        (
+            "training",
+            "Dropout",
+            [(2, 3)],
+            {"constants": [np.array(0.5, np.float32), np.array(True)]},
+        ),
+    ],
+)  # fmt: skip
+def test_refused(reason, op_type, shapes, options):
+    with pytest.raises(OperatorError, match=reason):
+        differentiate_node(op_type, *shapes, **options)
+
+
+def test_data_that_must_be_constant():
+    proto = text_model(
+        """g (float[5] x, int64[2] i) => (float[2] y) { y = Gather <axis: int = 0> (x, i) }"""
+    )
+    with pytest.raises(OperatorError, match="the indices of Gather must be a constant"):
+        osc.differentiate(proto, of="y", wrt=["x"])
+
+
+# The table ---------------------------------------------------------------------------------------
+
+
+def test_registering_twice_raises():
+    table = standard_rules()
+    with pytest.raises(ValueError, match="Relu has a gradient rule already"):
+        table.define("Relu", lambda op, dy, x: dy)
+    with pytest.raises(ValueError, match="Shape has a gradient rule already"):
+        table.define("Shape", lambda op, dy, x: dy)
+    with pytest.raises(ValueError, match="Relu has a gradient rule already"):
+        table.declare_constant("piecewise constant", "Relu")
+
+
+def test_a_rule_that_names_an_unknown_attribute_raises():
+    table = RuleTable()
+    with pytest.raises(ValueError, match="LeakyRelu has no attribute 'slope'"):
+        table.define("LeakyRelu", lambda op, dy, x, *, slope: dy * slope)
+    with pytest.raises(ValueError, match="LeakyRelu has no attribute 'slope'"):
+        table.define("LeakyRelu", each=lambda op, dy, *xs, slope: dy * slope)
+    assert "LeakyRelu" not in table
+
+
+def test_an_attribute_that_nobody_handled_raises():
+    table = RuleTable()
+    table.define("LeakyRelu", lambda op, dy, x: dy)
+    table.define("Elu", lambda op, dy, x: dy, ignores=("alpha",))
+    with pytest.raises(
+        OperatorError, match=r"LeakyRelu does not handle attribute 'alpha' \(node 'the_n"
+    ):
+        differentiate_node("LeakyRelu", (2,), rules=table, alpha=0.3)
+    differentiate_node("LeakyRelu", (2,), rules=table)
+    differentiate_node("Elu", (2,), rules=table, alpha=0.3)
+
+
+def test_a_rule_sees_the_attribute_or_the_default():
+    seen = []
+
+    def rule(op, dy, x, *, y, index, alpha):
+        seen.append((alpha, index, y.name))
+        return dy
+
+    table = RuleTable()
+    table.define("LeakyRelu", rule)
+    differentiate_node("LeakyRelu", (2,), rules=table, alpha=0.25)
+    differentiate_node("LeakyRelu", (2,), rules=table)
+    assert seen == [(0.25, 0, "y"), (pytest.approx(0.01), 0, "y")]
+
+
+def test_a_missing_rule_says_what_to_do():
+    with pytest.raises(OperatorError) as error:
+        differentiate_node("Hardmax", (2, 3))
+    message = str(error.value)
+    assert "operator Hardmax (node 'the_node')" in message
+    assert "define a rule and pass rules=" in message
+
+
+def test_a_missing_rule_of_another_domain():
+    node = helper.make_node("Gelu", ["x"], ["y"], domain="com.example", name="the_node")
+    value = [helper.make_tensor_value_info(name, 1, [2]) for name in "xy"]
+    graph = helper.make_graph([node], "g", value[:1], value[1:])
+    imports = [helper.make_opsetid("", 18), helper.make_opsetid("com.example", 1)]
+    proto = helper.make_model(graph, opset_imports=imports, ir_version=9)
+    with pytest.raises(OperatorError, match=r"com\.example"):
+        osc.differentiate(proto, of="y", wrt=["x"])
+
+
+def test_another_output_raises():
+    table = RuleTable()
+    table.define("Split", lambda op, dy, x: dy, ignores=("axis", "num_outputs"))
+    with pytest.raises(OperatorError, match=r"Split handles its first output only.*the_node"):
+        differentiate_node("Split", (4, 3), rules=table, of="q", outputs=("p", "q"), num_outputs=2)
+
+
+def test_operators_without_derivative():
+    assert {"Sign", "Greater", "ArgMax", "Shape"} <= set(STANDARD.without_derivative)
+    assert not set(STANDARD) & set(STANDARD.without_derivative)
+    assert all(STANDARD.without_derivative.values())
+    graph = differentiate_node("Floor", (2, 3))
+    results = run(graph, {"a": np.ones((2, 3), np.float32), "grad_y": np.ones((2, 3), np.float32)})
+    np.testing.assert_array_equal(results["grad_a"], np.zeros((2, 3)))
+
+
+def test_a_table_is_data():
+    overrides = RuleTable()
+    overrides.define("Relu", lambda op, dy, x: dy * 7)
+    merged = STANDARD | overrides
+    assert len(merged) == len(STANDARD)
+    assert list(merged) == list(STANDARD)
+    feeds = {"a": np.array([-1.0, 1], np.float32), "grad_y": np.ones(2, np.float32)}
+    for table, expected in ((merged, [7, 7]), (STANDARD, [0, 1]), (None, [0, 1])):
+        results = run(differentiate_node("Relu", (2,), rules=table), feeds)
+        np.testing.assert_array_equal(results["grad_a"], expected)
+
+
+def test_rules_for_what_the_table_does_not_know():
+    table = RuleTable()
+    table.define(
+        "Elu", lambda op, dy, x, *, y, alpha: dy * op.Where(x.greater(0), y / y, y + alpha)
+    )
+    feeds = {"a": np.array([-1.0, 1], np.float32), "grad_y": np.ones(2, np.float32)}
+    results = run(differentiate_node("Elu", (2,), rules=STANDARD | table, alpha=2.0), feeds)
+    np.testing.assert_allclose(results["grad_a"], [2 * np.exp(-1), 1], rtol=1e-6)
+
+
+# Redirected ReLU ---------------------------------------------------------------------------------
+
+DY = np.array([1.0, -2, 3, -4], np.float32)
+
+
+def redirected(node, x, *bounds, dy):
+    """The gradient of Relu or Clip by the redirected rules, on a batch."""
+    x, dy = np.asarray(x, np.float32), np.asarray(dy, np.float32)
+    names = ["x", *("" if bound is None else f"b{i}" for i, bound in enumerate(bounds))]
+    constants = {
+        name: np.array(bound, np.float32)
+        for name, bound in zip(names[1:], bounds, strict=True)
+        if bound is not None
+    }
+    proto = model([helper.make_node(node, names, ["y"])], {"x": x}, ["y"], constants)
+    graph = osc.differentiate(proto, of="y", wrt=["x"], rules=STANDARD | redirected_relu())
+    return run(graph, {"x": x, "grad_y": dy})["grad_x"]
+
+
+def test_redirected_relu_leaves_alive_pictures_alone():
+    x = [[-1.0, 2, -3, -4]]
+    np.testing.assert_array_equal(redirected("Relu", x, dy=[DY]), [[0, -2, 0, 0]])
+
+
+def test_redirected_relu_wakes_dead_pictures_without_pushing_them_further_down():
+    x = [[-1.0, -2, -3, -4]]
+    np.testing.assert_array_equal(redirected("Relu", x, dy=[DY]), [[1, 0, 3, 0]])
+    # At zero, nothing is pushed further below it.
+    np.testing.assert_array_equal(redirected("Relu", [[0.0, 0, 0, 0]], dy=[DY]), [DY])
+
+
+def test_redirected_relu_decides_for_each_picture():
+    x = np.stack([[-1.0, 2, -3, -4], [-1, -2, -3, -4], [1, 1, 1, 1]])
+    expected = [[0, -2, 0, 0], [1, 0, 3, 0], DY]
+    np.testing.assert_array_equal(redirected("Relu", x, dy=[DY] * 3), expected)
+    # Whatever the rank.
+    shape = (3, 1, 2, 2)
+    gradient = redirected("Relu", x.reshape(shape), dy=np.stack([DY] * 3).reshape(shape))
+    np.testing.assert_array_equal(gradient.reshape(3, 4), expected)
+    np.testing.assert_array_equal(redirected("Relu", [-1.0, 1], dy=[3, -5]), [3, -5])
+
+
+def test_redirected_relu_is_alive_where_the_only_gradient_is_negative():
+    np.testing.assert_array_equal(
+        redirected("Relu", [[-1.0, 2, -3, -4]], dy=[[1, -1, 1, 1]]), [[0, -1, 0, 0]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("bounds", "x", "expected"),
+    [
+        ((0, 6), [-1.0, 3, 7, 7], [0, -2, 0, 0]),
+        ((0, 6), [-1.0, -1, 7, 7], [1, 0, 0, -4]),
+        ((-1, 1), [-2.0, -2, 2, 2], [1, 0, 0, -4]),
+        ((-1, 1), [-0.5, -2, 2, 2], [1, 0, 0, 0]),
+        ((2, 3), [1.0, 1, 4, 4], [1, 0, 0, -4]),
+        ((None, 1), [2.0, 2, 2, 2], [0, -2, 0, -4]),
+        ((0, None), [-1.0, -1, -1, -1], [1, 0, 3, 0]),
+        ((None, None), [-1.0, 1, 7, 7], DY),
+    ],
+)
+def test_redirected_clip(bounds, x, expected):
+    np.testing.assert_array_equal(redirected("Clip", [x], *bounds, dy=[DY]), [expected])
