@@ -47,7 +47,7 @@ def inspect(
     """Show a model's layers, or a layer's branches, or where a unit comes from."""
     from ..targets import find_unit
 
-    opened = options.open_model(model, input_range, mean, std, channel_order)
+    opened = options.open_model(model, input_range, mean, std, channel_order, for_pictures=False)
     console = stdout()
     if target is None:
         _show_model(console, opened, every=every)

@@ -95,11 +95,21 @@ def open_model(
     mean: str | None = None,
     std: str | None = None,
     channel_order: str | None = None,
+    *,
+    for_pictures: bool = True,
 ) -> Model:
     """Load a model, with a bar while it is downloaded.
 
+    Args:
+        name: In the catalogue, or a path.
+        input_range: As `onnxscope.load` takes it.
+        mean: One number or three, with commas.
+        std: Likewise.
+        channel_order: As `onnxscope.load` takes it.
+        for_pictures: Whether pictures will go into it, so that it has to be known what it expects.
+
     Raises:
-        OnnxscopeError: it is not there, or the preprocessing is none.
+        OnnxscopeError: it is not there, or it is not known what it expects of a picture.
     """
     from .. import models
     from ..loading import load
@@ -107,13 +117,20 @@ def open_model(
 
     if name in models.catalogue():
         fetch(name)
-    return load(
+    model = load(
         name,
         input_range=input_range,
         mean=_numbers("--mean", mean),
         std=_numbers("--std", std),
         channel_order=channel_order,
     )
+    if for_pictures and model.preprocessing is None:
+        raise InputError(
+            f"{name} does not say what its input expects of a picture: give --input-range LOW "
+            "HIGH, such as 0 1, -1 1 or 0 255, and --mean, --std and --channel-order where it was "
+            "trained with them"
+        )
+    return model
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

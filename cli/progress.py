@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .console import stderr
+from .console import plural, stderr
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,8 +40,8 @@ class Watch:
         self._first = self._shown = 0.0
         console = stderr()
         self._bar = _bar(console, description) if console.is_terminal and not quiet else None
-        if self._bar is None and not quiet:
-            console.print(description, soft_wrap=True)
+        # Instead of a bar, one line once the first step shows that all is well.
+        self._line = "" if quiet or self._bar is not None else description
 
     def __enter__(self) -> Watch:
         if self._bar is not None:
@@ -64,6 +64,9 @@ class Watch:
         if progress.step == 1:
             self._first = now
             self.rate = 1 / (now - self._began)
+            if self._line:
+                text = f"rendering {self._line}: {plural(progress.steps, 'step')}"
+                stderr().print(text, soft_wrap=True)
         else:
             self.rate = (progress.step - 1) / (now - self._first)
         if self._bar is None:

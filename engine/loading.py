@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
-from .errors import ModelError, nearest
+from .errors import InputError, ModelError, nearest
 from .graph.loading import LoadedModel, ModelSource, load_graph
 from .model import Model
 from .preprocessing import Preprocessing
@@ -43,9 +43,15 @@ def load(
         InputError: the preprocessing is contradictory.
     """
     loaded, name = _find(source)
+    model = Model(loaded, name)
     given = (input_range, mean, std, channel_order)
     if all(argument is None for argument in given):
-        return Model(loaded, name)
+        return model
+    if model.metadata is not None:
+        raise InputError(
+            f"{name} says itself what it expects of a picture; leave input_range, mean, std and "
+            "channel_order out"
+        )
     if input_range is None:
         input_range = (0.0, 1.0)
     preprocessing = Preprocessing(

@@ -84,10 +84,22 @@ class Model:
             return self.metadata.size
         return self.fixed_size[0] if self.fixed_size else _USUAL_SIZE
 
+    @property
+    def layer_names(self) -> list[str]:
+        """Names of the layers, from the image to the output, also where one is not supported."""
+        if self.metadata is not None:
+            return list(self.metadata.layers)
+        return [
+            value.name
+            for node in self._graph
+            for value in node.outputs[:1]
+            if value.name and node.op_type not in ("Constant", "Shape")
+        ]
+
     @cached_property
     def layers(self) -> Layers:
         """The layers by name, from the image to the output, with shapes at the usual size."""
-        names = self._layer_names()
+        names = self.layer_names
         builder = Builder(opset=self.opset)
         values = self._append(builder, self._size_or_fixed(self.size), 1, names)
         by_name = {v.name: v for node in self._graph for v in node.outputs if v.name}
@@ -238,20 +250,10 @@ class Model:
         )
 
     def _check_names(self, wanted: Sequence[str]) -> None:
-        known = self._layer_names()
+        known = self.layer_names
         for name in wanted:
             if name not in known:
                 raise LayerError(f"{self.name} has no layer {name!r}{nearest(name, known)}")
-
-    def _layer_names(self) -> list[str]:
-        if self.metadata is not None:
-            return list(self.metadata.layers)
-        return [
-            value.name
-            for node in self._graph
-            for value in node.outputs[:1]
-            if value.name and node.op_type not in ("Constant", "Shape")
-        ]
 
     def _channels(self, shape: tuple[int, ...]) -> int:
         return shape[-1] if self._layout == "NHWC" else shape[0]

@@ -137,7 +137,8 @@ class Neuron(Objective):
         return {"neuron": [self.layer, self.unit], "y": self.y, "x": self.x}
 
     def __str__(self) -> str:
-        where = "" if self.y is None and self.x is None else f" at y={self.y}, x={self.x}"
+        given = [f"{axis}={at}" for axis, at in (("y", self.y), ("x", self.x)) if at is not None]
+        where = f" at {', '.join(given)}" if given else ""
         return f"neuron {self.layer}:{self.unit}{where}"
 
 

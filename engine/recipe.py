@@ -61,9 +61,20 @@ class Recipe:
         """
         try:
             data = json.loads(text)
-            return Recipe(**{**data, "size": (int(data["size"][0]), int(data["size"][1]))})
+            height, width = data["size"]
+            counts = ("batch", "steps", "seed", "redirect_steps")
+            read = Recipe(
+                **data | {"size": (int(height), int(width))} | {n: int(data[n]) for n in counts}
+            )
+            described = (read.model["name"], read.model["sha256"], read.provider)
+            parts = (read.objective, read.parameterization, read.optimizer, *read.transforms)
+            if not all(isinstance(word, str) for word in described):
+                raise TypeError("model or provider is no text")
+            if not all(isinstance(part, dict) for part in parts):
+                raise TypeError("a part of it is no object")
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise InputError(f"the recipe is damaged: {error}") from error
+        return read
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:
@@ -75,7 +86,7 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     try:
         with Image.open(path) as image:
             text = image.info.get(CHUNK)
-    except (OSError, UnidentifiedImageError) as error:
+    except (OSError, ValueError, UnidentifiedImageError) as error:
         reason = getattr(error, "strerror", None) or "it is not a picture"
         raise InputError(f"cannot read {os.fspath(path)}: {reason}") from error
     if not isinstance(text, str):

@@ -80,6 +80,8 @@ def render(
         _positive("batch", batch),
         *_size(model, size),
     )
+    if seed < 0:
+        raise InputError(f"seed must be at least 0, not {seed}")
     optimizer = optimizer or Adam()
     ascent = ascend(
         composition,
@@ -199,9 +201,9 @@ def _warnings(composition: Composition, ascent: Ascent) -> list[str]:
     for cell in _neurons(objective):
         if cell.y is None and cell.x is None:
             continue
-        layer = composition.model.layers[cell.layer]
-        if len(layer.shape) == 3:
-            height, width = layer.shape[1:]
+        shape = composition.layer_shape(cell.layer)
+        if len(shape) == 3:
+            height, width = shape[1:]
             y, x = cell.position(height, width)
             if y in (0, height - 1) or x in (0, width - 1):
                 found.append(

@@ -57,6 +57,12 @@ class Composition:
             data |= {f"transform{number}.{name}": array for name, array in drawn.items()}
         return data
 
+    def layer_shape(self, layer: str) -> tuple[int, ...]:
+        """A layer's shape for pictures of this size, without the batch."""
+        builder = Builder(opset=self.model.opset)
+        image = builder.input("image", (self.batch, 3, self.height, self.width), np.float32)
+        return self.model.append(image, [layer])[layer].shape[1:]
+
     def image_graph(self) -> onnx.ModelProto:
         """Parameters to `image`: (N, 3, H, W) in [0, 1]."""
         builder = Builder("image")

@@ -39,7 +39,7 @@ def resolve(
         negative: Whether to minimise instead.
 
     Raises:
-        LayerError: the model has no such layer or unit.
+        LayerError: the model has no such layer or class.
         TargetError: the target cannot be read, is ambiguous, or does not fit the other arguments.
     """
     name, unit = find_unit(model, target)
@@ -71,20 +71,16 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
     """The layer that a target names, and the unit of it; `None` where it names the layer alone.
 
     Raises:
-        LayerError: the model has no such layer or unit.
+        LayerError: the model has no such layer or class.
         TargetError: the target is empty, or several classes have that name.
     """
-    layers = model.layers
+    layers = model.layer_names
     if target in layers:
         return target, None
     name, separator, number = target.rpartition(":")
     if separator and name in layers:
         if not number.isdecimal():
-            raise TargetError(
-                f"{number!r} is no unit; expected a number behind {name}:, "
-                f"0 to {layers[name].channels - 1}"
-            )
-        layers[name].check_channel(int(number))
+            raise TargetError(f"{number!r} is no unit; expected a number, such as {name}:0")
         return name, int(number)
     if not target.strip():
         raise TargetError("the target is empty; expected LAYER:UNIT such as mixed4a:11")
@@ -94,7 +90,7 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
         return _class_index(model, int(target))
     found = find_classes(model.labels, target)
     if len(found) > 1:
-        listed = ", ".join(f"{index} ({model.labels[index]})" for index in found[:_SHOWN_CLASSES])
+        listed = ", ".join(map(str, found[:_SHOWN_CLASSES]))
         more = ", …" if len(found) > _SHOWN_CLASSES else ""
         raise TargetError(
             f"{len(found)} classes of {model.name} are called {target!r}: {listed}{more}; "
@@ -105,9 +101,7 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
     # Layers and classes are both worth suggesting, each with its name in its own way.
     known = [*layers, *model.labels]
     what = "has no layer and no class" if model.labels else "names no classes and has no layer"
-    raise LayerError(
-        f"{model.name} {what} {target!r}{nearest(target, known)}"
-    )
+    raise LayerError(f"{model.name} {what} {target!r}{nearest(target, known)}")
 
 
 def find_classes(labels: Sequence[str], name: str) -> list[int]:

@@ -61,7 +61,7 @@ def convert(
     path = Path(path)
     if architecture is not None and architecture not in ARCHITECTURES:
         raise ModelError(
-            f"there is no architecture {architecture!r}, known are {', '.join(ARCHITECTURES)}"
+            f"of {', '.join(ARCHITECTURES)} there is no architecture {architecture!r}"
             f"{nearest(architecture, ARCHITECTURES)}"
         )
     try:

@@ -37,7 +37,7 @@ def replay(
     Args:
         builder: The graph to append to.
         graph: The network.
-        inputs: What its inputs are in the new graph, by name.
+        inputs: What its inputs are in the new graph, by name; initializers may be among them.
         wanted: Names of values of the network.
 
     Returns:
@@ -48,7 +48,7 @@ def replay(
         ModelError: a node does not fit its inputs, such as a picture too small for it.
     """
     values: dict[ir.Value, Tensor] = {}
-    for value in graph.inputs:
+    for value in [*graph.inputs, *graph.initializers.values()]:
         if value.name and value.name in inputs:
             values[value] = inputs[value.name]
     targets = _find(graph, wanted)
@@ -114,15 +114,19 @@ def _write(builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]) 
     attributes: dict[str, AttributeValue | ir.Attr | None] = dict(node.attributes)
     if node.op_type in ("MaxPool", "AveragePool") and node.domain == "":
         attributes |= _without_ceil_mode(node, arguments[0])
-    return builder.append(
-        node.op_type,
-        arguments,
-        attributes,
-        outputs=len(node.outputs),
-        names=[value.name for value in node.outputs],
-        domain=node.domain,
-        node_name=node.name,
-    )
+    try:
+        return builder.append(
+            node.op_type,
+            arguments,
+            attributes,
+            outputs=len(node.outputs),
+            names=[value.name for value in node.outputs],
+            domain=node.domain,
+            node_name=node.name,
+        )
+    except OperatorError as error:
+        where = node.name or node.outputs[0].name
+        raise OperatorError(f"{error} (node {where!r}); choose a layer before it") from error
 
 
 def _without_ceil_mode(
