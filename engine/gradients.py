@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
+import onnx_ir as ir
 
 from .errors import InputError, LayerError, nearest
 from .files import write_bytes
@@ -16,6 +17,7 @@ from .gradient import backpropagate
 from .graph.builder import Builder
 from .graph.loading import ModelSource, load_graph
 from .graph.replay import model_of, replay
+from .graph.tensor import Tensor
 from .images import as_batch, as_pictures
 from .loading import load
 from .model import Model
@@ -139,25 +141,31 @@ def differentiate(
     loaded = load_graph(model)
     graph = loaded.model.graph
     builder = Builder(graph.name or "gradient", opset=loaded.opset)
-    inputs = {}
+    inputs: dict[str, Tensor] = {}
+    given = dict(shapes or {})
     for value in graph.inputs:
         if value.name in graph.initializers or not value.name or value.dtype is None:
             continue
-        dims = (shapes or {}).get(value.name) or [
-            dim if isinstance(dim, int) else dim.value for dim in value.shape or ()
-        ]
+        dims = _input_dims(value, given.pop(value.name, None))
         inputs[value.name] = builder.input(value.name, dims, value.dtype.numpy())
+    for name in given:
+        raise LayerError(f"the model has no input {name!r}{nearest(name, inputs)}")
+    weights: dict[ir.Value, ir.TensorProtocol] = {}
     for name in wrt:
-        if name not in inputs and name in graph.initializers:
-            constant = graph.initializers[name].const_value
-            if constant is not None:
-                inputs[name] = builder.initializer(constant, name)
+        data = graph.initializers[name].const_value if name in graph.initializers else None
+        if name not in inputs and data is not None:
+            inputs[name] = builder.initializer(data, name)
+            weights[inputs[name].value] = data
+            # No constant while the graph is written: what is computed from it must not be folded.
+            inputs[name].value.const_value = None
         if name not in inputs:
             known = [*inputs, *graph.initializers]
             raise LayerError(f"the model has no input {name!r}{nearest(name, known)}")
+        _require_float(inputs[name])
     outputs = [value.name for value in graph.outputs if value.name]
     values = replay(builder, graph, inputs, [*outputs, of])
     target = values[of]
+    _require_float(target)
     if target.rank == 0:
         cotangent = builder.constant(1, target.dtype)
     else:
@@ -169,4 +177,23 @@ def differentiate(
         builder.output(name, values[name])
     for name, gradient in zip(wrt, gradients, strict=True):
         builder.output(f"grad_{name}", gradient)
+    for value, data in weights.items():
+        value.const_value = data
     return model_of(builder, loaded.props)
+
+
+def _input_dims(value: ir.Value, given: Sequence[int] | None) -> Sequence[int | str | None]:
+    """The shape of an input, with what the model leaves open as given."""
+    dims = [dim if isinstance(dim, int) else dim.value for dim in value.shape or ()]
+    if given is None:
+        return dims
+    fits = value.shape is None or len(given) == len(dims)
+    if not fits or any(isinstance(d, int) and d != n for d, n in zip(dims, given, strict=False)):
+        declared = ", ".join("?" if dim is None else str(dim) for dim in dims)
+        raise InputError(f"input {value.name!r} has shape ({declared}), not {tuple(given)}")
+    return given
+
+
+def _require_float(tensor: Tensor) -> None:
+    if tensor.value.dtype is not None and not tensor.value.dtype.is_floating_point():
+        raise LayerError(f"{tensor.name!r} is {tensor.dtype}: only real numbers have a gradient")

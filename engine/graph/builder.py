@@ -76,10 +76,15 @@ class Builder:
     # Values -------------------------------------------------------------------------------------
 
     def input(self, name: str, shape: Sequence[int | str | None], dtype: npt.DTypeLike) -> Tensor:
-        """Declare a graph input; a string in `shape` is a symbolic dimension."""
+        """Declare a graph input; a string in `shape` is a symbolic dimension.
+
+        An unknown dimension gets a name of its own: two of them must not pass for equal.
+        """
+        self._release(name)
+        dims = [f"{name}.{axis}" if dim is None else dim for axis, dim in enumerate(shape)]
         value = ir.Value(
             name=self.unique_name(name),
-            shape=ir.Shape(shape),
+            shape=ir.Shape(dims),
             type=ir.TensorType(ir.DataType.from_numpy(np.dtype(dtype))),
         )
         self.graph.inputs.append(value)
@@ -114,11 +119,9 @@ class Builder:
         if value.is_graph_input() or value.is_initializer() or value.is_graph_output():
             value = self.op.Identity(tensor).value
         if value.name != name:
-            if name in self._names:
-                raise ModelError(f"the graph has already a value called {name!r}")
+            self._release(name)
             self._names.discard(value.name or "")
-            self._names.add(name)
-            value.name = name
+            value.name = self.unique_name(name)
         self.graph.outputs.append(value)
         return Tensor(self, value)
 
@@ -186,6 +189,21 @@ class Builder:
     def unique_name(self, name: str) -> str:
         """Reserve `name`, with a number behind it where it is taken."""
         return _unique(name, self._names)
+
+    def _release(self, name: str) -> None:
+        """Give whatever inner value has this name another one."""
+        if name not in self._names:
+            return
+        inner = [value for node in self.graph for value in node.outputs]
+        for value in [*inner, *self.graph.initializers.values(), *self.graph.inputs]:
+            if value.name == name:
+                if value.is_graph_input() or value.is_graph_output():
+                    raise ModelError(
+                        f"the graph has already an input or output called {name!r}; rename it first"
+                    )
+                value.name = self.unique_name(name)
+                self._protos.pop(value, None)
+        self._names.discard(name)
 
     def _infer(self, node: ir.Node) -> None:
         """Set the types and shapes of the node's outputs by the operator's own inference."""

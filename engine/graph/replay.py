@@ -65,10 +65,11 @@ def replay(
 def _find(graph: ir.Graph, wanted: Collection[str]) -> dict[str, ir.Value]:
     by_name = {value.name: value for node in graph for value in node.outputs if value.name}
     by_name |= {value.name: value for value in graph.inputs if value.name}
+    weights = graph.initializers
     for name in wanted:
-        if name not in by_name:
+        if name not in by_name and name not in weights:
             raise LayerError(f"the model has no value {name!r}{nearest(name, by_name)}")
-    return {name: by_name[name] for name in wanted}
+    return {name: by_name[name] if name in by_name else weights[name] for name in wanted}
 
 
 def _needed(graph: ir.Graph, targets: set[ir.Value], given: set[ir.Value]) -> list[ir.Node]:
@@ -209,7 +210,7 @@ def _fold_batch_normalization(
     The plain Conv stays in the graph for whoever else reads it, and is dropped where nobody does.
     """
     x, *parameters = arguments
-    if x is None or node.attributes.get_int("training_mode", 0):
+    if x is None or node.attributes.get_int("training_mode", 0) == 1:
         return None
     conv = x.value.producer()
     if conv is None or conv.op_type != "Conv" or len(node.outputs) > 1:

@@ -44,7 +44,8 @@ def between_mask(op: Operators, x: Tensor, low: float | None, high: float | None
 
 def sum_to_shape(dy: Tensor, x: Tensor) -> Tensor:
     """Undo broadcasting: sum `dy` over the axes along which `x` was repeated."""
-    if dy.dims == x.dims:
+    # Two unknown sizes may differ: `shape` asks for them.
+    if dy.dims == x.dims and None not in x.dims:
         return dy
     target, given = x.shape, dy.shape
     added = len(given) - len(target)
