@@ -105,14 +105,15 @@ def _preprocessing(model: Model) -> str:
         return f"as given: {model.preprocessing}"
     return (
         "unknown; say what the network was trained with, such as --input-range 0 1 "
-        "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225"
+        "--mean 0.485 0.456 0.406 --std 0.229 0.224 0.225"
     )
 
 
 def _labels(labels: tuple[str, ...]) -> str:
     if not labels:
         return "none"
-    return f"{len(labels):,}, {labels[0]} to {labels[-1]}"
+    first, last = (label.split(",")[0] for label in (labels[0], labels[-1]))
+    return f"{len(labels):,}, from {first} to {last}"
 
 
 def _show_layer(console: Console, model: Model, layer: Layer) -> None:
@@ -120,7 +121,7 @@ def _show_layer(console: Console, model: Model, layer: Layer) -> None:
         ("shape", f"{times(layer.shape)} for {_picture_size(model)}"),
         ("units", f"{layer.channels}, 0 to {layer.channels - 1}"),
         ("operator", layer.op_type),
-        ("smallest picture", times((model.smallest_size([layer.name]),) * 2)),
+        *_pixels(model, layer),
     ]
     _show_facts(console, f"{layer.name} of {model.name}", facts)
     if layer.branches:
@@ -131,7 +132,7 @@ def _show_layer(console: Console, model: Model, layer: Layer) -> None:
             table.add_row(f"{branch.start}–{branch.stop - 1}", branch.name, features)
         console.print(table)
     unit = min(11, layer.channels - 1)
-    console.print(f"\n{_sentence(layer, unit)}", soft_wrap=True)
+    console.print(f"\nfor example, {_sentence(layer, unit)}", soft_wrap=True)
 
 
 def _show_unit(console: Console, model: Model, layer: Layer, unit: int) -> None:
@@ -142,10 +143,20 @@ def _show_unit(console: Console, model: Model, layer: Layer, unit: int) -> None:
         console.print(_sentence(layer, unit), soft_wrap=True)
     facts = [
         ("cells", f"{times(cells)} for {_picture_size(model)}" if cells else "one score"),
-        ("smallest picture", times((model.smallest_size([layer.name]),) * 2)),
+        *_pixels(model, layer),
         ("see it", f"onnxscope render {model.name} {layer.name}:{unit}"),
     ]
     _show_facts(console, "", facts)
+
+
+def _pixels(model: Model, layer: Layer) -> Iterable[tuple[str, str]]:
+    field = model.receptive_field(layer.name)
+    if field is not None:
+        whole = model.fixed_size or (model.size, model.size)
+        seen = "the whole picture" if field == whole else f"{times(field)} pixels"
+        yield "a cell sees", seen
+    if model.fixed_size is None:
+        yield "smallest picture", times((model.smallest_size([layer.name]),) * 2)
 
 
 def _is_class(model: Model, layer: Layer, unit: int) -> bool:

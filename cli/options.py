@@ -69,18 +69,16 @@ InputRange = Annotated[
     ),
 ]
 Mean = Annotated[
-    str | None,
+    tuple[float, float, float] | None,
     typer.Option(
-        metavar="NUMBERS",
-        help="Subtracted after that, in the same units: one number, or three as 0.485,0.456,0.406.",
+        metavar="R G B",
+        help="Subtracted after that, in the same units and in the order of the colours.",
         rich_help_panel=_PREPROCESSING,
     ),
 ]
 Std = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NUMBERS", help="Divided by then, likewise.", rich_help_panel=_PREPROCESSING
-    ),
+    tuple[float, float, float] | None,
+    typer.Option(metavar="R G B", help="Divided by then.", rich_help_panel=_PREPROCESSING),
 ]
 ChannelOrder = Annotated[
     str | None,
@@ -92,8 +90,8 @@ Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Th
 def open_model(
     name: str,
     input_range: tuple[float, float] | None = None,
-    mean: str | None = None,
-    std: str | None = None,
+    mean: tuple[float, float, float] | None = None,
+    std: tuple[float, float, float] | None = None,
     channel_order: str | None = None,
     *,
     for_pictures: bool = True,
@@ -103,8 +101,8 @@ def open_model(
     Args:
         name: In the catalogue, or a path.
         input_range: As `onnxscope.load` takes it.
-        mean: One number or three, with commas.
-        std: Likewise.
+        mean: As `onnxscope.load` takes it.
+        std: As `onnxscope.load` takes it.
         channel_order: As `onnxscope.load` takes it.
         for_pictures: Whether pictures will go into it, so that it has to be known what it expects.
 
@@ -120,8 +118,8 @@ def open_model(
     model = load(
         name,
         input_range=input_range,
-        mean=_numbers("--mean", mean),
-        std=_numbers("--std", std),
+        mean=mean,
+        std=std,
         channel_order=channel_order,
     )
     if for_pictures and model.preprocessing is None:
@@ -164,14 +162,3 @@ def parse_steps(text: str) -> tuple[int, ...]:
     if not steps or min(steps) < 1:
         raise InputError(f"--snapshots are numbers of steps such as 1,32,128, not {text!r}")
     return steps
-
-
-def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(
-            f"{option} takes one number or three, such as 0.485,0.456,0.406, not {text!r}"
-        ) from None

@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from .errors import EmptyError, InputError, LayerError, ModelError, nearest
 from .graph.builder import Builder
+from .graph.crop import needed_part
 from .graph.loading import LoadedModel
 from .graph.replay import model_of, replay
 from .graph.tensor import Tensor
@@ -206,6 +207,25 @@ class Model:
             middle = (low + high) // 2
             low, high = (low, middle) if self._fits(layers, middle) else (middle, high)
         return high
+
+    def receptive_field(self, layer: str) -> tuple[int, int] | None:
+        """Height and width of what the middle cell of a layer sees, in pixels.
+
+        It is taken at the usual picture size and ends at the picture's border.
+
+        Returns:
+            `None` where the layer has no cells.
+        """
+        builder = Builder(opset=self.opset)
+        height, width = self._size_or_fixed(self.size)
+        image = builder.input("image", (1, 3, height, width), np.float32)
+        cells = self.append(image, [layer], check_preprocessing=False)[layer]
+        if cells.rank != 4 or self._layout == "NHWC":
+            return None
+        y, x = (size // 2 for size in cells.shape[2:])
+        builder.output("cell", cells[:, :, y : y + 1, x : x + 1])
+        box = needed_part(builder, image)
+        return None if box is None else (box.bottom - box.top, box.right - box.left)
 
     def logits(self) -> str:
         """The name of the layer of class scores before the softmax.

@@ -69,6 +69,11 @@ def crop(builder: Builder) -> None:
     builder.graph.sort()
 
 
+def needed_part(builder: Builder, tensor: Tensor) -> Box | None:
+    """What part of a value (N, C, H, W) the graph's outputs depend on; `None` for none of it."""
+    return _needs(builder.graph).get(tensor.value)
+
+
 def _whole(value: ir.Value, grid: bool = False) -> Box | None:
     """All rows and columns of (N, C, H, W), or of a grid (N, H, W, 2); `None` for other values."""
     if value.shape is None or len(value.shape) != 4:
