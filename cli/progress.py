@@ -6,11 +6,10 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .console import plural, stderr
 
 if TYPE_CHECKING:
+    import numpy as np
     from rich.console import Console
     from rich.progress import Progress as Bar
 
@@ -84,8 +83,7 @@ class Watch:
 
 def show_value(value: float | np.ndarray) -> str:
     """An objective's value; of several pictures the least and the greatest."""
-    numbers = np.atleast_1d(value)
-    low, high = float(numbers.min()), float(numbers.max())
+    low, high = (value, value) if isinstance(value, float) else (value.min(), value.max())
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 

