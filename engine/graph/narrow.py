@@ -27,13 +27,15 @@ def narrow(builder: Builder) -> None:
     while pending:
         node = pending.pop()
         cut = _channel_cut(node)
-        if cut is None:
+        if cut is None or node.outputs[0].is_graph_output():
             continue
         replacement, new_slices = _above(builder, node, *cut)
         if replacement is None:
             continue
-        _split_off_other_axes(builder, node, replacement)
+        result = _split_off_other_axes(builder, node, replacement)
         pending.extend(new_slices)
+        # A slice of this slice now reads what may be narrowed further.
+        pending.extend(reader for reader in result.value.consumers() if reader.op_type == "Slice")
     builder.graph.sort()
 
 
@@ -151,15 +153,17 @@ def _producers(tensors: Sequence[Tensor]) -> list[ir.Node]:
     return [node for node in nodes if node is not None]
 
 
-def _split_off_other_axes(builder: Builder, node: ir.Node, channels: Tensor) -> None:
+def _split_off_other_axes(builder: Builder, node: ir.Node, channels: Tensor) -> Tensor:
     """Let everything that read the slice read what replaces it, cut along its other axes."""
     starts, ends, axes, *_ = (v.const_value for v in node.inputs[1:] if v is not None)
     result = channels
     if starts is not None and ends is not None and axes is not None:
-        keep = [i for i, axis in enumerate(np.ravel(axes.numpy())) if axis != 1]
+        channel = (1, 1 - channels.rank)
+        keep = [i for i, axis in enumerate(np.ravel(axes.numpy())) if axis not in channel]
         if keep:
             steps = node.inputs[4].const_value if len(node.inputs) > 4 and node.inputs[4] else None
             arrays = [starts, ends, axes] + ([steps] if steps is not None else [])
             cuts = [builder.constant(np.ravel(a.numpy())[keep], np.int64) for a in arrays]
             result = builder.op.Slice(channels, *cuts)
     node.outputs[0].replace_all_uses_with(result.value)
+    return result
