@@ -1,0 +1,379 @@
+"""Replay: what is computed at once, folded, made a number, dropped or refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+from graphs import model, operators, run, session, text_model
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+from onnxscope.errors import EmptyError, LayerError, ModelError, OperatorError
+from onnxscope.graph.builder import Builder
+from onnxscope.graph.replay import model_of, replay
+
+rng = np.random.default_rng(11)
+
+
+def replayed(proto, inputs, wanted=("y",)):
+    """The model written again with inputs of these shapes; (type, shape) or a float32 shape."""
+    builder = Builder()
+    graph = ir.from_proto(proto).graph
+    given = {}
+    for name, shape in inputs.items():
+        given[name] = builder.input(name, shape, np.float32)
+    for name, tensor in replay(builder, graph, given, wanted).items():
+        builder.output(name, tensor)
+    result = model_of(builder)
+    onnx.checker.check_model(result, full_check=True)
+    return result
+
+
+def constants(proto):
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+
+
+def values(*shape):
+    return rng.normal(size=shape).astype(np.float32)
+
+
+def weights(channels=4, inputs=3, size=3):
+    return {"w": values(channels, inputs, size, size), "b": values(channels)}
+
+
+def normalization(channels=4):
+    return {
+        "scale": values(channels),
+        "shift": values(channels),
+        "mean": values(channels),
+        "var": np.abs(values(channels)) + 0.1,
+    }
+
+
+# Constants ---------------------------------------------------------------------------------------
+
+FLATTEN_AS_EXPORTED = """g (float[N,3,H,W] x) => (float[M,K] y)
+<int64 zero = {0}, int64[1] rest = {-1}> {
+    shape = Shape(x)
+    batch = Gather <axis: int = 0> (shape, zero)
+    front = Constant <value_ints: ints = [0]> ()
+    listed = Unsqueeze(batch, front)
+    target = Concat <axis: int = 0> (listed, rest)
+    y = Reshape(x, target)
+}"""
+
+
+def test_shapes_are_numbers_once_the_input_has_some():
+    result = replayed(text_model(FLATTEN_AS_EXPORTED), {"x": (2, 3, 4, 5)})
+    assert operators(result) == ["Reshape"]
+    x = values(2, 3, 4, 5)
+    np.testing.assert_array_equal(run(result, {"x": x})["y"], x.reshape(2, -1))
+    dims = result.graph.output[0].type.tensor_type.shape.dim
+    assert [dim.dim_value for dim in dims] == [2, 60]
+
+
+def test_shapes_stay_computed_while_they_are_unknown():
+    result = replayed(text_model(FLATTEN_AS_EXPORTED), {"x": ("N", 3, 4, 5)})
+    assert "Shape" in operators(result)
+    x = values(2, 3, 4, 5)
+    np.testing.assert_array_equal(run(result, {"x": x})["y"], x.reshape(2, -1))
+
+
+def test_parts_of_a_shape():
+    text = """g (float[2,3,H,W] x) => (float[1] y) {
+        size = Shape <start: int = -2> (x)
+        first = Shape <start: int = 0, end: int = 1> (x)
+        all = Concat <axis: int = 0> (size, first)
+        number = ReduceProd <keepdims: int = 1> (all)
+        real = Cast <to: int = 1> (number)
+        zero = ReduceMax <keepdims: int = 0> (x)
+        y = Add(real, zero)
+    }"""
+    result = replayed(text_model(text), {"x": (2, 3, 4, 5)})
+    assert operators(result) == ["ReduceMax", "Add"]
+    assert 40 in [float(array.ravel()[0]) for array in constants(result).values()]
+
+
+def test_weights_that_are_computed_are_computed_once():
+    text = """g (float[2,3] x) => (float[2,2] y)
+    <float[2,3] w = {1, 2, 3, 4, 5, 6}> {
+        two = Constant <value_float: float = 2> ()
+        t = Transpose(w)
+        d = Mul(t, two)
+        y = MatMul(x, d)
+    }"""
+    result = replayed(text_model(text), {"x": (2, 3)})
+    assert operators(result) == ["MatMul"]
+    (array,) = constants(result).values()
+    np.testing.assert_array_equal(array, [[2, 8], [4, 10], [6, 12]])
+
+
+def test_what_would_be_huge_is_left_to_the_runtime():
+    text = """g (float[1] x) => (float[1] y) {
+        shape = Constant <value_ints: ints = [8192, 8192]> ()
+        zeros = ConstantOfShape(shape)
+        total = ReduceSum <keepdims: int = 0> (zeros)
+        y = Add(x, total)
+    }"""
+    result = replayed(text_model(text), {"x": (1,)})
+    assert operators(result) == ["ConstantOfShape", "ReduceSum", "Add"]
+
+
+def test_random_numbers_are_not_drawn_once_for_all():
+    text = """g (float[3] x) => (float[3] y) {
+        noise = RandomNormal <shape: ints = [3]> ()
+        y = Add(x, noise)
+    }"""
+    assert operators(replayed(text_model(text), {"x": (3,)})) == ["RandomNormal", "Add"]
+
+
+def test_constants_that_do_not_fit():
+    text = """g (float[3] x) => (float[3] y)
+    <float[2] a = {1, 2}, float[3] b = {1, 2, 3}> {
+        c = Add(a, b)
+        y = Add(x, c)
+    }"""
+    with pytest.raises(ModelError, match="Add"):
+        replayed(text_model(text), {"x": (3,)})
+
+
+# Batch normalisation -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "attributes"),
+    [
+        (3, 4, {}),
+        (3, 4, {"pads": [1, 1, 1, 1], "strides": [2, 2]}),
+        (6, 4, {"group": 2}),
+        (4, 4, {"group": 4}),
+        (3, 6, {"group": 3, "auto_pad": "SAME_UPPER"}),
+    ],
+)
+@pytest.mark.parametrize("bias", [True, False])
+def test_normalisation_goes_into_the_convolution(inputs, outputs, attributes, bias):
+    data = weights(outputs, inputs // attributes.get("group", 1)) | normalization(outputs)
+    if not bias:
+        del data["b"]
+    names = ["x", "w", *(["b"] if bias else [])]
+    proto = model(
+        [
+            helper.make_node("Conv", names, ["c"], **attributes),
+            helper.make_node(
+                "BatchNormalization", ["c", "scale", "shift", "mean", "var"], ["n"], epsilon=0.01
+            ),
+            helper.make_node("Relu", ["n"], ["y"]),
+        ],
+        {"x": (np.float32, (2, inputs, 7, 7))},
+        ["y"],
+        data,
+    )
+    result = replayed(proto, {"x": (2, inputs, 7, 7)})
+    assert operators(result) == ["Conv", "Relu"]
+    x = values(2, inputs, 7, 7)
+    np.testing.assert_allclose(
+        run(result, {"x": x})["y"], run(proto, {"x": x})["y"], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_convolution_that_others_read_keeps_its_own_values():
+    proto = model(
+        [
+            helper.make_node("Conv", ["x", "w", "b"], ["c"]),
+            helper.make_node("BatchNormalization", ["c", "scale", "shift", "mean", "var"], ["n"]),
+            helper.make_node("BatchNormalization", ["c", "scale", "mean", "shift", "var"], ["m"]),
+            helper.make_node("Sum", ["c", "n", "m"], ["y"]),
+        ],
+        {"x": (np.float32, (1, 3, 5, 5))},
+        ["y", "c", "n"],
+        weights() | normalization(),
+    )
+    result = replayed(proto, {"x": (1, 3, 5, 5)}, ["y", "c", "n"])
+    assert operators(result) == ["Conv", "Conv", "Conv", "Sum"]
+    x = values(1, 3, 5, 5)
+    expected = run(proto, {"x": x})
+    for name, array in run(result, {"x": x}).items():
+        np.testing.assert_allclose(array, expected[name], rtol=1e-4, atol=1e-5)
+
+
+def test_normalisation_stays_where_it_does_not_follow_a_convolution():
+    proto = model(
+        [
+            helper.make_node("Conv", ["x", "w", "b"], ["c"]),
+            helper.make_node("Relu", ["c"], ["r"]),
+            helper.make_node("BatchNormalization", ["r", "scale", "shift", "mean", "var"], ["y"]),
+        ],
+        {"x": (np.float32, (1, 3, 5, 5))},
+        ["y"],
+        weights() | normalization(),
+    )
+    result = replayed(proto, {"x": (1, 3, 5, 5)})
+    assert operators(result) == ["Conv", "Relu", "BatchNormalization"]
+
+
+# Sizes -------------------------------------------------------------------------------------------
+
+
+def shrinking():
+    """Two strided convolutions and a pool, on pictures of any size."""
+    return model(
+        [
+            helper.make_node("Conv", ["x", "w", "b"], ["a"], strides=[2, 2]),
+            helper.make_node("Relu", ["a"], ["r"]),
+            helper.make_node("Conv", ["r", "w2"], ["c"], strides=[2, 2]),
+            helper.make_node("MaxPool", ["c"], ["p"], kernel_shape=[3, 3], strides=[2, 2]),
+            helper.make_node("GlobalAveragePool", ["p"], ["y"]),
+        ],
+        {"x": (np.float32, ("N", 3, "H", "W"))},
+        ["y"],
+        weights() | {"w2": values(2, 4, 3, 3)},
+    )
+
+
+def test_every_size_is_one_that_onnx_runtime_takes():
+    proto = shrinking()
+    opened = session(proto)
+    taken = []
+    for size in range(1, 30):
+        try:
+            result = opened.run(None, {"x": values(1, 3, size, size)})[0]
+            runs = bool(np.isfinite(result).all())
+        except (Fail, InvalidArgument, RuntimeException):
+            runs = False
+        try:
+            replayed(proto, {"x": (1, 3, size, size)})
+            replays = True
+        except EmptyError as error:
+            assert "leaves nothing of" in str(error)  # noqa: PT017
+            replays = False
+        assert runs == replays, size
+        taken.append(replays)
+    assert True in taken
+    assert False in taken
+    assert taken == sorted(taken)
+
+
+def test_symbolic_sizes_become_numbers():
+    builder = Builder()
+    x = builder.input("x", (2, 3, 31, 45), np.float32)
+    found = replay(builder, ir.from_proto(shrinking()).graph, {"x": x}, ["a", "c", "p"])
+    shapes = {name: tensor.shape for name, tensor in found.items()}
+    assert shapes == {"a": (2, 4, 15, 22), "c": (2, 2, 7, 10), "p": (2, 2, 3, 4)}
+
+
+def test_pools_lose_their_ceil_mode():
+    proto = model(
+        [
+            helper.make_node(
+                "MaxPool", ["x"], ["p"], kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1
+            ),
+            helper.make_node(
+                "AveragePool", ["p"], ["y"], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1
+            ),
+        ],
+        {"x": (np.float32, (1, 2, 10, 12))},
+        ["y"],
+    )
+    result = replayed(proto, {"x": (1, 2, 10, 12)})
+    assert not any(a.name == "ceil_mode" for node in result.graph.node for a in node.attribute)
+    x = values(1, 2, 10, 12)
+    np.testing.assert_allclose(run(result, {"x": x})["y"], run(proto, {"x": x})["y"], rtol=1e-6)
+
+
+# What is written ---------------------------------------------------------------------------------
+
+
+def test_only_what_is_wanted_is_written():
+    proto = shrinking()
+    result = replayed(proto, {"x": (1, 3, 32, 32)}, ["r"])
+    assert operators(result) == ["Conv", "Relu"]
+    assert set(constants(result)) == {"w", "b"}
+    full = run(proto, {"x": (x := values(1, 3, 32, 32))})
+    again = run(replayed(proto, {"x": x.shape}), {"x": x})
+    np.testing.assert_array_equal(again["y"], full["y"])
+
+
+def test_a_network_behind_another_graph():
+    builder = Builder()
+    pixels = builder.input("pixels", (1, 3, 16, 16), np.float32)
+    image = builder.op.Sigmoid(pixels * 2)
+    y = replay(builder, ir.from_proto(shrinking()).graph, {"x": image}, ["a"])["a"]
+    builder.output("a", y)
+    result = model_of(builder)
+    assert operators(result) == ["Mul", "Sigmoid", "Conv"]
+
+
+def test_the_same_network_twice():
+    builder = Builder()
+    graph = ir.from_proto(shrinking()).graph
+    x = builder.input("x", (1, 3, 16, 16), np.float32)
+    first = replay(builder, graph, {"x": x}, ["a"])["a"]
+    second = replay(builder, graph, {"x": x * 0.5}, ["a"])["a"]
+    builder.output("y", first - second)
+    result = model_of(builder)
+    onnx.checker.check_model(result, full_check=True)
+    x = values(1, 3, 16, 16)
+    w, b = (constants(result)[name] for name in ("w", "b"))
+    expected = run(
+        model(
+            [helper.make_node("Conv", ["x", "w", "b"], ["y"], strides=[2, 2])],
+            {"x": x},
+            ["y"],
+            {"w": w, "b": b},
+        ),
+        {"x": x},
+    )["y"]
+    half = (expected - b[:, None, None]) / 2
+    np.testing.assert_allclose(run(result, {"x": x})["y"], half, rtol=1e-3, atol=1e-4)
+
+
+def test_the_source_is_left_as_it_is():
+    source = ir.from_proto(shrinking())
+    before = ir.to_proto(source).SerializeToString(deterministic=True)
+    builder = Builder()
+    builder.input("w", (1,), np.float32)
+    replay(builder, source.graph, {"x": builder.input("x", (1, 3, 32, 32), np.float32)}, ["y"])
+    assert ir.to_proto(source).SerializeToString(deterministic=True) == before
+
+
+# What is refused ---------------------------------------------------------------------------------
+
+
+def test_names_that_are_not_there():
+    with pytest.raises(LayerError, match="no value 'rr'; did you mean 'r'"):
+        replayed(shrinking(), {"x": (1, 3, 32, 32)}, ["rr"])
+    with pytest.raises(
+        ModelError, match=r"value 'x', which Conv .* reads, is neither computed nor"
+    ):
+        replayed(shrinking(), {})
+
+
+def test_control_flow_is_refused_by_name():
+    def body(name):
+        output = helper.make_tensor_value_info(name, TensorProto.FLOAT, [2])
+        return helper.make_graph([helper.make_node("Relu", ["x"], [name])], name, [], [output])
+
+    node = helper.make_node(
+        "If", ["flag"], ["y"], name="choice", then_branch=body("t"), else_branch=body("e")
+    )
+    proto = model([node], {"x": (np.float32, (2,)), "flag": (np.bool_, ())}, ["y"])
+    builder = Builder()
+    given = {
+        "x": builder.input("x", (2,), np.float32),
+        "flag": builder.input("flag", (), np.bool_),
+    }
+    with pytest.raises(OperatorError, match=r"operator If \(node 'choice'\) has a subgraph"):
+        replay(builder, ir.from_proto(proto).graph, given, ["y"])
+
+
+def test_an_operator_of_another_domain_is_refused_by_name():
+    node = helper.make_node("Swirl", ["x"], ["y"], domain="com.example")
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph([node], "g", [value("x", 1, [2])], [value("y", 1, [2])])
+    imports = [helper.make_opsetid("", 18), helper.make_opsetid("com.example", 1)]
+    proto = helper.make_model(graph, opset_imports=imports, ir_version=9)
+    builder = Builder()
+    x = builder.input("x", (2,), np.float32)
+    with pytest.raises(OperatorError, match=r"Swirl of com\.example is unknown"):
+        replay(builder, ir.from_proto(proto).graph, {"x": x}, ["y"])
