@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from onnx import defs, helper
 
-from ..errors import OperatorError, nearest
+from ..errors import OperatorError
 from ..graph.tensor import Tensor
 
 Rule = Callable[..., Tensor | None]
@@ -154,7 +154,7 @@ class RuleTable:
                 return None
         full = op_type if domain in ("", "ai.onnx") else f"{domain}::{op_type}"
         raise OperatorError(
-            f"no gradient rule for operator {full} (node {node_name!r}){nearest(op_type, self)}; "
+            f"no gradient rule for operator {full} (node {node_name!r}); "
             "choose a layer before it, or define a rule and pass rules=onnxscope.rules | yours"
         )
 

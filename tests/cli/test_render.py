@@ -201,3 +201,9 @@ def test_squeezenet(run):
     result = run("render", "squeezenet", "daisy", "--steps", 2, "--size", 64, "--provider", "cpu")
     assert result.exit_code == 0, result.output
     assert recipe_of("daisy.png")["objective"]["channel"] == ["logits", 985]
+
+
+def test_the_library_takes_the_same_targets(tiny):
+    assert osc.Gradient(tiny, "daisy").objective == osc.channel("logits", 0)
+    picture = osc.render(tiny, "Daisy", size=32, steps=1, provider="cpu")
+    assert picture.recipe.objective == osc.channel("logits", 0).to_json()
