@@ -192,3 +192,14 @@ def test_a_terminal_without_unicode(folder, tiny):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "16?11?11" in done.stdout
+
+
+def test_fetch_says_what_it_downloads(run, monkeypatch):
+    def fetched(name, _progress=None):
+        return Path(f"/cache/{name}.onnx")
+
+    monkeypatch.setattr(models, "is_cached", lambda _name: False)
+    monkeypatch.setattr(models, "fetch", fetched)
+    result = run("models", "fetch", "inception_v1")
+    assert result.stdout == f"{Path('/cache/inception_v1.onnx')}\n"
+    assert result.stderr.startswith("fetching inception_v1 (49,937,555 bytes) from https://")
