@@ -11,9 +11,9 @@ from .errors import ModelError
 from .images import as_pictures
 from .interrupts import DeferredInterrupt
 from .optimizers import Optimizer
-from .rules import standard_rules
+from .rules import rules_for
 from .rules.redirected import redirected_relu
-from .session import Provider, Session, open_session
+from .session import Provider, Session, open_for, open_session
 from .step import Composition
 
 Arrays = dict[str, np.ndarray]
@@ -148,7 +148,9 @@ class _Gradients:
 
     def __init__(self, composition: Composition, provider: str) -> None:
         self._composition = composition
-        self._step = open_session(composition.gradient_graph(standard_rules()), provider)
+        self._step = open_for(
+            lambda chosen: composition.gradient_graph(rules_for(chosen)), provider
+        )
         self._redirected: Session | None = None
         self._image: Session | None = None
 
@@ -163,7 +165,7 @@ class _Gradients:
     def redirected(self, feeds: Arrays, gradient: Arrays, dead: np.ndarray) -> Arrays:
         """The gradient, where `dead` (N,) replaced by the redirected one."""
         if self._redirected is None:
-            rules = standard_rules() | redirected_relu()
+            rules = rules_for(self.provider.name) | redirected_relu()
             graph = self._composition.gradient_graph(rules)
             self._redirected = open_session(graph, self.provider)
         other = _by_parameter(self._redirected.run(feeds))

@@ -69,6 +69,11 @@ def _visit(
     rules: RuleTable,
 ) -> None:
     """Add the contributions of one node to its active inputs."""
+    composite = builder.composites.get(node.outputs[0])
+    if composite is not None and cotangents[0] is not None:
+        dx = sum_to_shape(composite.gradient(cotangents[0]), composite.source)
+        contributions.setdefault(composite.source.value, []).append(dx)
+        return
     node_name = node.name or node.outputs[0].name or node.op_type
     operator_rules = rules.find(node.op_type, node.domain, node_name)
     if operator_rules is None:

@@ -22,8 +22,8 @@ from .images import as_batch, as_pictures
 from .loading import load
 from .model import Model
 from .objectives import Objective
-from .rules import RuleTable, standard_rules
-from .session import Session, open_session
+from .rules import RuleTable, rules_for, standard_rules
+from .session import Session, open_for
 from .step import gradient_of_image
 from .targets import resolve
 
@@ -48,12 +48,13 @@ class Gradient:
             model: A model, or what `onnxscope.load` takes.
             objective: An objective or a target such as `"mixed4a:11"`.
             provider: See `onnxscope.render`.
-            rules: Gradient rules; by default the standard ones.
+            rules: Gradient rules; by default the standard ones, in the forms that are fastest on
+                the provider.
         """
         self.model = model if isinstance(model, Model) else load(model)
         self.objective = resolve(self.model, objective) if isinstance(objective, str) else objective
         self._provider = provider
-        self._rules = rules or standard_rules()
+        self._rules = rules
         self._sessions: dict[tuple[int, ...], Session] = {}
 
     def __call__(self, images: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +68,10 @@ class Gradient:
         """
         batch = as_batch(images)
         if batch.shape not in self._sessions:
-            self._sessions[batch.shape] = open_session(self._graph(batch.shape), self._provider)
+            self._sessions[batch.shape] = open_for(
+                lambda provider: self._graph(batch.shape, self._rules or rules_for(provider)),
+                self._provider,
+            )
         outputs = self._sessions[batch.shape].run({"image": batch})
         gradient = as_pictures(outputs["grad_image"])
         return outputs["value"], gradient[0] if np.ndim(images) == 3 else gradient
@@ -89,7 +93,7 @@ class Gradient:
         height, width = (size, size) if isinstance(size, int) else size
         if min(height, width, batch) < 1:
             raise InputError(f"size and batch must be at least 1, not {height}×{width}, {batch}")
-        return self._graph((batch, 3, height, width))
+        return self._graph((batch, 3, height, width), self._rules or standard_rules())
 
     def save(
         self,
@@ -106,10 +110,10 @@ class Gradient:
         write_bytes(path, self.to_onnx(size=size, batch=batch).SerializeToString())
         return Path(path)
 
-    def _graph(self, shape: tuple[int, ...]) -> onnx.ModelProto:
+    def _graph(self, shape: tuple[int, ...], rules: RuleTable) -> onnx.ModelProto:
         batch, channels, height, width = shape
         return gradient_of_image(
-            self.model, self.objective, (batch, channels, height, width), self._rules
+            self.model, self.objective, (batch, channels, height, width), rules
         )
 
 

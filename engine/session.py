@@ -12,7 +12,7 @@ import functools
 import io
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -94,10 +94,19 @@ def choose_provider(wanted: str) -> Provider:
 
 
 def open_session(model: onnx.ModelProto, provider: str | Provider = "auto") -> Session:
-    """A session that runs wholly on one provider.
+    """A session that runs wholly on one provider (see `open_for`)."""
+    return open_for(lambda _: model, provider)
+
+
+def open_for(build: Callable[[str], onnx.ModelProto], provider: str | Provider) -> Session:
+    """A session that runs wholly on one provider, of a graph made for it.
 
     With `auto`, a graph that CUDA cannot run whole goes to the CPU whole, and the reason is kept in
     the session's `provider`.
+
+    Args:
+        build: From a provider's name to the graph.
+        provider: Its name, `auto`, or one that was chosen before.
 
     Raises:
         ProviderError: the provider is not there, or cannot run every node of the graph.
@@ -105,11 +114,11 @@ def open_session(model: onnx.ModelProto, provider: str | Provider = "auto") -> S
     """
     chosen = provider if isinstance(provider, Provider) else choose_provider(provider)
     try:
-        return Session(_create(model, chosen.name), chosen)
+        return Session(_create(build(chosen.name), chosen.name), chosen)
     except ProviderError as error:
         if provider != "auto":
             raise
-        return Session(_create(model, "cpu"), Provider("cpu", str(error)))
+        return Session(_create(build("cpu"), "cpu"), Provider("cpu", str(error)))
 
 
 def _create(model: onnx.ModelProto, name: str) -> ort.InferenceSession:

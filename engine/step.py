@@ -15,6 +15,7 @@ from .graph.crop import crop
 from .graph.narrow import narrow
 from .graph.replay import model_of
 from .graph.tensor import Tensor
+from .lowering import lower
 from .model import Model
 from .objectives import Objective
 from .parameterizations import Parameterization
@@ -114,6 +115,7 @@ def append_gradient(
     value = builder.output("value", value)
     narrow(builder)
     crop(builder)
+    lower(builder)
     ones = builder.constant(np.ones(value.shape), value.dtype)
     for tensor, cotangent in zip(
         wrt, backpropagate(builder, {value: ones}, wrt, rules), strict=True

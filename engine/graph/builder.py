@@ -7,7 +7,8 @@ mistake raises where it is made and every value has a shape when a gradient rule
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,6 +39,19 @@ class _Append(Protocol):
     def __call__(self, *inputs: Tensor | None, **attributes: Any) -> Tensor: ...
 
 
+@dataclass(frozen=True)
+class Composite:
+    """Several nodes that differentiate as one operator of one input.
+
+    Attributes:
+        source: The input.
+        gradient: From the output's cotangent to the input's.
+    """
+
+    source: Tensor
+    gradient: Callable[[Tensor], Tensor]
+
+
 class Operators:
     """Operators as methods: `op.Conv(x, w, strides=[2, 2])` appends a node, gives its output."""
 
@@ -62,12 +76,14 @@ class Builder:
         graph: The graph under construction.
         op: Its operators as methods (see `Operators`).
         opset: Version of the standard operator set that the nodes are written in.
+        composites: Values whose gradient is not that of the single nodes behind them.
     """
 
     def __init__(self, name: str = "onnxscope", opset: int = OPSET) -> None:
         self.opset = opset
         self.graph = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name=name)
         self.op = Operators(self)
+        self.composites: dict[ir.Value, Composite] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
         self._protos: dict[ir.Value, onnx.TypeProto] = {}
         self._names: set[str] = set()

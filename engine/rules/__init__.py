@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .table import RuleTable, call
 
-__all__ = ["RuleTable", "call", "standard_rules"]
+__all__ = ["RuleTable", "call", "rules_for", "standard_rules"]
 
 
 def standard_rules() -> RuleTable:
@@ -15,3 +15,10 @@ def standard_rules() -> RuleTable:
     for module in (elementwise, shape, linear, convolution, pooling, normalization, sampling):
         module.define(table)
     return table
+
+
+def rules_for(provider: str) -> RuleTable:
+    """The standard rules with the forms that are fastest on a provider, such as `cpu`."""
+    from .cpu import cpu_rules
+
+    return standard_rules() | cpu_rules() if provider == "cpu" else standard_rules()

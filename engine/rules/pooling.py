@@ -15,12 +15,12 @@ from .table import RuleTable
 
 def define(rules: RuleTable) -> None:
     """Add the rules of this module to a table."""
-    rules.define("MaxPool", _max_pool, ignores=("storage_order",))
+    rules.define("MaxPool", max_pool, ignores=("storage_order",))
     rules.define("AveragePool", _average_pool, ignores=("ceil_mode",))
     rules.define("GlobalAveragePool", _global_average_pool)
 
 
-def _max_pool(
+def max_pool(
     op: Operators,
     dy: Tensor,
     x: Tensor,
@@ -32,6 +32,7 @@ def _max_pool(
     pads: list[int] | None,
     strides: list[int] | None,
 ) -> Tensor:
+    """Of MaxPool, by its Indices."""
     # Indices count within the whole tensor, in row-major order; of equal winners the first counts.
     _, indices = x.builder.append(
         "MaxPool",

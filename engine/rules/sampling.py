@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from .table import RuleTable
+
+# Room for a pixel and its right or lower neighbour that both lie outside.
+_BORDER = 2
 
 
 def define(rules: RuleTable) -> None:
@@ -35,36 +40,39 @@ def _grid_sample(
             f"outside, not for mode {mode!r}, padding {padding_mode!r}, {x.rank - 2} dimensions"
         )
     batch, channels, height, width = x.shape
-    out = int(np.prod(dy.shape[2:]))
-    column = _pixel(grid[..., 0], width, align_corners).reshape(batch, 1, out)
-    row = _pixel(grid[..., 1], height, align_corners).reshape(batch, 1, out)
+    count = math.prod(dy.shape[2:])
+    column = _pixel(grid[..., 0], width, align_corners).reshape(batch, 1, count)
+    row = _pixel(grid[..., 1], height, align_corners).reshape(batch, 1, count)
     left, top = op.Floor(column), op.Floor(row)
-    from_left, from_top = column - left, row - top
-    indices, weights = [], []
-    for down in (0, 1):
-        for right in (0, 1):
-            y = top + down if down else top
-            x_ = left + right if right else left
-            weight = (from_top if down else 1 - from_top) * (from_left if right else 1 - from_left)
-            inside = op.And(
-                op.And(op.GreaterOrEqual(y, op.constant(0, y.dtype)), y.less(height)),
-                op.And(op.GreaterOrEqual(x_, op.constant(0, y.dtype)), x_.less(width)),
-            )
-            # A pixel outside gives nothing, to wherever.
-            clipped_y = op.Clip(y, op.constant(0, y.dtype), op.constant(height - 1, y.dtype))
-            clipped_x = op.Clip(x_, op.constant(0, y.dtype), op.constant(width - 1, y.dtype))
-            indices.append((clipped_y * width + clipped_x).astype(np.dtype(np.int64)))
-            weights.append(weight * inside.astype(dy.dtype))
-    flat = dy.reshape(batch, channels, 1, out)
-    all_weights = op.Concat(*weights, axis=1).reshape(batch, 1, 4, out)
-    updates = (flat * all_weights).reshape(batch, channels, 4 * out)
-    where = op.Concat(*indices, axis=1).reshape(batch, 1, 4 * out)
-    where = op.Expand(where, op.constant([batch, channels, 4 * out], np.int64))
-    zeros = op.ConstantOfShape(
-        op.constant([batch, channels, height * width], np.int64), value=np.zeros(1, dy.dtype)
+    right_share, lower_share = column - left, row - top
+    both = right_share * lower_share
+    upper_left = 1 - right_share - lower_share + both
+    shares = op.Concat(upper_left, right_share - both, lower_share - both, both, axis=1)
+    updates = dy.reshape(batch, channels, 1, count) * shares.reshape(batch, 1, 4, count)
+    # Pixels outside the picture get what is theirs in a border, which is cut off.
+    wide = width + 2 * _BORDER
+    corner = _clipped(top, height) * wide + _clipped(left, width)
+    first = corner.astype(np.dtype(np.int32))
+    index = op.Concat(first, first + 1, first + wide, first + (wide + 1), axis=2)
+    scattered = op.ScatterElements(
+        op.ConstantOfShape(
+            op.constant([batch, channels, (height + 2 * _BORDER) * wide], np.int64),
+            value=np.zeros(1, dy.dtype),
+        ),
+        op.Expand(index, op.constant([batch, channels, 4 * count], np.int64)),
+        updates.reshape(batch, channels, 4 * count),
+        axis=2,
+        reduction="add",
     )
-    scattered = op.ScatterElements(zeros, where, updates, axis=2, reduction="add")
-    return scattered.reshape(*x.shape)
+    framed = scattered.reshape(batch, channels, height + 2 * _BORDER, wide)
+    inside = (slice(_BORDER, _BORDER + height), slice(_BORDER, _BORDER + width))
+    return framed[(slice(None), slice(None), *inside)]
+
+
+def _clipped(pixel: Tensor, size: int) -> Tensor:
+    """The first of two neighbouring pixels, counted within the border; far ones at its end."""
+    low, high = (pixel.builder.constant(n, pixel.dtype) for n in (-_BORDER, size))
+    return pixel.op.Clip(pixel, low, high) + _BORDER
 
 
 def _grid(op: Operators, dy: Tensor, x: Tensor, grid: Tensor) -> Tensor:
