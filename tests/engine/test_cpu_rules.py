@@ -1,0 +1,105 @@
+"""The CPU provider's own rules and lowerings: the same result as the standard ones."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnxscope.gradient import backpropagate
+from onnxscope.graph.builder import Builder
+from onnxscope.graph.replay import model_of
+from onnxscope.graph.tensor import Tensor
+from onnxscope.lowering import lower
+from onnxscope.rules import RuleTable, rules_for, standard_rules
+from onnxscope.rules.cpu import cpu_rules
+
+POOLS = [
+    {"kernel_shape": [3, 3], "strides": [2, 2]},
+    {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]},
+    {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1},
+    {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER"},
+    {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_LOWER"},
+    {"kernel_shape": [2, 2], "strides": [2, 2]},
+    {"kernel_shape": [2, 3], "strides": [1, 3], "pads": [1, 2, 0, 1]},
+    {"kernel_shape": [3, 2], "dilations": [2, 3], "pads": [2, 1, 1, 1]},
+    {"kernel_shape": [1, 1], "strides": [2, 2]},
+    # Too many taps: the standard form takes over.
+    {"kernel_shape": [4, 4], "strides": [2, 2]},
+]
+
+
+def _pool_gradient(rules: RuleTable, attributes: dict[str, object], x: np.ndarray) -> np.ndarray:
+    builder = Builder()
+    image = builder.input("x", x.shape, x.dtype)
+    y = builder.op.MaxPool(image, **attributes)
+    seed = builder.input("dy", y.shape, x.dtype)
+    builder.output("dx", backpropagate(builder, {y: seed}, [image], rules)[0])
+    model = model_of(builder)
+    onnx.checker.check_model(model, full_check=True)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    seeds = np.random.default_rng(1).standard_normal(y.shape).astype(x.dtype)
+    result: np.ndarray = session.run(None, {"x": x, "dy": seeds})[0]
+    return result
+
+
+@pytest.mark.parametrize("attributes", POOLS, ids=str)
+@pytest.mark.parametrize("channels", [16, 5])
+@pytest.mark.parametrize("kind", ["noise", "ties", "zeros", "large"])
+def test_max_pool_is_bit_for_bit_the_standard_one(
+    attributes: dict[str, object], channels: int, kind: str
+) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, channels, 11, 14)).astype(np.float32)
+    if kind == "ties":
+        x = np.round(x)
+    elif kind == "zeros":
+        x = np.maximum(x - 1, 0)
+    elif kind == "large":
+        x *= np.float32(1e30)
+    wanted = _pool_gradient(standard_rules(), attributes, x)
+    found = _pool_gradient(rules_for("cpu"), attributes, x)
+    np.testing.assert_array_equal(found, wanted)
+    assert np.abs(wanted).max() > 0
+
+
+def test_every_cpu_rule_is_tested_here() -> None:
+    assert set(cpu_rules()) == {"MaxPool"}
+
+
+def test_other_providers_keep_the_standard_rules() -> None:
+    assert rules_for("cuda")["MaxPool"].inputs == standard_rules()["MaxPool"].inputs
+    assert rules_for("cpu")["MaxPool"].inputs != standard_rules()["MaxPool"].inputs
+
+
+@pytest.mark.parametrize(
+    ("size", "beta", "bias"), list(itertools.product([1, 3, 5, 11], [0.5, 0.75, 0.6], [1.0, 2.0]))
+)
+def test_a_lowered_lrn_is_an_lrn(size: int, beta: float, bias: float) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 12, 5, 6)).astype(np.float32) * 3
+    seeds = rng.standard_normal(x.shape).astype(np.float32)
+
+    def run(lowered: bool) -> list[np.ndarray]:
+        builder = Builder()
+        image = builder.input("x", x.shape, np.float32)
+        # Read twice: the lowered value must serve all who read it.
+        y = builder.op.LRN(image * 1.5, size=size, alpha=0.4, beta=beta, bias=bias)
+        total: Tensor = builder.output("value", y * y + y)
+        if lowered:
+            lower(builder)
+        seed = builder.constant(seeds)
+        builder.output("dx", backpropagate(builder, {total: seed}, [image], standard_rules())[0])
+        model = model_of(builder)
+        assert any(node.op_type == "LRN" for node in model.graph.node) != lowered
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        return session.run(None, {"x": x})
+
+    for found, wanted in zip(run(lowered=True), run(lowered=False), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
