@@ -35,7 +35,9 @@ def fetch(name: str) -> Path:
     )
     if not console.is_terminal:
         entry = models.catalogue()[name]
-        console.print(f"fetching {name} ({plural(entry.size, 'byte')}) from {entry.source}")
+        console.print(
+            f"fetching {name} ({plural(entry.size, 'byte')}) from {entry.source}", soft_wrap=True
+        )
         return models.fetch(name)
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(f"fetching {name}", total=None)

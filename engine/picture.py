@@ -110,19 +110,29 @@ class Picture:
 
 
 def check_suffix(path: Path) -> None:
-    """See that pictures can be written in the format that a path's suffix names.
+    """See, before long work, that pictures can be written in the format that a suffix names.
 
     Raises:
         OutputError: the suffix names none, or one that takes no RGB pictures here.
     """
+    format_name = _format(path)
     try:
-        format_name = Image.registered_extensions()[path.suffix.lower()]
         Image.new("RGB", (2, 2)).save(io.BytesIO(), format_name)
-    except (KeyError, ValueError, OSError) as error:
-        suffix = f"its suffix {path.suffix!r}" if path.suffix else "without a suffix it"
+    except (ValueError, OSError) as error:
+        raise OutputError(
+            f"cannot write {path.name}: {format_name} takes no RGB pictures here ({error}); "
+            "use .png, .jpg or .webp"
+        ) from error
+
+
+def _format(path: Path) -> str:
+    format_name = Image.registered_extensions().get(path.suffix.lower())
+    if format_name is None or format_name not in Image.SAVE:
+        suffix = "its suffix" if path.suffix else "without a suffix it"
         raise OutputError(
             f"cannot write {path.name}: {suffix} names no picture format; use .png, .jpg or .webp"
-        ) from error
+        )
+    return format_name
 
 
 def check_animation_suffix(path: Path) -> None:
@@ -138,7 +148,7 @@ def check_animation_suffix(path: Path) -> None:
 
 def _save(image: Image.Image, path: str | os.PathLike[str], text: PngImagePlugin.PngInfo) -> Path:
     target = Path(path)
-    check_suffix(target)
+    _format(target)
     with atomic_path(target) as temporary:
         if target.suffix.lower() == ".png":
             image.save(temporary, "PNG", pnginfo=text)

@@ -82,8 +82,11 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
         if not number.isdecimal():
             raise TargetError(f"{number!r} is no unit; expected a number, such as {name}:0")
         return name, int(number)
-    if not target.strip():
-        raise TargetError("the target is empty; expected LAYER:UNIT such as mixed4a:11")
+    if not target.strip() or (separator and not name):
+        raise TargetError(
+            f"the target {target!r} names no layer; "
+            "expected LAYER:UNIT such as mixed4a:11, or LAYER"
+        )
     if separator and number.isdecimal():
         raise LayerError(f"{model.name} has no layer {name!r}{nearest(name, layers)}")
     if target.isdecimal():

@@ -86,8 +86,8 @@ def test_folder(refused, elsewhere):
         ("mixed4a:-1", "'-1' is no unit"),
         ("mixed4a:x", "'x' is no unit"),
         ("mixed4a:", "'' is no unit"),
-        (":3", "has no layer ''"),
-        ("", "the target is empty"),
+        (":3", "the target ':3' names no layer; expected LAYER:UNIT"),
+        ("", "the target '' names no layer"),
         ("5", "logits has 5 channels, 0 to 4; there is no channel 5"),
     ],
 )
@@ -176,8 +176,9 @@ def test_operator_without_a_gradient_rule(refused, elsewhere):
     [
         ("nowhere/a.png", "there is no folder nowhere"),
         ("picture", "without a suffix it names no picture format"),
-        ("picture.xyz", "'.xyz' names no picture format"),
-        ("picture.onnx", "'.onnx' names no picture format"),
+        ("picture.xyz", "its suffix names no picture format"),
+        ("picture.onnx", "its suffix names no picture format"),
+        ("picture.xbm", "XBM takes no RGB pictures here"),
     ],
 )
 @pytest.mark.parametrize("option", ["-o", "--strip"])
