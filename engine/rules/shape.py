@@ -100,10 +100,8 @@ def _slice_ranges(
     for start, end, axis, step in zip(
         first, last, normalized_axes(list(where), x.rank), stride, strict=True
     ):
-        # Python clips ends as ONNX does, but for "before the first", which ONNX writes as a very
-        # negative end and Python as None.
-        stop = None if step < 0 and end < -x.shape[axis] else end
-        ranges[axis] = range(*slice(start, stop, int(step)).indices(x.shape[axis]))
+        # Python clips both ends as ONNX does.
+        ranges[axis] = range(*slice(start, end, int(step)).indices(x.shape[axis]))
     return ranges
 
 
