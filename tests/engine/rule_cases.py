@@ -400,8 +400,7 @@ def _slice(inputs, cotangent):
     steps = [1] * len(starts) if steps is None else steps
     index = [slice(None)] * x.ndim
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        # Python has no number for the place before the first element.
-        index[axis] = slice(start, None if step < 0 and end < -x.shape[axis] else end, step)
+        index[axis] = slice(start, end, step)
     dx = np.zeros_like(x)
     dx[tuple(index)] = cotangent
     return [dx]
