@@ -28,6 +28,8 @@ class Metadata:
         layers: Names of the exposed layers, from the image to the output.
         labels: Class names in the order of the logits, empty where there is no classifier.
         preprocessing: In words, what the graph does to the image first, for `inspect`.
+        weights_sha256: Hash of the published file, empty where it is unknown. Unlike the hash of
+            the converted file it stays the same when the conversion changes.
 
     A model with metadata takes one input, `image`: float32 (N, 3, H, W), RGB in [0, 1].
     """
@@ -40,6 +42,7 @@ class Metadata:
     layers: tuple[str, ...]
     labels: tuple[str, ...] = ()
     preprocessing: str = ""
+    weights_sha256: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
 
     def to_props(self) -> dict[str, str]:
@@ -53,6 +56,7 @@ class Metadata:
             "layers": list(self.layers),
             "labels": list(self.labels),
             "preprocessing": self.preprocessing,
+            "weights_sha256": self.weights_sha256,
             "extra": dict(self.extra),
             "input": {"range": [0, 1], "channel_order": "rgb", "layout": "NCHW"},
         }
@@ -80,6 +84,7 @@ class Metadata:
                 layers=tuple(json.loads(props[PREFIX + "layers"])),
                 labels=tuple(json.loads(props[PREFIX + "labels"])),
                 preprocessing=props[PREFIX + "preprocessing"],
+                weights_sha256=props.get(PREFIX + "weights_sha256", ""),
                 extra=json.loads(props[PREFIX + "extra"]),
             )
         except (KeyError, ValueError, TypeError) as error:

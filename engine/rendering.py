@@ -127,7 +127,7 @@ def remake(
     """
     if not isinstance(model, Model):
         model = load(model or recipe.model["name"], **_load_arguments(recipe.model))
-    if model.sha256 != recipe.model["sha256"]:
+    if not _is_model_of(recipe, model):
         raise InputError(
             f"{model.name} is not the model of the recipe: its SHA-256 is {model.sha256[:12]}…, "
             f"the recipe's {recipe.model['sha256'][:12]}…"
@@ -147,6 +147,13 @@ def remake(
         snapshots=snapshots,
         callback=callback,
     )
+
+
+def _is_model_of(recipe: Recipe, model: Model) -> bool:
+    """Whether the file is the recipe's, or was converted from the same published weights."""
+    weights = model.metadata.weights_sha256 if model.metadata is not None else ""
+    same_weights = bool(weights) and weights == recipe.model.get("weights_sha256")
+    return same_weights or model.sha256 == recipe.model["sha256"]
 
 
 def _load_arguments(model: dict[str, Any]) -> dict[str, Any]:
@@ -172,6 +179,8 @@ def _recipe(
 ) -> Recipe:
     model = composition.model
     described: dict[str, Any] = {"name": model.name, "sha256": model.sha256}
+    if model.metadata is not None and model.metadata.weights_sha256:
+        described["weights_sha256"] = model.metadata.weights_sha256
     if model.metadata is None and model.preprocessing is not None:
         described["preprocessing"] = model.preprocessing.to_json()
     return Recipe(

@@ -23,12 +23,14 @@ class Origin:
         source: Where they were published.
         license: Their licence, as an SPDX name where there is one.
         labels: Class names in the order of the logits.
+        weights_sha256: Hash of the published file, empty where there is none.
     """
 
     dataset: str
     source: str
     license: str
     labels: tuple[str, ...] = ()
+    weights_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Architecture:
                 size=self.size,
                 layers=tuple(network.exposed),
                 labels=origin.labels if through is None else (),
+                weights_sha256=origin.weights_sha256,
                 preprocessing=variant.preprocessing,
                 extra={"variant": variant.title} | ({"through": through} if through else {}),
             )

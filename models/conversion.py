@@ -65,10 +65,12 @@ def convert(
             f"{nearest(architecture, ARCHITECTURES)}"
         )
     try:
-        entry = entry_of_digest(sha256(path)) if path.is_file() else None
+        digest = sha256(path) if path.is_file() else ""
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
+    entry = entry_of_digest(digest) if digest else None
     origin = _origin(entry) if entry is not None else Origin(_UNKNOWN, path.name, _UNKNOWN)
+    origin = replace(origin, weights_sha256=digest)
     return _converted(path, ARCHITECTURES.get(architecture or ""), origin, labels)
 
 
@@ -178,9 +180,11 @@ def fetch(entry: Entry, progress: Progress | None = None, *, offline: bool = Fal
     path = weights_file(entry, progress, offline=offline)
     origin = _origin(entry)
     # Class names may come from a package that is installed later.
-    digest = f"{sha256(path)} {' '.join(origin.labels)}"
+    weights = sha256(path)
+    digest = f"{weights} {' '.join(origin.labels)}"
     kept = cache.find_converted(entry.name, digest)
     if kept is not None:
         return kept
+    origin = replace(origin, weights_sha256=weights)
     model = _converted(path, ARCHITECTURES[entry.architecture], origin)
     return cache.keep_converted(entry.name, digest, model.SerializeToString(deterministic=True))

@@ -94,6 +94,7 @@ def convert_zoo(model: onnx.ModelProto, origin: Origin) -> onnx.ModelProto:
         size=_SIZE,
         layers=tuple(layers),
         labels=origin.labels,
+        weights_sha256=origin.weights_sha256,
         preprocessing="BGR, 255 x − (103.939, 116.779, 123.68) for x in [0, 1]",
         extra={"variant": "ONNX model zoo"},
     )

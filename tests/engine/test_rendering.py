@@ -54,6 +54,13 @@ def test_a_recipe_for_another_model_is_refused(squeezenet: osc.Model) -> None:
         osc.remake(recipe, squeezenet)
 
 
+def test_a_recipe_knows_its_weights_in_another_conversion(squeezenet: osc.Model) -> None:
+    picture = osc.render(squeezenet, "fire2:1", **QUICK)
+    elsewhere = {**picture.recipe.model, "sha256": "0" * 64}
+    recipe = osc.Recipe(**{**vars(picture.recipe), "model": elsewhere})
+    np.testing.assert_array_equal(osc.remake(recipe, squeezenet).images, picture.images)
+
+
 def test_steps_raise_the_objective(squeezenet: osc.Model) -> None:
     still = {**QUICK, "transforms": (), "steps": 4}
     for parameterization in (osc.Fourier(), osc.Pixels(), osc.Pixels(decorrelate=False)):
