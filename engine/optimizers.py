@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from .errors import InputError
+from .graph.tensor import Tensor
 
 Arrays = Mapping[str, np.ndarray]
+Tensors = Mapping[str, Tensor]
 
 
 class Optimizer(Protocol):
@@ -26,6 +29,25 @@ class Optimizer(Protocol):
         """As plain data, for a recipe."""
 
 
+@runtime_checkable
+class GraphOptimizer(Optimizer, Protocol):
+    """An optimizer that is also written in ONNX, so that its state can stay on the device.
+
+    Attributes:
+        slots: Names of the arrays that it keeps for each parameter, of its shape, zero at first.
+    """
+
+    slots: ClassVar[tuple[str, ...]]
+
+    def schedule(self, step: int) -> dict[str, float]:
+        """Numbers that change with the step, counted from 1."""
+
+    def append(
+        self, parameter: Tensor, gradient: Tensor, slots: Tensors, schedule: Tensors
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Append one update of one parameter; gives its successor and those of the slots."""
+
+
 @dataclass
 class Adam:
     """Adam (Kingma and Ba, 2015), uphill.
@@ -36,6 +58,8 @@ class Adam:
         beta2: Decay of the mean squared gradient.
         epsilon: Added to the root of the latter.
     """
+
+    slots: ClassVar[tuple[str, ...]] = ("mean", "square")
 
     learning_rate: float = 0.05
     beta1: float = 0.9
@@ -56,16 +80,31 @@ class Adam:
     def update(self, parameters: dict[str, np.ndarray], gradients: Arrays) -> None:
         """Change `parameters` in place so that the objective rises."""
         self._count += 1
-        mean_scale = 1 - self.beta1**self._count
-        square_scale = 1 - self.beta2**self._count
-        step = np.float32(self.learning_rate * np.sqrt(square_scale) / mean_scale)
-        epsilon = np.float32(self.epsilon * np.sqrt(square_scale))
+        now = self.schedule(self._count)
+        rate, epsilon = np.float32(now["rate"]), np.float32(now["epsilon"])
         for name, gradient in gradients.items():
             mean = self._mean.setdefault(name, np.zeros_like(gradient))
             square = self._square.setdefault(name, np.zeros_like(gradient))
             mean += np.float32(1 - self.beta1) * (gradient - mean)
             square += np.float32(1 - self.beta2) * (gradient * gradient - square)
-            parameters[name] += step * mean / (np.sqrt(square) + epsilon)
+            parameters[name] += rate * mean / (np.sqrt(square) + epsilon)
+
+    def schedule(self, step: int) -> dict[str, float]:
+        """Rate and epsilon with the correction of the bias towards zero, the paper's section 2."""
+        square_scale = math.sqrt(1 - self.beta2**step)
+        return {
+            "rate": self.learning_rate * square_scale / (1 - self.beta1**step),
+            "epsilon": self.epsilon * square_scale,
+        }
+
+    def append(
+        self, parameter: Tensor, gradient: Tensor, slots: Tensors, schedule: Tensors
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The same update as nodes of a graph."""
+        mean = slots["mean"] + (gradient - slots["mean"]) * (1 - self.beta1)
+        square = slots["square"] + (gradient * gradient - slots["square"]) * (1 - self.beta2)
+        change = schedule["rate"] * mean / (square.sqrt() + schedule["epsilon"])
+        return parameter + change, {"mean": mean, "square": square}
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""

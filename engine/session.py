@@ -12,7 +12,7 @@ import functools
 import io
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +53,98 @@ class Session:
         self.provider = provider
         self._outputs = [output.name for output in session.get_outputs()]
 
+    def new_binding(self) -> ort.IOBinding:
+        """Inputs and outputs to be bound to buffers."""
+        return self._session.io_binding()
+
+    def run_bound(self, binding: ort.IOBinding) -> None:
+        """Run on bound buffers."""
+        self._session.run_with_iobinding(binding)
+
+    def output_shapes(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """The shapes of some outputs, which the graph knows."""
+        shapes = {output.name: tuple(output.shape) for output in self._session.get_outputs()}
+        return {name: shapes[name] for name in names}
+
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """All outputs, by name."""
         results = self._session.run(self._outputs, dict(feeds))
         return dict(zip(self._outputs, results, strict=True))
+
+
+class BoundSession:
+    """A session whose state stays where it runs.
+
+    The graph maps `<name>` to `next.<name>` for every name of the state. Two sets of buffers take
+    turns: what one run writes the next one reads, so that no run overwrites what it reads.
+    """
+
+    def __init__(
+        self, session: Session, state: Mapping[str, np.ndarray], results: Sequence[str]
+    ) -> None:
+        """Bind the buffers.
+
+        Args:
+            session: Of a graph as above.
+            state: What to start from.
+            results: Small outputs that each run gives back.
+        """
+        self.provider = session.provider
+        self._session = session
+        self._device = "cuda" if session.provider.name in ("cuda", "tensorrt") else "cpu"
+        self._results = tuple(results)
+        self._sides = [
+            {name: self._buffer(array.copy()) for name, array in state.items()} for _ in range(2)
+        ]
+        self._data: dict[str, ort.OrtValue] = {}
+        self._outputs: dict[str, ort.OrtValue] = {}
+        self._bindings: list[ort.IOBinding] = []
+        self._now = 0
+
+    def run(self, data: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Advance the state by one run; `data` are the inputs that are not state."""
+        if not self._bindings:
+            self._bind(data)
+        for name, array in data.items():
+            self._data[name].update_inplace(np.asarray(array))
+        self._session.run_bound(self._bindings[self._now])
+        self._now = 1 - self._now
+        # A copy: on the CPU the array is the buffer that the next run writes.
+        return {name: self._outputs[name].numpy().copy() for name in self._results}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The state now, as copies."""
+        return {name: value.numpy().copy() for name, value in self._sides[self._now].items()}
+
+    def previous_state(self) -> dict[str, np.ndarray]:
+        """The state before the last run, as copies."""
+        return {name: value.numpy().copy() for name, value in self._sides[1 - self._now].items()}
+
+    def set_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Replace the state."""
+        for name, array in state.items():
+            self._sides[self._now][name].update_inplace(np.ascontiguousarray(array))
+
+    def _bind(self, data: Mapping[str, np.ndarray]) -> None:
+        self._data = {name: self._buffer(np.array(array)) for name, array in data.items()}
+        self._outputs = {
+            name: self._buffer(np.zeros(shape, np.float32))
+            for name, shape in self._session.output_shapes(self._results).items()
+        }
+        for before, after in (self._sides, self._sides[::-1]):
+            binding = self._session.new_binding()
+            for name, value in (before | self._data).items():
+                binding.bind_ortvalue_input(name, value)
+            for name, value in after.items():
+                binding.bind_ortvalue_output(f"next.{name}", value)
+            for name, value in self._outputs.items():
+                binding.bind_ortvalue_output(name, value)
+            self._bindings.append(binding)
+
+    def _buffer(self, array: np.ndarray) -> ort.OrtValue:
+        import onnxruntime
+
+        return onnxruntime.OrtValue.ortvalue_from_numpy(array, self._device, 0)
 
 
 def available_providers() -> list[str]:

@@ -18,6 +18,7 @@ from .graph.tensor import Tensor
 from .lowering import lower
 from .model import Model
 from .objectives import Objective
+from .optimizers import GraphOptimizer
 from .parameterizations import Parameterization
 from .rules import RuleTable
 from .transforms import Transform
@@ -73,7 +74,42 @@ class Composition:
 
     def gradient_graph(self, rules: RuleTable) -> onnx.ModelProto:
         """Parameters and random data to `value` (N,) and `grad_<input>` for each parameter."""
+        builder = Builder("gradient", opset=self.model.opset)
+        parameters, gradients = self._gradient(builder, rules)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            builder.output(f"grad_{parameter.name}", gradient)
+        return model_of(builder)
+
+    def step_graph(self, rules: RuleTable, optimizer: GraphOptimizer) -> onnx.ModelProto:
+        """The whole step: state, schedule and random data to the state's successor.
+
+        Inputs are the parameters, `<slot>.<parameter>` for each slot of the optimizer, its schedule
+        as `schedule.<name>` and the random data; outputs are `next.<input>` for parameters and
+        slots, `value` (N,), and `largest` (N,), the largest gradient of each picture.
+        """
         builder = Builder("step", opset=self.model.opset)
+        parameters, gradients = self._gradient(builder, rules)
+        schedule = {
+            name: builder.input(f"schedule.{name}", (), np.float32)
+            for name in optimizer.schedule(1)
+        }
+        largest = []
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            slots = {
+                slot: builder.input(f"{slot}.{parameter.name}", parameter.shape, parameter.dtype)
+                for slot in optimizer.slots
+            }
+            successor, next_slots = optimizer.append(parameter, gradient, slots, schedule)
+            builder.output(f"next.{parameter.name}", successor)
+            for slot, tensor in next_slots.items():
+                builder.output(f"next.{slot}.{parameter.name}", tensor)
+            axes = builder.constant(list(range(1, gradient.rank)), np.int64)
+            largest.append(builder.op.ReduceMax(abs(gradient), axes, keepdims=0))
+        builder.output("largest", largest[0] if len(largest) == 1 else builder.op.Max(*largest))
+        return model_of(builder)
+
+    def _gradient(self, builder: Builder, rules: RuleTable) -> tuple[list[Tensor], list[Tensor]]:
+        """Append everything up to the gradient; gives the parameters and their gradients."""
         image, parameters = self._image(builder)
         rng = np.random.default_rng(0)
         for number, transform in enumerate(self.transforms):
@@ -84,8 +120,7 @@ class Composition:
             }
             image = transform.apply(image, data)
         value = append_objective(self.model, self.objective, image)
-        append_gradient(builder, value, parameters, rules)
-        return model_of(builder)
+        return parameters, append_gradient(builder, value, parameters, rules)
 
     def _image(self, builder: Builder) -> tuple[Tensor, list[Tensor]]:
         shapes = self.parameters(np.random.default_rng(0))
@@ -110,17 +145,17 @@ def append_objective(model: Model, objective: Objective, image: Tensor) -> Tenso
 
 def append_gradient(
     builder: Builder, value: Tensor, wrt: Sequence[Tensor], rules: RuleTable
-) -> None:
-    """Append the gradient of the sum of `value` and declare both as outputs."""
+) -> list[Tensor]:
+    """Append the gradient of the sum of `value`, which becomes an output.
+
+    The forward graph is made as small and as fast as it gets first.
+    """
     value = builder.output("value", value)
     narrow(builder)
     crop(builder)
     lower(builder)
     ones = builder.constant(np.ones(value.shape), value.dtype)
-    for tensor, cotangent in zip(
-        wrt, backpropagate(builder, {value: ones}, wrt, rules), strict=True
-    ):
-        builder.output(f"grad_{tensor.name}", cotangent)
+    return backpropagate(builder, {value: ones}, wrt, rules)
 
 
 def gradient_of_image(
@@ -129,5 +164,6 @@ def gradient_of_image(
     """`image` (N, 3, H, W) in [0, 1] to `value` (N,) and `grad_image`."""
     builder = Builder("gradient", opset=model.opset)
     image = builder.input("image", shape, np.float32)
-    append_gradient(builder, append_objective(model, objective, image), [image], rules)
+    value = append_objective(model, objective, image)
+    builder.output("grad_image", append_gradient(builder, value, [image], rules)[0])
     return model_of(builder, {"onnxscope.objective": str(objective), "onnxscope.model": model.name})
