@@ -53,7 +53,10 @@ Objective = Annotated[
 Row = Annotated[int | None, typer.Option("--y", help="Row of the neuron, from 0.")]
 Column = Annotated[int | None, typer.Option("--x", help="Column of the neuron, from 0.")]
 Reduced = Annotated[Reduction, typer.Option("--reduction", help="Over a channel's positions.")]
-Negative = Annotated[bool, typer.Option("--negative", help="What the unit likes least.")]
+Negative = Annotated[
+    bool,
+    typer.Option("--negative", help="What the unit likes least."),
+]
 Size = Annotated[
     str | None,
     typer.Option(

@@ -169,6 +169,8 @@ def render(
         x=x,
         reduction=reduction.value,
         negative=negative,
+        # Behind a ReLU a negative ascent would end as soon as the unit is off.
+        preactivation=negative,
     )
 
     def make(snapshots: Collection[int], watch: Watch) -> Picture:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .ascent import Progress as Progress
     from .errors import OnnxscopeError as OnnxscopeError
+    from .expressions import Objective as Objective
     from .gradients import Gradient as Gradient
     from .gradients import differentiate as differentiate
     from .graph.tensor import Tensor as Tensor
     from .loading import load as load
     from .model import Model as Model
-    from .objectives import Objective as Objective
+    from .objectives import before_activation as before_activation
     from .objectives import channel as channel
     from .objectives import layer as layer
     from .objectives import neuron as neuron
@@ -53,7 +54,8 @@ _HOMES = {
     "Tensor": "graph.tensor",
     "load": "loading",
     "Model": "model",
-    "Objective": "objectives",
+    "Objective": "expressions",
+    "before_activation": "objectives",
     "channel": "objectives",
     "layer": "objectives",
     "neuron": "objectives",

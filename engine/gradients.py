@@ -12,6 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from .errors import InputError, LayerError, nearest
+from .expressions import Objective
 from .files import write_bytes
 from .gradient import backpropagate
 from .graph.builder import Builder
@@ -21,7 +22,6 @@ from .graph.tensor import Tensor
 from .images import as_batch, as_pictures
 from .loading import load
 from .model import Model
-from .objectives import Objective
 from .rules import RuleTable, rules_for, standard_rules
 from .session import Session, open_for
 from .step import gradient_of_image

@@ -12,56 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import LayerError, TargetError
+from .expressions import Negative, Number, Objective, Product, Sum, Values, bracketed
+from .graph.preactivation import without_activation
 from .graph.tensor import Tensor
-
-Values = Mapping[str, Tensor]
-
-
-class Objective:
-    """A number for each picture, as an expression over layers.
-
-    Combine objectives with `+`, `-`, `*` and unary `-`; numbers take part.
-    """
-
-    def layers(self) -> tuple[str, ...]:
-        """Names of the layers that the objective reads, each once."""
-        raise NotImplementedError
-
-    def build(self, values: Values) -> Tensor:
-        """Append the objective to the graph.
-
-        Args:
-            values: The activations of its layers, (N, C, H, W) or (N, C), by name.
-
-        Returns:
-            (N,): one value for each picture.
-        """
-        raise NotImplementedError
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data, for a recipe."""
-        raise NotImplementedError
-
-    def __add__(self, other: Objective | float) -> Objective:
-        return Sum(self, _as_objective(other))
-
-    def __radd__(self, other: float) -> Objective:
-        return Sum(_as_objective(other), self)
-
-    def __sub__(self, other: Objective | float) -> Objective:
-        return Sum(self, -_as_objective(other))
-
-    def __rsub__(self, other: float) -> Objective:
-        return Sum(_as_objective(other), -self)
-
-    def __mul__(self, other: Objective | float) -> Objective:
-        return Product(self, _as_objective(other))
-
-    def __rmul__(self, other: float) -> Objective:
-        return Product(_as_objective(other), self)
-
-    def __neg__(self) -> Objective:
-        return Negative(self)
 
 
 @dataclass(frozen=True)
@@ -203,79 +156,8 @@ class Custom(Objective):
 
 
 @dataclass(frozen=True)
-class Number(Objective):
-    """A constant in an expression."""
-
-    value: float
-
-    def layers(self) -> tuple[str, ...]:
-        """None."""
-        return ()
-
-    def build(self, values: Values) -> Tensor:
-        """A scalar of the layers' type."""
-        some = next(iter(values.values()))
-        return some.builder.constant(self.value, some.dtype)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"number": self.value}
-
-    def __str__(self) -> str:
-        return f"{self.value:g}"
-
-
-@dataclass(frozen=True)
-class Sum(Objective):
-    """Two objectives added."""
-
-    left: Objective
-    right: Objective
-
-    def layers(self) -> tuple[str, ...]:
-        """Both operands' layers."""
-        return _union(self.left, self.right)
-
-    def build(self, values: Values) -> Tensor:
-        """The sum of both."""
-        return self.left.build(values) + self.right.build(values)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"sum": [self.left.to_json(), self.right.to_json()]}
-
-    def __str__(self) -> str:
-        if isinstance(self.right, Negative):
-            return f"{self.left} − {_bracketed(self.right.operand, Sum)}"
-        return f"{self.left} + {self.right}"
-
-
-@dataclass(frozen=True)
-class Product(Objective):
-    """Two objectives multiplied."""
-
-    left: Objective
-    right: Objective
-
-    def layers(self) -> tuple[str, ...]:
-        """Both operands' layers."""
-        return _union(self.left, self.right)
-
-    def build(self, values: Values) -> Tensor:
-        """The product of both."""
-        return self.left.build(values) * self.right.build(values)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"product": [self.left.to_json(), self.right.to_json()]}
-
-    def __str__(self) -> str:
-        return f"{_bracketed(self.left, Sum)} × {_bracketed(self.right, Sum)}"
-
-
-@dataclass(frozen=True)
-class Negative(Objective):
-    """An objective's negation: what the unit likes least."""
+class BeforeActivation(Objective):
+    """An objective on what its layers' activation functions are given (see `before_activation`)."""
 
     operand: Objective
 
@@ -284,15 +166,15 @@ class Negative(Objective):
         return self.operand.layers()
 
     def build(self, values: Values) -> Tensor:
-        """Minus the operand."""
-        return -self.operand.build(values)
+        """The operand, on the values before the layers' last activation functions."""
+        return self.operand.build({name: without_activation(t) for name, t in values.items()})
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
-        return {"negative": self.operand.to_json()}
+        return {"before_activation": self.operand.to_json()}
 
     def __str__(self) -> str:
-        return f"−{_bracketed(self.operand, Sum)}"
+        return f"{bracketed(self.operand)} before activation"
 
 
 # What users call ---------------------------------------------------------------------------------
@@ -329,6 +211,16 @@ def neuron(layer: str, unit: int, *, y: int | None = None, x: int | None = None)
 def layer(name: str) -> Objective:
     """The mean of a layer's squared activations (DeepDream, Mordvintsev et al. 2015)."""
     return LayerEnergy(name)
+
+
+def before_activation(objective: Objective) -> Objective:
+    """The same objective on the values before the layers' activation functions.
+
+    Behind a ReLU nothing goes below 0, so that a negative objective stops as soon as the unit is
+    off. Before it there is something to descend: `-before_activation(channel("mixed4a", 11))` is
+    what Lucid writes as the negative of a `_pre_relu` layer.
+    """
+    return BeforeActivation(objective)
 
 
 def objective(*layers: str) -> Callable[[Callable[..., Tensor]], Objective]:
@@ -368,6 +260,8 @@ def from_json(data: Mapping[str, Any]) -> Objective:
                 return Sum(from_json(left), from_json(right))
             case {"product": [left, right]}:
                 return Product(from_json(left), from_json(right))
+            case {"before_activation": operand}:
+                return BeforeActivation(from_json(operand))
             case {"negative": operand}:
                 return Negative(from_json(operand))
             case {"custom": name}:
@@ -379,22 +273,6 @@ def from_json(data: Mapping[str, Any]) -> Objective:
             raise
         raise TargetError(f"the recipe's objective {data!r} is damaged: {error}") from error
     raise TargetError(f"the recipe's objective {data!r} is unknown")
-
-
-def _as_objective(value: Objective | float) -> Objective:
-    if isinstance(value, Objective):
-        return value
-    if isinstance(value, int | float):
-        return Number(float(value))
-    raise TargetError(f"cannot combine an objective with {value!r}")
-
-
-def _union(left: Objective, right: Objective) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(left.layers() + right.layers()))
-
-
-def _bracketed(operand: Objective, kind: type[Objective]) -> str:
-    return f"({operand})" if isinstance(operand, kind) else str(operand)
 
 
 def _check_unit(activations: Tensor, layer_name: str, unit: int) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 from . import objectives, optimizers, parameterizations, transforms
 from .ascent import Ascent, Callback, ascend
 from .errors import InputError
+from .expressions import Objective
 from .loading import load
 from .model import Model
-from .objectives import Neuron, Objective
+from .objectives import Neuron
 from .optimizers import Adam, Optimizer
 from .parameterizations import Fourier, Parameterization
 from .picture import Picture

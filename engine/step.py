@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from .errors import TargetError
+from .expressions import Objective
 from .gradient import backpropagate
 from .graph.builder import Builder
 from .graph.crop import crop
@@ -17,7 +18,6 @@ from .graph.replay import model_of
 from .graph.tensor import Tensor
 from .lowering import lower
 from .model import Model
-from .objectives import Objective
 from .optimizers import GraphOptimizer
 from .parameterizations import Parameterization
 from .rules import RuleTable

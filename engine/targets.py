@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .errors import LayerError, TargetError, nearest
+from .expressions import Objective
 from .model import Model
-from .objectives import Objective, channel, layer, neuron
+from .objectives import before_activation, channel, layer, neuron
 
 OBJECTIVES = ("channel", "neuron", "layer")
 _SHOWN_CLASSES = 6
@@ -21,6 +22,7 @@ def resolve(
     x: int | None = None,
     reduction: str = "mean",
     negative: bool = False,
+    preactivation: bool = False,
 ) -> Objective:
     """The objective that a target means in a model.
 
@@ -37,6 +39,7 @@ def resolve(
         x: Column of a neuron, by default the middle one.
         reduction: `mean` or `sum` over a channel's positions.
         negative: Whether to minimise instead.
+        preactivation: Whether to look at the values before the layer's activation function.
 
     Raises:
         LayerError: the model has no such layer or class.
@@ -64,6 +67,8 @@ def resolve(
         result = channel(name, unit, reduction=reduction)
     else:
         result = neuron(name, unit, y=y, x=x)
+    if preactivation:
+        result = before_activation(result)
     return -result if negative else result
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,11 @@ SQUEEZENET = [
     ("fire3", 40), ("fire4", 11), ("fire5", 100), ("fire6", 20),
     ("fire7", 33), ("fire8", 5), ("fire9", 300), ("fire9", 77),
 ]  # fmt: skip
+KINDS: dict[str, Callable[[str, int], osc.Objective]] = {
+    "channel": osc.channel,
+    "neuron": osc.neuron,
+    "negative": lambda layer, unit: -osc.before_activation(osc.channel(layer, unit)),
+}
 SIZE = 224
 GAP = 6
 CAPTION = 20
@@ -37,27 +43,31 @@ def main() -> None:
     arguments = parser.parse_args()
     inception = osc.load(str(arguments.inception_v3))
     squeezenet = osc.load("squeezenet")
-    kinds = [osc.channel, osc.neuron, lambda layer, unit: -osc.channel(layer, unit)]
     parts = [
-        [render(inception, kind(*unit), arguments) for unit in INCEPTION for kind in kinds],
-        [render(squeezenet, osc.channel(*unit), arguments) for unit in SQUEEZENET],
+        [render(inception, *unit, kind, arguments) for unit in INCEPTION for kind in KINDS],
+        [render(squeezenet, *unit, "channel", arguments) for unit in SQUEEZENET],
     ]
-    sheet = join(parts, columns=[3, 4])
+    sheet = join(parts, columns=[3, 2])
     sheet.save(arguments.output, quality=88)
     print(f"{arguments.output}: {sheet.width}×{sheet.height}")
 
 
 def render(
-    model: osc.Model, objective: osc.Objective, arguments: argparse.Namespace
+    model: osc.Model, layer: str, unit: int, kind: str, arguments: argparse.Namespace
 ) -> tuple[str, Image.Image]:
     """One picture and its caption, with a line on how long it took."""
     start = time.perf_counter()
     picture = osc.render(
-        model, objective, size=SIZE, steps=arguments.steps, provider=arguments.provider
+        model,
+        KINDS[kind](layer, unit),
+        size=SIZE,
+        steps=arguments.steps,
+        provider=arguments.provider,
     )
     seconds = time.perf_counter() - start
-    print(f"{model.name} {objective}: {picture.values[-1]:.4g} in {seconds:.1f} s")
-    return str(objective), Image.fromarray(np.asarray(picture.images[0] * 255 + 0.5, np.uint8))
+    caption = f"{layer}:{unit}" + ("" if kind == "channel" else f", {kind}")
+    print(f"{model.name} {caption}: {picture.values[-1]:.4g} in {seconds:.1f} s")
+    return caption, Image.fromarray(np.asarray(picture.images[0] * 255 + 0.5, np.uint8))
 
 
 def join(parts: list[list[tuple[str, Image.Image]]], columns: list[int]) -> Image.Image:

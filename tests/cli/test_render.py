@@ -41,7 +41,7 @@ def recipe_of(path):
         (
             ["mixed4a:11", "--negative", "--reduction", "sum"],
             "mixed4a-11-negative.png",
-            {"negative": {"channel": ["mixed4a", 11], "reduction": "sum"}},
+            {"negative": {"before_activation": {"channel": ["mixed4a", 11], "reduction": "sum"}}},
         ),
         (["mixed4a"], "mixed4a.png", {"layer": "mixed4a"}),
         (["daisy"], "daisy.png", {"channel": ["logits", 0], "reduction": "mean"}),

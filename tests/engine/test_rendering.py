@@ -209,6 +209,25 @@ def test_an_algebra_of_objectives(squeezenet: osc.Model) -> None:
     np.testing.assert_allclose(gradient, product, atol=1e-5 * np.abs(product).max())
 
 
+def test_before_activation_is_the_pre_relu_layer(squeezenet: osc.Model) -> None:
+    images = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
+
+    def evaluate(objective: osc.Objective) -> tuple[np.ndarray, np.ndarray]:
+        return osc.Gradient(squeezenet, objective, provider="cpu")(images)
+
+    # Behind a join of two ReLUs, and of a layer that no activation function made.
+    for given, wanted in (
+        (osc.neuron("fire8", 300), osc.neuron("fire8_pre_relu", 300)),
+        (osc.channel("conv10", 3), osc.channel("conv10", 3)),
+    ):
+        value, gradient = evaluate(osc.before_activation(given))
+        expected_value, expected = evaluate(wanted)
+        np.testing.assert_array_equal(value, expected_value)
+        np.testing.assert_array_equal(gradient, expected)
+    objective = -osc.before_activation(osc.channel("fire8", 5) + osc.channel("fire7", 2))
+    assert from_json(objective.to_json()) == objective
+
+
 def test_an_objective_is_one_python_function(squeezenet: osc.Model) -> None:
     @osc.objective("fire4", "fire5")
     def mixed(a: osc.Tensor, b: osc.Tensor) -> osc.Tensor:
