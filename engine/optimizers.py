@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import InputError
 from .graph.tensor import Tensor
+from .plain import construct
 
 Arrays = Mapping[str, np.ndarray]
 Tensors = Mapping[str, Tensor]
@@ -117,10 +118,7 @@ def from_json(data: Mapping[str, Any]) -> Optimizer:
     Raises:
         InputError: the data is damaged, or names one that this version does not have.
     """
-    try:
-        match data:
-            case {"adam": dict(arguments)}:
-                return Adam(**arguments)
-    except TypeError as error:
-        raise InputError(f"the recipe's optimizer is damaged: {error}") from error
+    match data:
+        case {"adam": dict(arguments)}:
+            return construct(Adam, arguments, "optimizer")
     raise InputError(f"the recipe's optimizer {data!r} is unknown")

@@ -15,6 +15,7 @@ import numpy as np
 
 from .errors import InputError
 from .graph.tensor import Tensor
+from .plain import construct
 
 # Lucid's matrix: the square root of the covariance of ImageNet's colours.
 COLOR_CORRELATION = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
@@ -141,14 +142,11 @@ def from_json(data: Mapping[str, Any]) -> Parameterization:
     Raises:
         InputError: the data is damaged, or names one that this version does not have.
     """
-    try:
-        match data:
-            case {"pixels": dict(arguments)}:
-                return Pixels(**arguments)
-            case {"fourier": dict(arguments)}:
-                return Fourier(**arguments)
-    except TypeError as error:
-        raise InputError(f"the recipe's parameterization is damaged: {error}") from error
+    match data:
+        case {"pixels": dict(arguments)}:
+            return construct(Pixels, arguments, "parameterization")
+        case {"fourier": dict(arguments)}:
+            return construct(Fourier, arguments, "parameterization")
     raise InputError(f"the recipe's parameterization {data!r} is unknown")
 
 

@@ -253,3 +253,25 @@ def test_auto_says_why_not_cuda(squeezenet: osc.Model) -> None:
     if picture.provider.name == "cpu":
         with pytest.raises(ProviderError, match="cuda"):
             osc.render(squeezenet, "fire2:1", size=64, steps=1, provider="cuda")
+
+
+@pytest.mark.parametrize(
+    ("section", "damaged", "message"),
+    [
+        ("parameterization", {"fourier": {"sd": "x"}}, "sd is 'x', expected a number"),
+        ("parameterization", {"fourier": {"decorrelate": 3}}, "expected true or false"),
+        ("parameterization", {"wavelets": {}}, "parameterization .* is unknown"),
+        ("optimizer", {"adam": {"momentum": 1}}, "no 'momentum'"),
+        ("optimizer", {"adam": {"learning_rate": -1}}, "must be positive"),
+        ("objective", {"channel": ["fire5"]}, "objective .* is unknown"),
+        ("objective", {"custom": "mine", "layers": ["fire5"]}, "a function of its author"),
+        ("transforms", [{"shear": [1]}], "transform .* is unknown"),
+        ("transforms", [{"rotate": ["x"]}], "transform .* is damaged"),
+    ],
+)
+def test_a_damaged_recipe_says_where(
+    squeezenet: osc.Model, section: str, damaged: object, message: str
+) -> None:
+    recipe = osc.render(squeezenet, "fire2:1", size=32, steps=1, provider="cpu").recipe
+    with pytest.raises(osc.OnnxscopeError, match=message):
+        osc.remake(osc.Recipe(**{**vars(recipe), section: damaged}), squeezenet)
