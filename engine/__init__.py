@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .model import Model as Model
     from .objectives import before_activation as before_activation
     from .objectives import channel as channel
+    from .objectives import each as each
     from .objectives import layer as layer
     from .objectives import neuron as neuron
     from .objectives import objective as objective
@@ -57,6 +58,7 @@ _HOMES = {
     "Objective": "expressions",
     "before_activation": "objectives",
     "channel": "objectives",
+    "each": "objectives",
     "layer": "objectives",
     "neuron": "objectives",
     "objective": "objectives",

@@ -7,7 +7,7 @@ each picture, the larger the better.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,6 +156,37 @@ class Custom(Objective):
 
 
 @dataclass(frozen=True)
+class Each(Objective):
+    """To each picture of a batch its own objective (see `each`)."""
+
+    parts: tuple[Objective, ...]
+
+    def layers(self) -> tuple[str, ...]:
+        """All parts' layers."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.layers()))
+
+    def build(self, values: Values) -> Tensor:
+        """(N,), picture n by part n."""
+        pictures = next(iter(values.values())).shape[0]
+        if pictures != len(self.parts):
+            raise TargetError(
+                f"{len(self.parts)} objectives are for as many pictures, not for {pictures}"
+            )
+        results = [
+            part.build({name: values[name][index : index + 1] for name in part.layers()})
+            for index, part in enumerate(self.parts)
+        ]
+        return results[0] if len(results) == 1 else results[0].op.Concat(*results, axis=0)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"each": [part.to_json() for part in self.parts]}
+
+    def __str__(self) -> str:
+        return "; ".join(str(part) for part in self.parts)
+
+
+@dataclass(frozen=True)
 class BeforeActivation(Objective):
     """An objective on what its layers' activation functions are given (see `before_activation`)."""
 
@@ -213,6 +244,17 @@ def layer(name: str) -> Objective:
     return LayerEnergy(name)
 
 
+def each(objectives: Sequence[Objective]) -> Objective:
+    """To each picture of a batch its own objective: many units in one run.
+
+    Args:
+        objectives: As many as there are pictures.
+    """
+    if not objectives:
+        raise TargetError("each takes at least one objective")
+    return Each(tuple(objectives))
+
+
 def before_activation(objective: Objective) -> Objective:
     """The same objective on the values before the layers' activation functions.
 
@@ -260,6 +302,8 @@ def from_json(data: Mapping[str, Any]) -> Objective:
                 return Sum(from_json(left), from_json(right))
             case {"product": [left, right]}:
                 return Product(from_json(left), from_json(right))
+            case {"each": list(parts)}:
+                return Each(tuple(from_json(part) for part in parts))
             case {"before_activation": operand}:
                 return BeforeActivation(from_json(operand))
             case {"negative": operand}:

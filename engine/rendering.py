@@ -26,7 +26,7 @@ REDIRECT_STEPS = 16
 
 def render(
     model: Model | str,
-    objective: Objective | str,
+    objective: Objective | str | Sequence[Objective | str],
     *,
     size: int | tuple[int, int] | None = None,
     steps: int = 512,
@@ -48,7 +48,8 @@ def render(
     Args:
         model: A model, or what `onnxscope.load` takes.
         objective: An objective, or a target such as `"mixed4a:11"` (a channel), `"mixed4a"` (a
-            layer) or `"daisy"` (the logit of a class); see `onnxscope.targets.resolve`.
+            layer) or `"daisy"` (the logit of a class); see `onnxscope.targets.resolve`. Several in
+            a list make as many pictures in one run, each for its own.
         size: Height and width in pixels, one number for both; by default the model's usual size.
         steps: How many steps to climb.
         seed: Of everything random. Same seed, machine and provider: the same picture, on the CPU
@@ -71,14 +72,13 @@ def render(
     """
     if not isinstance(model, Model):
         model = load(model)
-    if isinstance(objective, str):
-        objective = resolve(model, objective)
+    objective, batch = _objective(model, objective, _positive("batch", batch))
     composition = Composition(
         model,
         objective,
         parameterization or Fourier(),
         compose(lucid() if transforms is None else transforms),
-        _positive("batch", batch),
+        batch,
         *_size(model, size),
     )
     if seed < 0:
@@ -160,6 +160,22 @@ def _is_model_of(recipe: Recipe, model: Model) -> bool:
 def _load_arguments(model: dict[str, Any]) -> dict[str, Any]:
     arguments = model.get("preprocessing")
     return dict(arguments) if isinstance(arguments, dict) else {}
+
+
+def _objective(
+    model: Model, objective: Objective | str | Sequence[Objective | str], batch: int
+) -> tuple[Objective, int]:
+    """One objective for the batch, and how many pictures that is."""
+    if isinstance(objective, str):
+        return resolve(model, objective), batch
+    if isinstance(objective, Objective):
+        return objective, batch
+    parts = [resolve(model, part) if isinstance(part, str) else part for part in objective]
+    if batch not in (1, len(parts)):
+        raise InputError(
+            f"{len(parts)} objectives make {len(parts)} pictures; leave batch={batch} out"
+        )
+    return objectives.each(parts), len(parts)
 
 
 def _size(model: Model, size: int | tuple[int, int] | None) -> tuple[int, int]:

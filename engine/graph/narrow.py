@@ -88,6 +88,9 @@ def _above(
             names=[source.name],
         )[0]
         return result, _producers([upper])
+    if producer.op_type == "Slice" and _leaves_channels_alone(producer):
+        upper = _slice_channels(builder, first, start, stop)
+        return builder.op.Slice(upper, *inputs[1:]), _producers([upper])
     if producer.op_type == "Concat" and producer.attributes.get_int("axis", 0) in (
         1,
         1 - first.rank,
@@ -96,6 +99,14 @@ def _above(
     if producer.op_type == "Conv":
         return _convolution(builder, producer, inputs, start, stop)
     return None, []
+
+
+def _leaves_channels_alone(node: ir.Node) -> bool:
+    """Whether a slice is along other axes than the channels."""
+    source, axes = node.inputs[0], node.inputs[3] if len(node.inputs) > 3 else None
+    if source is None or source.shape is None or axes is None or axes.const_value is None:
+        return False
+    return not {1, 1 - len(source.shape)} & set(np.ravel(axes.const_value.numpy()).tolist())
 
 
 def _branches(

@@ -85,6 +85,37 @@ def test_pictures_of_a_batch_are_each_their_own(squeezenet: osc.Model) -> None:
     assert pictures.images.max() <= 1
 
 
+def test_a_list_of_objectives_makes_a_picture_for_each(squeezenet: osc.Model) -> None:
+    targets = ["fire5:3", osc.neuron("fire4", 9), "fire5:77", -osc.channel("fire2", 1)]
+    pictures = osc.render(squeezenet, targets, **QUICK)
+    assert pictures.images.shape == (4, 64, 64, 3)
+    images = np.random.default_rng(0).random((4, 64, 64, 3), np.float32)
+    objective = from_json(pictures.recipe.objective)
+    values, gradients = osc.Gradient(squeezenet, objective, provider="cpu")(images)
+    for index, target in enumerate(targets):
+        value, gradient = osc.Gradient(squeezenet, target, provider="cpu")(images[index])
+        assert values[index] == pytest.approx(value[0], rel=1e-5)
+        np.testing.assert_allclose(
+            gradients[index], gradient, atol=1e-5 * np.abs(gradient).max(), rtol=1e-4
+        )
+    np.testing.assert_array_equal(osc.remake(pictures.recipe, squeezenet).images, pictures.images)
+    with pytest.raises(InputError, match="4 objectives make 4 pictures"):
+        osc.render(squeezenet, targets, batch=3, **QUICK)
+
+
+def test_many_units_of_a_layer_compute_their_channels_only(squeezenet: osc.Model) -> None:
+    targets = osc.each([osc.channel("conv10", unit) for unit in (5, 900, 33)])
+    graph = osc.Gradient(squeezenet, targets).to_onnx(size=64, batch=3)
+    rows = [
+        tensor.dims[0]
+        for node in graph.graph.node
+        for tensor in graph.graph.initializer
+        if node.op_type == "Conv" and tensor.name == node.input[1] and tensor.dims[1] == 512
+    ]
+    # The squeeze of fire9 reads 512 channels as well, and conv10 only the three that are asked for.
+    assert sorted(rows) == [1, 1, 1, 64]
+
+
 def test_callback_sees_every_step_and_stops(squeezenet: osc.Model) -> None:
     seen = []
 
