@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from .errors import TargetError
 from .graph.tensor import Tensor
+from .plain import real, shown
 
 Values = Mapping[str, Tensor]
 
@@ -17,6 +19,9 @@ class Objective:
 
     Combine objectives with `+`, `-`, `*` and unary `-`; numbers take part.
     """
+
+    # NumPy's scalars leave `2 * objective` to `__rmul__` and its like.
+    __array_ufunc__ = None
 
     def layers(self) -> tuple[str, ...]:
         """Names of the layers that the objective reads, each once."""
@@ -41,7 +46,9 @@ class Objective:
         return Sum(self, _as_objective(other))
 
     def __radd__(self, other: float) -> Objective:
-        return Sum(_as_objective(other), self)
+        number = _as_objective(other)
+        # `sum` starts from 0.
+        return self if number == Number(0) else Sum(number, self)
 
     def __sub__(self, other: Objective | float) -> Objective:
         return Sum(self, -_as_objective(other))
@@ -79,7 +86,7 @@ class Number(Objective):
         return {"number": self.value}
 
     def __str__(self) -> str:
-        return f"{self.value:g}"
+        return f"{self.value:g}".replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -102,9 +109,10 @@ class Sum(Objective):
         return {"sum": [self.left.to_json(), self.right.to_json()]}
 
     def __str__(self) -> str:
-        if isinstance(self.right, Negative):
-            return f"{self.left} − {bracketed(self.right.operand)}"
-        return f"{self.left} + {self.right}"
+        right = str(self.right)
+        if isinstance(self.right, Sum) or not right.startswith("−"):
+            return f"{self.left} + {bracketed(self.right)}"
+        return f"{self.left} − {right[1:]}"
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,8 @@ class Product(Objective):
         return {"product": [self.left.to_json(), self.right.to_json()]}
 
     def __str__(self) -> str:
-        return f"{bracketed(self.left)} × {bracketed(self.right)}"
+        left = f"({self.left})" if isinstance(self.left, Sum) else str(self.left)
+        return f"{left} × {bracketed(self.right)}"
 
 
 @dataclass(frozen=True)
@@ -148,6 +157,9 @@ class Negative(Objective):
         """As plain data."""
         return {"negative": self.operand.to_json()}
 
+    def __neg__(self) -> Objective:
+        return self.operand
+
     def __str__(self) -> str:
         return f"−{bracketed(self.operand)}"
 
@@ -155,9 +167,9 @@ class Negative(Objective):
 def _as_objective(value: Objective | float) -> Objective:
     if isinstance(value, Objective):
         return value
-    if isinstance(value, int | float):
-        return Number(float(value))
-    raise TargetError(f"cannot combine an objective with {value!r}")
+    if isinstance(value, Real):
+        return Number(real("a number in an objective", value))
+    raise TargetError(f"cannot combine an objective with {shown(value)}")
 
 
 def _union(left: Objective, right: Objective) -> tuple[str, ...]:
@@ -165,5 +177,6 @@ def _union(left: Objective, right: Objective) -> tuple[str, ...]:
 
 
 def bracketed(operand: Objective) -> str:
-    """In words, with brackets around a sum."""
-    return f"({operand})" if isinstance(operand, Sum) else str(operand)
+    """In words, with brackets around a sum and around what begins with a minus."""
+    text = str(operand)
+    return f"({text})" if isinstance(operand, Sum) or text.startswith("−") else text

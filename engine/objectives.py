@@ -7,14 +7,18 @@ each picture, the larger the better.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import LayerError, TargetError
+from .errors import InputError, LayerError, TargetError
 from .expressions import Negative, Number, Objective, Product, Sum, Values, bracketed
 from .graph.preactivation import without_activation
 from .graph.tensor import Tensor
+from .plain import real, shown, whole
+
+_DEEPEST = 300
+"""How far a recipe's objective may be nested, well within Python's own limit."""
 
 
 @dataclass(frozen=True)
@@ -220,8 +224,8 @@ def channel(layer: str, unit: int, *, reduction: str = "mean") -> Objective:
         reduction: `"mean"` or `"sum"`.
     """
     if reduction not in ("mean", "sum"):
-        raise TargetError(f"reduction is 'mean' or 'sum', not {reduction!r}")
-    return Channel(layer, unit, reduction)
+        raise TargetError(f"reduction is 'mean' or 'sum', not {shown(reduction)}")
+    return Channel(_name(layer), whole("the unit of a channel", unit), reduction)
 
 
 def neuron(layer: str, unit: int, *, y: int | None = None, x: int | None = None) -> Objective:
@@ -236,12 +240,13 @@ def neuron(layer: str, unit: int, *, y: int | None = None, x: int | None = None)
         y: Row of the cell, from 0.
         x: Column of the cell, from 0.
     """
-    return Neuron(layer, unit, y, x)
+    cell = [None if at is None else whole(axis, at) for axis, at in (("y", y), ("x", x))]
+    return Neuron(_name(layer), whole("the unit of a neuron", unit), *cell)
 
 
 def layer(name: str) -> Objective:
     """The mean of a layer's squared activations (DeepDream, Mordvintsev et al. 2015)."""
-    return LayerEnergy(name)
+    return LayerEnergy(_name(name))
 
 
 def each(objectives: Sequence[Objective]) -> Objective:
@@ -250,9 +255,10 @@ def each(objectives: Sequence[Objective]) -> Objective:
     Args:
         objectives: As many as there are pictures.
     """
-    if not objectives:
-        raise TargetError("each takes at least one objective")
-    return Each(tuple(objectives))
+    parts = tuple(objectives) if isinstance(objectives, Iterable) else ()
+    if not parts:
+        raise TargetError(f"each takes a list of objectives, at least one, not {shown(objectives)}")
+    return Each(tuple(check_objective(part) for part in parts))
 
 
 def before_activation(objective: Objective) -> Objective:
@@ -262,7 +268,7 @@ def before_activation(objective: Objective) -> Objective:
     off. Before it there is something to descend: `-before_activation(channel("mixed4a", 11))` is
     what Lucid writes as the negative of a `_pre_relu` layer.
     """
-    return BeforeActivation(objective)
+    return BeforeActivation(check_objective(objective))
 
 
 def objective(*layers: str) -> Callable[[Callable[..., Tensor]], Objective]:
@@ -275,8 +281,16 @@ def objective(*layers: str) -> Callable[[Callable[..., Tensor]], Objective]:
     Args:
         layers: The layers that the function takes, in this order.
     """
+    if not layers or not all(isinstance(name, str) for name in layers):
+        given = ", ".join(map(shown, layers)) or "nothing"
+        raise TargetError(
+            f"objective takes the names of the function's layers, as in "
+            f'@objective("mixed4a", "mixed4b"), not {given}'
+        )
 
     def decorate(function: Callable[..., Tensor]) -> Objective:
+        if not callable(function):
+            raise TargetError(f"objective decorates a function, not {shown(function)}")
         return Custom(tuple(layers), function)
 
     return decorate
@@ -289,34 +303,59 @@ def from_json(data: Mapping[str, Any]) -> Objective:
         TargetError: the data names no objective, or a function of the user's.
     """
     try:
-        match data:
-            case {"channel": [name, unit], "reduction": reduction}:
-                return Channel(str(name), int(unit), str(reduction))
-            case {"neuron": [name, unit], "y": y, "x": x}:
-                return Neuron(str(name), int(unit), y, x)
-            case {"layer": name}:
-                return LayerEnergy(str(name))
-            case {"number": value}:
-                return Number(float(value))
-            case {"sum": [left, right]}:
-                return Sum(from_json(left), from_json(right))
-            case {"product": [left, right]}:
-                return Product(from_json(left), from_json(right))
-            case {"each": list(parts)}:
-                return Each(tuple(from_json(part) for part in parts))
-            case {"before_activation": operand}:
-                return BeforeActivation(from_json(operand))
-            case {"negative": operand}:
-                return Negative(from_json(operand))
-            case {"custom": name}:
-                raise TargetError(
-                    f"the picture was made for a function of its author, {name!r}; pass it"
-                )
-    except (TypeError, ValueError) as error:
-        if isinstance(error, TargetError):
-            raise
-        raise TargetError(f"the recipe's objective {data!r} is damaged: {error}") from error
-    raise TargetError(f"the recipe's objective {data!r} is unknown")
+        return _from_json(data)
+    except InputError as error:
+        raise TargetError(f"the recipe's objective {shown(data)} is damaged: {error}") from error
+
+
+def _from_json(data: Any, depth: int = 0) -> Objective:
+    if depth > _DEEPEST:
+        raise InputError(f"it is nested more than {_DEEPEST} deep")
+
+    def part(operand: Any) -> Objective:
+        return _from_json(operand, depth + 1)
+
+    match data:
+        case {"channel": [name, unit], "reduction": reduction}:
+            return channel(name, unit, reduction=reduction)
+        case {"neuron": [name, unit], "y": y, "x": x}:
+            return neuron(name, unit, y=y, x=x)
+        case {"layer": name}:
+            return layer(name)
+        case {"number": value}:
+            return Number(real("a number in it", value))
+        case {"sum": [left, right]}:
+            return Sum(part(left), part(right))
+        case {"product": [left, right]}:
+            return Product(part(left), part(right))
+        case {"each": list(parts)}:
+            return each([part(one) for one in parts])
+        case {"before_activation": operand}:
+            return before_activation(part(operand))
+        case {"negative": operand}:
+            return Negative(part(operand))
+        case {"custom": name}:
+            raise TargetError(
+                f"the picture was made for a function of its author, {shown(name)}; pass it"
+            )
+    raise TargetError(f"the recipe's objective {shown(data)} is unknown")
+
+
+def check_objective(value: object) -> Objective:
+    """An objective, as it is.
+
+    Raises:
+        TargetError: it is something else.
+    """
+    if isinstance(value, Objective):
+        return value
+    raise TargetError(f'expected an objective such as channel("mixed4a", 11), not {shown(value)}')
+
+
+def _name(layer: object) -> str:
+    if isinstance(layer, str):
+        return layer
+    raise TargetError(f"a layer is given by its name, not {shown(layer)}")
 
 
 def _check_unit(activations: Tensor, layer_name: str, unit: int) -> None:

@@ -11,12 +11,13 @@ import numpy as np
 
 from .errors import InputError
 from .graph.tensor import Tensor
-from .plain import construct
+from .plain import construct, settle, shown
 
 Arrays = Mapping[str, np.ndarray]
 Tensors = Mapping[str, Tensor]
 
 
+@runtime_checkable
 class Optimizer(Protocol):
     """Changes parameters along a gradient; keeps its own state between steps."""
 
@@ -66,13 +67,19 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
-    _count: int = field(default=0, repr=False)
-    _mean: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
-    _square: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    _count: int = field(default=0, init=False, repr=False)
+    _mean: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)
+    _square: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        settle(self)
         if not self.learning_rate > 0:
-            raise InputError(f"the learning rate must be positive, not {self.learning_rate}")
+            raise InputError(f"the learning rate must be positive, not {self.learning_rate:g}")
+        for name, beta in (("beta1", self.beta1), ("beta2", self.beta2)):
+            if not 0 <= beta < 1:
+                raise InputError(f"{name} must be at least 0 and less than 1, not {beta:g}")
+        if self.epsilon < 0:
+            raise InputError(f"epsilon must be at least 0, not {self.epsilon:g}")
 
     def reset(self) -> None:
         """Forget the state, before a new ascent."""
@@ -121,4 +128,4 @@ def from_json(data: Mapping[str, Any]) -> Optimizer:
     match data:
         case {"adam": dict(arguments)}:
             return construct(Adam, arguments, "optimizer")
-    raise InputError(f"the recipe's optimizer {data!r} is unknown")
+    raise InputError(f"the recipe's optimizer {shown(data)} is unknown")

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from .errors import InputError
 from .graph.tensor import Tensor
-from .plain import construct
+from .plain import construct, settle, shown
 
 # Lucid's matrix: the square root of the covariance of ImageNet's colours.
 COLOR_CORRELATION = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 COLOR_MEAN = np.array([0.48, 0.46, 0.41])
 
 
+@runtime_checkable
 class Parameterization(Protocol):
     """What a picture is made of."""
 
@@ -48,6 +49,10 @@ class Pixels:
 
     sd: float = 0.01
     decorrelate: bool = True
+
+    def __post_init__(self) -> None:
+        settle(self)
+        _check_sd(self.sd)
 
     def initial(
         self, rng: np.random.Generator, count: int, height: int, width: int
@@ -77,6 +82,10 @@ class Fourier:
     sd: float = 0.01
     decay_power: float = 1.0
     decorrelate: bool = True
+
+    def __post_init__(self) -> None:
+        settle(self)
+        _check_sd(self.sd)
 
     def initial(
         self, rng: np.random.Generator, count: int, height: int, width: int
@@ -147,7 +156,12 @@ def from_json(data: Mapping[str, Any]) -> Parameterization:
             return construct(Pixels, arguments, "parameterization")
         case {"fourier": dict(arguments)}:
             return construct(Fourier, arguments, "parameterization")
-    raise InputError(f"the recipe's parameterization {data!r} is unknown")
+    raise InputError(f"the recipe's parameterization {shown(data)} is unknown")
+
+
+def _check_sd(sd: float) -> None:
+    if sd < 0:
+        raise InputError(f"sd must be at least 0, not {sd:g}")
 
 
 def _normal(rng: np.random.Generator, sd: float, shape: tuple[int, ...]) -> np.ndarray:

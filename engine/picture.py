@@ -22,7 +22,7 @@ _FRAME_MS = 60
 _LAST_FRAME_MS = 1500
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """Rendered pictures.
 

@@ -1,10 +1,19 @@
-"""From plain data back to frozen dataclasses of numbers and flags."""
+"""Plain values from users and recipes: numbers as they are meant, or a sentence that says why not.
+
+NumPy's scalars count as the numbers they are; what would have to be rounded or guessed is refused.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, fields
+import math
+import operator
+import reprlib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from .errors import InputError
 
@@ -13,27 +22,112 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="DataclassInstance")
 
+_MOST = 2**31 - 1
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 60
 
-def construct(kind: type[T], arguments: Mapping[str, Any], what: str) -> T:
-    """`kind(**arguments)`, with the types of its defaults.
+
+def shown(value: object) -> str:
+    """A value as a message names it: on one line, shortened."""
+    return " ".join(_short.repr(value).split())
+
+
+def whole(name: str, value: object, least: int = -_MOST, most: int | None = _MOST) -> int:
+    """`value` as an `int`.
 
     Args:
-        kind: A dataclass whose fields have numbers or flags as defaults.
-        arguments: Values by field name; fields that are left out keep their defaults.
+        name: Of the argument, for messages.
+        value: An `int` or what stands for one, such as NumPy's; no flag and no `float`.
+        least: The smallest that is allowed.
+        most: The greatest, if there is one.
+
+    Raises:
+        InputError: it is something else, or out of range.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # which raises what is caught
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise InputError(f"{name} must be a whole number, not {shown(value)}")
+    if number < least:
+        raise InputError(f"{name} must be at least {least}, not {shown(number)}")
+    if most is not None and number > most:
+        raise InputError(f"{name} must be at most {most}, not {shown(number)}")
+    return number
+
+
+def real(name: str, value: object, expected: str = "a number") -> float:
+    """`value` as a finite `float`.
+
+    Args:
+        name: Of the argument, for messages.
+        value: A number of Python or NumPy; no flag.
+        expected: What it should be, for messages.
+
+    Raises:
+        InputError: it is something else, infinite or not a number.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InputError(f"{name} must be {expected}, not {shown(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise InputError(f"{name} must be finite, not {shown(value)}")
+    return number
+
+
+def reals(name: str, values: object, example: str) -> tuple[float, ...]:
+    """`values` as finite `float`s, at least one.
+
+    Raises:
+        InputError: it is no list of numbers, or an empty one.
+    """
+    given = tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else ()
+    if not given:
+        raise InputError(f"{name} takes a list of numbers such as {example}, not {shown(values)}")
+    return tuple(real(f"each number of {name}", value) for value in given)
+
+
+def settle(instance: DataclassInstance) -> None:
+    """Check the fields of a dataclass whose defaults are numbers and flags, in its `__post_init__`.
+
+    Numbers become `float` and flags `bool`, so that they can be written down.
+
+    Raises:
+        InputError: a value is of another type than its field's default, or not finite.
+    """
+    for field in fields(instance):
+        if not field.init:
+            continue
+        value: object = getattr(instance, field.name)
+        if isinstance(field.default, bool):
+            if not isinstance(value, bool | np.bool_):
+                raise InputError(f"{field.name} must be true or false, not {shown(value)}")
+            value = bool(value)
+        else:
+            value = real(field.name, value)
+        object.__setattr__(instance, field.name, value)
+
+
+def construct(kind: type[T], arguments: Mapping[str, Any], what: str) -> T:
+    """`kind(**arguments)`, from a recipe.
+
+    Args:
+        kind: A dataclass that checks its fields; those that are left out keep their defaults.
+        arguments: Values by field name.
         what: What is read, for messages.
 
     Raises:
-        InputError: a field is unknown, or its value is of another type.
+        InputError: a field is unknown, or its value does not fit.
     """
-    known = {f.name: f.default for f in fields(kind) if f.init}
-    for name, value in arguments.items():
-        default = known.get(name, MISSING)
-        if default is MISSING:
+    known = {field.name for field in fields(kind) if field.init}
+    for name in arguments:
+        if name not in known:
             raise InputError(f"the recipe's {what} is damaged: it has no {name!r}")
-        flag = isinstance(default, bool)
-        if isinstance(value, bool) != flag or not isinstance(value, bool | int | float):
-            raise InputError(
-                f"the recipe's {what} is damaged: {name} is {value!r}, "
-                f"expected {'true or false' if flag else 'a number'}"
-            )
-    return kind(**arguments)
+    try:
+        return kind(**arguments)
+    except InputError as error:
+        raise InputError(f"the recipe's {what} is damaged: {error}") from error

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
 from .errors import InputError
+from .plain import real, shown, whole
 
 CHUNK = "onnxscope"
 """The keyword of the PNG's text chunk."""
@@ -50,7 +51,7 @@ class Recipe:
 
     def to_text(self) -> str:
         """As JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(vars(self), ensure_ascii=False)
 
     @staticmethod
     def from_text(text: str) -> Recipe:
@@ -60,21 +61,66 @@ class Recipe:
             InputError: it is damaged.
         """
         try:
-            data = json.loads(text)
-            height, width = data["size"]
-            counts = ("batch", "steps", "seed", "redirect_steps")
-            read = Recipe(
-                **data | {"size": (int(height), int(width))} | {n: int(data[n]) for n in counts}
-            )
-            described = (read.model["name"], read.model["sha256"], read.provider)
-            parts = (read.objective, read.parameterization, read.optimizer, *read.transforms)
-            if not all(isinstance(word, str) for word in described):
-                raise TypeError("model or provider is no text")
-            if not all(isinstance(part, dict) for part in parts):
-                raise TypeError("a part of it is no object")
-        except (ValueError, TypeError, KeyError, IndexError) as error:
+            data = json.loads(text, parse_float=_finite, parse_constant=_finite)
+            read = Recipe(**_checked(data))
+        except (ValueError, RecursionError) as error:
             raise InputError(f"the recipe is damaged: {error}") from error
         return read
+
+
+def _finite(text: str) -> float:
+    return real("a number in it", float(text))
+
+
+def _checked(data: object) -> dict[str, Any]:
+    """A recipe's fields, without a look into its parts, which their own `from_json` checks.
+
+    Raises:
+        InputError: one is missing, unknown or of another type.
+    """
+    known = {f.name for f in fields(Recipe)}
+    if not isinstance(data, dict) or data.keys() - known or known - data.keys() - {"versions"}:
+        raise InputError(f"expected an object of {', '.join(sorted(known))}")
+    for names, kind, expected in _KINDS:
+        for name in names:
+            if not isinstance(data.get(name, {}), kind):
+                raise InputError(f"its {name} must be {expected}, not {shown(data[name])}")
+    if not all(isinstance(transform, dict) for transform in data["transforms"]):
+        raise InputError("its transforms must be a list of objects")
+    for name in ("name", "sha256"):
+        if not isinstance(data["model"].get(name), str):
+            raise InputError(f"its model's {name} must be text")
+    if len(data["size"]) != 2:
+        raise InputError(f"its size must be height and width, not {shown(data['size'])}")
+    _check_preprocessing(data["model"].get("preprocessing", {}))
+    least = {"batch": 1, "steps": 0, "seed": 0, "redirect_steps": 0}
+    return (
+        data
+        | {"size": tuple(whole("its size", pixels, 1) for pixels in data["size"])}
+        | {n: whole(f"its {n}", data[n], low, None) for n, low in least.items()}
+    )
+
+
+_KINDS: tuple[tuple[tuple[str, ...], type, str], ...] = (
+    (("model", "objective", "parameterization", "optimizer", "versions"), dict, "an object"),
+    (("transforms", "size"), list, "a list"),
+    (("provider",), str, "text"),
+)
+
+
+def _check_preprocessing(arguments: object) -> None:
+    """See that `onnxscope.load` takes what the recipe says of a foreign model's pictures."""
+    if not isinstance(arguments, dict):
+        raise InputError(f"its model's preprocessing must be an object, not {shown(arguments)}")
+    for name, value in arguments.items():
+        match name, value:
+            case "channel_order" | "layout", str():
+                continue
+            case "input_range" | "mean" | "std", list() if value:
+                for number in value:
+                    real(f"each number of its {name}", number)
+            case _:
+                raise InputError(f"its model's preprocessing {shown({name: value})} is unknown")
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:

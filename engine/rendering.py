@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
+
+import numpy as np
 
 from . import objectives, optimizers, parameterizations, transforms
 from .ascent import Ascent, Callback, ascend
@@ -15,6 +17,7 @@ from .objectives import Neuron
 from .optimizers import Adam, Optimizer
 from .parameterizations import Fourier, Parameterization
 from .picture import Picture
+from .plain import shown, whole
 from .recipe import Recipe, current_versions
 from .step import Composition
 from .targets import resolve
@@ -70,23 +73,25 @@ def render(
     Raises:
         OnnxscopeError: something does not fit; the message says what, and what would.
     """
+    if parameterization is None:
+        parameterization = Fourier()
+    if optimizer is None:
+        optimizer = Adam()
+    _check_kind("parameterization", parameterization, Parameterization, "Fourier()")
+    _check_kind("optimizer", optimizer, Optimizer, "Adam(0.05)")
+    if callback is not None and not callable(callback):
+        raise InputError(f"callback must be a function of one argument, not {shown(callback)}")
+    steps, seed = whole("steps", steps, 1), whole("seed", seed, 0, None)
+    redirect_steps = whole("redirect_steps", redirect_steps, 0)
+    snapshots = _steps(snapshots)
+    warps = compose(lucid() if transforms is None else transforms)
     if not isinstance(model, Model):
         model = load(model)
-    objective, batch = _objective(model, objective, _positive("batch", batch))
-    composition = Composition(
-        model,
-        objective,
-        parameterization or Fourier(),
-        compose(lucid() if transforms is None else transforms),
-        batch,
-        *_size(model, size),
-    )
-    if seed < 0:
-        raise InputError(f"seed must be at least 0, not {seed}")
-    optimizer = optimizer or Adam()
+    objective, batch = _objective(model, objective, whole("batch", batch, 1))
+    composition = Composition(model, objective, parameterization, warps, batch, *_size(model, size))
     ascent = ascend(
         composition,
-        steps=_positive("steps", steps),
+        steps=steps,
         seed=seed,
         optimizer=optimizer,
         provider=provider,
@@ -127,7 +132,10 @@ def remake(
         InputError: the model is another one than the recipe's.
     """
     if not isinstance(model, Model):
-        model = load(model or recipe.model["name"], **_load_arguments(recipe.model))
+        model = load(
+            recipe.model["name"] if model is None else model,
+            **recipe.model.get("preprocessing", {}),
+        )
     if not _is_model_of(recipe, model):
         raise InputError(
             f"{model.name} is not the model of the recipe: its SHA-256 is {model.sha256[:12]}…, "
@@ -140,7 +148,7 @@ def remake(
         steps=recipe.steps,
         seed=recipe.seed,
         batch=recipe.batch,
-        provider=provider or recipe.provider,
+        provider=recipe.provider if provider is None else provider,
         parameterization=parameterizations.from_json(recipe.parameterization),
         transforms=transforms.from_json(recipe.transforms),
         optimizer=optimizers.from_json(recipe.optimizer),
@@ -157,11 +165,6 @@ def _is_model_of(recipe: Recipe, model: Model) -> bool:
     return same_weights or model.sha256 == recipe.model["sha256"]
 
 
-def _load_arguments(model: dict[str, Any]) -> dict[str, Any]:
-    arguments = model.get("preprocessing")
-    return dict(arguments) if isinstance(arguments, dict) else {}
-
-
 def _objective(
     model: Model, objective: Objective | str | Sequence[Objective | str], batch: int
 ) -> tuple[Objective, int]:
@@ -170,6 +173,8 @@ def _objective(
         return resolve(model, objective), batch
     if isinstance(objective, Objective):
         return objective, batch
+    if not isinstance(objective, Sequence):
+        objectives.check_objective(objective)
     parts = [resolve(model, part) if isinstance(part, str) else part for part in objective]
     if batch not in (1, len(parts)):
         raise InputError(
@@ -181,14 +186,28 @@ def _objective(
 def _size(model: Model, size: int | tuple[int, int] | None) -> tuple[int, int]:
     if size is None:
         return model.fixed_size or (model.size, model.size)
-    height, width = (size, size) if isinstance(size, int) else size
-    return _positive("size", height), _positive("size", width)
+    if isinstance(size, np.ndarray):
+        size = size.tolist()
+    if isinstance(size, Sequence) and len(size) == 2:
+        height, width = size
+        return whole("size", height, 1), whole("size", width, 1)
+    try:
+        pixels = whole("size", size, 1)
+    except InputError as error:
+        raise InputError(f"{error}; expected pixels, such as 224 or (240, 320)") from error
+    return pixels, pixels
 
 
-def _positive(name: str, value: int) -> int:
-    if value < 1:
-        raise InputError(f"{name} must be at least 1, not {value}")
-    return value
+def _steps(snapshots: Collection[int]) -> frozenset[int]:
+    if not isinstance(snapshots, Iterable) or isinstance(snapshots, str):
+        raise InputError(f"snapshots must be a list of steps, not {shown(snapshots)}")
+    return frozenset(whole("each step of snapshots", step, 1) for step in snapshots)
+
+
+def _check_kind(name: str, value: object, kind: type, example: str) -> None:
+    """See that an argument is one of a protocol; the class itself would pass for one."""
+    if isinstance(value, type) or not isinstance(value, kind):
+        raise InputError(f"{name} must be an object such as {example}, not {shown(value)}")
 
 
 def _recipe(

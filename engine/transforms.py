@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from .errors import InputError
 from .graph.tensor import Tensor
+from .plain import real, reals, shown, whole
 
 
+@runtime_checkable
 class Transform(Protocol):
     """Something random that happens to the picture before the network sees it."""
 
@@ -77,32 +79,28 @@ def pad(pixels: int, color: float = 0.5) -> Geometric:
     The network always sees as many pixels as the picture has, so padding is the room that jitter
     takes its window from, and the colour is what a shrunk or rotated picture leaves around it.
     """
-    if pixels < 0:
-        raise InputError(f"pad takes a number of pixels ≥ 0, not {pixels}")
+    pixels, color = whole("the pixels of pad", pixels, 0), real("the color of pad", color)
     if not 0 <= color <= 1:
-        raise InputError(f"pad's color is in [0, 1], not {color}")
+        raise InputError(f"the color of pad must be in [0, 1], not {color:g}")
     return Geometric("pad", (float(pixels),), color)
 
 
 def jitter(pixels: int) -> Geometric:
     """Take a window that is `pixels` smaller, at random."""
-    if pixels < 0:
-        raise InputError(f"jitter takes a number of pixels ≥ 0, not {pixels}")
-    return Geometric("jitter", (float(pixels),))
+    return Geometric("jitter", (float(whole("the pixels of jitter", pixels, 0)),))
 
 
 def scale(factors: Sequence[float]) -> Geometric:
     """Magnify by one of `factors`, at random."""
-    if not factors or min(factors) <= 0:
-        raise InputError(f"scale takes positive factors, not {list(factors)}")
-    return Geometric("scale", tuple(float(factor) for factor in factors))
+    values = reals("scale", factors, "[0.9, 1, 1.1]")
+    if min(values) <= 0:
+        raise InputError(f"scale takes positive factors, not {min(values):g}")
+    return Geometric("scale", values)
 
 
 def rotate(degrees: Sequence[float]) -> Geometric:
     """Rotate around the middle by one of `degrees`, counter-clockwise, at random."""
-    if not degrees:
-        raise InputError("rotate takes at least one angle")
-    return Geometric("rotate", tuple(float(angle) for angle in degrees))
+    return Geometric("rotate", reals("rotate", degrees, "[-5, 0, 5]"))
 
 
 def lucid() -> tuple[Geometric, ...]:
@@ -184,13 +182,25 @@ class Warp:
 
 
 def compose(transforms: Sequence[Geometric | Transform]) -> tuple[Transform, ...]:
-    """Join neighbouring geometric transforms into warps."""
+    """Join neighbouring geometric transforms into warps.
+
+    Raises:
+        InputError: they are no list of transforms, or do not fit together.
+    """
+    if not isinstance(transforms, Sequence) or isinstance(transforms, str):
+        raise InputError(
+            f"transforms must be a list such as [pad(3), jitter(6)], not {shown(transforms)}"
+        )
     joined: list[Transform] = []
     steps: list[Geometric] = []
     for transform in transforms:
         if isinstance(transform, Geometric):
             steps.append(transform)
             continue
+        if isinstance(transform, type) or not isinstance(transform, Transform):
+            raise InputError(
+                f"transforms must hold transforms such as pad(3), not {shown(transform)}"
+            )
         if steps:
             joined.append(Warp(tuple(steps)))
             steps = []
@@ -208,12 +218,28 @@ def from_json(data: Sequence[Mapping[str, Any]]) -> tuple[Geometric, ...]:
     """
     steps = []
     for entry in data:
-        kind = next((key for key in entry if key in ("pad", "jitter", "scale", "rotate")), None)
-        if kind is None:
-            raise InputError(f"the recipe's transform {dict(entry)!r} is unknown")
         try:
-            values = tuple(float(value) for value in entry[kind])
-            steps.append(Geometric(kind, values, float(entry.get("color", 0.5))))
-        except (TypeError, ValueError) as error:
-            raise InputError(f"the recipe's transform {dict(entry)!r} is damaged") from error
+            steps.append(_geometric(entry))
+        except InputError as error:
+            raise InputError(
+                f"the recipe's transform {shown(entry)} is damaged: {error}"
+            ) from error
     return tuple(steps)
+
+
+def _geometric(entry: Mapping[str, Any]) -> Geometric:
+    match entry:
+        case {"pad": [pixels], **others} if others.keys() <= {"color"}:
+            return pad(_pixels(pixels), **others)
+        case {"jitter": [pixels], **others} if not others:
+            return jitter(_pixels(pixels))
+        case {"scale": list(factors), **others} if not others:
+            return scale(factors)
+        case {"rotate": list(degrees), **others} if not others:
+            return rotate(degrees)
+    raise InputError("expected one of pad, jitter, scale and rotate with a list of its numbers")
+
+
+def _pixels(value: Any) -> Any:
+    """Recipes write pixels as `12.0`."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -111,7 +111,7 @@ def test_a_class_of_a_model_without_labels(refused, foreign):
         (["--size", 2], "too small for mixed4a:1"),
         (["--size", "big"], "--size is a number of pixels"),
         (["--learning-rate", 0], "the learning rate must be positive"),
-        (["--learning-rate", "nan"], "the learning rate must be positive"),
+        (["--learning-rate", "nan"], "learning_rate must be finite, not nan"),
         (["--y", 1], "y and x are the position of a neuron"),
         (["--objective", "neuron", "--y", 99], "there is no cell y=99"),
         (["--objective", "neuron", "--reduction", "sum"], "reduction is for a channel's"),

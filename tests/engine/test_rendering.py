@@ -289,15 +289,26 @@ def test_auto_says_why_not_cuda(squeezenet: osc.Model) -> None:
 @pytest.mark.parametrize(
     ("section", "damaged", "message"),
     [
-        ("parameterization", {"fourier": {"sd": "x"}}, "sd is 'x', expected a number"),
-        ("parameterization", {"fourier": {"decorrelate": 3}}, "expected true or false"),
+        ("parameterization", {"fourier": {"sd": "x"}}, "sd must be a number, not 'x'"),
+        ("parameterization", {"fourier": {"decorrelate": 3}}, "must be true or false"),
         ("parameterization", {"wavelets": {}}, "parameterization .* is unknown"),
         ("optimizer", {"adam": {"momentum": 1}}, "no 'momentum'"),
         ("optimizer", {"adam": {"learning_rate": -1}}, "must be positive"),
         ("objective", {"channel": ["fire5"]}, "objective .* is unknown"),
         ("objective", {"custom": "mine", "layers": ["fire5"]}, "a function of its author"),
-        ("transforms", [{"shear": [1]}], "transform .* is unknown"),
+        ("transforms", [{"shear": [1]}], "transform .* expected one of pad, jitter"),
         ("transforms", [{"rotate": ["x"]}], "transform .* is damaged"),
+        ("transforms", [{"scale": [0]}], "positive factors, not 0"),
+        ("transforms", [{"scale": []}], "scale takes a list of numbers"),
+        ("transforms", [{"pad": []}], "transform .* is damaged"),
+        ("transforms", [{"pad": [4.0], "color": 2}], r"color of pad must be in \[0, 1\], not 2"),
+        ("transforms", [{"pad": [3.0]}, {"jitter": [2.5]}], "jitter must be a whole number"),
+        ("transforms", [{"rotate": [float("nan")]}], "must be finite, not nan"),
+        ("objective", {"neuron": ["fire5", 3], "y": "a", "x": 0}, "y must be a whole number"),
+        ("objective", {"channel": ["fire5", 3], "reduction": "max"}, "'mean' or 'sum', not 'max'"),
+        ("objective", {"number": float("inf")}, "must be finite, not inf"),
+        ("parameterization", {"pixels": {"sd": -1}}, "sd must be at least 0, not -1"),
+        ("optimizer", {"adam": {"beta1": 1}}, "beta1 must be at least 0 and less than 1"),
     ],
 )
 def test_a_damaged_recipe_says_where(
@@ -306,3 +317,77 @@ def test_a_damaged_recipe_says_where(
     recipe = osc.render(squeezenet, "fire2:1", size=32, steps=1, provider="cpu").recipe
     with pytest.raises(osc.OnnxscopeError, match=message):
         osc.remake(osc.Recipe(**{**vars(recipe), section: damaged}), squeezenet)
+
+
+def test_a_recipe_nested_too_deeply_is_refused() -> None:
+    data: dict[str, object] = {"layer": "fire5"}
+    for _ in range(900):
+        data = {"negative": data}
+    with pytest.raises(TargetError, match="nested more than 300 deep"):
+        from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": float("inf")}, "must be finite, not inf"),
+        ({"steps": "x"}, "steps must be a whole number, not 'x'"),
+        ({"seed": -1}, "seed must be at least 0, not -1"),
+        ({"size": [64]}, r"size must be height and width, not \[64\]"),
+        ({"size": [64, 64.5]}, "size must be a whole number, not 64.5"),
+        ({"optimizer": {"adam": {"learning_rate": float("nan")}}}, "must be finite, not nan"),
+        ({"surprise": 1}, "expected an object of batch, model"),
+        (
+            {"model": {"name": "a", "sha256": "b", "preprocessing": {"foo": 1}}},
+            r"preprocessing \{'foo': 1\} is unknown",
+        ),
+        (
+            {"model": {"name": "a", "sha256": "b", "preprocessing": {"mean": ["x"]}}},
+            "number of its mean must be a number, not 'x'",
+        ),
+    ],
+)
+def test_a_damaged_recipe_is_not_read(
+    squeezenet: osc.Model, change: dict[str, object], message: str
+) -> None:
+    recipe = osc.render(squeezenet, "fire2:1", size=32, steps=1, provider="cpu").recipe
+    text = json.dumps(json.loads(recipe.to_text()) | change)
+    with pytest.raises(InputError, match=f"the recipe is damaged: .*{message}"):
+        osc.Recipe.from_text(text)
+    # A number that only becomes infinite when it is read.
+    with pytest.raises(InputError, match="must be finite"):
+        osc.Recipe.from_text(recipe.to_text().replace("0.05", "1e999"))
+
+
+def test_a_long_sum_is_written_down(squeezenet: osc.Model) -> None:
+    objective = sum(osc.channel("fire2", unit) for unit in range(128))
+    picture = osc.render(squeezenet, objective, size=32, steps=1, provider="cpu")
+    recipe = osc.Recipe.from_text(picture.recipe.to_text())
+    assert from_json(recipe.objective) == objective
+
+
+def test_objectives_in_words() -> None:
+    a, b, c = osc.channel("a", 1), osc.layer("b"), osc.neuron("c", 2)
+    negative = -b
+    for objective, words in (
+        (-negative, "layer b"),
+        (sum([a, b]), "channel a:1 + layer b"),
+        (a - negative, "channel a:1 + layer b"),
+        (a - (b + c), "channel a:1 − (layer b + neuron c:2)"),
+        (a + (b - c), "channel a:1 + (layer b − neuron c:2)"),
+        (a + (-b + c), "channel a:1 + (−layer b + neuron c:2)"),
+        (a - 2, "channel a:1 − 2"),
+        (a + -2 * b, "channel a:1 − 2 × layer b"),
+        (a * -b, "channel a:1 × (−layer b)"),
+        ((a - b) * c, "(channel a:1 − layer b) × neuron c:2"),
+        (-(a + b), "−(channel a:1 + layer b)"),
+        (osc.before_activation(-a), "(−channel a:1) before activation"),
+        (from_json({"negative": {"negative": {"layer": "b"}}}), "−(−layer b)"),
+    ):
+        assert str(objective) == words
+
+
+def test_pictures_compare_by_identity(squeezenet: osc.Model) -> None:
+    first, again = (osc.render(squeezenet, "fire2:1", **QUICK) for _ in range(2))
+    assert first != again
+    assert len({first, again, first}) == 2
