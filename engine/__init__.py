@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .rendering import remake as remake
     from .rendering import render as render
     from .rules import RuleTable as RuleTable
+    from .rules import standard_rules as standard_rules
     from .transforms import distill as distill
     from .transforms import jitter as jitter
     from .transforms import lucid as lucid
@@ -71,6 +72,7 @@ _HOMES = {
     "remake": "rendering",
     "render": "rendering",
     "RuleTable": "rules",
+    "standard_rules": "rules",
     "distill": "transforms",
     "jitter": "transforms",
     "lucid": "transforms",

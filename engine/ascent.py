@@ -50,6 +50,7 @@ class Ascent:
         provider: Where it ran.
         interrupted: Whether Ctrl-C ended it early.
         redirected: In how many steps the gradient was redirected for some picture.
+        moved: Whether any picture had a gradient in any step.
     """
 
     images: np.ndarray
@@ -58,6 +59,7 @@ class Ascent:
     provider: Provider
     interrupted: bool
     redirected: int
+    moved: bool
 
 
 def ascend(
@@ -129,4 +131,5 @@ def ascend(
         climber.provider,
         interrupted,
         climber.redirected,
+        climber.moved,
     )

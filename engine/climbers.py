@@ -26,9 +26,11 @@ class Climber(Protocol):
 
     Attributes:
         redirected: In how many steps the gradient of some picture was redirected.
+        moved: Whether any picture had a gradient in any step.
     """
 
     redirected: int
+    moved: bool
 
     @property
     def provider(self) -> Provider:
@@ -65,6 +67,7 @@ class HostClimber:
         self, composition: Composition, parameters: Arrays, optimizer: Optimizer, provider: str
     ) -> None:
         self.redirected = 0
+        self.moved = False
         self._composition = composition
         self._parameters = parameters
         self._optimizer = optimizer
@@ -84,6 +87,7 @@ class HostClimber:
         outputs = self._session.run(feeds)
         gradient = _named("grad_", outputs)
         largest = np.max([_largest(array) for array in gradient.values()], axis=0)
+        self.moved |= bool(largest.any())
         if redirect and not largest.all():
             gradient = _choose(largest == 0, self._redirected(feeds), gradient)
             self.redirected += 1
@@ -114,6 +118,7 @@ class CompiledClimber:
         provider: str,
     ) -> None:
         self.redirected = 0
+        self.moved = False
         self._composition = composition
         self._optimizer = optimizer
         self._names = list(parameters)
@@ -142,6 +147,7 @@ class CompiledClimber:
             feeds[f"schedule.{name}"] = np.array(number, np.float32)
         outputs = self._bound.run(feeds)
         largest = outputs["largest"]
+        self.moved |= bool(largest.any())
         if redirect and not largest.all():
             self._redirect(feeds, largest == 0)
         return outputs["value"], bool(np.isfinite(largest).all())

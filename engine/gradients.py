@@ -69,7 +69,7 @@ class Gradient:
         batch = as_batch(images)
         if batch.shape not in self._sessions:
             self._sessions[batch.shape] = open_for(
-                lambda provider: self._graph(batch.shape, self._rules or rules_for(provider)),
+                lambda provider: self._graph(batch.shape, self._rules_or(rules_for(provider))),
                 self._provider,
             )
         outputs = self._sessions[batch.shape].run({"image": batch})
@@ -93,7 +93,7 @@ class Gradient:
         height, width = (size, size) if isinstance(size, int) else size
         if min(height, width, batch) < 1:
             raise InputError(f"size and batch must be at least 1, not {height}×{width}, {batch}")
-        return self._graph((batch, 3, height, width), self._rules or standard_rules())
+        return self._graph((batch, 3, height, width), self._rules_or(standard_rules()))
 
     def save(
         self,
@@ -109,6 +109,10 @@ class Gradient:
         """
         write_bytes(path, self.to_onnx(size=size, batch=batch).SerializeToString())
         return Path(path)
+
+    def _rules_or(self, default: RuleTable) -> RuleTable:
+        # Not by truth: an empty table is a table.
+        return default if self._rules is None else self._rules
 
     def _graph(self, shape: tuple[int, ...], rules: RuleTable) -> onnx.ModelProto:
         batch, channels, height, width = shape
@@ -175,7 +179,10 @@ def differentiate(
     else:
         cotangent = builder.input(f"grad_{of}", target.dims, target.dtype)
     gradients = backpropagate(
-        builder, {target: cotangent}, [inputs[name] for name in wrt], rules or standard_rules()
+        builder,
+        {target: cotangent},
+        [inputs[name] for name in wrt],
+        standard_rules() if rules is None else rules,
     )
     for name in outputs:
         builder.output(name, values[name])

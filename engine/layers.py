@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import onnx_ir as ir
 
@@ -93,16 +94,29 @@ class Layer:
 
 
 class Layers(Mapping[str, Layer]):
-    """Layers by name, from the image to the output; an unknown name is told the nearest ones."""
+    """Layers by name, from the image to the output; an unknown name is told the nearest ones.
 
-    def __init__(self, layers: Mapping[str, Layer]) -> None:
+    Attributes:
+        left_out: Values of the model that cannot be layers, with the reason.
+    """
+
+    def __init__(self, layers: Mapping[str, Layer], left_out: Mapping[str, str]) -> None:
         self._layers = dict(layers)
+        self.left_out = dict(left_out)
 
     def __getitem__(self, name: str) -> Layer:
         try:
             return self._layers[name]
         except KeyError:
-            raise LayerError(f"the model has no layer {name!r}{nearest(name, self)}") from None
+            if name in self.left_out:
+                reason = f"{name!r} cannot be shown: {self.left_out[name]}"
+            else:
+                reason = f"the model has no layer {name!r}{nearest(name, self)}"
+            raise LayerError(reason) from None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The layer, or `default` where there is none."""
+        return self._layers.get(name, default)
 
     def __contains__(self, name: object) -> bool:
         return name in self._layers
@@ -117,21 +131,18 @@ class Layers(Mapping[str, Layer]):
         return f"<{len(self)} layers: {', '.join(list(self)[:3])}, …>"
 
 
-def find_branches(value: ir.Value, channels: Mapping[str, int]) -> tuple[Branch, ...]:
+def find_branches(value: ir.Value, channels: Mapping[str, int], axis: int) -> tuple[Branch, ...]:
     """The parts of a concatenation over channels, also behind a ReLU or the like.
 
     Args:
         value: The layer.
         channels: The number of channels of each value, by name.
+        axis: The layer's channel axis.
     """
     node = value.producer()
     while node is not None and node.op_type in CHANNELWISE and node.inputs[0] is not None:
         node = node.inputs[0].producer()
-    if (
-        node is None
-        or node.op_type != "Concat"
-        or node.attributes.get_int("axis", 0) not in (1, -3)
-    ):
+    if node is None or node.op_type != "Concat" or node.attributes.get_int("axis", 0) % 4 != axis:
         return ()
     branches: list[Branch] = []
     start = 0

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 
@@ -22,6 +23,7 @@ def load(
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     channel_order: str | None = None,
+    layout: str | None = None,
 ) -> Model:
     """Load a model.
 
@@ -36,6 +38,7 @@ def load(
             `channel_order`.
         std: Divided by then, likewise.
         channel_order: `"rgb"` (the default) or `"bgr"`.
+        layout: `"NCHW"` or `"NHWC"`, where the file leaves open where the channels are.
 
     Raises:
         ModelError: there is no such model or file, or it is damaged.
@@ -43,7 +46,7 @@ def load(
         InputError: the preprocessing is contradictory.
     """
     loaded, name = _find(source)
-    model = Model(loaded, name)
+    model = Model(loaded, name, layout=layout)
     given = (input_range, mean, std, channel_order)
     if all(argument is None for argument in given):
         return model
@@ -53,22 +56,25 @@ def load(
             "channel_order out"
         )
     if input_range is None:
-        input_range = (0.0, 1.0)
+        raise InputError(
+            "mean, std and channel_order need input_range as well: what black and white are before "
+            "the mean is subtracted, such as (0, 1) or (0, 255)"
+        )
+    if np.shape(input_range) != (2,):
+        raise InputError(f"input_range takes two numbers, not {input_range!r}")
     preprocessing = Preprocessing(
         (float(input_range[0]), float(input_range[1])),
         _triple(mean, 0.0),
         _triple(std, 1.0),
         channel_order or "rgb",
     )
-    return Model(loaded, name, preprocessing)
+    return Model(loaded, name, preprocessing, layout)
 
 
 def _triple(value: float | Sequence[float] | None, default: float) -> tuple[float, ...]:
     if value is None:
         return (default,)
-    if isinstance(value, int | float):
-        return (float(value),)
-    return tuple(float(item) for item in value)
+    return tuple(float(item) for item in np.ravel(np.asarray(value, np.float64)))
 
 
 def _find(source: ModelSource) -> tuple[LoadedModel, str]:

@@ -12,18 +12,24 @@ import onnx_ir as ir
 
 from .graph.builder import Builder, Composite
 from .graph.tensor import Tensor
+from .rules import RuleTable, standard_rules
 from .rules.normalization import local_response
 
 
-def lower(builder: Builder) -> None:
+def lower(builder: Builder, rules: RuleTable) -> None:
     """Replace the operators of the graph that have a faster form.
+
+    An operator whose rule the table overrides stays, since the lowered form would pass it by.
 
     What is replaced stays for `drop_unused`; the graph is left in topological order.
     """
+    standard = standard_rules()
     for node in list(builder.graph):
         lowering = _LOWERINGS.get(node.op_type) if node.domain == "" else None
         source = node.inputs[0] if node.inputs else None
         if lowering is None or source is None or source.dtype != ir.DataType.FLOAT:
+            continue
+        if node.op_type not in rules or rules[node.op_type] != standard[node.op_type]:
             continue
         x = Tensor(builder, source)
         y, gradient = lowering(x, node)

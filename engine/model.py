@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
 
-from .errors import EmptyError, InputError, LayerError, ModelError, nearest
+from .errors import (
+    EmptyError,
+    InputError,
+    LayerError,
+    ModelError,
+    OnnxscopeError,
+    OperatorError,
+    nearest,
+)
 from .graph.builder import Builder
 from .graph.crop import needed_part
+from .graph.layout import channel_axes
 from .graph.loading import LoadedModel
 from .graph.replay import model_of, replay
 from .graph.tensor import Tensor
+from .image_input import image_input, known_dims
 from .images import as_batch
 from .layers import Layer, Layers, find_branches, find_main
 from .metadata import Metadata
@@ -39,30 +50,28 @@ class Model:
     """
 
     def __init__(
-        self, loaded: LoadedModel, name: str, preprocessing: Preprocessing | None = None
+        self,
+        loaded: LoadedModel,
+        name: str,
+        preprocessing: Preprocessing | None = None,
+        layout: str | None = None,
     ) -> None:
         self.name = name
         self.sha256 = loaded.sha256
         self.opset = loaded.opset
         self.metadata = Metadata.from_props(loaded.props)
         self._graph = loaded.model.graph
-        self._input = _image_input(self._graph, name)
-        layout = "NHWC" if _is_nhwc(self._input) else "NCHW"
+        self._input, self._layout = image_input(self._graph, name, layout)
         if preprocessing is None and self.metadata is not None:
             preprocessing = Preprocessing()
-        elif preprocessing is not None and layout == "NHWC":
-            preprocessing = Preprocessing(
-                preprocessing.input_range,
-                preprocessing.mean,
-                preprocessing.std,
-                preprocessing.channel_order,
-                layout,
-            )
+        elif preprocessing is not None:
+            preprocessing = replace(preprocessing, layout=self._layout)
         self.preprocessing = preprocessing
-        self._layout = layout
+        self._axes = channel_axes(self._graph, self._input, self._layout)
 
     def __repr__(self) -> str:
-        return f"<onnxscope model {self.name}: {len(self.layers)} layers, {self.size}×{self.size}>"
+        height, width = self._size_or_fixed(self.size)
+        return f"<onnxscope model {self.name}: {len(self.layers)} layers, {height}×{width}>"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -72,11 +81,9 @@ class Model:
     @property
     def fixed_size(self) -> tuple[int, int] | None:
         """Height and width where the file accepts one picture size only, else `None`."""
-        dims = _dims(self._input)
+        dims = known_dims(self._input)
         height, width = dims[1:3] if self._layout == "NHWC" else dims[2:4]
-        if isinstance(height, int) and isinstance(width, int):
-            return height, width
-        return None
+        return None if height is None or width is None else (height, width)
 
     @property
     def size(self) -> int:
@@ -99,13 +106,23 @@ class Model:
 
     @cached_property
     def layers(self) -> Layers:
-        """The layers by name, from the image to the output, with shapes at the usual size."""
+        """The layers by name, from the image to the output, with shapes at the usual size.
+
+        Values that cannot be written, such as those behind an unknown operator, are left out.
+        """
         names = self.layer_names
         builder = Builder(opset=self.opset)
-        values = self._append(builder, self._size_or_fixed(self.size), 1, names)
+        height, width = self._size_or_fixed(self.size)
+        image = builder.input("image", (1, 3, height, width), np.float32)
+        failures: dict[str, OnnxscopeError] = {}
+        values = self._replay(image, names, failures)
         by_name = {v.name: v for node in self._graph for v in node.outputs if v.name}
-        shapes = {n: values[n].shape[1:] for n in names if 1 < values[n].rank <= 4}
-        channels = {name: self._channels(shape) for name, shape in shapes.items()}
+        shapes = {
+            name: value.shape[1:]
+            for name, value in values.items()
+            if _known(value) and value.rank in (2, 3, 4) and value.dims[0] == 1
+        }
+        channels = {name: shape[0] for name, shape in shapes.items()}
         main = find_main(self._graph, self._input, list(shapes))
         return Layers(
             {
@@ -114,11 +131,12 @@ class Model:
                     shape,
                     channels[name],
                     _producer_type(by_name[name]),
-                    find_branches(by_name[name], channels),
+                    find_branches(by_name[name], channels, self._axes.get(by_name[name], 1)),
                     name in main,
                 )
                 for name, shape in shapes.items()
-            }
+            },
+            {name: str(error) for name, error in failures.items()},
         )
 
     def append(
@@ -138,15 +156,12 @@ class Model:
             LayerError: a layer is not there.
             InputError: the preprocessing is unknown, or the picture does not fit the network.
         """
-        preprocessing = self.preprocessing
-        if preprocessing is None:
-            if check_preprocessing:
-                raise InputError(
-                    f"{self.name} does not say what its input {self._input.name!r} expects of a "
-                    "picture: give input_range, such as (0, 1), (-1, 1) or (0, 255), and mean, std "
-                    "and channel_order where the model was trained with them"
-                )
-            preprocessing = Preprocessing(layout=self._layout)
+        if self.preprocessing is None and check_preprocessing:
+            raise InputError(
+                f"{self.name} does not say what its input {self._input.name!r} expects of a "
+                "picture: give input_range, such as (0, 1), (-1, 1) or (0, 255), and mean, std "
+                "and channel_order where the model was trained with them"
+            )
         height, width = image.shape[2:]
         if self.fixed_size not in (None, (height, width)):
             fixed = "×".join(str(n) for n in self.fixed_size or ())
@@ -155,14 +170,15 @@ class Model:
             )
         self._check_names(wanted)
         try:
-            values = replay(
-                image.builder,
-                self._graph,
-                {self._input.name or "": preprocessing.apply(image)},
-                wanted,
-            )
+            values = self._replay(image, wanted)
         except EmptyError as error:
             raise InputError(self._too_small(wanted, height, width)) from error
+        except OperatorError:
+            raise
+        except ModelError as error:
+            raise InputError(
+                f"{self.name} does not accept a picture of {height}×{width} pixels: {error}"
+            ) from error
         for name, value in values.items():
             if value.rank and value.dims[0] != image.dims[0]:
                 raise ModelError(
@@ -220,7 +236,7 @@ class Model:
         height, width = self._size_or_fixed(self.size)
         image = builder.input("image", (1, 3, height, width), np.float32)
         cells = self.append(image, [layer], check_preprocessing=False)[layer]
-        if cells.rank != 4 or self._layout == "NHWC":
+        if cells.rank != 4:
             return None
         y, x = (size // 2 for size in cells.shape[2:])
         builder.output("cell", cells[:, :, y : y + 1, x : x + 1])
@@ -241,11 +257,18 @@ class Model:
 
     # ---------------------------------------------------------------------------------------------
 
-    def _append(
-        self, builder: Builder, size: tuple[int, int], batch: int, wanted: Sequence[str]
+    def _replay(
+        self,
+        image: Tensor,
+        wanted: Sequence[str],
+        failures: dict[str, OnnxscopeError] | None = None,
     ) -> dict[str, Tensor]:
-        image = builder.input("image", (batch, 3, *size), np.float32)
-        return self.append(image, wanted, check_preprocessing=False)
+        """The wanted values behind an image, channels first."""
+        preprocessing = self.preprocessing or Preprocessing(layout=self._layout)
+        given = {self._input.name or "": preprocessing.apply(image)}
+        values = replay(image.builder, self._graph, given, wanted, failures=failures)
+        axes = {value.name: axis for value, axis in self._axes.items()}
+        return {name: _channels_first(value, axes.get(name, 1)) for name, value in values.items()}
 
     def _size_or_fixed(self, size: int) -> tuple[int, int]:
         return self.fixed_size or (size, size)
@@ -253,11 +276,8 @@ class Model:
     def _fits(self, layers: Sequence[str], size: int) -> bool:
         builder = Builder(opset=self.opset)
         image = builder.input("image", (1, 3, size, size), np.float32)
-        preprocessing = self.preprocessing or Preprocessing(layout=self._layout)
         try:
-            replay(
-                builder, self._graph, {self._input.name or "": preprocessing.apply(image)}, layers
-            )
+            self._replay(image, layers)
         except ModelError:
             return False
         return True
@@ -275,48 +295,25 @@ class Model:
             if name not in known:
                 raise LayerError(f"{self.name} has no layer {name!r}{nearest(name, known)}")
 
-    def _channels(self, shape: tuple[int, ...]) -> int:
-        return shape[-1] if self._layout == "NHWC" else shape[0]
-
 
 def _producer_type(value: ir.Value) -> str:
     node = value.producer()
     return node.op_type if node is not None else "input"
 
 
-def _dims(value: ir.Value) -> list[int | None]:
-    if value.shape is None:
-        return [None] * 4
-    return [dim if isinstance(dim, int) and dim > 0 else None for dim in value.shape]
-
-
-def _is_nhwc(value: ir.Value) -> bool:
-    dims = _dims(value)
-    return dims[3] == 3 and dims[1] != 3
-
-
-def _image_input(graph: ir.Graph, name: str) -> ir.Value:
-    """The one input that takes pictures.
-
-    Raises:
-        ModelError: there is none, or more than one input.
-    """
-    inputs = [value for value in graph.inputs if value.name not in graph.initializers]
-    described = ", ".join(
-        f"{value.name} ({'?' if value.shape is None else '×'.join(str(d) for d in value.shape)})"
-        for value in inputs
+def _known(value: Tensor) -> bool:
+    """Whether a value is of floating-point numbers and of known shape."""
+    dtype, shape = value.value.dtype, value.value.shape
+    return (
+        dtype is not None
+        and dtype.is_floating_point()
+        and shape is not None
+        and all(isinstance(dim, int) for dim in shape)
     )
-    if len(inputs) != 1:
-        raise ModelError(
-            f"{name} has {len(inputs)} inputs ({described or 'none'}); expected one, a picture"
-        )
-    value = inputs[0]
-    dims = _dims(value)
-    if len(dims) != 4 or (value.shape is not None and 3 not in (dims[1], dims[3], None)):
-        raise ModelError(
-            f"the input {described} of {name} is not a picture; expected (N, 3, H, W) or "
-            "(N, H, W, 3)"
-        )
-    if value.dtype != ir.DataType.FLOAT:
-        raise ModelError(f"the input {described} of {name} is {value.dtype}; expected float32")
-    return value
+
+
+def _channels_first(value: Tensor, axis: int) -> Tensor:
+    """(N, H, W, C) as (N, C, H, W)."""
+    if axis == 1 or value.value.shape is None or value.rank != 4:
+        return value
+    return value.transpose(0, axis, *(other for other in range(1, 4) if other != axis))

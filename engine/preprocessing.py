@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,9 @@ class Preprocessing:
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, 3):
                 raise InputError(f"{name} takes one number or three, not {len(values)}")
+        numbers = (*self.input_range, *self.mean, *self.std)
+        if not all(math.isfinite(value) for value in numbers):
+            raise InputError(f"input_range, mean and std are finite numbers, not {numbers}")
         if any(value <= 0 for value in self.std):
             raise InputError(f"std must be positive, not {self.std}")
         if self.input_range[0] == self.input_range[1]:

@@ -12,14 +12,14 @@ import functools
 import io
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 
-from .errors import ModelError, ProviderError, nearest
+from .errors import InputError, ModelError, ProviderError, nearest
 from .graph.builder import IR_VERSION, OPSET
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class Session:
 
     def run_bound(self, binding: ort.IOBinding) -> None:
         """Run on bound buffers."""
-        self._session.run_with_iobinding(binding)
+        with _readable_errors():
+            self._session.run_with_iobinding(binding)
 
     def output_shapes(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
         """The shapes of some outputs, which the graph knows."""
@@ -68,7 +69,8 @@ class Session:
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """All outputs, by name."""
-        results = self._session.run(self._outputs, dict(feeds))
+        with _readable_errors():
+            results = self._session.run(self._outputs, dict(feeds))
         return dict(zip(self._outputs, results, strict=True))
 
 
@@ -298,6 +300,22 @@ def _probe() -> onnx.ModelProto:
     )
     opset = onnx.helper.make_opsetid("", OPSET)
     return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
+
+
+@contextlib.contextmanager
+def _readable_errors() -> Iterator[None]:
+    """Turn what ONNX Runtime raises while it runs into errors for people."""
+    try:
+        yield
+    except Exception as error:
+        # ONNX Runtime raises its own classes, which share no base but Exception.
+        reason = _first_line(error)
+        if re.search(r"allocat|bad_alloc|out of memory", reason, re.IGNORECASE):
+            raise InputError(
+                "there is not enough memory for so many pictures of this size; "
+                f"ONNX Runtime says: {reason}"
+            ) from error
+        raise ModelError(f"ONNX Runtime stopped in the middle of a run: {reason}") from error
 
 
 def _first_line(error: Exception) -> str:

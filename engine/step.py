@@ -153,7 +153,7 @@ def append_gradient(
     value = builder.output("value", value)
     narrow(builder)
     crop(builder)
-    lower(builder)
+    lower(builder, rules)
     ones = builder.constant(np.ones(value.shape), value.dtype)
     return backpropagate(builder, {value: ones}, wrt, rules)
 

@@ -7,6 +7,7 @@ mistake raises where it is made and every value has a shape when a gradient rule
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -249,14 +250,28 @@ class Builder:
         ) as error:
             given = ", ".join(_describe(value) for value in node.inputs)
             detail = str(error).rsplit("] ", 1)[-1].strip()
+            if isinstance(error, onnx.checker.ValidationError):
+                raise OperatorError(
+                    f"operator {node.op_type} (node {node.name!r}) is not supported: {detail}"
+                ) from error
             raise ModelError(f"{node.op_type} does not accept {given}: {detail}") from error
         for value in node.outputs:
             proto_type = inferred.get(value.name or "")
-            if proto_type is None:
+            if proto_type is None or not proto_type.WhichOneof("value"):
+                if value is node.outputs[0]:
+                    raise OperatorError(
+                        f"operator {node.op_type} (node {node.name!r}) is not supported: what it "
+                        "gives is not known before it runs"
+                    )
                 continue
             value.type = ir.serde.deserialize_type_proto_for_type(proto_type)
             value.shape = ir.serde.deserialize_type_proto_for_shape(proto_type)
             self._protos[value] = proto_type
+            if node.op_type == "Reshape" and not _same_count(value, node.inputs[0]):
+                raise ModelError(
+                    f"Reshape (node {node.name!r}) cannot make {_describe(value)} of "
+                    f"{_describe(node.inputs[0])}"
+                )
             empty = value.shape and any(isinstance(dim, int) and dim < 1 for dim in value.shape)
             if empty or _exceeds_picture(node):
                 given = ", ".join(_describe(value) for value in node.inputs)
@@ -281,6 +296,20 @@ def _unique(name: str, taken: set[str]) -> str:
         unique = f"{name}_{count}"
     taken.add(unique)
     return unique
+
+
+def _same_count(value: ir.Value | None, other: ir.Value | None) -> bool:
+    """Whether two values can have the same number of elements, as far as that is known."""
+    counts = (_count(value), _count(other))
+    return None in counts or counts[0] == counts[1]
+
+
+def _count(value: ir.Value | None) -> int | None:
+    """How many elements a value has, `None` where that is unknown."""
+    if value is None or value.shape is None:
+        return None
+    dims = [dim for dim in value.shape if isinstance(dim, int)]
+    return math.prod(dims) if len(dims) == len(value.shape) else None
 
 
 def _exceeds_picture(node: ir.Node) -> bool:

@@ -25,6 +25,9 @@ _POINTWISE = (CHANNELWISE - {"MaxPool", "AveragePool", "GlobalAveragePool", "Glo
 }  # fmt: skip
 
 
+_BROADCASTING = frozenset({"Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Pow", "PRelu"})
+
+
 @dataclass(frozen=True)
 class Box:
     """Rows and columns of a value, half open."""
@@ -239,6 +242,29 @@ class _Rewriter:
         top, left, bottom, right = box.within(there)
         return tensor[:, :, top:bottom, left:right]
 
+    def _part_of(
+        self,
+        node: ir.Node,
+        value: ir.Value | None,
+        tensor: Tensor | None,
+        box: Box,
+        whole: Box | None,
+    ) -> Tensor | None:
+        """What an operand of a pointwise operator is to a box of its output."""
+        if value is None or tensor is None or whole is None:
+            return tensor
+        if _whole(value) == whole:
+            return self._take(value, box)
+        if node.op_type not in _BROADCASTING or tensor.rank == 0:
+            return tensor
+        # Broadcasting aligns axes at the end; along an axis of 1 there is nothing to cut.
+        index = [slice(None)] * tensor.rank
+        ends = ((box.left, box.right, whole.right), (box.top, box.bottom, whole.bottom))
+        for behind, (start, stop, size) in enumerate(ends[: tensor.rank], 1):
+            if size > 1 and tensor.dims[-behind] == size:
+                index[-behind] = slice(start, stop)
+        return tensor[tuple(index)]
+
     def _write(self, node: ir.Node, box: Box) -> Tensor | None:
         inputs = [None if v is None else Tensor(self._builder, v) for v in node.inputs]
         attributes = dict(node.attributes)
@@ -259,7 +285,7 @@ class _Rewriter:
         elif _is_pointwise(node) and len(node.outputs) == 1:
             whole = _whole(node.outputs[0])
             inputs = [
-                self._take(value, box) if value is not None and _whole(value) == whole else tensor
+                self._part_of(node, value, tensor, box, whole)
                 for value, tensor in zip(node.inputs, inputs, strict=True)
             ]
         else:

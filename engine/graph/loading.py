@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
+import onnx.inliner
+import onnx.version_converter
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
 
@@ -52,6 +54,8 @@ def load_graph(source: ModelSource) -> LoadedModel:
     proto, origin, digest = _read(source)
     if not proto.graph.node:
         raise ModelError(f"{origin} has no nodes: it is empty, or not an ONNX model")
+    if proto.functions:
+        proto = onnx.inliner.inline_local_functions(proto)
     opset = _standard_opset(proto, origin)
     if not OPSET <= opset <= _HIGHEST_OPSET:
         proto, opset = _convert(proto, opset, origin), max(OPSET, min(opset, _HIGHEST_OPSET))
@@ -79,12 +83,15 @@ def _read(source: ModelSource) -> tuple[onnx.ModelProto, str, str]:
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
     proto = _parse(data, str(path))
+    digest = hashlib.sha256(data)
     if any(onnx.external_data_helper.uses_external_data(t) for t in proto.graph.initializer):
         try:
             onnx.load_external_data_for_model(proto, str(path.parent))
         except (OSError, ValueError, onnx.checker.ValidationError) as error:
             raise ModelError(f"the external data of {path} cannot be read: {error}") from error
-    return proto, str(path), hashlib.sha256(data).hexdigest()
+        for tensor in proto.graph.initializer:
+            digest.update(tensor.raw_data)
+    return proto, str(path), digest.hexdigest()
 
 
 def _parse(data: bytes, origin: str) -> onnx.ModelProto:
@@ -122,7 +129,6 @@ def _convert(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.ModelProto
             f"no gradient rule for operator {node.domain}::{node.op_type} (node "
             f"{node.name or node.output[0]!r} of {origin})"
         )
-    # Files before IR 4 list their weights as inputs as well; the converter insists on it.
     try:
         return onnx.version_converter.convert_version(proto, target)
     except (RuntimeError, ValueError, TypeError) as error:

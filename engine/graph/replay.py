@@ -15,7 +15,7 @@ import onnx
 import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
-from ..errors import LayerError, ModelError, OperatorError, nearest
+from ..errors import LayerError, ModelError, OnnxscopeError, OperatorError, nearest
 from .builder import AttributeValue, Builder
 from .tensor import Tensor
 
@@ -30,7 +30,12 @@ _NOT_DETERMINISTIC = frozenset(
 
 
 def replay(
-    builder: Builder, graph: ir.Graph, inputs: Mapping[str, Tensor], wanted: Collection[str]
+    builder: Builder,
+    graph: ir.Graph,
+    inputs: Mapping[str, Tensor],
+    wanted: Collection[str],
+    *,
+    failures: dict[str, OnnxscopeError] | None = None,
 ) -> dict[str, Tensor]:
     """Append the nodes that compute the `wanted` values of `graph`.
 
@@ -39,6 +44,8 @@ def replay(
         graph: The network.
         inputs: What its inputs are in the new graph, by name; initializers may be among them.
         wanted: Names of values of the network.
+        failures: Where it is given, a wanted value that cannot be written is left out, and the
+            reason put here under its name.
 
     Returns:
         The wanted values in the new graph, by name.
@@ -52,14 +59,30 @@ def replay(
         if value.name and value.name in inputs:
             values[value] = inputs[value.name]
     targets = _find(graph, wanted)
+    failed: dict[ir.Value, OnnxscopeError] = {}
     for node in _needed(graph, set(targets.values()), set(values)):
-        arguments = [
-            None if value is None else _argument(builder, values, value, node)
-            for value in node.inputs
-        ]
-        outputs = _write(builder, node, arguments)
-        values.update(zip(node.outputs, outputs, strict=True))
-    return {name: _argument(builder, values, value, None) for name, value in targets.items()}
+        earlier = next((failed[v] for v in node.inputs if v is not None and v in failed), None)
+        try:
+            if earlier is not None:
+                raise earlier
+            arguments = [
+                None if value is None else _argument(builder, values, value, node)
+                for value in node.inputs
+            ]
+            outputs = _write(builder, node, arguments)
+        except OnnxscopeError as error:
+            if failures is None:
+                raise
+            failed.update(dict.fromkeys(node.outputs, error))
+        else:
+            values.update(zip(node.outputs, outputs, strict=True))
+    if failures is not None:
+        failures.update({n: failed[value] for n, value in targets.items() if value in failed})
+    return {
+        name: _argument(builder, values, value, None)
+        for name, value in targets.items()
+        if value not in failed
+    }
 
 
 def _find(graph: ir.Graph, wanted: Collection[str]) -> dict[str, ir.Value]:

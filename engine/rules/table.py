@@ -152,10 +152,12 @@ class RuleTable:
                 return self._rules[op_type]
             if op_type in self._constant:
                 return None
-        full = op_type if domain in ("", "ai.onnx") else f"{domain}::{op_type}"
+        standard = domain in ("", "ai.onnx")
+        full = op_type if standard else f"{domain}::{op_type}"
+        remedy = ", or define its rule in onnxscope.standard_rules() and pass rules" * standard
         raise OperatorError(
             f"no gradient rule for operator {full} (node {node_name!r}); "
-            "choose a layer before it, or define a rule and pass rules=onnxscope.rules | yours"
+            f"choose a layer before it{remedy}"
         )
 
 

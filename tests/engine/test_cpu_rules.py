@@ -91,7 +91,7 @@ def test_a_lowered_lrn_is_an_lrn(size: int, beta: float, bias: float) -> None:
         y = builder.op.LRN(image * 1.5, size=size, alpha=0.4, beta=beta, bias=bias)
         total: Tensor = builder.output("value", y * y + y)
         if lowered:
-            lower(builder)
+            lower(builder, standard_rules())
         seed = builder.constant(seeds)
         builder.output("dx", backpropagate(builder, {total: seed}, [image], standard_rules())[0])
         model = model_of(builder)

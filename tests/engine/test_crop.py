@@ -40,6 +40,10 @@ def _network(builder: Builder, image: Tensor) -> Tensor:
     ]
     y = op.Relu(op.Concat(*branches, axis=1))
     y = y * builder.constant(rng.random((1, 20, 1, 1)), np.float32) + y
+    # Operands of lower rank, and such that are wide along one axis alone.
+    height, width = y.shape[2:]
+    for shape in ((width,), (height, 1), (height, width), (1, 1, 1, width), (20, height, 1)):
+        y = y + builder.constant(rng.random(shape), np.float32)
     y = op.AveragePool(
         y, kernel_shape=[2, 3], strides=[1, 2], count_include_pad=1, pads=[0, 1, 1, 1]
     )

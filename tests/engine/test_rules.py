@@ -270,7 +270,8 @@ def test_a_missing_rule_says_what_to_do():
         differentiate_node("Hardmax", (2, 3))
     message = str(error.value)
     assert "operator Hardmax (node 'the_node')" in message
-    assert "define a rule and pass rules=" in message
+    assert "choose a layer before it, or define its rule" in message
+    assert "pass rules" in message
 
 
 def test_a_missing_rule_of_another_domain():
