@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command line on `sys.argv` and exit."""
-    from .app import app
+    try:
+        from .app import app
 
-    app(prog_name="onnxscope")
+        app(prog_name="onnxscope")
+    except KeyboardInterrupt:
+        # Commands end with a sentence themselves; this is before one, while modules load.
+        sys.exit(130)

@@ -34,19 +34,12 @@ def gradient(
     """
     from ..files import check_writable, write_bytes
     from ..gradients import Gradient
-    from ..targets import resolve
 
     check_writable(output)
     pixels = options.parse_size(size)
     opened = options.open_model(model, input_range, mean, std, channel_order)
-    wanted = resolve(
-        opened,
-        target,
-        objective=objective.value if objective else None,
-        y=y,
-        x=x,
-        reduction=reduction.value,
-        negative=negative,
+    wanted, described = options.open_objective(
+        opened, target, objective, y, x, reduction, negative=negative
     )
     proto = Gradient(opened, wanted).to_onnx(size=pixels, batch=batch)
     data = proto.SerializeToString()
@@ -55,7 +48,7 @@ def gradient(
     console.print(str(output), style="bold", soft_wrap=True)
     opset = next(entry.version for entry in proto.opset_import if not entry.domain)
     facts = [f"opset {opset}", plural(len(proto.graph.node), "node"), file_size(len(data))]
-    console.print(f"  {wanted} of {opened.name}: {', '.join(facts)}", soft_wrap=True)
+    console.print(f"  {described} of {opened.name}: {', '.join(facts)}", soft_wrap=True)
     for direction, values in (("in ", proto.graph.input), ("out", proto.graph.output)):
         for value in values:
             dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)

@@ -11,6 +11,7 @@ import typer
 from ..errors import InputError
 
 if TYPE_CHECKING:
+    from .. import expressions
     from ..model import Model
 
 _PREPROCESSING = "Preprocessing of a foreign model"
@@ -132,6 +133,51 @@ def open_model(
             "trained with them"
         )
     return model
+
+
+def open_objective(
+    model: Model,
+    target: str,
+    kind: ObjectiveKind | None,
+    y: int | None,
+    x: int | None,
+    reduction: Reduction,
+    *,
+    negative: bool,
+    preactivation: bool = False,
+) -> tuple[expressions.Objective, str]:
+    """What the options mean in a model, and how to call it: a class by its name.
+
+    Args:
+        model: The model.
+        target: As `onnxscope.targets.resolve` takes it.
+        kind: Of objective.
+        y: Row of a neuron.
+        x: Column of a neuron.
+        reduction: Over a channel's positions.
+        negative: Whether to minimise instead.
+        preactivation: Whether to look at the values before the layer's activation function.
+
+    Raises:
+        OnnxscopeError: the target cannot be read, or does not fit the other options.
+    """
+    from ..targets import find_unit, resolve
+
+    objective = resolve(
+        model,
+        target,
+        objective=None if kind is None else kind.value,
+        y=y,
+        x=x,
+        reduction=reduction.value,
+        negative=negative,
+        preactivation=preactivation,
+    )
+    layer, unit = find_unit(model, target)
+    is_class = layer not in (target, target.rpartition(":")[0])
+    if unit is None or not is_class or unit >= len(model.labels):
+        return objective, str(objective)
+    return objective, "−" * negative + f"logit {unit}, {model.labels[unit].split(',')[0]}"
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

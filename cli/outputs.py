@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import OutputError
 from ..files import check_writable
 
 if TYPE_CHECKING:
@@ -44,10 +45,15 @@ class Outputs:
         """See that all files can be written, before any work.
 
         Raises:
-            OutputError: one of them cannot.
+            OutputError: one of them cannot, or two are the same.
         """
         from ..picture import check_animation_suffix, check_suffix
 
+        seen: dict[Path, str] = {}
+        for option, file in self._by_option().items():
+            other = seen.setdefault(file.resolve(), option)
+            if other != option:
+                raise OutputError(f"{other} and {option} are the same file, {file}")
         for path in (self.picture, self.strip):
             if path is not None:
                 check_suffix(path)
@@ -55,6 +61,10 @@ class Outputs:
         if self.animation is not None:
             check_animation_suffix(self.animation)
             check_writable(self.animation)
+
+    def _by_option(self) -> dict[str, Path]:
+        files = {"-o": self.picture, "--strip": self.strip, "--animation": self.animation}
+        return {option: file for option, file in files.items() if file is not None}
 
     def snapshots(self, steps: int) -> set[int]:
         """The steps after which pictures have to be kept."""

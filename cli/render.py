@@ -154,23 +154,15 @@ def render(
     from .. import rendering
     from ..optimizers import Adam
     from ..parameterizations import Fourier, Pixels
-    from ..targets import resolve
     from ..transforms import distill, lucid
 
     adam = Adam(learning_rate)
     image = {"fourier": Fourier, "pixels": Pixels}[parameterization.value]
     random = {"lucid": lucid, "distill": distill, "none": tuple}[transforms.value]
     opened = options.open_model(model, input_range, mean, std, channel_order)
-    wanted = resolve(
-        opened,
-        target,
-        objective=objective.value if objective else None,
-        y=y,
-        x=x,
-        reduction=reduction.value,
-        negative=negative,
-        # Behind a ReLU a negative ascent would end as soon as the unit is off.
-        preactivation=negative,
+    # Behind a ReLU a negative ascent would end as soon as the unit is off.
+    wanted, described = options.open_objective(
+        opened, target, objective, y, x, reduction, negative=negative, preactivation=negative
     )
 
     def make(snapshots: Collection[int], watch: Watch) -> Picture:
@@ -181,7 +173,7 @@ def render(
             steps=steps,
             seed=seed,
             batch=batch,
-            provider=provider or "auto",
+            provider="auto" if provider is None else provider,
             parameterization=image(decorrelate=not no_decorrelate),
             transforms=random(),
             optimizer=adam,
@@ -190,7 +182,7 @@ def render(
             callback=watch,
         )
 
-    run(f"{wanted} of {opened.name}", make, outputs, steps, quiet=quiet)
+    run(f"{described} of {opened.name}", make, outputs, steps, quiet=quiet)
 
 
 def _render_again(

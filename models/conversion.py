@@ -22,6 +22,8 @@ from .verification import sha256
 from .zoo import convert_zoo, is_zoo_googlenet
 
 _UNKNOWN = "unknown"
+_UNUSED_CLASSES = (1001, 1008)
+"""Labels and outputs of TensorFlow's networks, whose last outputs are unused."""
 
 
 def entry_of(name: str) -> Entry:
@@ -71,7 +73,29 @@ def convert(
     entry = entry_of_digest(digest) if digest else None
     origin = _origin(entry) if entry is not None else Origin(_UNKNOWN, path.name, _UNKNOWN)
     origin = replace(origin, weights_sha256=digest)
-    return _converted(path, ARCHITECTURES.get(architecture or ""), origin, labels)
+    chosen = None if architecture is None else ARCHITECTURES[architecture]
+    model = _converted(path, chosen, origin, labels)
+    if labels is not None:
+        _check_labels(model, len(labels), path)
+    return model
+
+
+def _check_labels(model: onnx.ModelProto, count: int, path: Path) -> None:
+    """See that labels that were given have gone in, and that there is one for each class.
+
+    Raises:
+        ModelError: they have not, or there are too few; more do not get as far as this.
+    """
+    metadata = Metadata.from_props({prop.key: prop.value for prop in model.metadata_props})
+    through = metadata.extra.get("through") if metadata is not None else None
+    if through is not None:
+        raise ModelError(
+            f"there are {count} labels, but {path} ends at {through}, before any classes; "
+            "leave the labels out"
+        )
+    classes = model.graph.output[-1].type.tensor_type.shape.dim[-1].dim_value
+    if count != classes and (count, classes) != _UNUSED_CLASSES:
+        raise ModelError(f"there are {count} labels for {classes} classes of {path}")
 
 
 def _origin(entry: Entry) -> Origin:

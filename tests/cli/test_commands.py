@@ -123,6 +123,20 @@ def test_convert(run, folder, refused):
     )
 
 
+def test_convert_with_labels_that_do_not_fit(refused, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    weights, labels = folder / "weights.pkl", folder / "labels.txt"
+    whole = squeezenet_weights()
+    labels.write_text("a\nb\n")
+    given = ("convert", weights, "--labels", labels, "-o", "model.onnx")
+    weights.write_bytes(pickle.dumps(whole, protocol=3))
+    assert "there are 2 labels for 1000 classes" in refused(*given)
+    del whole["conv10"]
+    weights.write_bytes(pickle.dumps(whole, protocol=3))
+    assert "there are 2 labels, but" in (message := refused(*given))
+    assert "ends at fire9, before any classes" in message
+
+
 def test_convert_what_is_no_weights(refused, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "weights.pth"
     path.write_text("no weights at all")
@@ -158,6 +172,20 @@ def test_help_imports_nothing_heavy(folder):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_while_modules_load(folder):
+    code = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from onnxscope.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_error_of_a_process(start):

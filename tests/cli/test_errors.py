@@ -117,6 +117,7 @@ def test_a_class_of_a_model_without_labels(refused, foreign):
         (["--objective", "neuron", "--reduction", "sum"], "reduction is for a channel's"),
         (["--objective", "layer"], "takes a whole layer: mixed4a"),
         (["--provider", "nonsense"], "no provider 'nonsense'; it has "),
+        (["--provider", ""], "no provider ''"),
         (["--snapshots", "1,2"], "--snapshots says which steps --strip FILE shows"),
         (["--snapshots", "1,x", "--strip", "s.png"], "numbers of steps such as 1,32,128"),
         (["--input-range", 0, 1], "says itself what it expects of a picture"),
@@ -198,6 +199,20 @@ def test_animation_suffix(refused, tiny):
     assert "use .gif, .webp or .png" in refused(
         "render", tiny, "mixed4a:1", "--steps", 10**9, "--animation", "a.jpg"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-o", "a.png", "--strip", "a.png"], "-o and --strip are the same file"),
+        (["-o", "a.png", "--strip", "../{folder}/a.png"], "-o and --strip are the same file"),
+        (["-o", "a.png", "--animation", "a.png"], "-o and --animation are the same file"),
+        (["--strip", "b.png", "--animation", "b.png"], "--strip and --animation are the same"),
+    ],
+)
+def test_one_file_for_two(refused, tiny, folder, options, words):
+    options = [option.format(folder=folder.name) for option in options]
+    assert words in refused("render", tiny, "mixed4a:1", "--steps", 10**9, *options)
 
 
 @pytest.mark.parametrize("command", ["gradient", "convert"])

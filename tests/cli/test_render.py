@@ -56,6 +56,20 @@ def test_target(run, tiny, arguments, name, objective):
     assert recipe_of(name)["objective"] == objective
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["tinca tinca"], "logit 1, tench"),
+        (["4", "--negative"], "−logit 4, kit fox"),
+        (["logits:4"], "channel logits:4"),
+    ],
+)
+def test_a_class_is_called_by_its_name(run, tiny, arguments, words):
+    assert f"  {words} of {tiny}: 32×32" in run("render", tiny, *arguments, *SHORT).stdout
+    result = run("gradient", tiny, *arguments, "--size", 32, "-o", "g.onnx")
+    assert f"  {words} of {tiny}: opset" in result.stdout
+
+
 def test_summary(run, tiny):
     result = run("render", tiny, "mixed4a:11", "--steps", 3, "--size", "32x40")
     assert result.exit_code == 0

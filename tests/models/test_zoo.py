@@ -296,11 +296,13 @@ def test_convert_takes_the_file(published: onnx.ModelProto, tmp_path: Path) -> N
     path = tmp_path / "googlenet.onnx"
     onnx.save(published, path)
     for architecture in (None, "inception_v1"):
-        model = models.convert(path, architecture, labels=["x", "y"])
+        model = models.convert(path, architecture, labels=list("abcdefg"))
         metadata = Metadata.from_props({prop.key: prop.value for prop in model.metadata_props})
         assert metadata is not None
-        assert metadata.labels == ("x", "y")
+        assert metadata.labels == tuple("abcdefg")
         assert metadata.source == "googlenet.onnx"
+    with pytest.raises(ModelError, match=rf"2 labels for {CLASSES} classes"):
+        models.convert(path, labels=["x", "y"])
     with pytest.raises(ModelError, match="only GoogLeNet"):
         models.convert(path, "squeezenet")
     onnx.save(model, path)
