@@ -250,7 +250,7 @@ class Builder:
         ) as error:
             given = ", ".join(_describe(value) for value in node.inputs)
             detail = str(error).rsplit("] ", 1)[-1].strip()
-            if isinstance(error, onnx.checker.ValidationError):
+            if "deprecated" in detail or "Unrecognized attribute" in detail:
                 raise OperatorError(
                     f"operator {node.op_type} (node {node.name!r}) is not supported: {detail}"
                 ) from error
