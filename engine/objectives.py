@@ -18,7 +18,7 @@ from .graph.tensor import Tensor
 from .plain import real, shown, whole
 
 _DEEPEST = 300
-"""How far a recipe's objective may be nested, well within Python's own limit."""
+"""How far an objective may be nested, well within Python's own limit."""
 
 
 @dataclass(frozen=True)
@@ -350,6 +350,34 @@ def check_objective(value: object) -> Objective:
     if isinstance(value, Objective):
         return value
     raise TargetError(f'expected an objective such as channel("mixed4a", 11), not {shown(value)}')
+
+
+def check_depth(objective: Objective) -> None:
+    """See, before any work, that an objective's recipe can be read back.
+
+    Raises:
+        TargetError: it is nested too deeply.
+    """
+    level, depth = [objective], -1
+    while level:
+        depth += 1
+        level = [part for outer in level for part in _parts(outer)]
+    if depth > _DEEPEST:
+        raise TargetError(
+            f"the objective is nested {depth} deep, at most {_DEEPEST} are possible; "
+            "a function with @objective sums as many channels as it likes"
+        )
+
+
+def _parts(objective: Objective) -> Sequence[Objective]:
+    match objective:
+        case Sum() | Product():
+            return objective.left, objective.right
+        case Negative() | BeforeActivation():
+            return (objective.operand,)
+        case Each():
+            return objective.parts
+    return ()
 
 
 def _name(layer: object) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="DataclassInstance")
 
 _MOST = 2**31 - 1
+_LARGEST = float(np.finfo(np.float32).max)  # what pictures are computed in
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 60
 
@@ -66,7 +67,7 @@ def real(name: str, value: object, expected: str = "a number") -> float:
         expected: What it should be, for messages.
 
     Raises:
-        InputError: it is something else, infinite or not a number.
+        InputError: it is something else, infinite or not a number, or too large for float32.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InputError(f"{name} must be {expected}, not {shown(value)}")
@@ -76,6 +77,8 @@ def real(name: str, value: object, expected: str = "a number") -> float:
         number = math.inf
     if not math.isfinite(number):
         raise InputError(f"{name} must be finite, not {shown(value)}")
+    if abs(number) > _LARGEST:
+        raise InputError(f"{name} must be between ±{_LARGEST:.2g}, not {shown(value)}")
     return number
 
 

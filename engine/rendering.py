@@ -81,6 +81,8 @@ def render(
     _check_kind("optimizer", optimizer, Optimizer, "Adam(0.05)")
     if callback is not None and not callable(callback):
         raise InputError(f"callback must be a function of one argument, not {shown(callback)}")
+    if not isinstance(provider, str):
+        raise InputError(f"provider must be a name such as 'auto' or 'cpu', not {shown(provider)}")
     steps, seed = whole("steps", steps, 1), whole("seed", seed, 0, None)
     redirect_steps = whole("redirect_steps", redirect_steps, 0)
     snapshots = _steps(snapshots)
@@ -172,6 +174,7 @@ def _objective(
     if isinstance(objective, str):
         return resolve(model, objective), batch
     if isinstance(objective, Objective):
+        objectives.check_depth(objective)
         return objective, batch
     if not isinstance(objective, Sequence):
         objectives.check_objective(objective)
@@ -180,7 +183,9 @@ def _objective(
         raise InputError(
             f"{len(parts)} objectives make {len(parts)} pictures; leave batch={batch} out"
         )
-    return objectives.each(parts), len(parts)
+    every = objectives.each(parts)
+    objectives.check_depth(every)
+    return every, len(parts)
 
 
 def _size(model: Model, size: int | tuple[int, int] | None) -> tuple[int, int]:
@@ -188,7 +193,7 @@ def _size(model: Model, size: int | tuple[int, int] | None) -> tuple[int, int]:
         return model.fixed_size or (model.size, model.size)
     if isinstance(size, np.ndarray):
         size = size.tolist()
-    if isinstance(size, Sequence) and len(size) == 2:
+    if isinstance(size, Sequence) and not isinstance(size, str) and len(size) == 2:
         height, width = size
         return whole("size", height, 1), whole("size", width, 1)
     try:

@@ -216,6 +216,8 @@ def from_json(data: Sequence[Mapping[str, Any]]) -> tuple[Geometric, ...]:
     Raises:
         InputError: the data is damaged, or names one that this version does not have.
     """
+    if not isinstance(data, Sequence):
+        raise InputError(f"the recipe's transforms {shown(data)} are no list")
     steps = []
     for entry in data:
         try:

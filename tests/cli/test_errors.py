@@ -154,12 +154,13 @@ def test_unknown_preprocessing(refused, foreign):
 def test_unknown_operator(run, refused, elsewhere, operators):
     path = unary(elsewhere / "model.onnx", *operators, "Relu")
     given = ("--input-range", 0, 1, "--steps", 2, "--transforms", "none")
-    for command in (("render", path, "c:1", *given), ("inspect", path)):
+    for command in (("render", path, "c:1", *given), ("inspect", path, "c")):
         message = refused(*command)
         assert "operator Frobnicate" in message
         assert "'make_b'" in message
     # Layers before it are none the worse for it.
     assert run("render", path, "a:1", *given).exit_code == 0
+    assert run("inspect", path).exit_code == 0
 
 
 def test_operator_without_a_gradient_rule(refused, elsewhere):

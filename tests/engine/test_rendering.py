@@ -298,6 +298,7 @@ def test_auto_says_why_not_cuda(squeezenet: osc.Model) -> None:
         ("objective", {"custom": "mine", "layers": ["fire5"]}, "a function of its author"),
         ("transforms", [{"shear": [1]}], "transform .* expected one of pad, jitter"),
         ("transforms", [{"rotate": ["x"]}], "transform .* is damaged"),
+        ("transforms", 3, "transforms 3 are no list"),
         ("transforms", [{"scale": [0]}], "positive factors, not 0"),
         ("transforms", [{"scale": []}], "scale takes a list of numbers"),
         ("transforms", [{"pad": []}], "transform .* is damaged"),
@@ -360,10 +361,13 @@ def test_a_damaged_recipe_is_not_read(
 
 
 def test_a_long_sum_is_written_down(squeezenet: osc.Model) -> None:
-    objective = sum(osc.channel("fire2", unit) for unit in range(128))
+    objective = sum(osc.channel("fire2", unit % 128) for unit in range(301))
     picture = osc.render(squeezenet, objective, size=32, steps=1, provider="cpu")
     recipe = osc.Recipe.from_text(picture.recipe.to_text())
-    assert from_json(recipe.objective) == objective
+    assert from_json(recipe.objective).to_json() == objective.to_json()
+    for longer in (objective + osc.layer("fire2"), [objective, objective]):
+        with pytest.raises(TargetError, match="objective is nested 301 deep, at most 300"):
+            osc.render(squeezenet, longer, **QUICK)
 
 
 def test_objectives_in_words() -> None:
