@@ -133,6 +133,8 @@ def differentiate(
 
     The result keeps the model's inputs and outputs and adds an output `grad_<name>` for each name
     in `wrt`. Where `of` is not a scalar, an input `grad_<of>` of its shape takes the cotangent.
+    Where the model has an input or output of such a name already, being a gradient itself, a number
+    follows: `grad_<name>_2`.
 
     Args:
         model: What `onnxscope.load` takes, but for catalogue names.
@@ -146,6 +148,7 @@ def differentiate(
         OperatorError: an operator on the way has no gradient rule.
         ModelError: a shape that a rule needs is unknown; give `shapes`.
     """
+    wrt = [wrt] if isinstance(wrt, str) else list(wrt)
     loaded = load_graph(model)
     graph = loaded.model.graph
     builder = Builder(graph.name or "gradient", opset=loaded.opset)
@@ -170,14 +173,17 @@ def differentiate(
             known = [*inputs, *graph.initializers]
             raise LayerError(f"the model has no input {name!r}{nearest(name, known)}")
         _require_float(inputs[name])
+    if len(set(wrt)) != len(wrt):
+        raise LayerError(f"wrt names an input twice: {', '.join(wrt)}")
     outputs = [value.name for value in graph.outputs if value.name]
+    taken = {*inputs, *outputs}
     values = replay(builder, graph, inputs, [*outputs, of])
     target = values[of]
     _require_float(target)
     if target.rank == 0:
         cotangent = builder.constant(1, target.dtype)
     else:
-        cotangent = builder.input(f"grad_{of}", target.dims, target.dtype)
+        cotangent = builder.input(_fresh(f"grad_{of}", taken), target.dims, target.dtype)
     gradients = backpropagate(
         builder,
         {target: cotangent},
@@ -187,10 +193,20 @@ def differentiate(
     for name in outputs:
         builder.output(name, values[name])
     for name, gradient in zip(wrt, gradients, strict=True):
-        builder.output(f"grad_{name}", gradient)
+        builder.output(_fresh(f"grad_{name}", taken), gradient)
     for value, data in weights.items():
         value.const_value = data
     return model_of(builder, loaded.props)
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    """The name, with a number behind it where it is taken; takes it."""
+    fresh, count = name, 1
+    while fresh in taken:
+        count += 1
+        fresh = f"{name}_{count}"
+    taken.add(fresh)
+    return fresh
 
 
 def _input_dims(value: ir.Value, given: Sequence[int] | None) -> Sequence[int | str | None]:

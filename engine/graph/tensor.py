@@ -79,7 +79,7 @@ class Tensor:
             shown = ", ".join("?" if dim is None else str(dim) for dim in dims)
             raise ModelError(
                 f"the shape of {self.name!r} is needed and is only known as ({shown}); "
-                "give the sizes of the model's inputs"
+                "give the shapes of the model's inputs: shapes={'name': (1, 3, 224, 224)}"
             )
         return known
 

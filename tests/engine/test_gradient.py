@@ -240,13 +240,25 @@ def test_names_that_the_engine_would_use_itself():
     np.testing.assert_allclose(results["grad_x"], np.array([2.0, 3]) ** 4)
 
 
-def test_a_name_that_is_taken_is_an_error():
+def test_a_name_that_is_taken_gets_a_number():
     text = "g (double[2] x, double[2] grad_y) => (double[2] y) { y = Mul(x, grad_y) }"
-    with pytest.raises(ModelError, match="input or output called 'grad_y'; rename it first"):
-        osc.differentiate(text_model(text), of="y", wrt=["x"])
-    text = "g (double[2] x) => (double y, double[2] grad_x) { grad_x = Exp(x) y = ReduceSum<keepdims: int = 0>(grad_x) }"  # noqa: E501
-    with pytest.raises(ModelError, match="input or output called 'grad_x'; rename it first"):
-        osc.differentiate(text_model(text), of="y", wrt=["x"])
+    model = osc.differentiate(text_model(text), of="y", wrt=["x", "grad_y"])
+    assert [i.name for i in model.graph.input] == ["x", "grad_y", "grad_y_2"]
+    assert [o.name for o in model.graph.output] == ["y", "grad_x", "grad_grad_y"]
+
+
+def test_a_gradients_gradient_with_respect_to_the_same_input():
+    # f = Σ x³: the gradient is 3x², and its product with v has the gradient 6xv.
+    text = "g (double[3] x) => (double y) { c = Mul(x, x) d = Mul(c, x) y = ReduceSum<keepdims: int = 0>(d) }"  # noqa: E501
+    once = osc.differentiate(text_model(text), of="y", wrt=["x"])
+    twice = osc.differentiate(once, of="grad_x", wrt="x")
+    assert [o.name for o in twice.graph.output] == ["y", "grad_x", "grad_x_2"]
+    x, v = np.array([1.0, -2.0, 0.5]), np.array([3.0, 1.0, -1.0])
+    results = run(twice, {"x": x, "grad_grad_x": v})
+    np.testing.assert_allclose(results["grad_x"], 3 * x * x)
+    np.testing.assert_allclose(results["grad_x_2"], 6 * x * v)
+    with pytest.raises(LayerError, match="twice"):
+        osc.differentiate(once, of="y", wrt=["x", "x"])
 
 
 def test_outputs_that_are_constants():
@@ -360,7 +372,7 @@ OPEN = "g (double[N,3] x, double[M,3] z) => (double[K,3] y) { a = Add(x, z) y = 
 
 
 def test_open_shapes_are_asked_for_where_they_matter():
-    with pytest.raises(ModelError, match="give the sizes of the model's inputs"):
+    with pytest.raises(ModelError, match="give the shapes of the model's inputs"):
         osc.differentiate(text_model(OPEN), of="y", wrt=["x"])
     x, z, dy = values(1, 3), values(4, 3), values(4, 3)
     graph = osc.differentiate(
@@ -373,7 +385,7 @@ def test_open_shapes_are_asked_for_where_they_matter():
 
 def test_two_unknown_sizes_do_not_pass_for_equal():
     text = OPEN.replace("N", "?").replace("M", "?").replace("K", "?")
-    with pytest.raises(ModelError, match="give the sizes of the model's inputs"):
+    with pytest.raises(ModelError, match="give the shapes of the model's inputs"):
         osc.differentiate(text_model(text), of="y", wrt=["x"])
 
 
