@@ -13,7 +13,6 @@ import numpy as np
 
 from .images import as_pictures
 from .optimizers import GraphOptimizer, Optimizer
-from .rules import rules_for
 from .rules.redirected import redirected_relu
 from .session import BoundSession, Provider, Session, open_for
 from .step import Composition
@@ -72,7 +71,9 @@ class HostClimber:
         self._parameters = parameters
         self._optimizer = optimizer
         optimizer.reset()
-        self._session = open_for(lambda name: composition.gradient_graph(rules_for(name)), provider)
+        self._session = open_for(
+            lambda name: composition.gradient_graph(composition.rules_for(name)), provider
+        )
         self._redirecting: Session | None = None
         self._picture = _Picture(composition, self._session.provider)
 
@@ -97,7 +98,9 @@ class HostClimber:
     def _redirected(self, feeds: Arrays) -> Arrays:
         if self._redirecting is None:
             self._redirecting = open_for(
-                lambda name: self._composition.gradient_graph(rules_for(name) | redirected_relu()),
+                lambda name: self._composition.gradient_graph(
+                    self._composition.rules_for(name) | redirected_relu()
+                ),
                 self.provider,
             )
         return _named("grad_", self._redirecting.run(feeds))
@@ -124,7 +127,7 @@ class CompiledClimber:
         self._names = list(parameters)
         self._count = 0
         session = open_for(
-            lambda name: composition.step_graph(rules_for(name), optimizer), provider
+            lambda name: composition.step_graph(composition.rules_for(name), optimizer), provider
         )
         state = dict(parameters)
         for slot in optimizer.slots:
@@ -157,7 +160,7 @@ class CompiledClimber:
         if self._redirecting is None:
             self._redirecting = open_for(
                 lambda name: self._composition.step_graph(
-                    rules_for(name) | redirected_relu(), self._optimizer
+                    self._composition.rules_for(name) | redirected_relu(), self._optimizer
                 ),
                 self.provider,
             )

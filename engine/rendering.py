@@ -19,6 +19,7 @@ from .parameterizations import Fourier, Parameterization
 from .picture import Picture
 from .plain import shown, whole
 from .recipe import Recipe, current_versions
+from .rules import RuleTable
 from .step import Composition
 from .targets import resolve
 from .transforms import Geometric, Transform, compose, lucid
@@ -42,6 +43,7 @@ def render(
     redirect_steps: int = REDIRECT_STEPS,
     snapshots: Collection[int] = (),
     callback: Callback | None = None,
+    rules: RuleTable | None = None,
 ) -> Picture:
     """Make the picture that maximises an objective.
 
@@ -66,6 +68,9 @@ def render(
             ReLU's (Lucid: 16); 0 turns it off.
         snapshots: Steps after which to keep the pictures, such as `(1, 32, 128, 512)`.
         callback: Called after each step with a `Progress`; returning `False` ends the ascent.
+        rules: Gradient rules, such as `standard_rules()` with one of your own; by default the
+            standard ones, in the forms that are fastest on the provider. A recipe does not keep
+            them.
 
     Returns:
         The picture; on Ctrl-C what there is.
@@ -90,7 +95,10 @@ def render(
     if not isinstance(model, Model):
         model = load(model)
     objective, batch = _objective(model, objective, whole("batch", batch, 1))
-    composition = Composition(model, objective, parameterization, warps, batch, *_size(model, size))
+    height, width = _size(model, size)
+    composition = Composition(
+        model, objective, parameterization, warps, batch, height, width, rules
+    )
     ascent = ascend(
         composition,
         steps=steps,
@@ -247,6 +255,11 @@ def _warnings(composition: Composition, ascent: Ascent) -> list[str]:
         found.append(
             f"the objective {objective} stayed at 0 in all {len(ascent.values)} steps: the unit "
             "never fired; try another seed or more redirect_steps"
+        )
+    elif len(ascent.values) and not ascent.moved:
+        found.append(
+            f"the objective {objective} has no gradient with respect to the picture, which stayed "
+            "the noise that it started from"
         )
     for cell in _neurons(objective):
         if cell.y is None and cell.x is None:

@@ -20,7 +20,7 @@ from .lowering import lower
 from .model import Model
 from .optimizers import GraphOptimizer
 from .parameterizations import Parameterization
-from .rules import RuleTable
+from .rules import RuleTable, rules_for
 from .transforms import Transform
 
 
@@ -36,6 +36,7 @@ class Composition:
         batch: How many pictures.
         height: Of the picture, in pixels.
         width: Of the picture, in pixels.
+        rules: Gradient rules of the user's; `None` for the provider's.
     """
 
     model: Model
@@ -45,6 +46,11 @@ class Composition:
     batch: int
     height: int
     width: int
+    rules: RuleTable | None = None
+
+    def rules_for(self, provider: str) -> RuleTable:
+        """The gradient rules for a provider, by name."""
+        return rules_for(provider) if self.rules is None else self.rules
 
     def parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Parameters to start from, by the graph's input names."""

@@ -251,6 +251,8 @@ def test_own_rules_are_never_passed_by() -> None:
     rules = osc.standard_rules() | nothing
     _, gradient = osc.Gradient(model, "n1:1", provider="cpu", rules=rules)(image)
     assert not gradient.any()
+    picture = osc.render(model, "n1:1", steps=2, size=16, provider="cpu", rules=rules)
+    assert any("no gradient" in warning for warning in picture.warnings)
 
 
 def test_damaged_and_other_files_are_told_apart(tmp_path: Path) -> None:
