@@ -68,6 +68,7 @@ class Preprocessing:
             "mean": list(self.mean),
             "std": list(self.std),
             "channel_order": self.channel_order,
+            "layout": self.layout,
         }
 
     def __str__(self) -> str:

@@ -95,6 +95,16 @@ def test_an_open_layout_is_asked_for() -> None:
         osc.load(_nhwc(), layout="NWHC")
 
 
+def test_a_recipe_says_what_the_file_left_open(tmp_path: Path) -> None:
+    path = tmp_path / "open.onnx"
+    shape: list[object] = ["n", "c", "h", "w"]
+    onnx.save(_model([_node("Conv", ["x", "w1"], "c1")], shape, "c1", {"w1": W1}), path)
+    model = osc.load(path, layout="NCHW", input_range=(-1, 1), mean=0.1)
+    picture = osc.render(model, "c1:3", steps=3, size=16, provider="cpu")
+    again = osc.remake(osc.read_recipe(picture.save(tmp_path / "picture.png")))
+    np.testing.assert_array_equal(again.images, picture.images)
+
+
 def test_preprocessing_is_not_half_guessed() -> None:
     proto = _nhwc()
     with pytest.raises(InputError, match="need input_range as well"):
