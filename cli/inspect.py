@@ -76,6 +76,10 @@ def _show_model(console: Console, model: Model, *, every: bool) -> None:
             f"\n{rest} inside of branches and before activations: --all shows them too.",
             style="dim",
         )
+    left_out = model.layers.left_out
+    if left_out:
+        more = plural(len(left_out), "more value")
+        console.print(f"\n{more} cannot be shown: {next(iter(left_out.values()))}.", style="dim")
 
 
 def _facts(model: Model) -> Iterable[tuple[str, str]]:

@@ -14,6 +14,8 @@ from .optimizers import Optimizer
 from .session import Provider
 from .step import Composition
 
+_ADVICE = "fewer steps or a smaller learning rate may keep it finite"
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -104,13 +106,17 @@ def ascend(
         with DeferredInterrupt() as interrupt:
             for step in range(1, steps + 1):
                 data = composition.random_data(rng)
-                value, finite = climber.step(data, redirect=step <= redirect_steps)
+                try:
+                    value, finite = climber.step(data, redirect=step <= redirect_steps)
+                except ModelError as error:
+                    # A picture that is not a number makes some operators stop.
+                    raise ModelError(f"step {step} failed: {error}; {_ADVICE}") from error
                 # Adding zero turns the −0 of a negated unit that is off into 0.
                 value = value + 0.0
                 if not (finite and np.isfinite(value).all()):
                     raise ModelError(
-                        f"the objective or its gradient is not finite at step {step}: "
-                        f"value {np.array2string(value, precision=4)}"
+                        f"the objective or its gradient is not finite at step {step} (value "
+                        f"{np.array2string(value, precision=4)}); {_ADVICE}"
                     )
                 values.append(value)
                 if step in snapshots:

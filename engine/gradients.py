@@ -22,6 +22,7 @@ from .graph.tensor import Tensor
 from .images import as_batch, as_pictures
 from .loading import load
 from .model import Model
+from .objectives import check_objective
 from .rules import RuleTable, rules_for, standard_rules
 from .session import Session, open_for
 from .step import gradient_of_image
@@ -52,7 +53,11 @@ class Gradient:
                 the provider.
         """
         self.model = model if isinstance(model, Model) else load(model)
-        self.objective = resolve(self.model, objective) if isinstance(objective, str) else objective
+        self.objective = (
+            resolve(self.model, objective)
+            if isinstance(objective, str)
+            else check_objective(objective)
+        )
         self._provider = provider
         self._rules = rules
         self._sessions: dict[tuple[int, ...], Session] = {}

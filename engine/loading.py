@@ -78,8 +78,15 @@ def _triple(value: float | Sequence[float] | None, default: float) -> tuple[floa
 
 
 def _find(source: ModelSource) -> tuple[LoadedModel, str]:
+    if isinstance(source, bytearray | memoryview):
+        source = bytes(source)
     if isinstance(source, bytes | onnx.ModelProto | ir.Model):
         return load_graph(source), "the model"
+    if not isinstance(source, str | os.PathLike):
+        raise ModelError(
+            "a model is a catalogue name, a path, bytes, an onnx.ModelProto or an onnx_ir.Model, "
+            f"not {type(source).__name__}"
+        )
     text = os.fspath(source)
     if isinstance(source, str) and _is_catalogue_name(text):
         from . import models

@@ -280,4 +280,5 @@ def _neurons(objective: Objective) -> list[Neuron]:
     if isinstance(objective, Neuron):
         return [objective]
     parts = [getattr(objective, name, None) for name in ("left", "right", "operand")]
+    parts += getattr(objective, "parts", ())
     return [cell for part in parts if isinstance(part, Objective) for cell in _neurons(part)]

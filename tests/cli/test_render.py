@@ -121,6 +121,7 @@ def test_a_foreign_model_and_its_recipe(run, foreign, tmp_path):
         "mean": [0.1, 0.2, -0.3],
         "std": [1.0, 2.0, 1.5],
         "channel_order": "bgr",
+        "layout": "NCHW",
     }
     assert run("render", "--recipe", "one.png", "-o", "two.png").exit_code == 0
     moved = tmp_path / "moved.onnx"

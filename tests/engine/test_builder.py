@@ -93,7 +93,7 @@ def test_types_and_shapes_are_known_at_once():
     assert builder.op.Reshape(y, builder.constant([0, -1], np.int64)).dims[1] == 45
     assert y.greater(0).dtype == np.bool_
     assert y.mean().dims == ()
-    with pytest.raises(ModelError, match=r"only known as \(N, 5, 3, 3\); give the sizes"):
+    with pytest.raises(ModelError, match=r"only known as \(N, 5, 3, 3\); give the shapes"):
         _ = y.shape
 
 
