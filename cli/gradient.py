@@ -27,6 +27,7 @@ def gradient(
     mean: options.Mean = None,
     std: options.Std = None,
     channel_order: options.ChannelOrder = None,
+    layout: options.Layout = None,
 ) -> None:
     """Write the gradient of an objective with respect to the picture as an ONNX model.
 
@@ -37,7 +38,7 @@ def gradient(
 
     check_writable(output)
     pixels = options.parse_size(size)
-    opened = options.open_model(model, input_range, mean, std, channel_order)
+    opened = options.open_model(model, input_range, mean, std, channel_order, layout)
     wanted, described = options.open_objective(
         opened, target, objective, y, x, reduction, negative=negative
     )

@@ -43,11 +43,14 @@ def inspect(
     mean: options.Mean = None,
     std: options.Std = None,
     channel_order: options.ChannelOrder = None,
+    layout: options.Layout = None,
 ) -> None:
     """Show a model's layers, or a layer's branches, or where a unit comes from."""
     from ..targets import find_unit
 
-    opened = options.open_model(model, input_range, mean, std, channel_order, for_pictures=False)
+    opened = options.open_model(
+        model, input_range, mean, std, channel_order, layout, for_pictures=False
+    )
     console = stdout()
     if target is None:
         _show_model(console, opened, every=every)

@@ -88,6 +88,14 @@ ChannelOrder = Annotated[
     str | None,
     typer.Option(metavar="rgb|bgr", help="Order of the colours.", rich_help_panel=_PREPROCESSING),
 ]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NCHW|NHWC",
+        help="Where the channels are, if the file leaves it open.",
+        rich_help_panel=_PREPROCESSING,
+    ),
+]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")]
 
 
@@ -97,6 +105,7 @@ def open_model(
     mean: tuple[float, float, float] | None = None,
     std: tuple[float, float, float] | None = None,
     channel_order: str | None = None,
+    layout: str | None = None,
     *,
     for_pictures: bool = True,
 ) -> Model:
@@ -108,6 +117,7 @@ def open_model(
         mean: As `onnxscope.load` takes it.
         std: As `onnxscope.load` takes it.
         channel_order: As `onnxscope.load` takes it.
+        layout: As `onnxscope.load` takes it.
         for_pictures: Whether pictures will go into it, so that it has to be known what it expects.
 
     Raises:
@@ -125,6 +135,7 @@ def open_model(
         mean=mean,
         std=std,
         channel_order=channel_order,
+        layout=layout,
     )
     if for_pictures and model.preprocessing is None:
         raise InputError(

@@ -128,6 +128,7 @@ def render(
     mean: options.Mean = None,
     std: options.Std = None,
     channel_order: options.ChannelOrder = None,
+    layout: options.Layout = None,
 ) -> None:
     """Make the picture that a unit, layer or class of a model likes most."""
     if strip is None and _given(ctx, "snapshots"):
@@ -159,7 +160,7 @@ def render(
     adam = Adam(learning_rate)
     image = {"fourier": Fourier, "pixels": Pixels}[parameterization.value]
     random = {"lucid": lucid, "distill": distill, "none": tuple}[transforms.value]
-    opened = options.open_model(model, input_range, mean, std, channel_order)
+    opened = options.open_model(model, input_range, mean, std, channel_order, layout)
     # Behind a ReLU a negative ascent would end as soon as the unit is off.
     wanted, described = options.open_objective(
         opened, target, objective, y, x, reduction, negative=negative, preactivation=negative

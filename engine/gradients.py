@@ -15,7 +15,7 @@ from .errors import InputError, LayerError, nearest
 from .expressions import Objective
 from .files import write_bytes
 from .gradient import backpropagate
-from .graph.builder import Builder
+from .graph.builder import Builder, unique_name
 from .graph.loading import ModelSource, load_graph
 from .graph.replay import model_of, replay
 from .graph.tensor import Tensor
@@ -188,7 +188,7 @@ def differentiate(
     if target.rank == 0:
         cotangent = builder.constant(1, target.dtype)
     else:
-        cotangent = builder.input(_fresh(f"grad_{of}", taken), target.dims, target.dtype)
+        cotangent = builder.input(unique_name(f"grad_{of}", taken), target.dims, target.dtype)
     gradients = backpropagate(
         builder,
         {target: cotangent},
@@ -198,20 +198,10 @@ def differentiate(
     for name in outputs:
         builder.output(name, values[name])
     for name, gradient in zip(wrt, gradients, strict=True):
-        builder.output(_fresh(f"grad_{name}", taken), gradient)
+        builder.output(unique_name(f"grad_{name}", taken), gradient)
     for value, data in weights.items():
         value.const_value = data
     return model_of(builder, loaded.props)
-
-
-def _fresh(name: str, taken: set[str]) -> str:
-    """The name, with a number behind it where it is taken; takes it."""
-    fresh, count = name, 1
-    while fresh in taken:
-        count += 1
-        fresh = f"{name}_{count}"
-    taken.add(fresh)
-    return fresh
 
 
 def _input_dims(value: ir.Value, given: Sequence[int] | None) -> Sequence[int | str | None]:

@@ -56,7 +56,7 @@ def image_input(graph: ir.Graph, name: str, layout: str | None) -> tuple[ir.Valu
     if not certain:
         raise InputError(
             f"the input {described} of {name} leaves open where the channels are; "
-            "give layout='NCHW' or 'NHWC'"
+            "say layout='NCHW' or 'NHWC' (--layout)"
         )
     return value, certain[0]
 

@@ -11,7 +11,7 @@ import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from numbers import Real
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, cast
 
 import numpy as np
 
@@ -46,7 +46,8 @@ def whole(name: str, value: object, least: int = -_MOST, most: int | None = _MOS
         InputError: it is something else, or out of range.
     """
     try:
-        number = operator.index(value)  # type: ignore[arg-type]  # which raises what is caught
+        # The cast is for the type checker: what is no number raises what is caught.
+        number: int | None = operator.index(cast(SupportsIndex, value))
     except TypeError:
         number = None
     if number is None or isinstance(value, bool):

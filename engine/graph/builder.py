@@ -28,7 +28,13 @@ From opset 22 on, ONNX Runtime 1.31 lacks CUDA kernels for MaxPool and others.
 """
 
 IR_VERSION = 9
-"""The IR version of written models; old enough for every runtime that reads opset 18."""
+"""The IR version of models in that opset; old enough for every runtime that reads it."""
+
+
+def ir_version(opset: int) -> int:
+    """The IR version that goes with an opset from 18 to 21."""
+    return IR_VERSION if opset < 21 else 10
+
 
 # Constants up to this size take part in shape inference (the target of a Reshape, a Slice's ends).
 _SHAPE_DATA_LIMIT = 64
@@ -189,7 +195,7 @@ class Builder:
         for index, value in enumerate(node.outputs):
             wanted = names[index] if index < len(names) else None
             value.name = self.unique_name(wanted or op_type.lower())
-        node.name = _unique(node_name or node.outputs[0].name or op_type, self._node_names)
+        node.name = unique_name(node_name or node.outputs[0].name or op_type, self._node_names)
         self._infer(node)
         self.graph.append(node)
         return tuple(Tensor(self, value) for value in node.outputs)
@@ -205,7 +211,7 @@ class Builder:
 
     def unique_name(self, name: str) -> str:
         """Reserve `name`, with a number behind it where it is taken."""
-        return _unique(name, self._names)
+        return unique_name(name, self._names)
 
     def _release(self, name: str) -> None:
         """Give whatever inner value has this name another one."""
@@ -289,7 +295,8 @@ class Builder:
         return proto
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def unique_name(name: str, taken: set[str]) -> str:
+    """The name, with a number behind it where it is taken; takes it."""
     unique, count = name, 1
     while unique in taken:
         count += 1

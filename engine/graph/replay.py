@@ -16,7 +16,7 @@ import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
 from ..errors import LayerError, ModelError, OnnxscopeError, OperatorError, nearest
-from .builder import AttributeValue, Builder
+from .builder import AttributeValue, Builder, ir_version
 from .tensor import Tensor
 
 # Larger results are weights that some exporters compute from other weights: still worth computing
@@ -265,9 +265,8 @@ def _fold_batch_normalization(
 
 def model_of(builder: Builder, props: Mapping[str, str] | None = None) -> onnx.ModelProto:
     """The finished graph as a self-contained ONNX model, without what nothing reads."""
-    from .builder import IR_VERSION
-
-    model = ir.Model(builder.graph, ir_version=IR_VERSION, producer_name="onnxscope")
+    version = ir_version(builder.opset)
+    model = ir.Model(builder.graph, ir_version=version, producer_name="onnxscope")
     model.metadata_props.update(props or {})
     drop_unused(builder.graph)
     return ir.to_proto(model)

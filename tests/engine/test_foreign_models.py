@@ -86,13 +86,22 @@ def test_channels_are_found_in_either_layout() -> None:
 def test_an_open_layout_is_asked_for() -> None:
     for shape in (["n", "c", "h", "w"], None):
         proto = _model([_node("Conv", ["x", "w1"], "c1")], shape, "c1", {"w1": W1})
-        with pytest.raises(InputError, match="give layout='NCHW' or 'NHWC'"):
+        with pytest.raises(InputError, match="say layout='NCHW' or 'NHWC'"):
             osc.load(proto)
         assert osc.load(proto, layout="NCHW").layers["c1"].channels == 8
     with pytest.raises(InputError, match="is not NCHW"):
         osc.load(_nhwc(), layout="NCHW")
     with pytest.raises(InputError, match="layout is"):
         osc.load(_nhwc(), layout="NWHC")
+
+
+@pytest.mark.parametrize(("opset", "version"), [(18, 9), (20, 9), (21, 10)])
+def test_written_files_keep_their_opset(opset: int, version: int) -> None:
+    nodes = [_node("Conv", ["x", "w1"], "c1"), _node("Relu", ["c1"], "r1")]
+    proto = _model(nodes, [1, 3, "H", "W"], "r1", {"w1": W1}, opset=opset)
+    gradient = osc.Gradient(osc.load(proto, input_range=(0, 1)), "r1:1").to_onnx(size=16)
+    assert (gradient.opset_import[0].version, gradient.ir_version) == (opset, version)
+    onnx.checker.check_model(gradient, full_check=True)
 
 
 def test_a_recipe_says_what_the_file_left_open(tmp_path: Path) -> None:
