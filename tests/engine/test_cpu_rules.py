@@ -103,3 +103,42 @@ def test_a_lowered_lrn_is_an_lrn(size: int, beta: float, bias: float) -> None:
 
     for found, wanted in zip(run(lowered=True), run(lowered=False), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("strides", [(2, 2), (1, 2), (3, 2), (4, 4)], ids=str)
+@pytest.mark.parametrize("kernel", [(3, 3), (5, 3), (1, 1), (1, 4)], ids=str)
+@pytest.mark.parametrize("pads", [(0, 0, 0, 0), (1, 0, 0, 1)], ids=str)
+@pytest.mark.parametrize("size", [(11, 14), (12, 9)], ids=str)
+def test_strided_depthwise_convolutions_are_those_of_a_diagonal_kernel(
+    strides: tuple[int, int],
+    kernel: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    size: tuple[int, int],
+) -> None:
+    # Depthwise goes by a convolution between zeros, a kernel of one group by ConvTranspose.
+    if max(pads) >= min(kernel):
+        pads = (0, 0, 0, 0)
+    rng = np.random.default_rng(0)
+    depthwise = rng.standard_normal((6, 1, *kernel)).astype(np.float32)
+    diagonal = np.zeros((6, 6, *kernel), np.float32)
+    diagonal[np.arange(6), np.arange(6)] = depthwise[:, 0]
+    x = rng.standard_normal((2, 6, *size)).astype(np.float32)
+    results = []
+    for weights, group in ((depthwise, 6), (diagonal, 1)):
+        builder = Builder()
+        image = builder.input("x", x.shape, np.float32)
+        y = builder.op.Conv(
+            image, builder.constant(weights), strides=strides, pads=pads, group=group
+        )
+        dy = np.random.default_rng(1).standard_normal(y.shape)
+        seed = builder.constant(dy, np.float32)
+        builder.output("dx", backpropagate(builder, {y: seed}, [image], standard_rules())[0])
+        model = model_of(builder)
+        transposes = any(node.op_type == "ConvTranspose" for node in model.graph.node)
+        assert transposes == (group == 1)
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        results.append(session.run(None, {"x": x})[0])
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-4, atol=1e-5)
+    assert np.abs(results[1]).max() > 0
