@@ -220,7 +220,11 @@ def _create(model: onnx.ModelProto, name: str) -> ort.InferenceSession:
     # Before a session has options, the default logger speaks: of libraries that do not load.
     onnxruntime.set_default_logger_severity(4)
     full_name = _full_name(name)
-    if name != "cpu":
+    if name == "cpu":
+        # One block for all values of a run, planned ahead, saves no time here and takes up to
+        # twice the memory of allocating them as they come.
+        options.enable_mem_pattern = False
+    else:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         session = onnxruntime.InferenceSession(
