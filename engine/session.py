@@ -95,8 +95,9 @@ class BoundSession:
         self._session = session
         self._device = "cuda" if session.provider.name in ("cuda", "tensorrt") else "cpu"
         self._results = tuple(results)
+        self._arrays: list[np.ndarray] = []
         self._sides = [
-            {name: self._buffer(array.copy()) for name, array in state.items()} for _ in range(2)
+            {name: self._buffer(array) for name, array in state.items()} for _ in range(2)
         ]
         self._data: dict[str, ort.OrtValue] = {}
         self._outputs: dict[str, ort.OrtValue] = {}
@@ -108,7 +109,7 @@ class BoundSession:
         if not self._bindings:
             self._bind(data)
         for name, array in data.items():
-            self._data[name].update_inplace(np.asarray(array))
+            self._data[name].update_inplace(np.array(array, order="C"))
         self._session.run_bound(self._bindings[self._now])
         self._now = 1 - self._now
         # A copy: on the CPU the array is the buffer that the next run writes.
@@ -125,10 +126,10 @@ class BoundSession:
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Replace the state."""
         for name, array in state.items():
-            self._sides[self._now][name].update_inplace(np.ascontiguousarray(array))
+            self._sides[self._now][name].update_inplace(np.array(array, order="C"))
 
     def _bind(self, data: Mapping[str, np.ndarray]) -> None:
-        self._data = {name: self._buffer(np.array(array)) for name, array in data.items()}
+        self._data = {name: self._buffer(array) for name, array in data.items()}
         self._outputs = {
             name: self._buffer(np.zeros(shape, np.float32))
             for name, shape in self._session.output_shapes(self._results).items()
@@ -146,7 +147,11 @@ class BoundSession:
     def _buffer(self, array: np.ndarray) -> ort.OrtValue:
         import onnxruntime
 
-        return onnxruntime.OrtValue.ortvalue_from_numpy(array, self._device, 0)
+        # On the CPU the buffer is the array's memory: a copy of our own, in C order, which ONNX
+        # Runtime takes for granted, and kept, since older versions do not keep it alive.
+        own = np.array(array, order="C")
+        self._arrays.append(own)
+        return onnxruntime.OrtValue.ortvalue_from_numpy(own, self._device, 0)
 
 
 def available_providers() -> list[str]:
