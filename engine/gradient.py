@@ -79,7 +79,9 @@ def _visit(
     if operator_rules is None:
         return
     inputs = [None if value is None else Tensor(builder, value) for value in node.inputs]
+    outputs = [Tensor(builder, output) for output in node.outputs]
     attributes = {name: attribute.value for name, attribute in node.attributes.items()}
+    schema = builder.schema(node.op_type, node.domain)
     for index, value in enumerate(node.inputs):
         rule = operator_rules.for_input(index)
         if value is None or value not in active or rule is None:
@@ -87,11 +89,11 @@ def _visit(
         cotangent = call(
             operator_rules,
             rule,
-            schema=builder.schema(node.op_type, node.domain),
+            schema=schema,
             node_name=node_name,
             set_attributes=attributes,
             inputs=inputs,
-            outputs=[Tensor(builder, output) for output in node.outputs],
+            outputs=outputs,
             cotangents=cotangents,
             index=index,
         )

@@ -67,7 +67,8 @@ class Model:
         elif preprocessing is not None:
             preprocessing = replace(preprocessing, layout=self._layout)
         self.preprocessing = preprocessing
-        self._axes = channel_axes(self._graph, self._input, self._layout)
+        axes = channel_axes(self._graph, self._input, self._layout)
+        self._axes = {value.name: axis for value, axis in axes.items()}
 
     def __repr__(self) -> str:
         height, width = self._size_or_fixed(self.size)
@@ -131,7 +132,7 @@ class Model:
                     shape,
                     channels[name],
                     _producer_type(by_name[name]),
-                    find_branches(by_name[name], channels, self._axes.get(by_name[name], 1)),
+                    find_branches(by_name[name], channels, self._axes.get(name, 1)),
                     name in main,
                 )
                 for name, shape in shapes.items()
@@ -267,8 +268,9 @@ class Model:
         preprocessing = self.preprocessing or Preprocessing(layout=self._layout)
         given = {self._input.name or "": preprocessing.apply(image)}
         values = replay(image.builder, self._graph, given, wanted, failures=failures)
-        axes = {value.name: axis for value, axis in self._axes.items()}
-        return {name: _channels_first(value, axes.get(name, 1)) for name, value in values.items()}
+        return {
+            name: _channels_first(value, self._axes.get(name, 1)) for name, value in values.items()
+        }
 
     def _size_or_fixed(self, size: int) -> tuple[int, int]:
         return self.fixed_size or (size, size)

@@ -20,12 +20,12 @@ from .tensor import Tensor
 from .window import Window, window_of
 
 _WINDOWED = frozenset({"Conv", "MaxPool", "AveragePool"})
-_POINTWISE = (CHANNELWISE - {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"}) | {
-    "Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Pow", "LRN", "Concat",
-}  # fmt: skip
-
-
 _BROADCASTING = frozenset({"Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Pow", "PRelu"})
+_POINTWISE = (
+    (CHANNELWISE - {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"})
+    | _BROADCASTING
+    | {"LRN", "Concat"}
+)
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ def needed_part(builder: Builder, tensor: Tensor) -> Box | None:
     return _needs(builder.graph).get(tensor.value)
 
 
-def _whole(value: ir.Value, grid: bool = False) -> Box | None:
-    """All rows and columns of (N, C, H, W), or of a grid (N, H, W, 2); `None` for other values."""
+def _whole(value: ir.Value) -> Box | None:
+    """All rows and columns of (N, C, H, W); `None` for other values."""
     if value.shape is None or len(value.shape) != 4:
         return None
-    height, width = (value.shape[1], value.shape[2]) if grid else (value.shape[2], value.shape[3])
+    height, width = value.shape[2], value.shape[3]
     if not (isinstance(height, int) and isinstance(width, int)):
         return None
     return Box(0, height, 0, width)
@@ -175,16 +175,17 @@ def _slice_box(node: ir.Node, box: Box | None) -> Box | None:
     """The rows and columns that a Slice takes of its input, or of these those in `box`."""
     source = node.inputs[0]
     whole = None if source is None else _whole(source)
-    if whole is None:
+    cuts = None if whole is None else _cuts(node, (whole.bottom, whole.right))
+    if whole is None or cuts is None:
         return None
     ends = [whole.top, whole.bottom, whole.left, whole.right]
-    for axis, start, stop in _cuts(node, (whole.bottom, whole.right)) or []:
+    for axis, start, stop in cuts:
         ends[2 * (axis - 2) : 2 * (axis - 2) + 2] = [start, stop]
     if box is not None:
         ends = [
             ends[0] + box.top, ends[0] + box.bottom, ends[2] + box.left, ends[2] + box.right
         ]  # fmt: skip
-    return Box(*ends) if _cuts(node, (whole.bottom, whole.right)) is not None else None
+    return Box(*ends)
 
 
 def _cuts(node: ir.Node, sizes: tuple[int, int]) -> list[tuple[int, int, int]] | None:

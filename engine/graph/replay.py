@@ -13,7 +13,6 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import onnx
 import onnx_ir as ir
-from onnx.reference import ReferenceEvaluator
 
 from ..errors import LayerError, ModelError, OnnxscopeError, OperatorError, nearest
 from .builder import AttributeValue, Builder, ir_version
@@ -208,6 +207,9 @@ def _computed(
         last = arrays[0] if node.op_type == "ConstantOfShape" else arrays[-1]
         if last is not None and math.prod(int(n) for n in last.ravel()[:8]) * 8 > _FOLD_LIMIT:
             return None
+    # Imported here: it takes time to load, and most models have nothing to compute.
+    from onnx.reference import ReferenceEvaluator
+
     proto = ir.to_proto(node)
     evaluator = ReferenceEvaluator(proto, opsets={"": builder.opset})
     feeds = {

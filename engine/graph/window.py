@@ -33,6 +33,12 @@ class Window:
         """How many pixels the dilated kernel spans."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilations, strict=True))
 
+    @property
+    def mirrored_pads(self) -> list[int]:
+        """The padding, as ONNX writes it, of the stride-1 window that goes back to the pixels."""
+        room = [span - 1 for span in self.extent]
+        return [r - p for r, p in zip(room * 2, self.before + self.after, strict=True)]
+
 
 def resolve_window(
     kernel: Sequence[int],

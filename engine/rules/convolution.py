@@ -45,8 +45,7 @@ def _conv_input(
         pads=pads,
         strides=strides,
     )
-    room = [span - 1 for span in window.extent]
-    mirrored = [r - p for r, p in zip(room * 2, window.before + window.after, strict=True)]
+    mirrored = window.mirrored_pads
     if set(window.strides) == {1} and min(mirrored) >= 0:
         kernel = _flipped(op, _transposed(w, group))
         return op.Conv(dy, kernel, pads=mirrored, dilations=window.dilations, group=group)
@@ -64,7 +63,7 @@ def _depthwise_transpose(
     after the other, which is two to four times as slow.
     """
     spread = _with_zeros_between(op, dy, window.strides)
-    before = [span - 1 - first for span, first in zip(window.extent, window.before, strict=True)]
+    before = window.mirrored_pads[: len(sizes)]
     after = [
         size + span - 1 - given - first
         for size, span, given, first in zip(

@@ -15,7 +15,7 @@ from ..graph.tensor import Tensor
 from ..graph.window import Window, resolve_window
 from .pooling import max_pool
 from .table import RuleTable
-from .vocabulary import positive_mask
+from .vocabulary import positive_mask, zeros
 
 # Beyond this many taps a convolution for each costs more than MaxPool's Indices.
 _MOST_TAPS = 9
@@ -77,11 +77,9 @@ def _max_pool(
     winner = _first_winner(op, _padded(op, x, y, window), y, window)
     batch, channels, height, width = x.shape
     index = _pixel_of_tap(op, winner, window, width).reshape(batch, channels, -1)
-    zeros = op.ConstantOfShape(
-        op.constant([batch, channels, height * width], np.int64), value=np.zeros(1, x.dtype)
-    )
+    empty = zeros(op, [batch, channels, height * width], x.dtype)
     given = dy.reshape(batch, channels, -1)
-    scattered = op.ScatterElements(zeros, index, given, axis=2, reduction="add")
+    scattered = op.ScatterElements(empty, index, given, axis=2, reduction="add")
     return scattered.reshape(*x.shape)
 
 

@@ -11,6 +11,7 @@ from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from ..graph.window import Window, resolve_window
 from .table import RuleTable
+from .vocabulary import zeros
 
 
 def define(rules: RuleTable) -> None:
@@ -49,7 +50,7 @@ def max_pool(
     )
     size = math.prod(x.shape)
     scattered = op.ScatterElements(
-        op.ConstantOfShape(op.constant([size], np.int64), value=np.zeros(1, x.dtype)),
+        zeros(op, [size], x.dtype),
         indices.reshape(-1),
         dy.reshape(-1),
         axis=0,
@@ -82,12 +83,11 @@ def _average_pool(
     )
     count = _window_counts(window, x.shape[2:], y.shape[2:], bool(count_include_pad))
     volume = math.prod(window.kernel)
-    room = [span - 1 for span in window.extent]
-    mirrored = [r - p for r, p in zip(room * 2, window.before + window.after, strict=True)]
+    mirrored = window.mirrored_pads
     sizes = [
         out + first + last - span + 1
         for out, first, last, span in zip(
-            y.shape[2:], mirrored, mirrored[len(room) :], window.extent, strict=False
+            y.shape[2:], mirrored, mirrored[len(window.kernel) :], window.extent, strict=False
         )
     ]
     smooth = set(window.strides) == {1} and min(mirrored) >= 0 and tuple(sizes) == x.shape[2:]

@@ -10,6 +10,7 @@ from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from .table import RuleTable
+from .vocabulary import zeros
 
 # Room for a pixel and its right or lower neighbour that both lie outside.
 _BORDER = 2
@@ -55,10 +56,7 @@ def _grid_sample(
     first = corner.astype(np.dtype(np.int32))
     index = op.Concat(first, first + 1, first + wide, first + (wide + 1), axis=2)
     scattered = op.ScatterElements(
-        op.ConstantOfShape(
-            op.constant([batch, channels, (height + 2 * _BORDER) * wide], np.int64),
-            value=np.zeros(1, dy.dtype),
-        ),
+        zeros(op, [batch, channels, (height + 2 * _BORDER) * wide], dy.dtype),
         op.Expand(index, op.constant([batch, channels, 4 * count], np.int64)),
         updates.reshape(batch, channels, 4 * count),
         axis=2,

@@ -8,7 +8,7 @@ from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from .table import RuleTable
-from .vocabulary import constant_of, normalized_axes, zeros_like
+from .vocabulary import constant_of, normalized_axes, zeros, zeros_like
 
 
 def define(rules: RuleTable) -> None:
@@ -79,7 +79,7 @@ def _slice(
             index = np.arange(len(taken)) * taken.step + taken.start
             index = index.reshape([-1 if a == axis else 1 for a in range(x.rank)])
             dy = op.ScatterElements(
-                op.ConstantOfShape(op.constant(shape, np.int64), value=np.zeros(1, dy.dtype)),
+                zeros(op, shape, dy.dtype),
                 op.constant(np.broadcast_to(index, dy.shape), np.int64),
                 dy,
                 axis=axis,

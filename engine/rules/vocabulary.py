@@ -76,4 +76,9 @@ def normalized_axes(axes: Sequence[int], rank: int) -> list[int]:
 
 def zeros_like(op: Operators, x: Tensor) -> Tensor:
     """Zeros of the shape and type of x."""
-    return op.ConstantOfShape(op.constant(x.shape, np.int64), value=np.zeros(1, x.dtype))
+    return zeros(op, x.shape, x.dtype)
+
+
+def zeros(op: Operators, shape: Sequence[int], dtype: np.dtype[np.generic]) -> Tensor:
+    """Zeros, which take no room in the file."""
+    return op.ConstantOfShape(op.constant(shape, np.int64), value=np.zeros(1, dtype))
