@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import onnx
@@ -128,9 +130,14 @@ class Composition:
         value = append_objective(self.model, self.objective, image)
         return parameters, append_gradient(builder, value, parameters, rules)
 
+    @cached_property
+    def _parameter_types(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        # Drawn once for all graphs of an ascent: for a batch that is millions of random numbers.
+        drawn = self.parameters(np.random.default_rng(0))
+        return {name: (array.shape, array.dtype) for name, array in drawn.items()}
+
     def _image(self, builder: Builder) -> tuple[Tensor, list[Tensor]]:
-        shapes = self.parameters(np.random.default_rng(0))
-        inputs = {n: builder.input(n, a.shape, a.dtype) for n, a in shapes.items()}
+        inputs = {n: builder.input(n, *type_) for n, type_ in self._parameter_types.items()}
         by_name = {name.removeprefix("parameters."): tensor for name, tensor in inputs.items()}
         image = self.parameterization.image(by_name, self.height, self.width)
         return image, list(inputs.values())
