@@ -7,7 +7,6 @@ mistake raises where it is made and every value has a shape when a gradient rule
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,7 +18,16 @@ import onnx_ir as ir
 from onnx import defs, shape_inference
 
 from ..errors import EmptyError, ModelError, OperatorError
-from .tensor import Tensor
+from .algebra import Dim, Sizes
+from .symbolic import (
+    Elements,
+    Known,
+    elements_of_array,
+    infer_elements,
+    infer_shape,
+    number_of_elements,
+)
+from .tensor import Size, Tensor
 
 OPSET = 18
 """The opset that graphs are written in: the lowest with every operator that the engine needs.
@@ -38,6 +46,8 @@ def ir_version(opset: int) -> int:
 
 # Constants up to this size take part in shape inference (the target of a Reshape, a Slice's ends).
 _SHAPE_DATA_LIMIT = 64
+
+_INTEGERS = (ir.DataType.INT64, ir.DataType.INT32, ir.DataType.BOOL)
 
 AttributeValue = int | float | str | Sequence[int] | Sequence[float] | np.ndarray
 
@@ -75,6 +85,10 @@ class Operators:
         """A constant of the graph (see `Builder.constant`)."""
         return self._builder.constant(data, dtype)
 
+    def vector(self, sizes: Sequence[Size]) -> Tensor:
+        """Sizes as one int64 vector (see `Builder.vector`)."""
+        return self._builder.vector(sizes)
+
 
 class Builder:
     """Appends nodes to one graph in topological order.
@@ -93,6 +107,9 @@ class Builder:
         self.composites: dict[ir.Value, Composite] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
         self._protos: dict[ir.Value, onnx.TypeProto] = {}
+        self._sizes = Sizes()
+        self._elements: dict[ir.Value, Elements] = {}
+        self._measured: dict[tuple[ir.Value, int], Tensor] = {}
         self._names: set[str] = set()
         self._node_names: set[str] = set()
 
@@ -124,6 +141,61 @@ class Builder:
         if key not in self._constants:
             self._constants[key] = self.initializer(ir.tensor(array), "constant")
         return self._constants[key]
+
+    def vector(self, sizes: Sequence[Size]) -> Tensor:
+        """Sizes as one int64 vector: a constant where all are numbers."""
+        parts: list[Tensor] = []
+        numbers: list[int] = []
+        for size in [*sizes, None]:
+            if isinstance(size, int | np.integer):
+                numbers.append(int(size))
+                continue
+            if numbers or (size is None and not parts):
+                parts.append(self.constant(numbers, np.int64))
+                numbers = []
+            if size is not None:
+                parts.append(size)
+        return parts[0] if len(parts) == 1 else self.op.Concat(*parts, axis=0)
+
+    def size_of(self, tensor: Tensor, axis: int) -> Size:
+        """One size of a value: a number, or a one-element int64 vector computed at run time."""
+        axis %= tensor.rank
+        dim = tensor.dims[axis]
+        if isinstance(dim, int):
+            return dim
+        key = (tensor.value, axis)
+        if key not in self._measured:
+            self._measured[key] = self.op.Shape(tensor, start=axis, end=axis + 1)
+        return self._measured[key]
+
+    def elements(self, tensor: Tensor) -> Elements | None:
+        """What is known of the elements of a small integer vector, such as a computed shape."""
+        return self._elements_of(tensor.value)
+
+    def _elements_of(self, value: ir.Value | None) -> Elements | None:
+        if value is None:
+            return None
+        constant = value.const_value
+        if constant is not None:
+            return elements_of_array(constant.numpy()) if constant.size <= 64 else None
+        return self._elements.get(value)
+
+    def named(self, tensor: Tensor, sizes: Sequence[Size]) -> Tensor:
+        """State that a value has these sizes, as far as inference has not found out."""
+        dims: list[int | str | None] = []
+        for dim, size in zip(tensor.dims, sizes, strict=True):
+            data = self.elements(size) if isinstance(size, Tensor) else (int(size),)
+            name = data[0] if data else None
+            dims.append(dim if isinstance(dim, int) or name in (None, -1) else name)
+        return self.declare_shape(tensor, dims)
+
+    def declare_shape(self, tensor: Tensor, dims: Sequence[int | str | None]) -> Tensor:
+        """State a value's shape where it is known better than inference can tell."""
+        value = tensor.value
+        known = [f"{value.name}.{axis}" if dim is None else dim for axis, dim in enumerate(dims)]
+        value.shape = ir.Shape(known)
+        self._protos.pop(value, None)
+        return tensor
 
     def initializer(self, tensor: ir.TensorProtocol, name: str) -> Tensor:
         """Register an existing tensor (not copied) as an initializer."""
@@ -261,6 +333,7 @@ class Builder:
                     f"operator {node.op_type} (node {node.name!r}) is not supported: {detail}"
                 ) from error
             raise ModelError(f"{node.op_type} does not accept {given}: {detail}") from error
+        known = self._known(node)
         for value in node.outputs:
             proto_type = inferred.get(value.name or "")
             if proto_type is None or not proto_type.WhichOneof("value"):
@@ -273,6 +346,7 @@ class Builder:
             value.type = ir.serde.deserialize_type_proto_for_type(proto_type)
             value.shape = ir.serde.deserialize_type_proto_for_shape(proto_type)
             self._protos[value] = proto_type
+            self._name_sizes(value, known)
             if node.op_type == "Reshape" and not _same_count(value, node.inputs[0]):
                 raise ModelError(
                     f"Reshape (node {node.name!r}) cannot make {_describe(value)} of "
@@ -282,6 +356,41 @@ class Builder:
             if empty or _exceeds_picture(node):
                 given = ", ".join(_describe(value) for value in node.inputs)
                 raise EmptyError(f"{node.op_type} leaves nothing of {given}")
+
+    def _known(self, node: ir.Node) -> Known:
+        """What is known of the inputs of a node."""
+        shapes = [
+            None
+            if value is None or value.shape is None
+            else tuple(dim if isinstance(dim, int) else str(dim.value) for dim in value.shape)
+            for value in node.inputs
+        ]
+        elements = [self._elements_of(value) for value in node.inputs]
+        return Known(node, self._sizes, shapes, elements)
+
+    def _name_sizes(self, value: ir.Value, known: Known) -> None:
+        """Give sizes that inference leaves open the names that formulas or nobody has for them."""
+        node, shape = known.node, value.shape
+        dims: list[Dim | None] | None = None
+        if shape is not None:
+            dims = [dim if isinstance(dim, int) else dim.value for dim in shape]
+        if dims is None or None in dims:
+            # A formula tells the first output's shape; MaxPool's Indices have the same.
+            found = infer_shape(known) if _shapes_alike(value, node) else None
+            if dims is None and found is not None:
+                dims = list(found)
+            elif dims is not None and found is not None:
+                dims = [b if a is None else a for a, b in zip(dims, found, strict=True)]
+            if dims is not None:
+                self.declare_shape(Tensor(self, value), dims)
+        if (
+            value is node.outputs[0]
+            and value.dtype in _INTEGERS
+            and (dims is None or len(dims) < 2)
+        ):
+            elements = infer_elements(known)
+            if elements is not None:
+                self._elements[value] = elements
 
     def _type_proto(self, value: ir.Value) -> onnx.TypeProto:
         proto = self._protos.get(value)
@@ -315,8 +424,12 @@ def _count(value: ir.Value | None) -> int | None:
     """How many elements a value has, `None` where that is unknown."""
     if value is None or value.shape is None:
         return None
-    dims = [dim for dim in value.shape if isinstance(dim, int)]
-    return math.prod(dims) if len(dims) == len(value.shape) else None
+    return number_of_elements([dim if isinstance(dim, int) else None for dim in value.shape])
+
+
+def _shapes_alike(value: ir.Value, node: ir.Node) -> bool:
+    """Whether an output has the shape of the node's first output."""
+    return value is node.outputs[0] or node.op_type == "MaxPool"
 
 
 def _exceeds_picture(node: ir.Node) -> bool:

@@ -15,6 +15,7 @@ import onnx
 import onnx_ir as ir
 
 from ..errors import LayerError, ModelError, OnnxscopeError, OperatorError, nearest
+from ..expansions import Call, expansion_of
 from .builder import AttributeValue, Builder, ir_version
 from .tensor import Tensor
 
@@ -74,7 +75,8 @@ def replay(
                 raise
             failed.update(dict.fromkeys(node.outputs, error))
         else:
-            values.update(zip(node.outputs, outputs, strict=True))
+            pairs = zip(node.outputs, outputs, strict=True)
+            values.update({value: tensor for value, tensor in pairs if tensor is not None})
     if failures is not None:
         failures.update({n: failed[value] for n, value in targets.items() if value in failed})
     return {
@@ -119,8 +121,13 @@ def _argument(
     return tensor
 
 
-def _write(builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]) -> Sequence[Tensor]:
-    """One node in the new graph: computed, folded, or copied."""
+def _write(
+    builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]
+) -> Sequence[Tensor | None]:
+    """One node in the new graph: expanded, computed, folded, or copied."""
+    expansion = expansion_of(node.domain, node.op_type)
+    if expansion is not None:
+        return expansion(Call(builder, node, arguments))
     for attribute in node.attributes.values():
         if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS):
             raise OperatorError(
@@ -138,7 +145,7 @@ def _write(builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]) 
     if node.op_type in ("MaxPool", "AveragePool") and node.domain == "":
         attributes |= _without_ceil_mode(node, arguments[0])
     try:
-        return builder.append(
+        outputs = builder.append(
             node.op_type,
             arguments,
             attributes,
@@ -147,9 +154,20 @@ def _write(builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]) 
             domain=node.domain,
             node_name=node.name,
         )
+        return _folded(builder, outputs)
     except OperatorError as error:
         where = node.name or node.outputs[0].name
         raise OperatorError(f"{error} (node {where!r}); choose a layer before it") from error
+
+
+def _folded(builder: Builder, outputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Computed shapes whose every element is known become constants."""
+    elements = builder.elements(outputs[0]) if len(outputs) == 1 else None
+    if elements is None or not all(isinstance(n, int) for n in elements):
+        return outputs
+    value = outputs[0]
+    known = np.array(elements, value.dtype)
+    return [builder.constant(known.reshape(() if value.rank == 0 else (-1,)))]
 
 
 def _without_ceil_mode(
@@ -163,7 +181,10 @@ def _without_ceil_mode(
     given = node.attributes
     if given.get_int("ceil_mode", 0) == 0 or x is None or x.rank < 3:
         return {}
-    sizes = x.shape[2:]
+    sizes = [size for size in x.dims[2:] if isinstance(size, int)]
+    if len(sizes) < x.rank - 2:
+        # How far the last window reaches depends on an open size.
+        return {}
     kernel = given.get_ints("kernel_shape") or []
     strides = given.get_ints("strides") or [1] * len(sizes)
     dilations = given.get_ints("dilations") or [1] * len(sizes)

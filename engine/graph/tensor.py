@@ -84,6 +84,14 @@ class Tensor:
         return known
 
     @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The shape for computing with: numbers, and one-element int64 vectors for open sizes.
+
+        `dy.reshape(x.sizes[0], -1)` works on every shape; only numbers cost nothing at run time.
+        """
+        return tuple(self.builder.size_of(self, axis) for axis in range(self.rank))
+
+    @property
     def rank(self) -> int:
         """The number of dimensions."""
         return len(self.dims)
@@ -178,9 +186,16 @@ class Tensor:
         """The square root, element by element."""
         return self.op.Sqrt(self)
 
-    def reshape(self, *shape: int) -> Tensor:
+    def reshape(self, *shape: Size) -> Tensor:
         """The same elements in another shape; one dimension may be −1."""
-        return self.op.Reshape(self, self.builder.constant(shape, np.int64))
+        open_sizes = [axis for axis, size in enumerate(shape) if isinstance(size, Tensor)]
+        if len(open_sizes) == 1 and not any(size in (0, -1) for size in shape if _is_int(size)):
+            # The one size that is open follows from the others.
+            target = [-1 if axis in open_sizes else size for axis, size in enumerate(shape)]
+            reshaped = self.op.Reshape(self, self.builder.vector(target))
+        else:
+            reshaped = self.op.Reshape(self, self.builder.vector(shape))
+        return self.builder.named(reshaped, shape)
 
     def transpose(self, *axes: int) -> Tensor:
         """The axes in another order."""
@@ -203,8 +218,8 @@ class Tensor:
             const = self.builder.constant
             result = self.op.Slice(
                 self,
-                const(starts, np.int64),
-                const(ends, np.int64),
+                self.builder.vector(starts),
+                self.builder.vector(ends),
                 const(axes, np.int64),
                 const(steps, np.int64),
             )
@@ -214,7 +229,7 @@ class Tensor:
 
     def _parse_index(
         self, items: tuple[Index, ...]
-    ) -> tuple[list[tuple[int, int, int, int]], list[int]]:
+    ) -> tuple[list[tuple[Size, Size, int, int]], list[int]]:
         """Cuts as (start, end, axis, step), and the axes that a number removes."""
         dims = self.dims
         if Ellipsis in items:
@@ -223,7 +238,7 @@ class Tensor:
             items = items[:at] + fill + items[at + 1 :]
         if len(items) > len(dims):
             raise InputError(f"{len(items)} indices for {self!r}")
-        cuts: list[tuple[int, int, int, int]] = []
+        cuts: list[tuple[Size, Size, int, int]] = []
         dropped: list[int] = []
         for axis, item in enumerate(items):
             size = dims[axis]
@@ -232,8 +247,8 @@ class Tensor:
                     continue
                 step = 1 if item.step is None else int(item.step)
                 first, last = (0, INT64_MAX) if step > 0 else (INT64_MAX, INT64_MIN)
-                start = first if item.start is None else int(item.start)
-                cuts.append((start, last if item.stop is None else int(item.stop), axis, step))
+                start = first if item.start is None else _as_size(item.start)
+                cuts.append((start, last if item.stop is None else _as_size(item.stop), axis, step))
             elif isinstance(item, int | np.integer):
                 at = int(item)
                 if isinstance(size, int) and not -size <= at < size:
@@ -245,3 +260,15 @@ class Tensor:
             else:
                 raise InputError(f"{item!r} is not an index: use numbers, slices and '...'")
         return cuts, dropped
+
+
+Size = int | Tensor
+"""A size for computing with: a number, or a one-element int64 vector where it is open."""
+
+
+def _is_int(size: Size) -> bool:
+    return isinstance(size, int | np.integer)
+
+
+def _as_size(size: Size) -> Size:
+    return size if isinstance(size, Tensor) else int(size)

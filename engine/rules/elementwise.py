@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from .table import RuleTable
-from .vocabulary import between_mask, constant_of, normalized_axes, positive_mask
+from .vocabulary import (
+    between_mask,
+    constant_of,
+    count_of,
+    expand_as,
+    normalized_axes,
+    positive_mask,
+)
 
 
 def define(rules: RuleTable) -> None:
@@ -185,8 +190,8 @@ def _reduced_axes(x: Tensor, axes: Tensor | None, noop: int) -> list[int]:
 def _spread(op: Operators, dy: Tensor, x: Tensor, reduced: list[int]) -> Tensor:
     """Repeat `dy` along the reduced axes of x, kept in it or not."""
     if dy.rank != x.rank:
-        dy = dy.reshape(*(1 if axis in reduced else size for axis, size in enumerate(x.shape)))
-    return op.Expand(dy, op.constant(x.shape, np.int64)) if reduced else dy
+        dy = dy.reshape(*(1 if axis in reduced else size for axis, size in enumerate(x.sizes)))
+    return expand_as(dy, x) if reduced else dy
 
 
 def _reduce_sum(
@@ -199,5 +204,5 @@ def _reduce_mean(
     op: Operators, dy: Tensor, x: Tensor, axes: Tensor | None, *, noop_with_empty_axes: int
 ) -> Tensor:
     reduced = _reduced_axes(x, axes, noop_with_empty_axes)
-    count = math.prod(x.shape[axis] for axis in reduced)
+    count = count_of([x.sizes[axis] for axis in reduced], x.dtype)
     return _spread(op, dy / count, x, reduced)

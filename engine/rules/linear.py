@@ -21,12 +21,12 @@ def _swapped(x: Tensor) -> Tensor:
 
 def _as_matrices(dy: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """MatMul's vectors as the matrices that it takes them for."""
-    rows = 1 if a.rank == 1 else a.shape[-2]
-    columns = 1 if b.rank == 1 else b.shape[-1]
-    batch = dy.shape[: dy.rank - (a.rank > 1) - (b.rank > 1)]
+    rows = 1 if a.rank == 1 else a.sizes[-2]
+    columns = 1 if b.rank == 1 else b.sizes[-1]
+    batch = dy.sizes[: dy.rank - (a.rank > 1) - (b.rank > 1)]
     dy = dy if a.rank > 1 and b.rank > 1 else dy.reshape(*batch, rows, columns)
-    a = a if a.rank > 1 else a.reshape(1, *a.shape)
-    b = b if b.rank > 1 else b.reshape(*b.shape, 1)
+    a = a if a.rank > 1 else a.reshape(1, *a.sizes)
+    b = b if b.rank > 1 else b.reshape(*b.sizes, 1)
     return dy, a, b
 
 
@@ -43,7 +43,7 @@ def _matmul_right(op: Operators, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 def _drop_axis(x: Tensor, axis: int) -> Tensor:
-    shape = list(x.shape)
+    shape = list(x.sizes)
     del shape[axis]
     return x.reshape(*shape)
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from ..errors import OperatorError
 from ..graph.builder import Operators
-from ..graph.tensor import Tensor
+from ..graph.tensor import Size, Tensor
 from .table import RuleTable
-from .vocabulary import constant_of, normalized_axes, zeros, zeros_like
+from .vocabulary import constant_of, normalized_axes, reshape_as, zeros, zeros_like
 
 
 def define(rules: RuleTable) -> None:
@@ -28,7 +28,7 @@ def define(rules: RuleTable) -> None:
 
 
 def _as_input(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
-    return dy.reshape(*x.shape)
+    return reshape_as(dy, x)
 
 
 def _transpose(op: Operators, dy: Tensor, x: Tensor, *, perm: list[int] | None) -> Tensor:
@@ -37,9 +37,12 @@ def _transpose(op: Operators, dy: Tensor, x: Tensor, *, perm: list[int] | None) 
 
 
 def _concat(op: Operators, dy: Tensor, *xs: Tensor, axis: int, index: int) -> Tensor:
-    start = sum(x.shape[axis] for x in xs[:index])
-    stop = start + xs[index].shape[axis]
-    return op.Slice(dy, *(op.constant([n], np.int64) for n in (start, stop, axis)))
+    start: Size = 0
+    for x in xs[:index]:
+        start = start + x.sizes[axis]
+    part = [slice(None)] * dy.rank
+    part[axis] = slice(start, start + xs[index].sizes[axis])
+    return dy[tuple(part)]
 
 
 def _split(

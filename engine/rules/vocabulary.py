@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from ..errors import OperatorError
 from ..graph.builder import Operators
-from ..graph.tensor import Tensor
+from ..graph.tensor import Size, Tensor
 
 # A steep HardSigmoid is a step function, and unlike Greater, Cast and Where it keeps ONNX Runtime's
 # blocked convolution layout: two to three times as fast on the CPU. 2^100 leaves room for bounds up
@@ -44,17 +45,50 @@ def between_mask(op: Operators, x: Tensor, low: float | None, high: float | None
 
 def sum_to_shape(dy: Tensor, x: Tensor) -> Tensor:
     """Undo broadcasting: sum `dy` over the axes along which `x` was repeated."""
-    # Two unknown sizes may differ: `shape` asks for them.
-    if dy.dims == x.dims and None not in x.dims:
+    if dy.dims == x.dims:
         return dy
-    target, given = x.shape, dy.shape
-    added = len(given) - len(target)
-    axes = list(range(added)) + [
-        added + axis for axis, size in enumerate(target) if size == 1 and given[added + axis] != 1
-    ]
-    if axes:
-        dy = dy.sum(axes, keepdims=True)
-    return dy if dy.dims == x.dims else dy.reshape(*target)
+    added = dy.rank - x.rank
+    summed = list(range(added))
+    for axis, (target, given) in enumerate(zip(x.dims, dy.dims[added:], strict=True), added):
+        if target == 1 and given != 1:
+            summed.append(axis)
+        elif target != given and not isinstance(target, int) and given != 1:
+            # Equal or repeated: only the sizes at run time tell.
+            return _sum_to_open_shape(dy, x, added)
+    if summed:
+        dy = dy.sum(summed, keepdims=True)
+    return dy if dy.dims == x.dims else reshape_as(dy, x)
+
+
+def _sum_to_open_shape(dy: Tensor, x: Tensor, added: int) -> Tensor:
+    op = dy.op
+    before = op.constant(range(added), np.int64)
+    differs = op.Not(op.Equal(op.Shape(x), op.Shape(dy, start=added)))
+    repeated = op.Reshape(op.NonZero(differs), op.constant([-1], np.int64)) + added
+    axes = op.Concat(before, repeated, axis=0) if added else repeated
+    (total,) = dy.builder.append(
+        "ReduceSum", [dy, axes], {"keepdims": 1, "noop_with_empty_axes": 1}
+    )
+    return reshape_as(total, x)
+
+
+def reshape_as(dy: Tensor, x: Tensor) -> Tensor:
+    """The elements of `dy` in the shape of `x`."""
+    return x.builder.declare_shape(dy.reshape(*x.sizes), x.dims)
+
+
+def expand_as(dy: Tensor, x: Tensor) -> Tensor:
+    """`dy` repeated to the shape of `x`."""
+    expanded = dy.op.Expand(dy, dy.builder.vector(x.sizes))
+    return dy.builder.declare_shape(expanded, x.dims)
+
+
+def count_of(sizes: Sequence[Size], dtype: np.dtype[np.generic]) -> float | Tensor:
+    """How many elements a shape has, to multiply with or divide by: a number, or a scalar."""
+    total = math.prod(sizes)
+    if not isinstance(total, Tensor):
+        return total
+    return total.astype(dtype).reshape()
 
 
 def constant_of(tensor: Tensor | None, what: str) -> np.ndarray:
@@ -76,9 +110,9 @@ def normalized_axes(axes: Sequence[int], rank: int) -> list[int]:
 
 def zeros_like(op: Operators, x: Tensor) -> Tensor:
     """Zeros of the shape and type of x."""
-    return zeros(op, x.shape, x.dtype)
+    return x.builder.declare_shape(zeros(op, x.sizes, x.dtype), x.dims)
 
 
-def zeros(op: Operators, shape: Sequence[int], dtype: np.dtype[np.generic]) -> Tensor:
+def zeros(op: Operators, shape: Sequence[Size], dtype: np.dtype[np.generic]) -> Tensor:
     """Zeros, which take no room in the file."""
-    return op.ConstantOfShape(op.constant(shape, np.int64), value=np.zeros(1, dtype))
+    return op.ConstantOfShape(op.vector(shape), value=np.zeros(1, dtype))

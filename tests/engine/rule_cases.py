@@ -83,8 +83,8 @@ class Case:
         """All inputs as arrays."""
         return [a.array if isinstance(a, Const) else a for a in self.inputs]
 
-    def model(self) -> onnx.ModelProto:
-        """The node as a model from `x0`, `x1`, … to `y`."""
+    def model(self, *, open_shapes: bool = False) -> onnx.ModelProto:
+        """The node as a model from `x0`, `x1`, … to `y`; inputs may have no known size."""
         names = ["" if array is None else f"x{i}" for i, array in enumerate(self.inputs)]
         node = helper.make_node(self.op, names, list(self.outputs), **self.attributes)
         constants = {
@@ -92,7 +92,11 @@ class Case:
             for name, array in zip(names, self.arrays, strict=True)
             if array is not None and name not in self.feeds
         }
-        return model([node, *self.tail], self.feeds, ["y"], constants, opset=self.opset)
+        inputs = {
+            name: (array.dtype, [None] * array.ndim) if open_shapes else array
+            for name, array in self.feeds.items()
+        }
+        return model([node, *self.tail], inputs, ["y"], constants, opset=self.opset)
 
 
 CASES: list[Case] = []

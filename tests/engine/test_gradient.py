@@ -12,7 +12,7 @@ from graphs import operators, run, session, text_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
-from onnxscope.errors import InputError, LayerError, ModelError
+from onnxscope.errors import InputError, LayerError
 
 rng = np.random.default_rng(3)
 
@@ -371,22 +371,30 @@ def test_weights_stay_in_the_model():
 OPEN = "g (double[N,3] x, double[M,3] z) => (double[K,3] y) { a = Add(x, z) y = Exp(a) }"
 
 
-def test_open_shapes_are_asked_for_where_they_matter():
-    with pytest.raises(ModelError, match="give the shapes of the model's inputs"):
-        osc.differentiate(text_model(OPEN), of="y", wrt=["x"])
+@pytest.mark.parametrize("names", ["NMK", "???"])
+@pytest.mark.parametrize(("rows", "other"), [(1, 4), (4, 1), (3, 3)])
+def test_open_shapes_are_looked_at_when_they_are_there(names, rows, other):
+    """Whether x was repeated is known at run time only."""
+    text = OPEN.replace("N", names[0]).replace("M", names[1]).replace("K", names[2])
+    graph = osc.differentiate(text_model(text), of="y", wrt=["x", "z"])
+    valid(graph)
+    x, z, dy = values(rows, 3), values(other, 3), values(max(rows, other), 3)
+    results = run(graph, {"x": x, "z": z, "grad_y": dy})
+    expected = dy * np.exp(x + z)
+    for name, like in (("x", x), ("z", z)):
+        summed = expected.sum(0, keepdims=True) if len(like) == 1 else expected
+        np.testing.assert_allclose(results[f"grad_{name}"], summed, atol=1e-12)
+
+
+def test_shapes_given_are_built_in():
     x, z, dy = values(1, 3), values(4, 3), values(4, 3)
     graph = osc.differentiate(
         text_model(OPEN), of="y", wrt=["x"], shapes={"x": (1, 3), "z": (4, 3)}
     )
     valid(graph)
+    assert "Shape" not in operators(graph)
     results = run(graph, {"x": x, "z": z, "grad_y": dy})
     np.testing.assert_allclose(results["grad_x"], (dy * np.exp(x + z)).sum(0, keepdims=True))
-
-
-def test_two_unknown_sizes_do_not_pass_for_equal():
-    text = OPEN.replace("N", "?").replace("M", "?").replace("K", "?")
-    with pytest.raises(ModelError, match="give the shapes of the model's inputs"):
-        osc.differentiate(text_model(text), of="y", wrt=["x"])
 
 
 def test_a_symbolic_batch_stays_open():

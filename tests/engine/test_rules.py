@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnx_ad
@@ -10,10 +13,14 @@ import pytest
 from graphs import model, run, session, text_model
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
-from onnxscope.errors import OperatorError
+from onnxscope.errors import OnnxscopeError, OperatorError
 from onnxscope.rules import RuleTable, standard_rules
 from onnxscope.rules.redirected import redirected_relu
 from rule_cases import CASES, Case
+
+# Each family of operators has its cases in a module of its own.
+for path in sorted(Path(__file__).parent.glob("rule_cases_*.py")):
+    importlib.import_module(path.stem)
 
 STANDARD = standard_rules()
 
@@ -104,6 +111,33 @@ def compare_with_differences(evaluate, feeds, name, gradient, cotangent, double,
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_gradient(case):
     check_case(case)
+
+
+# Operators whose gradient needs a shape as numbers; everything else works on open shapes.
+NEEDS_SHAPES: set[str] = set()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_gradient_of_open_shapes(case):
+    """No input has a known size, and the gradient is that of the known sizes."""
+    closed, opened = case.model(), case.model(open_shapes=True)
+    wrt = [f"x{position}" for position in case.positions]
+    if case.op in NEEDS_SHAPES:
+        with pytest.raises(OnnxscopeError, match="shape"):
+            osc.differentiate(opened, of="y", wrt=wrt)
+        return
+    y = Evaluator(closed, case.runtime)(case.feeds)["y"]
+    cotangent = np.asarray(np.random.default_rng(6).normal(size=y.shape), y.dtype)
+    results = []
+    for forward in (closed, opened):
+        graph = osc.differentiate(forward, of="y", wrt=wrt)
+        known = {value.name for value in graph.graph.input}
+        feeds = case.feeds | ({"grad_y": cotangent} if "grad_y" in known else {})
+        results.append(Evaluator(graph, case.runtime)(feeds))
+    for name in wrt:
+        expected, gradient = (result[f"grad_{name}"] for result in results)
+        assert gradient.shape == expected.shape
+        close(gradient, expected, 1e-12 if gradient.dtype == np.float64 else 3e-6)
 
 
 def test_every_rule_has_a_case():
