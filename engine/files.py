@@ -10,6 +10,19 @@ from pathlib import Path
 
 from .errors import OutputError
 
+CACHE_VARIABLE = "ONNXSCOPE_CACHE"
+"""The environment variable that moves the cache elsewhere."""
+
+
+def cache_folder() -> Path:
+    """The cache's folder: what `ONNXSCOPE_CACHE` says, or the platform's place for caches."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("onnxscope"))
+
 
 @contextmanager
 def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:

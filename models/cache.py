@@ -8,27 +8,17 @@ of either makes a new one, a damaged one is noticed, and one rename puts it in p
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import cache
 from pathlib import Path
 
 from ..errors import OutputError
+from ..files import CACHE_VARIABLE as VARIABLE
+from ..files import cache_folder as folder
 from ..files import write_bytes
 
-VARIABLE = "ONNXSCOPE_CACHE"
-"""The environment variable that moves the cache elsewhere."""
+__all__ = ["VARIABLE", "find_converted", "folder", "keep_converted", "weights_path"]
 
 _DIGITS = 16
-
-
-def folder() -> Path:
-    """The cache's folder: what `ONNXSCOPE_CACHE` says, or the platform's place for caches."""
-    chosen = os.environ.get(VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("onnxscope"))
 
 
 def weights_path(file_name: str) -> Path:
