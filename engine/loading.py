@@ -45,7 +45,7 @@ def load(
         OperatorError: it holds operators of another domain.
         InputError: the preprocessing is contradictory.
     """
-    loaded, name = _find(source)
+    loaded, name = find_model(source)
     model = Model(loaded, name, layout=layout)
     given = (input_range, mean, std, channel_order)
     if all(argument is None for argument in given):
@@ -77,7 +77,12 @@ def _triple(value: float | Sequence[float] | None, default: float) -> tuple[floa
     return tuple(float(item) for item in np.ravel(np.asarray(value, np.float64)))
 
 
-def _find(source: ModelSource) -> tuple[LoadedModel, str]:
+def find_model(source: ModelSource) -> tuple[LoadedModel, str]:
+    """The graph that a source means, and what to call it.
+
+    Raises:
+        ModelError: there is no such model or file, or it is damaged.
+    """
     if isinstance(source, bytearray | memoryview):
         source = bytes(source)
     if isinstance(source, bytes | onnx.ModelProto | ir.Model):

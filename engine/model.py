@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -139,6 +140,14 @@ class Model:
             },
             {name: str(error) for name, error in failures.items()},
         )
+
+    def on_plain_pictures(self) -> Model:
+        """The same model, which takes pictures as they are where it is unknown what it expects."""
+        if self.preprocessing is not None:
+            return self
+        plain = copy(self)
+        plain.preprocessing = Preprocessing(layout=self._layout)
+        return plain
 
     def append(
         self, image: Tensor, wanted: Sequence[str], *, check_preprocessing: bool = True

@@ -67,11 +67,14 @@ class Session:
         shapes = {output.name: tuple(output.shape) for output in self._session.get_outputs()}
         return {name: shapes[name] for name in names}
 
-    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """All outputs, by name."""
+    def run(
+        self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """All outputs, or those asked for, by name."""
+        names = self._outputs if outputs is None else list(outputs)
         with _readable_errors():
-            results = self._session.run(self._outputs, dict(feeds))
-        return dict(zip(self._outputs, results, strict=True))
+            results = self._session.run(names, dict(feeds))
+        return dict(zip(names, results, strict=True))
 
 
 class BoundSession:
