@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
 from .errors import LayerError, nearest
+from .naming import Naming
+
+if TYPE_CHECKING:
+    from .graph.layout import Grid
 
 # Operators that treat every channel alike and alone, so that channel i of the output is channel i
 # of the first input.
@@ -56,13 +60,16 @@ class Layer:
     """One layer of a model.
 
     Attributes:
-        name: The value's name.
-        shape: Without the batch: (C, H, W) at the model's usual picture size, (C,) for logits.
+        name: The value's name in the file.
+        shape: Without the batch: (C, H, W) at the model's usual picture size, (C, L) for L tokens,
+            (C,) for logits.
         channels: How many channels (units, features) it has.
         op_type: The operator that computes it.
         branches: The parts that a concatenation joins, in the order of channels; else empty.
         main: Whether it lies on the trunk of the network: everything behind it is computed from it
             alone, and it is neither plumbing nor the half of a layer, before its activation.
+        alias: A short name for people, such as `layer2.0.conv1`; empty where there is none.
+        grid: Of a layer of tokens, which of them are the patches of the picture.
     """
 
     name: str
@@ -71,6 +78,13 @@ class Layer:
     op_type: str
     branches: tuple[Branch, ...] = ()
     main: bool = True
+    alias: str = ""
+    grid: Grid | None = None
+
+    @property
+    def title(self) -> str:
+        """What to call it: its alias, or the value's name."""
+        return self.alias or self.name
 
     def branch_of(self, channel: int) -> Branch | None:
         """The branch that a channel comes from, `None` where the layer has no branches.
@@ -88,7 +102,7 @@ class Layer:
         """Raise a `LayerError` where the layer has no such channel."""
         if not 0 <= channel < self.channels:
             raise LayerError(
-                f"{self.name} has {self.channels} channels, 0 to {self.channels - 1}; "
+                f"{self.title} has {self.channels} channels, 0 to {self.channels - 1}; "
                 f"there is no channel {channel}"
             )
 
@@ -96,30 +110,40 @@ class Layer:
 class Layers(Mapping[str, Layer]):
     """Layers by name, from the image to the output; an unknown name is told the nearest ones.
 
+    Aliases lead to layers as well; iteration gives the names of values.
+
     Attributes:
         left_out: Values of the model that cannot be layers, with the reason.
     """
 
-    def __init__(self, layers: Mapping[str, Layer], left_out: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        layers: Mapping[str, Layer],
+        left_out: Mapping[str, str],
+        names: LayerNames | None = None,
+    ) -> None:
         self._layers = dict(layers)
         self.left_out = dict(left_out)
+        self._names = names or LayerNames("the model", [*layers, *left_out])
 
     def __getitem__(self, name: str) -> Layer:
-        try:
-            return self._layers[name]
-        except KeyError:
-            if name in self.left_out:
-                reason = f"{name!r} cannot be shown: {self.left_out[name]}"
-            else:
-                reason = f"the model has no layer {name!r}{nearest(name, self)}"
-            raise LayerError(reason) from None
+        value = self._names.find(name)
+        if value in self._layers:
+            return self._layers[value]
+        raise LayerError(
+            f"{name!r} cannot be shown: {self.left_out.get(value, 'it is no layer of this model')}"
+        )
 
     def get(self, name: str, default: Any = None) -> Any:
         """The layer, or `default` where there is none."""
-        return self._layers.get(name, default)
+        try:
+            return self[name]
+        except LayerError:
+            return default
 
     def __contains__(self, name: object) -> bool:
-        return name in self._layers
+        values = self._names.meanings(name) if isinstance(name, str) else {}
+        return len(values) == 1 and next(iter(values)) in self._layers
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._layers)
@@ -131,18 +155,63 @@ class Layers(Mapping[str, Layer]):
         return f"<{len(self)} layers: {', '.join(list(self)[:3])}, …>"
 
 
-def find_branches(value: ir.Value, channels: Mapping[str, int], axis: int) -> tuple[Branch, ...]:
+class LayerNames:
+    """What may be written for a layer: the name of its value, or an alias."""
+
+    def __init__(self, model: str, values: Iterable[str], naming: Naming | None = None) -> None:
+        """Names of a model's layers.
+
+        Args:
+            model: Its name, for messages.
+            values: The names of its layers' values.
+            naming: Aliases.
+        """
+        self._model = model
+        self._values = dict.fromkeys(values)
+        self.naming = naming or Naming()
+
+    def meanings(self, name: str) -> dict[str, str]:
+        """The values that a name may stand for, each with a name that is its alone."""
+        return {name: name} if name in self._values else self.naming.find(name)
+
+    def find(self, name: str) -> str:
+        """The value that a name stands for.
+
+        Raises:
+            LayerError: there is none, or there are several.
+        """
+        found = self.meanings(name)
+        if len(found) > 1:
+            listed = ", ".join(map(repr, found.values()))
+            raise LayerError(
+                f"{name!r} stands for {len(found)} layers of {self._model}: {listed}; name one"
+            )
+        if not found:
+            raise LayerError(f"{self._model} has no layer {name!r}{self.nearest(name)}")
+        return next(iter(found))
+
+    def nearest(self, name: str, others: Iterable[str] = ()) -> str:
+        """A clause that suggests the closest of aliases, values and other names."""
+        return nearest(name, [*self.naming.aliases.values(), *self._values, *others])
+
+
+def find_branches(
+    value: ir.Value, channels: Mapping[str, int], axis: int, rank: int
+) -> tuple[Branch, ...]:
     """The parts of a concatenation over channels, also behind a ReLU or the like.
 
     Args:
         value: The layer.
         channels: The number of channels of each value, by name.
         axis: The layer's channel axis.
+        rank: How many axes it has.
     """
     node = value.producer()
     while node is not None and node.op_type in CHANNELWISE and node.inputs[0] is not None:
         node = node.inputs[0].producer()
-    if node is None or node.op_type != "Concat" or node.attributes.get_int("axis", 0) % 4 != axis:
+    if node is None or node.op_type != "Concat":
+        return ()
+    if node.attributes.get_int("axis", 0) % rank != axis:
         return ()
     branches: list[Branch] = []
     start = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
+from .activations import Activations, channels_first, patches
 from .errors import (
     EmptyError,
     InputError,
@@ -18,18 +19,25 @@ from .errors import (
     ModelError,
     OnnxscopeError,
     OperatorError,
-    nearest,
 )
 from .graph.builder import Builder
 from .graph.crop import needed_part
-from .graph.layout import channel_axes
+from .graph.layout import (
+    PICTURE,
+    PICTURE_LAST,
+    Axes,
+    Grid,
+    channel_axis,
+    find_axes,
+)
 from .graph.loading import LoadedModel
 from .graph.replay import model_of, replay
 from .graph.tensor import Tensor
 from .image_input import image_input, known_dims
 from .images import as_batch
-from .layers import Layer, Layers, find_branches, find_main
+from .layers import Layer, LayerNames, Layers, find_branches, find_main
 from .metadata import Metadata
+from .naming import computed_from, name_values
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -56,6 +64,7 @@ class Model:
         name: str,
         preprocessing: Preprocessing | None = None,
         layout: str | None = None,
+        channel_axis: Mapping[str, int] | None = None,
     ) -> None:
         self.name = name
         self.sha256 = loaded.sha256
@@ -68,8 +77,9 @@ class Model:
         elif preprocessing is not None:
             preprocessing = replace(preprocessing, layout=self._layout)
         self.preprocessing = preprocessing
-        axes = channel_axes(self._graph, self._input, self._layout)
-        self._axes = {value.name: axis for value, axis in axes.items()}
+        self._given_axes = {
+            self.names.find(name): axis for name, axis in (channel_axis or {}).items()
+        }
 
     def __repr__(self) -> str:
         height, width = self._size_or_fixed(self.size)
@@ -88,22 +98,36 @@ class Model:
         return None if height is None or width is None else (height, width)
 
     @property
+    def fixed_batch(self) -> int | None:
+        """How many pictures the file takes at a time, where it says a number; else `None`."""
+        return known_dims(self._input)[0]
+
+    @property
     def size(self) -> int:
         """The usual picture size in pixels: the metadata's, the file's, or 224."""
         if self.metadata is not None:
             return self.metadata.size
         return self.fixed_size[0] if self.fixed_size else _USUAL_SIZE
 
+    @cached_property
+    def names(self) -> LayerNames:
+        """What may be written for a layer. A converted model's own names need no aliases."""
+        if self.metadata is not None:
+            return LayerNames(self.name, self.metadata.layers)
+        return LayerNames(self.name, self.layer_names, name_values(self._graph, self._input))
+
     @property
     def layer_names(self) -> list[str]:
-        """Names of the layers, from the image to the output, also where one is not supported."""
+        """Names of the layers' values, from the image to the output, also of those not supported.
+
+        Aliases are in `names`.
+        """
         if self.metadata is not None:
             return list(self.metadata.layers)
         return [
-            value.name
-            for node in self._graph
-            for value in node.outputs[:1]
-            if value.name and node.op_type not in ("Constant", "Shape")
+            node.outputs[0].name
+            for node in computed_from(self._graph, self._input)
+            if node.outputs[0].name
         ]
 
     @cached_property
@@ -112,34 +136,39 @@ class Model:
 
         Values that cannot be written, such as those behind an unknown operator, are left out.
         """
-        names = self.layer_names
         builder = Builder(opset=self.opset)
-        height, width = self._size_or_fixed(self.size)
-        image = builder.input("image", (1, 3, height, width), np.float32)
+        batch = self.fixed_batch or 1
+        image = builder.input("image", (batch, 3, *self._size_or_fixed(self.size)), np.float32)
         failures: dict[str, OnnxscopeError] = {}
-        values = self._replay(image, names, failures)
+        values, axes = self._replay(image, self.layer_names, failures)
+        left_out = {name: str(error) for name, error in failures.items()}
+        found: dict[str, tuple[tuple[int, ...], int]] = {}
+        for name, value in values.items():
+            if not _known(value):
+                continue
+            axis = self._channel_axis(name, axes[name])
+            reason = _unusable(value.shape, axis, batch)
+            if reason or axis is None:
+                left_out[name] = reason
+            else:
+                found[name] = value.shape, axis
+        channels = {name: shape[axis] for name, (shape, axis) in found.items()}
+        main = find_main(self._graph, self._input, list(found))
         by_name = {v.name: v for node in self._graph for v in node.outputs if v.name}
-        shapes = {
-            name: value.shape[1:]
-            for name, value in values.items()
-            if _known(value) and value.rank in (2, 3, 4) and value.dims[0] == 1
+        layers = {
+            name: Layer(
+                name,
+                (shape[axis], *(size for at, size in enumerate(shape) if at not in (0, axis))),
+                channels[name],
+                _producer_type(by_name[name]),
+                find_branches(by_name[name], channels, axis, len(shape)),
+                name in main,
+                self.names.naming.aliases.get(name, ""),
+                patches(axes[name], axis),
+            )
+            for name, (shape, axis) in found.items()
         }
-        channels = {name: shape[0] for name, shape in shapes.items()}
-        main = find_main(self._graph, self._input, list(shapes))
-        return Layers(
-            {
-                name: Layer(
-                    name,
-                    shape,
-                    channels[name],
-                    _producer_type(by_name[name]),
-                    find_branches(by_name[name], channels, self._axes.get(name, 1)),
-                    name in main,
-                )
-                for name, shape in shapes.items()
-            },
-            {name: str(error) for name, error in failures.items()},
-        )
+        return Layers(layers, left_out, self.names)
 
     def on_plain_pictures(self) -> Model:
         """The same model, which takes pictures as they are where it is unknown what it expects."""
@@ -151,16 +180,17 @@ class Model:
 
     def append(
         self, image: Tensor, wanted: Sequence[str], *, check_preprocessing: bool = True
-    ) -> dict[str, Tensor]:
+    ) -> Activations:
         """Append the network to the graph that `image` belongs to.
 
         Args:
             image: Symbolic pictures (N, 3, H, W), RGB in [0, 1].
-            wanted: Names of layers.
+            wanted: Names of layers, or their aliases.
             check_preprocessing: Refuse to go on where it is not known what the input expects.
 
         Returns:
-            The layers' activations (N, C, H, W) or (N, C), by name.
+            The layers' activations (N, C, H, W), (N, C, L) for L tokens, or (N, C), in float32, by
+            the names that were given.
 
         Raises:
             LayerError: a layer is not there.
@@ -178,24 +208,19 @@ class Model:
             raise InputError(
                 f"{self.name} takes pictures of {fixed} pixels only, not {height}×{width}"
             )
-        self._check_names(wanted)
+        named = {name: self.names.find(name) for name in wanted}
         try:
-            values = self._replay(image, wanted)
+            values, axes = self._replay(image, dict.fromkeys(named.values()))
         except EmptyError as error:
             raise InputError(self._too_small(wanted, height, width)) from error
         except OperatorError:
             raise
         except ModelError as error:
             raise InputError(
-                f"{self.name} does not accept a picture of {height}×{width} pixels: {error}"
+                f"{self.name} does not accept {_pictures(image)} of {height}×{width} pixels: "
+                f"{error}{self._batch_advice(image.dims[0])}"
             ) from error
-        for name, value in values.items():
-            if value.rank and value.dims[0] != image.dims[0]:
-                raise ModelError(
-                    f"{name} has {value.dims[0]} rows for {image.dims[0]} pictures: the file fixes "
-                    "its batch size; give one picture at a time"
-                )
-        return values
+        return self._present(named, values, axes, image)
 
     def activations(
         self, images: npt.ArrayLike, layers: Sequence[str] | str, provider: str = "cpu"
@@ -270,16 +295,60 @@ class Model:
     def _replay(
         self,
         image: Tensor,
-        wanted: Sequence[str],
+        wanted: Collection[str],
         failures: dict[str, OnnxscopeError] | None = None,
-    ) -> dict[str, Tensor]:
-        """The wanted values behind an image, channels first."""
+    ) -> tuple[dict[str, Tensor], dict[str, Axes]]:
+        """The wanted values behind an image as the file has them, and what their axes mean."""
+        builder = image.builder
         preprocessing = self.preprocessing or Preprocessing(layout=self._layout)
-        given = {self._input.name or "": preprocessing.apply(image)}
-        values = replay(image.builder, self._graph, given, wanted, failures=failures)
-        return {
-            name: _channels_first(value, self._axes.get(name, 1)) for name, value in values.items()
-        }
+        pictures = preprocessing.apply(image)
+        if self._input.dtype is ir.DataType.FLOAT16:
+            pictures = pictures.astype(np.dtype(np.float16))
+        given = {self._input.name or "": pictures}
+        values = replay(builder, self._graph, given, wanted, failures=failures)
+        known = {pictures.value: PICTURE if self._layout == "NCHW" else PICTURE_LAST}
+        axes = find_axes(builder.graph, known)
+        return values, {name: axes.get(tensor.value, ()) for name, tensor in values.items()}
+
+    def _present(
+        self,
+        named: Mapping[str, str],
+        values: Mapping[str, Tensor],
+        axes: Mapping[str, Axes],
+        image: Tensor,
+    ) -> Activations:
+        """Values as objectives read them, under the names that were asked for."""
+        presented: dict[str, Tensor] = {}
+        grids: dict[str, Grid] = {}
+        for name, value_name in named.items():
+            value = values[value_name]
+            if value.rank and value.dims[0] != image.dims[0]:
+                raise ModelError(
+                    f"{name} has {value.dims[0]} rows for {image.dims[0]} pictures"
+                    + (self._batch_advice(image.dims[0]) or "; a layer has one for each")
+                )
+            if value.rank in (3, 4):
+                axis = self._channel_axis(value_name, axes[value_name])
+                if axis is None:
+                    raise LayerError(f"{name!r} cannot be shown: {_no_channels(value.dims)}")
+                grid = patches(axes[value_name], axis)
+                if grid is not None:
+                    grids[name] = grid
+                value = channels_first(value, axis)
+            presented[name] = value.astype(np.dtype(np.float32)) if _is_half(value) else value
+        return Activations(presented, grids)
+
+    def _channel_axis(self, name: str, axes: Axes) -> int | None:
+        given = self._given_axes.get(name)
+        return channel_axis(axes) if given is None else given
+
+    def _batch_advice(self, pictures: int | str | None) -> str:
+        if self.fixed_batch in (None, pictures):
+            return ""
+        return (
+            f"; the file fixes its batch to {self.fixed_batch}: give as many pictures at a time, "
+            "or export it with an open batch"
+        )
 
     def _size_or_fixed(self, size: int) -> tuple[int, int]:
         return self.fixed_size or (size, size)
@@ -288,7 +357,7 @@ class Model:
         builder = Builder(opset=self.opset)
         image = builder.input("image", (1, 3, size, size), np.float32)
         try:
-            self._replay(image, layers)
+            self._replay(image, [self.names.find(name) for name in layers])
         except ModelError:
             return False
         return True
@@ -299,12 +368,6 @@ class Model:
             f"a picture of {height}×{width} pixels is too small for {', '.join(wanted)}; "
             f"the smallest is {least}×{least}"
         )
-
-    def _check_names(self, wanted: Sequence[str]) -> None:
-        known = self.layer_names
-        for name in wanted:
-            if name not in known:
-                raise LayerError(f"{self.name} has no layer {name!r}{nearest(name, known)}")
 
 
 def _producer_type(value: ir.Value) -> str:
@@ -323,8 +386,26 @@ def _known(value: Tensor) -> bool:
     )
 
 
-def _channels_first(value: Tensor, axis: int) -> Tensor:
-    """(N, H, W, C) as (N, C, H, W)."""
-    if axis == 1 or value.value.shape is None or value.rank != 4:
-        return value
-    return value.transpose(0, axis, *(other for other in range(1, 4) if other != axis))
+def _is_half(value: Tensor) -> bool:
+    return value.value.dtype is ir.DataType.FLOAT16
+
+
+def _pictures(image: Tensor) -> str:
+    return "a picture" if image.dims[0] == 1 else f"{image.dims[0]} pictures"
+
+
+def _unusable(shape: tuple[int, ...], axis: int | None, batch: int) -> str:
+    """Why a value of this shape is no layer; empty where it is one."""
+    if not 2 <= len(shape) <= 4:
+        return f"it has {len(shape)} axes; a layer has the pictures, the channels and up to 2 more"
+    if shape[0] != batch:
+        return f"its first axis, of {shape[0]}, is not the pictures"
+    return _no_channels(shape) if axis is None else ""
+
+
+def _no_channels(shape: Sequence[int | str | None]) -> str:
+    dims = "×".join(map(str, shape))
+    return (
+        f"which axis of {dims} the channels are on cannot be told; say channel_axis={{name: axis}} "
+        "(--channel-axis NAME=AXIS)"
+    )

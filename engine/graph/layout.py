@@ -1,54 +1,507 @@
-"""Where the channels are: which axis of each value, from what the operators say."""
+"""Where the channels are: what each axis of each value means, from what the operators say.
+
+A picture's axes are known, and so is what operators do to them: a convolution gives (N, C, H, W), a
+transposition moves axes, a reshape merges the rows and columns of patches into one axis of tokens,
+a product with weights gives channels. What cannot be followed is unknown, and is never guessed.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
 import onnx_ir as ir
 
-# These read and write (N, C, ...), whatever the layout of the picture that the file takes.
-_CHANNELS_FIRST = frozenset(
-    {
-        "Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
-        "LpPool", "GlobalLpPool", "BatchNormalization", "InstanceNormalization",
-        "GroupNormalization", "LRN", "DepthToSpace", "SpaceToDepth", "PRelu", "GridSample",
-    }
-)  # fmt: skip
 
-# After these an axis is no longer what it was.
-_RESHAPING = frozenset(
-    {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Einsum", "Shape", "NonZero", "Constant"}
-)
+@dataclass(frozen=True)
+class Axis:
+    """What one axis of a value counts.
+
+    Attributes:
+        kind: `n` pictures, `c` channels, `y` rows, `x` columns, `t` tokens, `h` a part of the
+            channels, such as the heads of an attention, `?` unknown.
+        parts: Of an axis that a reshape made of several, these with their sizes.
+        before: Of tokens, how many stand before those of the patches, such as a class token.
+    """
+
+    kind: str
+    parts: tuple[tuple[Axis, int], ...] = ()
+    before: int = 0
+
+    @property
+    def grid(self) -> Grid | None:
+        """Where the patches of a picture are among tokens; `None` where that is unknown."""
+        if [part.kind for part, _ in self.parts] != ["y", "x"]:
+            return None
+        return Grid(self.before, self.parts[0][1], self.parts[1][1])
 
 
-def channel_axes(graph: ir.Graph, image: ir.Value, layout: str) -> dict[ir.Value, int]:
-    """The channel axis of each four-dimensional value that one can be told for.
+@dataclass(frozen=True)
+class Grid:
+    """Tokens as patches of a picture: row by row, behind those that are none.
+
+    Attributes:
+        before: How many tokens stand before the patches: 1 for a class token.
+        height: Rows of patches.
+        width: Columns of patches.
+    """
+
+    before: int
+    height: int
+    width: int
+
+    def token(self, y: int, x: int) -> int:
+        """The number of the patch in row `y`, column `x`."""
+        return self.before + y * self.width + x
+
+
+N, C, Y, X = (Axis(kind) for kind in "ncyx")
+UNKNOWN, HEADS = Axis("?"), Axis("h")
+PICTURE, PICTURE_LAST = (N, C, Y, X), (N, Y, X, C)
+
+Axes = tuple[Axis, ...]
+Shape = tuple[int | str | None, ...]
+
+
+def find_axes(
+    nodes: Iterable[ir.Node], known: Mapping[ir.Value, Axes]
+) -> dict[ir.Value, tuple[Axis, ...]]:
+    """What the axes of values mean.
 
     Args:
-        graph: The network, in topological order.
-        image: Its input.
-        layout: Of the input, `NCHW` or `NHWC`.
+        nodes: Of a graph with shapes, in topological order.
+        known: Values whose axes are known, such as the picture's.
 
     Returns:
-        1 for (N, C, H, W), 3 for (N, H, W, C); values that it cannot be told for are left out.
+        For each value that depends on those, one `Axis` for each of its axes.
     """
-    axes = {image: 3 if layout == "NHWC" else 1}
-    for node in graph:
-        known = next((axes[v] for v in node.inputs if v is not None and v in axes), None)
-        axis: int | None
-        if node.op_type in _CHANNELS_FIRST:
-            axis = 1
-        elif node.op_type == "Transpose":
-            axis = _transposed(node, known)
-        elif node.op_type in _RESHAPING:
-            axis = None
-        else:
-            axis = known
-        if axis is not None:
-            axes.update(dict.fromkeys(node.outputs, axis))
-    return axes
+    found: dict[ir.Value, Axes] = dict(known)
+    for node in nodes:
+        if not any(value in found for value in node.inputs if value is not None):
+            continue
+        follow = _FOLLOW.get(node.op_type, _unknown) if node.domain == "" else _unknown
+        for index, output in enumerate(node.outputs):
+            shape = shape_of(output)
+            if output in known or shape is None or node.op_type == "Shape":
+                continue
+            axes = follow(_Step(node, index, shape, found))
+            found[output] = axes if len(axes) == len(shape) else (UNKNOWN,) * len(shape)
+    return found
 
 
-def _transposed(node: ir.Node, axis: int | None) -> int | None:
-    order = node.attributes.get_ints("perm", None)
-    if order is None or axis is None or len(order) != 4:
+def channel_axis(axes: Axes) -> int | None:
+    """Which axis the channels are on: `None` where it cannot be told.
+
+    Of (N, F) it is the second: what there is of a picture are features.
+    """
+    if not axes or axes[0].kind != "n":
         return None
-    return list(order).index(axis)
+    if len(axes) == 2:
+        return 1
+    at = [index for index, axis in enumerate(axes) if axis.kind == "c"]
+    return at[0] if len(at) == 1 else None
+
+
+def shape_of(value: ir.Value | None) -> Shape | None:
+    """The shape of a value, a name for what is open; `None` where the rank is unknown."""
+    if value is None or value.shape is None:
+        return None
+    return tuple(dim if isinstance(dim, int) else dim.value for dim in value.shape)
+
+
+# What operators do to axes -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One output of a node, with what is known of its inputs."""
+
+    node: ir.Node
+    index: int
+    shape: Shape
+    found: Mapping[ir.Value, Axes]
+
+    def axes(self, index: int = 0) -> Axes | None:
+        """Of one input, where they are known."""
+        value = self.node.inputs[index] if index < len(self.node.inputs) else None
+        return None if value is None else self.found.get(value)
+
+    def input_shape(self, index: int = 0) -> Shape | None:
+        """Of one input."""
+        return shape_of(self.node.inputs[index]) if index < len(self.node.inputs) else None
+
+    def numbers(self, index: int) -> list[int] | None:
+        """The elements of a constant input."""
+        value = self.node.inputs[index] if index < len(self.node.inputs) else None
+        if value is None or value.const_value is None or value.const_value.size > 64:
+            return None
+        return [int(number) for number in value.const_value.numpy().ravel()]
+
+
+def _picture(step: _Step) -> Axes:
+    # The first axis need not be pictures: windows of one are sometimes put there.
+    return (*(step.axes() or PICTURE)[:1], *PICTURE[1 : len(step.shape)])
+
+
+def _per_channel(step: _Step) -> Axes:
+    axes = step.axes() or PICTURE[: len(step.shape)]
+    return (axes[0], C, *axes[2:])
+
+
+def _unknown(step: _Step) -> Axes:
+    return (UNKNOWN,) * len(step.shape)
+
+
+def _elementwise(step: _Step) -> Axes:
+    """Axes are aligned at the end; each is what the first operand that has it says."""
+    result = [UNKNOWN] * len(step.shape)
+    for index in range(len(step.node.inputs)):
+        axes, shape = step.axes(index), step.input_shape(index)
+        if axes is None or shape is None or len(shape) > len(result):
+            continue
+        offset = len(result) - len(shape)
+        for at, (axis, size) in enumerate(zip(axes, shape, strict=True), offset):
+            if size == step.shape[at] and _says_more(axis, result[at]):
+                result[at] = axis
+    return tuple(result)
+
+
+def _says_more(axis: Axis, than: Axis) -> bool:
+    """Channels once found stay; tokens whose patches are known say more than tokens."""
+    if than.kind == "?":
+        return axis.kind != "?" or len(axis.parts) > len(than.parts)
+    return than.kind == axis.kind == "t" and than.grid is None and axis.grid is not None
+
+
+def _same(step: _Step) -> Axes:
+    return step.axes() or ()
+
+
+def _transpose(step: _Step) -> Axes:
+    axes = step.axes() or ()
+    order = step.node.attributes.get_ints("perm", None) or range(len(axes))[::-1]
+    return tuple(axes[index] for index in order)
+
+
+def _reshape(step: _Step) -> Axes:
+    axes, before = step.axes(), step.input_shape()
+    if axes is None or before is None:
+        return ()
+    # Sizes that stand on their own first: what was merged can come apart again.
+    flat: list[tuple[Axis, int | str | None]] = []
+    for axis, size in zip(axes, before, strict=True):
+        flat += _apart(axis, size)
+    return _regroup(flat, step.shape)
+
+
+def _apart(axis: Axis, size: int | str | None) -> Sequence[tuple[Axis, int | str | None]]:
+    whole = math.prod(part for _, part in axis.parts)
+    return axis.parts if axis.parts and size == whole and not axis.before else ((axis, size),)
+
+
+def _regroup(parts: Sequence[tuple[Axis, int | str | None]], shape: Shape) -> Axes:
+    """Give each axis of a new shape the parts that it is made of.
+
+    One picture's axis of size 1 goes where there is a place for it, and to the axis before it
+    where there is none.
+    """
+    result: list[Axis] = []
+    rest = [(axis, size) for axis, size in parts if size != 1 or axis.kind == "n"]
+    for at, size in enumerate(shape):
+        if size == 1:
+            result.append(rest.pop(0)[0] if rest and rest[0] == (N, 1) else UNKNOWN)
+            continue
+        taken = _take(rest, size)
+        if taken is None:
+            return (*result, *[UNKNOWN] * (len(shape) - at))
+        following = shape[at + 1] if at + 1 < len(shape) else 0
+        if rest and rest[0] == (N, 1) and following != 1:
+            taken.append((rest.pop(0)[0], 1))
+        result.append(_merged(taken))
+    return tuple(result)
+
+
+def _take(
+    rest: list[tuple[Axis, int | str | None]], size: int | str | None
+) -> list[tuple[Axis, int]] | None:
+    """Take from the front what makes up `size`; `None` where nothing does."""
+    taken: list[tuple[Axis, int]] = []
+    whole = 1
+    while rest:
+        axis, part = rest.pop(0)
+        if not taken and part == size:
+            return [(axis, part if isinstance(part, int) else 0)]
+        if not isinstance(part, int) or not isinstance(size, int) or not part * size:
+            return None
+        if size % (whole * part) == 0:
+            taken.append((axis, part))
+            whole *= part
+        elif size % whole == 0 and part % (size // whole) == 0:
+            # The axis comes apart: what is left of it goes to the next ones.
+            piece = HEADS if axis.kind in "ch" else UNKNOWN
+            taken.append((piece, size // whole))
+            rest.insert(0, (piece, part // (size // whole)))
+            return taken
+        else:
+            return None
+        if whole == size:
+            return taken
+    return None
+
+
+def _merged(parts: Sequence[tuple[Axis, int]]) -> Axis:
+    """One axis made of several."""
+    if len(parts) == 1:
+        return parts[0][0]
+    kinds = {axis.kind for axis, _ in parts}
+    if kinds <= {"h"}:
+        return C
+    if kinds <= {"y", "x"}:
+        return Axis("t", tuple(parts))
+    return Axis("?", tuple(parts))
+
+
+def _flatten(step: _Step) -> Axes:
+    axes, shape = step.axes(), step.input_shape()
+    if axes is None or shape is None:
+        return ()
+    return _regroup(list(zip(axes, shape, strict=True)), step.shape)
+
+
+def _squeeze(step: _Step) -> Axes:
+    axes, shape = step.axes() or (), step.input_shape() or ()
+    dropped = step.numbers(1)
+    if dropped is None:
+        return tuple(axis for axis, size in zip(axes, shape, strict=True) if size != 1)
+    return tuple(axis for at, axis in enumerate(axes) if at not in _positive(dropped, len(axes)))
+
+
+def _unsqueeze(step: _Step) -> Axes:
+    inserted = step.numbers(1)
+    if inserted is None:
+        return ()
+    at, axes = _positive(inserted, len(step.shape)), iter(step.axes() or ())
+    return tuple(
+        UNKNOWN if index in at else next(axes, UNKNOWN) for index in range(len(step.shape))
+    )
+
+
+def _reduce(step: _Step) -> Axes:
+    axes = step.axes() or ()
+    listed = step.numbers(1)
+    if listed is None and step.node.attributes.get_int("noop_with_empty_axes", 0) == 1:
+        return axes
+    gone = _positive(listed, len(axes)) if listed else set(range(len(axes)))
+    if len(step.shape) == len(axes):
+        return axes
+    return tuple(axis for at, axis in enumerate(axes) if at not in gone)
+
+
+def _gather(step: _Step) -> Axes:
+    axes, indices = step.axes(), step.input_shape(1)
+    if axes is None or indices is None:
+        return ()
+    at = step.node.attributes.get_int("axis", 0) % len(axes)
+    # Tokens or channels in another order or number are tokens or channels still.
+    kept = (Axis(axes[at].kind),) if len(indices) == 1 else (UNKNOWN,) * len(indices)
+    return (*axes[:at], *kept, *axes[at + 1 :])
+
+
+def _slice(step: _Step) -> Axes:
+    axes, shape = step.axes(), step.input_shape()
+    starts, ends, which, steps = (step.numbers(index) for index in range(1, 5))
+    if axes is None or shape is None:
+        return ()
+    if starts is None or ends is None:
+        return tuple(Axis(axis.kind) for axis in axes)
+    result = list(axes)
+    listed = list(range(len(starts))) if which is None else which
+    for number, at in enumerate(listed):
+        at %= len(axes)
+        axis, size = axes[at], shape[at]
+        stride = 1 if steps is None else steps[number]
+        if isinstance(size, int):
+            start, stop, _ = slice(starts[number], ends[number], stride).indices(size)
+            result[at] = _part(axis, size, start, stop, stride)
+        else:
+            result[at] = Axis(axis.kind)
+    return tuple(result)
+
+
+def _part(axis: Axis, size: int, start: int, stop: int, stride: int = 1) -> Axis:
+    """What is left of an axis between two positions."""
+    if (start, stop, stride) == (0, size, 1) or not axis.parts:
+        return axis
+    grid = axis.grid
+    if grid is None or stride != 1 or start > grid.before:
+        return Axis(axis.kind)
+    if stop < grid.before + grid.height * grid.width:
+        return Axis(axis.kind)
+    return Axis(axis.kind, axis.parts, grid.before - start)
+
+
+def _split(step: _Step) -> Axes:
+    axes, shape = step.axes(), step.input_shape()
+    if axes is None or shape is None:
+        return ()
+    at = step.node.attributes.get_int("axis", 0) % len(axes)
+    sizes = [(shape_of(output) or (None,) * len(axes))[at] for output in step.node.outputs]
+    size, result = shape[at], list(axes)
+    numbers = [n for n in sizes if isinstance(n, int)]
+    if isinstance(size, int) and len(numbers) == len(sizes):
+        start = sum(numbers[: step.index])
+        result[at] = _part(axes[at], size, start, start + numbers[step.index])
+    else:
+        result[at] = Axis(axes[at].kind)
+    return tuple(result)
+
+
+def _concat(step: _Step) -> Axes:
+    at = step.node.attributes.get_int("axis", 0) % len(step.shape)
+    result = [UNKNOWN] * len(step.shape)
+    for index in range(len(step.node.inputs)):
+        for place, axis in enumerate(step.axes(index) or ()):
+            if place < len(result) and _says_more(axis, result[place]):
+                result[place] = axis
+    result[at] = _joined(step, at)
+    return tuple(result)
+
+
+def _joined(step: _Step, at: int) -> Axis:
+    """The axis that a concatenation runs along."""
+    start: int | None = 0
+    tokens: list[Axis] = []
+    kinds = set()
+    for index in range(len(step.node.inputs)):
+        axes, shape = step.axes(index), step.input_shape(index)
+        size = None if shape is None else shape[at]
+        if axes is not None:
+            axis = axes[at]
+            kinds.add(axis.kind)
+            if axis.grid is not None:
+                known = start is not None
+                place = axis.before + (start or 0)
+                tokens.append(Axis(axis.kind, axis.parts, place) if known else Axis(axis.kind))
+        start = start + size if start is not None and isinstance(size, int) else None
+    if len(tokens) == 1 and "t" in kinds:
+        return tokens[0]
+    kinds.discard("?")
+    return Axis(kinds.pop()) if len(kinds) == 1 else UNKNOWN
+
+
+def _matmul(step: _Step) -> Axes:
+    left, right = step.axes(0), step.axes(1)
+    if left is not None and right is None:
+        return _times_weights(left, -1)
+    if right is not None and left is None:
+        return _times_weights(right, -2)
+    if left is None or right is None or min(len(left), len(right)) < 2:
+        return ()
+    return (*left[:-1], right[-1])
+
+
+def _times_weights(axes: Axes, contracted: int) -> Axes:
+    """Weights make new channels of channels, and tell where they are, if it was unknown.
+
+    A product over tokens, as in a mixer, makes no channels.
+    """
+    if len(axes) < 2:
+        return ()
+    result = list(axes)
+    elsewhere = any(axis.kind == "c" for axis in axes[:contracted] or ()) or (
+        contracted == -2 and axes[-1].kind == "c"
+    )
+    result[contracted] = UNKNOWN if elsewhere else C
+    return tuple(result)
+
+
+def _gemm(step: _Step) -> Axes:
+    axes, attributes = step.axes(0), step.node.attributes
+    if axes is None or len(axes) != 2:
+        return ()
+    return (axes[1] if attributes.get_int("transA", 0) else axes[0], C)
+
+
+def _normalized(step: _Step) -> Axes:
+    """A normalisation over one axis, with a gain for each of its elements, is over channels."""
+    axes = list(step.axes() or ())
+    if step.index or not axes:
+        return ()
+    over = step.node.attributes.get_int("axis", -1) % len(axes)
+    if over == len(axes) - 1 and axes[-1].kind == "?" and all(axis.kind != "c" for axis in axes):
+        axes[-1] = C
+    return tuple(axes)
+
+
+def _einsum(step: _Step) -> Axes:
+    equation = step.node.attributes.get_string("equation", "").replace(" ", "")
+    operands, arrow, output = equation.partition("->")
+    if not arrow or "." in equation:
+        return ()
+    meaning: dict[str, Axis] = {}
+    channels_lost = False
+    for index, letters in enumerate(operands.split(",")):
+        for letter, axis in zip(letters, step.axes(index) or (), strict=False):
+            if letter not in meaning or _says_more(axis, meaning[letter]):
+                meaning[letter] = axis
+            channels_lost |= axis.kind == "c" and letter not in output
+    fresh = [letter for letter in output if letter not in meaning]
+    if channels_lost and len(fresh) == 1:
+        meaning[fresh[0]] = C
+    return tuple(meaning.get(letter, UNKNOWN) for letter in output)
+
+
+def _positive(axes: Iterable[int], rank: int) -> set[int]:
+    return {axis % rank for axis in axes} if rank else set()
+
+
+_FOLLOW: dict[str, Callable[[_Step], Axes]] = {
+    # These read and write (N, C, ...), whatever the layout of the picture that the file takes.
+    **dict.fromkeys(
+        (
+            "Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
+            "LpPool", "GlobalLpPool", "DeformConv", "DepthToSpace", "SpaceToDepth", "GridSample",
+        ),
+        _picture,
+    ),
+    **dict.fromkeys(
+        ("BatchNormalization", "InstanceNormalization", "GroupNormalization", "LRN"), _per_channel
+    ),
+    **dict.fromkeys(
+        (
+            "Resize", "Upsample", "Pad", "Cast", "Dropout", "Identity", "Softmax", "LogSoftmax",
+            "Hardmax", "CumSum", "LpNormalization", "MeanVarianceNormalization", "ReverseSequence",
+            "Relu", "LeakyRelu", "ThresholdedRelu", "Elu", "Celu", "Selu", "Sigmoid", "HardSigmoid",
+            "HardSwish", "Mish", "Tanh", "Clip", "Softplus", "Softsign", "Gelu", "Erf", "Abs",
+            "Neg", "Sign", "Sqrt", "Reciprocal", "Exp", "Log", "Sin", "Cos", "Tan", "Sinh", "Cosh",
+            "Asin", "Acos", "Atan", "Floor", "Ceil", "Round", "Not", "Shrink", "Trilu",
+        ),
+        _same,
+    ),
+    **dict.fromkeys(
+        (
+            "Add", "Sub", "Mul", "Div", "Pow", "Mod", "Max", "Min", "Mean", "Sum", "Where", "PRelu",
+            "Expand", "And", "Or", "Xor", "Equal", "Less", "Greater", "LessOrEqual",
+            "GreaterOrEqual",
+        ),
+        _elementwise,
+    ),
+    **dict.fromkeys(
+        ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd"), _reduce
+    ),
+    "Transpose": _transpose,
+    "Reshape": _reshape,
+    "Flatten": _flatten,
+    "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+    "Gather": _gather,
+    "Slice": _slice,
+    "Split": _split,
+    "Concat": _concat,
+    "MatMul": _matmul,
+    "Gemm": _gemm,
+    "LayerNormalization": _normalized,
+    "RMSNormalization": _normalized,
+    "Einsum": _einsum,
+}  # fmt: skip
