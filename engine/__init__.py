@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .ascent import Progress as Progress
+    from .differentiation import differentiate as differentiate
     from .errors import OnnxscopeError as OnnxscopeError
     from .expressions import Objective as Objective
     from .gradients import Gradient as Gradient
-    from .gradients import differentiate as differentiate
     from .graph.tensor import Tensor as Tensor
     from .loading import load as load
     from .model import Model as Model
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from .transforms import pad as pad
     from .transforms import rotate as rotate
     from .transforms import scale as scale
+    from .verdict import Verification as Verification
+    from .verification import verify as verify
 
 __version__ = "0.1.0"
 
@@ -52,7 +54,7 @@ _HOMES = {
     "Progress": "ascent",
     "OnnxscopeError": "errors",
     "Gradient": "gradients",
-    "differentiate": "gradients",
+    "differentiate": "differentiation",
     "Tensor": "graph.tensor",
     "load": "loading",
     "Model": "model",
@@ -79,6 +81,8 @@ _HOMES = {
     "pad": "transforms",
     "rotate": "transforms",
     "scale": "transforms",
+    "Verification": "verdict",
+    "verify": "verification",
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -50,6 +50,14 @@ class OutputError(OnnxscopeError):
     """A file or folder that cannot be written."""
 
 
+class OnnxscopeWarning(UserWarning):
+    """Something about a model that its user should know."""
+
+
+class StraightThroughWarning(OnnxscopeWarning):
+    """A gradient passes a rounding as if there were none."""
+
+
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
     """A clause that suggests the names closest to a misspelt one.
 

@@ -21,11 +21,13 @@ class Call:
         builder: The graph to append to.
         node: The node as the model has it; read its attributes here.
         inputs: Its inputs in the new graph; `None` where one is left out.
+        outer: From values of the model to those of the new graph, for subgraphs.
     """
 
     builder: Builder
     node: ir.Node
     inputs: Sequence[Tensor | None]
+    outer: Callable[[ir.Value], Tensor]
 
     @property
     def op(self) -> Operators:
@@ -65,7 +67,16 @@ def expansion_of(domain: str, op_type: str) -> Expansion | None:
 
 @cache
 def _table() -> dict[tuple[str, str], Expansion]:
-    tables: list[Mapping[tuple[str, str], Expansion]] = []
+    # Imported when first asked for: they write graphs with what imports this module.
+    from . import contrib, control, functions, quantized, recurrent
+
+    tables: list[Mapping[tuple[str, str], Expansion]] = [
+        contrib.EXPANSIONS,
+        control.EXPANSIONS,
+        functions.EXPANSIONS,
+        quantized.EXPANSIONS,
+        recurrent.EXPANSIONS,
+    ]
     merged: dict[tuple[str, str], Expansion] = {}
     for table in tables:
         if merged.keys() & table.keys():

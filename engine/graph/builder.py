@@ -40,8 +40,8 @@ IR_VERSION = 9
 
 
 def ir_version(opset: int) -> int:
-    """The IR version that goes with an opset from 18 to 21."""
-    return IR_VERSION if opset < 21 else 10
+    """The IR version that goes with an opset from 18 to 26."""
+    return IR_VERSION + sum(opset >= later for later in (21, 23, 24, 25))
 
 
 # Constants up to this size take part in shape inference (the target of a Reshape, a Slice's ends).
@@ -67,6 +67,21 @@ class Composite:
 
     source: Tensor
     gradient: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A value that is zero but for a part of it.
+
+    Attributes:
+        part: The part.
+        sizes: Of the value, along the axes that the part does not fill.
+        ranges: Where the part is along each axis, in ascending order; `None` where it fills it.
+    """
+
+    part: Tensor
+    sizes: tuple[int | None, ...]
+    ranges: tuple[range | None, ...]
 
 
 class Operators:
@@ -98,6 +113,7 @@ class Builder:
         op: Its operators as methods (see `Operators`).
         opset: Version of the standard operator set that the nodes are written in.
         composites: Values whose gradient is not that of the single nodes behind them.
+        pieces: Values that are known to be zero but for a part.
     """
 
     def __init__(self, name: str = "onnxscope", opset: int = OPSET) -> None:
@@ -105,6 +121,7 @@ class Builder:
         self.graph = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name=name)
         self.op = Operators(self)
         self.composites: dict[ir.Value, Composite] = {}
+        self.pieces: dict[ir.Value, Piece] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
         self._protos: dict[ir.Value, onnx.TypeProto] = {}
         self._sizes = Sizes()
@@ -285,6 +302,15 @@ class Builder:
         """Reserve `name`, with a number behind it where it is taken."""
         return unique_name(name, self._names)
 
+    def rename(self, tensor: Tensor, name: str) -> None:
+        """Give a node's output a name, where it is free; others keep theirs."""
+        value = tensor.value
+        if value.producer() is None or value.is_graph_output() or name in self._names:
+            return
+        self._names.discard(value.name or "")
+        value.name = self.unique_name(name)
+        self._protos.pop(value, None)
+
     def _release(self, name: str) -> None:
         """Give whatever inner value has this name another one."""
         if name not in self._names:
@@ -319,7 +345,7 @@ class Builder:
                 types,
                 data,
                 opset_imports=[onnx.helper.make_opsetid("", self.opset)],
-                ir_version=IR_VERSION,
+                ir_version=ir_version(self.opset),
             )
         except (
             shape_inference.InferenceError,
@@ -352,8 +378,7 @@ class Builder:
                     f"Reshape (node {node.name!r}) cannot make {_describe(value)} of "
                     f"{_describe(node.inputs[0])}"
                 )
-            empty = value.shape and any(isinstance(dim, int) and dim < 1 for dim in value.shape)
-            if empty or _exceeds_picture(node):
+            if (_is_empty(value) and not _may_be_empty(node)) or _exceeds_picture(node):
                 given = ", ".join(_describe(value) for value in node.inputs)
                 raise EmptyError(f"{node.op_type} leaves nothing of {given}")
 
@@ -430,6 +455,17 @@ def _count(value: ir.Value | None) -> int | None:
 def _shapes_alike(value: ir.Value, node: ir.Node) -> bool:
     """Whether an output has the shape of the node's first output."""
     return value is node.outputs[0] or node.op_type == "MaxPool"
+
+
+def _is_empty(value: ir.Value | None) -> bool:
+    """Whether a value is known to have no element."""
+    shape = None if value is None else value.shape
+    return shape is not None and any(isinstance(dim, int) and dim < 1 for dim in shape)
+
+
+def _may_be_empty(node: ir.Node) -> bool:
+    """Whether no elements are nothing wrong: a part of a split, or what is made of none."""
+    return node.op_type == "Split" or any(_is_empty(value) for value in node.inputs)
 
 
 def _exceeds_picture(node: ir.Node) -> bool:

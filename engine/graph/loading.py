@@ -12,18 +12,26 @@ import onnx
 import onnx.inliner
 import onnx.version_converter
 import onnx_ir as ir
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
+from onnx import defs
 
-from ..errors import ModelError, OperatorError
+from ..errors import ModelError
+from ..expansions import expansion_of
 from .builder import OPSET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model
 
 # The highest opset whose operators all have CUDA kernels in ONNX Runtime (see builder.OPSET).
 _HIGHEST_OPSET = 21
+
+# The highest that ONNX Runtime 1.31 runs.
+_RUNNABLE_OPSET = 26
+
+# Tensors up to this size may tell a converter something (axes, a shape); larger ones are weights.
+_SMALL = 1024
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class LoadedModel:
 
     Attributes:
         model: The graph, its weights left where they are.
-        opset: Version of the standard operator set, 18 to 21.
+        opset: Version of the standard operator set, 18 to 21; up to 26 where an operator needs it.
         sha256: Hash of the model's content.
         origin: Where it came from, for messages and recipes.
         props: The file's metadata.
@@ -49,20 +57,25 @@ def load_graph(source: ModelSource) -> LoadedModel:
     """Read a model and bring it to an opset that the engine writes.
 
     Raises:
-        ModelError: the file is missing, is no ONNX model, or cannot be brought to opset 18–21.
+        ModelError: the file is missing, is no ONNX model, or cannot be brought to opset 18.
     """
     proto, origin, digest = _read(source)
     if not proto.graph.node:
         raise ModelError(f"{origin} has no nodes: it is empty, or not an ONNX model")
     if proto.functions:
         proto = onnx.inliner.inline_local_functions(proto)
-    opset = _standard_opset(proto, origin)
-    if not OPSET <= opset <= _HIGHEST_OPSET:
-        proto, opset = _convert(proto, opset, origin), max(OPSET, min(opset, _HIGHEST_OPSET))
+    written = _standard_opset(proto, origin)
+    opset = written
+    if written < OPSET:
+        proto, opset = _convert_upwards(proto, written, origin), OPSET
+    elif written > _HIGHEST_OPSET:
+        opset = _fitting_opset(proto.graph, written)
     try:
         model = ir.from_proto(proto)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{origin} is damaged: {error}") from error
+    if opset != written:
+        _note_versions(model.graph, opset, max(written, OPSET))
     props = {entry.key: entry.value for entry in proto.metadata_props}
     return LoadedModel(model, opset, digest, origin, props)
 
@@ -120,19 +133,88 @@ def _standard_opset(proto: onnx.ModelProto, origin: str) -> int:
     raise ModelError(f"{origin} names no version of the standard operator set")
 
 
-def _convert(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.ModelProto:
-    target = OPSET if opset < OPSET else _HIGHEST_OPSET
-    foreign = {node.domain for node in proto.graph.node} - {"", "ai.onnx"}
-    if foreign:
-        node = next(node for node in proto.graph.node if node.domain in foreign)
-        raise OperatorError(
-            f"no gradient rule for operator {node.domain}::{node.op_type} (node "
-            f"{node.name or node.output[0]!r} of {origin})"
-        )
+def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.ModelProto:
+    """The model in the lowest opset that the engine writes."""
+    light, weights = _without_weights(proto)
     try:
-        return onnx.version_converter.convert_version(proto, target)
+        converted = onnx.version_converter.convert_version(light, OPSET)
     except (RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
         raise ModelError(
-            f"{origin} is written in opset {opset} and cannot be brought to {target}: {reason}"
+            f"{origin} is written in opset {opset} and cannot be brought to {OPSET}: {reason}"
         ) from error
+    for tensor in converted.graph.initializer:
+        if tensor.name in weights:
+            tensor.CopyFrom(weights[tensor.name])
+    return converted
+
+
+def _without_weights(
+    proto: onnx.ModelProto,
+) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
+    """A copy for the converter, which copies everything several times and ends at 2 GB."""
+    weights = {t.name: t for t in proto.graph.initializer if t.ByteSize() > _SMALL}
+    light = onnx.ModelProto()
+    for field, value in proto.ListFields():
+        if field.name != "graph":
+            _copy_field(light, field.name, value)
+    for field, value in proto.graph.ListFields():
+        if field.name != "initializer":
+            _copy_field(light.graph, field.name, value)
+    for tensor in proto.graph.initializer:
+        kept = light.graph.initializer.add()
+        if tensor.name in weights:
+            kept.name, kept.data_type = tensor.name, tensor.data_type
+            kept.dims.extend(tensor.dims)
+            # The data of one zero: never read, since only small tensors are.
+            kept.raw_data = b""
+        else:
+            kept.CopyFrom(tensor)
+    return light, weights
+
+
+def _copy_field(target: Message, name: str, value: object) -> None:
+    if isinstance(value, Message):
+        getattr(target, name).CopyFrom(value)
+    elif isinstance(value, str | bytes | int | float):
+        setattr(target, name, value)
+    else:
+        getattr(target, name).extend(value)
+
+
+def _fitting_opset(graph: onnx.GraphProto, written: int) -> int:
+    """The lowest opset from 21 on that has all nodes as they are, or expands them.
+
+    Beyond 21 the standard operators have taken on types and attributes; what they compute has not
+    changed.
+    """
+    for opset in range(_HIGHEST_OPSET, min(written, _RUNNABLE_OPSET)):
+        if all(_expressible(node, opset) for node in _nodes(graph)):
+            return opset
+    return written
+
+
+def _expressible(node: onnx.NodeProto, opset: int) -> bool:
+    if node.domain not in ("", "ai.onnx") or expansion_of(node.domain, node.op_type) is not None:
+        return True
+    try:
+        schema = defs.get_schema(node.op_type, opset, "")
+    except defs.SchemaError:
+        return False
+    return all(attribute.name in schema.attributes for attribute in node.attribute)
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """All nodes, those of subgraphs included."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner)
+
+
+def _note_versions(graph: ir.Graph, opset: int, written: int) -> None:
+    """Operators that the graph's opset lacks keep the version that they were written in."""
+    for node in graph.all_nodes():
+        if node.domain == "" and not defs.has(node.op_type, opset, ""):
+            node.version = written

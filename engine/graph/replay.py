@@ -8,7 +8,7 @@ before it, and only what the wanted values need is written at all.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -36,6 +36,7 @@ def replay(
     wanted: Collection[str],
     *,
     failures: dict[str, OnnxscopeError] | None = None,
+    outer: Callable[[ir.Value], Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Append the nodes that compute the `wanted` values of `graph`.
 
@@ -46,6 +47,7 @@ def replay(
         wanted: Names of values of the network.
         failures: Where it is given, a wanted value that cannot be written is left out, and the
             reason put here under its name.
+        outer: For the body of a control flow operator: its values of the graph around it.
 
     Returns:
         The wanted values in the new graph, by name.
@@ -58,18 +60,21 @@ def replay(
     for value in [*graph.inputs, *graph.initializers.values()]:
         if value.name and value.name in inputs:
             values[value] = inputs[value.name]
-    targets = _find(graph, wanted)
+    targets = _find(graph, wanted, optional=outer is not None)
     failed: dict[ir.Value, OnnxscopeError] = {}
+
+    def value_of(value: ir.Value, node: ir.Node | None = None) -> Tensor:
+        if value not in values and value.const_value is None and outer is not None:
+            values[value] = outer(value)
+        return _argument(builder, values, value, node)
+
     for node in _needed(graph, set(targets.values()), set(values)):
-        earlier = next((failed[v] for v in node.inputs if v is not None and v in failed), None)
+        earlier = next((failed[v] for v in _reads(node) if v in failed), None)
         try:
             if earlier is not None:
                 raise earlier
-            arguments = [
-                None if value is None else _argument(builder, values, value, node)
-                for value in node.inputs
-            ]
-            outputs = _write(builder, node, arguments)
+            arguments = [None if value is None else value_of(value, node) for value in node.inputs]
+            outputs = _write(builder, node, arguments, value_of)
         except OnnxscopeError as error:
             if failures is None:
                 raise
@@ -79,16 +84,15 @@ def replay(
             values.update({value: tensor for value, tensor in pairs if tensor is not None})
     if failures is not None:
         failures.update({n: failed[value] for n, value in targets.items() if value in failed})
-    return {
-        name: _argument(builder, values, value, None)
-        for name, value in targets.items()
-        if value not in failed
-    }
+    return {name: value_of(value) for name, value in targets.items() if value not in failed}
 
 
-def _find(graph: ir.Graph, wanted: Collection[str]) -> dict[str, ir.Value]:
+def _find(graph: ir.Graph, wanted: Collection[str], *, optional: bool) -> dict[str, ir.Value]:
     by_name = {value.name: value for node in graph for value in node.outputs if value.name}
     by_name |= {value.name: value for value in graph.inputs if value.name}
+    if optional:
+        # What the body of a branch gives may be a value of the graph around it.
+        by_name |= {value.name: value for value in graph.outputs if value.name}
     weights = graph.initializers
     for name in wanted:
         if name not in by_name and name not in weights:
@@ -103,9 +107,28 @@ def _needed(graph: ir.Graph, targets: set[ir.Value], given: set[ir.Value]) -> li
     for node in reversed(graph):
         if any(value in wanted for value in node.outputs):
             nodes.append(node)
-            wanted.update(v for v in node.inputs if v is not None and v not in given)
+            wanted.update(v for v in _reads(node) if v not in given)
     nodes.reverse()
     return nodes
+
+
+def _reads(node: ir.Node) -> list[ir.Value]:
+    """What a node reads, its subgraphs included."""
+    read = [value for value in node.inputs if value is not None]
+    for attribute in node.attributes.values():
+        graphs = (
+            [attribute.as_graph()]
+            if attribute.type == ir.AttributeType.GRAPH
+            else attribute.as_graphs()
+            if attribute.type == ir.AttributeType.GRAPHS
+            else []
+        )
+        for graph in graphs:
+            own = {*graph.inputs, *graph.initializers.values()}
+            own.update(value for inner in graph for value in inner.outputs)
+            inside = [value for inner in graph for value in _reads(inner)]
+            read += [value for value in [*inside, *graph.outputs] if value not in own]
+    return read
 
 
 def _argument(
@@ -122,12 +145,19 @@ def _argument(
 
 
 def _write(
-    builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]
+    builder: Builder,
+    node: ir.Node,
+    arguments: Sequence[Tensor | None],
+    value_of: Callable[[ir.Value], Tensor],
 ) -> Sequence[Tensor | None]:
     """One node in the new graph: expanded, computed, folded, or copied."""
     expansion = expansion_of(node.domain, node.op_type)
     if expansion is not None:
-        return expansion(Call(builder, node, arguments))
+        expanded = expansion(Call(builder, node, arguments, value_of))
+        for value, tensor in zip(node.outputs, expanded, strict=True):
+            if tensor is not None and value.name:
+                builder.rename(tensor, value.name)
+        return expanded
     for attribute in node.attributes.values():
         if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS):
             raise OperatorError(

@@ -363,7 +363,7 @@ def test_control_flow_is_refused_by_name():
         "x": builder.input("x", (2,), np.float32),
         "flag": builder.input("flag", (), np.bool_),
     }
-    with pytest.raises(OperatorError, match=r"operator If \(node 'choice'\) has a subgraph"):
+    with pytest.raises(OperatorError, match=r"If \(node 'choice'\) chooses a branch by"):
         replay(builder, ir.from_proto(proto).graph, given, ["y"])
 
 

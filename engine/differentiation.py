@@ -1,0 +1,111 @@
+"""`differentiate`: the bare graph transform, ONNX in, ONNX with gradients out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx
+import onnx_ir as ir
+
+from .errors import InputError, LayerError, nearest
+from .gradient import backpropagate
+from .graph.builder import Builder, unique_name
+from .graph.loading import ModelSource, load_graph
+from .graph.replay import model_of, replay
+from .graph.tensor import Tensor
+from .rules import RuleTable, standard_rules
+
+
+def differentiate(
+    model: ModelSource,
+    of: str,
+    wrt: Sequence[str],
+    *,
+    shapes: dict[str, Sequence[int]] | None = None,
+    rules: RuleTable | None = None,
+) -> onnx.ModelProto:
+    """The bare graph transform: ONNX in, ONNX with gradients out.
+
+    The result keeps the model's inputs and outputs and adds an output `grad_<name>` for each name
+    in `wrt`. Where `of` is not a scalar, an input `grad_<of>` of its shape takes the cotangent.
+    Where the model has an input or output of such a name already, being a gradient itself, a number
+    follows: `grad_<name>_2`.
+
+    Args:
+        model: What `onnxscope.load` takes, but for catalogue names.
+        of: The value to differentiate, any value of the graph.
+        wrt: Inputs or initializers to differentiate with respect to.
+        shapes: Shapes of inputs whose shape the model leaves open.
+        rules: Gradient rules; by default the standard ones.
+
+    Raises:
+        LayerError: a name is not there.
+        OperatorError: an operator on the way has no gradient rule.
+        ModelError: a shape that a rule needs is unknown; give `shapes`.
+    """
+    wrt = [wrt] if isinstance(wrt, str) else list(wrt)
+    loaded = load_graph(model)
+    graph = loaded.model.graph
+    builder = Builder(graph.name or "gradient", opset=loaded.opset)
+    inputs: dict[str, Tensor] = {}
+    given = dict(shapes or {})
+    for value in graph.inputs:
+        if value.name in graph.initializers or not value.name or value.dtype is None:
+            continue
+        dims = _input_dims(value, given.pop(value.name, None))
+        inputs[value.name] = builder.input(value.name, dims, value.dtype.numpy())
+    for name in given:
+        raise LayerError(f"the model has no input {name!r}{nearest(name, inputs)}")
+    weights: dict[ir.Value, ir.TensorProtocol] = {}
+    for name in wrt:
+        data = graph.initializers[name].const_value if name in graph.initializers else None
+        if name not in inputs and data is not None:
+            inputs[name] = builder.initializer(data, name)
+            weights[inputs[name].value] = data
+            # No constant while the graph is written: what is computed from it must not be folded.
+            inputs[name].value.const_value = None
+        if name not in inputs:
+            known = [*inputs, *graph.initializers]
+            raise LayerError(f"the model has no input {name!r}{nearest(name, known)}")
+        _require_float(inputs[name])
+    if len(set(wrt)) != len(wrt):
+        raise LayerError(f"wrt names an input twice: {', '.join(wrt)}")
+    outputs = [value.name for value in graph.outputs if value.name]
+    taken = {*inputs, *outputs}
+    values = replay(builder, graph, inputs, [*outputs, of])
+    target = values[of]
+    _require_float(target)
+    if target.rank == 0:
+        cotangent = builder.constant(1, target.dtype)
+    else:
+        cotangent = builder.input(unique_name(f"grad_{of}", taken), target.dims, target.dtype)
+    gradients = backpropagate(
+        builder,
+        {target: cotangent},
+        [inputs[name] for name in wrt],
+        standard_rules() if rules is None else rules,
+    )
+    for name in outputs:
+        builder.output(name, values[name])
+    for name, gradient in zip(wrt, gradients, strict=True):
+        builder.output(unique_name(f"grad_{name}", taken), gradient)
+    for value, data in weights.items():
+        value.const_value = data
+    return model_of(builder, loaded.props)
+
+
+def _input_dims(value: ir.Value, given: Sequence[int] | None) -> Sequence[int | str | None]:
+    """The shape of an input, with what the model leaves open as given."""
+    dims = [dim if isinstance(dim, int) else dim.value for dim in value.shape or ()]
+    if given is None:
+        return dims
+    fits = value.shape is None or len(given) == len(dims)
+    if not fits or any(isinstance(d, int) and d != n for d, n in zip(dims, given, strict=False)):
+        declared = ", ".join("?" if dim is None else str(dim) for dim in dims)
+        raise InputError(f"input {value.name!r} has shape ({declared}), not {tuple(given)}")
+    return given
+
+
+def _require_float(tensor: Tensor) -> None:
+    if tensor.value.dtype is not None and not tensor.value.dtype.is_floating_point():
+        raise LayerError(f"{tensor.name!r} is {tensor.dtype}: only real numbers have a gradient")

@@ -1,0 +1,144 @@
+"""Control flow whose course is known before anything runs: branches taken, loops unrolled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from ..errors import OperatorError
+from ..graph.replay import replay
+from ..graph.tensor import Tensor
+from .table import Call, Expansion
+
+# A loop of more rounds would make a graph that nobody wants to wait for.
+_MOST_ROUNDS = 1024
+
+
+def _take_branch(call: Call) -> Sequence[Tensor | None]:
+    """`If` on a constant: the branch that it takes."""
+    taken = call.required(0).array
+    known = call.builder.elements(call.required(0))
+    if taken is None and (known is None or known[0] is None or isinstance(known[0], str)):
+        raise OperatorError(
+            f"{call.where} chooses a branch by values that are only known at run time: such "
+            "control flow is not differentiated; where it depends on a shape, give the shapes of "
+            "the model's inputs"
+        )
+    chosen = bool(np.ravel(taken)[0]) if taken is not None else bool(known and known[0])
+    branch = call.node.attributes["then_branch" if chosen else "else_branch"].as_graph()
+    return _run(call, branch, {})
+
+
+def _unroll_loop(call: Call) -> Sequence[Tensor | None]:
+    """`Loop` with a constant number of rounds, and a condition that stays true."""
+    trips, condition = call.input(0), call.input(1)
+    rounds = None if trips is None else _number(call, trips)
+    if rounds is None or rounds > _MOST_ROUNDS:
+        raise OperatorError(
+            f"{call.where} runs a number of times that is only known at run time, or more than "
+            f"{_MOST_ROUNDS} times: such loops are not differentiated"
+        )
+    body = call.node.attributes["body"].as_graph()
+    carried = list(call.inputs[2:])
+    kept: list[list[Tensor]] = [[] for _ in body.outputs[1 + len(carried) :]]
+    alive = True if condition is None else _truth(call, condition)
+    for number in range(rounds):
+        if not alive:
+            break
+        given: list[Tensor | None] = [
+            call.op.constant(number, np.int64),
+            call.op.constant(True, np.bool_),
+            *carried,
+        ]
+        results = _run(call, body, dict(zip(body.inputs, given, strict=False)))
+        still, *rest = results
+        alive = still is None or _truth(call, still)
+        carried = rest[: len(carried)]
+        for collected, tensor in zip(kept, rest[len(carried) :], strict=True):
+            if tensor is not None:
+                collected.append(tensor)
+    return [*carried, *(_stacked(call, tensors, 0) for tensors in kept)][: len(call.node.outputs)]
+
+
+def _unroll_scan(call: Call) -> Sequence[Tensor | None]:
+    """`Scan` over a known length."""
+    attributes = call.node.attributes
+    body = attributes["body"].as_graph()
+    scanned = attributes.get_int("num_scan_inputs", 0)
+    split = len(call.inputs) - scanned
+    state, sequences = list(call.inputs[:split]), [call.required(split + i) for i in range(scanned)]
+    axes = attributes.get_ints("scan_input_axes", None) or [0] * scanned
+    backwards = attributes.get_ints("scan_input_directions", None) or [0] * scanned
+    rounds = sequences[0].dims[axes[0]] if sequences else 0
+    if not isinstance(rounds, int) or rounds > _MOST_ROUNDS:
+        raise OperatorError(
+            f"{call.where} scans a length of {rounds}, which is open or over {_MOST_ROUNDS}: such "
+            "loops are not differentiated; give the shapes of the model's inputs"
+        )
+    collected = len(body.outputs) - split
+    kept: list[list[Tensor]] = [[] for _ in range(collected)]
+    for number in range(rounds):
+        slices = [
+            _taken(sequence, rounds - 1 - number if turned else number, axis)
+            for sequence, axis, turned in zip(sequences, axes, backwards, strict=True)
+        ]
+        results = _run(call, body, dict(zip(body.inputs, [*state, *slices], strict=True)))
+        state = list(results[:split])
+        for tensors, tensor in zip(kept, results[split:], strict=True):
+            if tensor is not None:
+                tensors.append(tensor)
+    out_axes = attributes.get_ints("scan_output_axes", None) or [0] * collected
+    turned_back = attributes.get_ints("scan_output_directions", None) or [0] * collected
+    stacked = [
+        _stacked(call, tensors[::-1] if turned else tensors, axis)
+        for tensors, axis, turned in zip(kept, out_axes, turned_back, strict=True)
+    ]
+    return [*state, *stacked]
+
+
+def _run(call: Call, body: ir.Graph, given: dict[ir.Value, Tensor | None]) -> list[Tensor | None]:
+    """A subgraph in the graph around it."""
+    by_name = {value.name: tensor for value, tensor in given.items() if value.name and tensor}
+    names = [value.name or "" for value in body.outputs]
+    values = replay(call.builder, body, by_name, [n for n in names if n], outer=call.outer)
+    return [values.get(name) for name in names]
+
+
+def _taken(sequence: Tensor, number: int, axis: int) -> Tensor:
+    key: list[int | slice] = [slice(None)] * sequence.rank
+    key[axis] = number
+    return sequence[tuple(key)]
+
+
+def _stacked(call: Call, tensors: Sequence[Tensor], axis: int) -> Tensor | None:
+    """Tensors joined along a new axis."""
+    if not tensors:
+        return None
+    axes = call.op.constant([axis], np.int64)
+    return call.op.Concat(*(call.op.Unsqueeze(tensor, axes) for tensor in tensors), axis=axis)
+
+
+def _number(call: Call, tensor: Tensor) -> int | None:
+    if tensor.array is not None:
+        return int(np.ravel(tensor.array)[0])
+    known = call.builder.elements(tensor)
+    return known[0] if known and isinstance(known[0], int) else None
+
+
+def _truth(call: Call, tensor: Tensor) -> bool:
+    number = _number(call, tensor)
+    if number is None:
+        raise OperatorError(
+            f"{call.where} ends on a condition that is only known at run time: such loops are not "
+            "differentiated"
+        )
+    return bool(number)
+
+
+EXPANSIONS: dict[tuple[str, str], Expansion] = {
+    ("", "If"): _take_branch,
+    ("", "Loop"): _unroll_loop,
+    ("", "Scan"): _unroll_scan,
+}

@@ -1,0 +1,132 @@
+"""Quantised networks: QuantizeLinear and DequantizeLinear with a straight-through gradient.
+
+Rounding has no derivative but zero. Where a network rounds its values to a grid of integers, the
+gradient of the values before the grid is taken instead, and zero where they are beyond its ends.
+Between the two operators the grid's integers are kept as floating-point numbers. (Bengio, Léonard,
+Courville: Estimating or Propagating Gradients Through Stochastic Neurons, 2013; Jacob et al.:
+Quantization and Training of Neural Networks, 2018.)
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from ..errors import OperatorError, StraightThroughWarning
+from ..graph.builder import Composite
+from ..graph.tensor import Tensor
+from .table import Call, Expansion
+
+
+def _quantize(call: Call) -> Sequence[Tensor | None]:
+    """round(x / scale) + zero point, between the ends of the integer type; kept as x's type."""
+    x, scale, zero = call.required(0), call.required(1), call.input(2)
+    attributes = call.node.attributes
+    code = attributes.get_int("output_dtype", 0)
+    kind = ir.DataType(code) if code else ir.DataType.UINT8
+    if zero is not None and zero.value.dtype is not None:
+        kind = zero.value.dtype
+    if not kind.is_integer():
+        raise OperatorError(
+            f"{call.where} quantises to {kind}: a straight-through gradient is taken for integers "
+            "only"
+        )
+    warnings.warn(
+        f"{call.where} rounds to integers: gradients pass it straight through",
+        StraightThroughWarning,
+        stacklevel=2,
+    )
+    scaled = x / _along_axis(call, scale.astype(x.dtype), x)
+    rounded = call.op.Round(scaled)
+    call.builder.composites[rounded.value] = Composite(scaled, lambda dy: dy)
+    if zero is not None:
+        rounded = rounded + _along_axis(call, zero.astype(x.dtype), x)
+    low, high = (call.op.constant(end, x.dtype) for end in _ends(kind))
+    return [call.op.Clip(rounded, low, high)]
+
+
+def _dequantize(call: Call) -> Sequence[Tensor | None]:
+    """(x − zero point) · scale, in the scale's type."""
+    x, scale, zero = call.required(0), call.required(1), call.input(2)
+    code = call.node.attributes.get_int("output_dtype", 0)
+    dtype = ir.DataType(code).numpy() if code else scale.dtype
+    grid = x.astype(dtype) if x.array is None else call.builder.constant(x.array, dtype)
+    if zero is not None:
+        grid = grid - _along_axis(call, zero.astype(dtype), x)
+    return [grid * _along_axis(call, scale.astype(dtype), x)]
+
+
+def _along_axis(call: Call, parameter: Tensor, x: Tensor) -> Tensor:
+    """A scale or zero point as it meets x: one for all, one for each channel, or one a block."""
+    if parameter.rank == 0 or x.rank == 0:
+        return parameter
+    axis = call.node.attributes.get_int("axis", 1) % x.rank
+    block = call.node.attributes.get_int("block_size", 0)
+    if parameter.rank == 1:
+        if parameter.dims == (1,):
+            return parameter
+        return parameter.reshape(*(-1 if a == axis else 1 for a in range(x.rank)))
+    if not block:
+        return parameter
+    spread = call.op.Unsqueeze(parameter, call.op.constant([axis + 1], np.int64))
+    sizes = list(parameter.sizes)
+    wide = call.op.Expand(spread, call.op.vector([*sizes[: axis + 1], block, *sizes[axis + 1 :]]))
+    merged = [*sizes[:axis], sizes[axis] * block, *sizes[axis + 1 :]]
+    # The last block may be cut.
+    return wide.reshape(*merged)[(*[slice(None)] * axis, slice(0, x.sizes[axis]))]
+
+
+def _ends(kind: ir.DataType) -> tuple[int, int]:
+    bits = round(kind.itemsize * 8)
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if kind.is_signed() else (0, 2**bits - 1)
+
+
+def _refuse_integers(call: Call) -> Sequence[Tensor | None]:
+    raise OperatorError(
+        f"{call.where} computes with integers alone, which have no gradient; use the model before "
+        "its quantisation, or one with QuantizeLinear and DequantizeLinear around float operators"
+    )
+
+
+_INTEGER_ONLY = {
+    "": (
+        "ConvInteger",
+        "DynamicQuantizeLinear",
+        "MatMulInteger",
+        "QLinearConv",
+        "QLinearMatMul",
+    ),
+    "com.microsoft": (
+        "DynamicQuantizeLSTM",
+        "DynamicQuantizeMatMul",
+        "MatMulBnb4",
+        "MatMulIntegerToFloat",
+        "MatMulNBits",
+        "QAttention",
+        "QGemm",
+        "QLinearAdd",
+        "QLinearAveragePool",
+        "QLinearConcat",
+        "QLinearGlobalAveragePool",
+        "QLinearLeakyRelu",
+        "QLinearMul",
+        "QLinearReduceMean",
+        "QLinearSigmoid",
+        "QLinearSoftmax",
+        "QLinearWhere",
+        "QMoE",
+    ),
+}
+
+EXPANSIONS: dict[tuple[str, str], Expansion] = {
+    **{(domain, "QuantizeLinear"): _quantize for domain in ("", "com.microsoft")},
+    **{(domain, "DequantizeLinear"): _dequantize for domain in ("", "com.microsoft")},
+    **{
+        (domain, op_type): _refuse_integers
+        for domain, names in _INTEGER_ONLY.items()
+        for op_type in names
+    },
+}
