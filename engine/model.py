@@ -86,6 +86,16 @@ class Model:
         return f"<onnxscope model {self.name}: {len(self.layers)} layers, {height}×{width}>"
 
     @property
+    def identity(self) -> dict[str, object]:
+        """All that determines what the model computes, as plain data."""
+        return {
+            "sha256": self.sha256,
+            "layout": self._layout,
+            "preprocessing": self.preprocessing,
+            "channel axes": self._given_axes,
+        }
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Class names in the order of the logits; empty where they are unknown."""
         return self.metadata.labels if self.metadata else ()
