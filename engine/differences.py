@@ -58,26 +58,42 @@ def derivative(
 ) -> Difference:
     """The derivative at 0 by central differences, extrapolated to a step of 0 (Richardson).
 
+    Steps are taken until the uncertainty is a millionth of the scale.
+
     Args:
         function: Of one number.
         steps: Two or more, falling.
         noise: Scatter of the function's values by rounding.
-        scale: What size of slope is expected: a jump of less than a ten thousandth is no kink.
+        scale: What size of slope is expected: a jump of less than a hundredth of it is no kink.
     """
     middle = function(0.0)
-    sides = [(function(-step), function(step)) for step in steps]
-    central = [(b - a) / (2 * step) for (a, b), step in zip(sides, steps, strict=True)]
+    slopes: list[float] = []
+    gaps: list[float] = []
+    left = right = math.nan
+    for number, step in enumerate(steps):
+        before, after = function(-step), function(step)
+        left, right = (middle - before) / step, (after - middle) / step
+        central = (after - before) / (2 * step)
+        gaps.append(abs(right - left))
+        if number:
+            ratio = steps[number - 1] / step
+            coarser = slopes[-1]
+            slopes[-1] = central + (central - coarser) / (ratio**2 - 1)
+            settled = max(abs(central - coarser), gaps[-1]) + noise / step
+            if settled < 1e-6 * max(scale, abs(central)):
+                slopes.append(central)
+                break
+        slopes.append(central)
     best = (math.inf, math.nan)
-    for number in range(1, len(steps)):
-        ratio = steps[number - 1] / steps[number]
-        change = central[number] - central[number - 1]
-        slope = central[number] + change / (ratio**2 - 1)
-        # The next coarser step tells whether two differences are alike by chance.
-        before = central[number - 1] - central[max(number - 2, 0)]
-        bending = max(abs(change), abs(before) / ratio**2)
-        best = min(best, (bending + noise / steps[number], slope))
-    gaps = [abs(a + b - 2 * middle) / step for (a, b), step in zip(sides, steps, strict=True)]
-    seen = max(8 * noise / steps[-1], 1e-4 * max(scale, abs(best[1])))
-    kink = gaps[-1] > seen and gaps[-1] > gaps[0] / 2
-    last, (a, b) = steps[-1], sides[-1]
-    return Difference(best[1], best[0], (middle - a) / last, (b - middle) / last, kink)
+    for number, slope in enumerate(slopes):
+        # Finer steps tell what a step misses, but for their noise; of the finest, the two sides
+        # tell: a kink within it parts them by twice as much as it moves their mean.
+        finer = [
+            abs(slope - other) - 2 * noise / step
+            for other, step in zip(slopes[number + 1 :], steps[number + 1 :], strict=False)
+        ]
+        missed = max(0.0, *finer) if finer else gaps[-1] + steps[number] * scale
+        best = min(best, (missed + noise / steps[number], slope))
+    apart = max(8 * noise / steps[len(gaps) - 1], 1e-2 * max(scale, abs(best[1])))
+    kink = gaps[-1] > apart and gaps[-1] > gaps[0] / 2
+    return Difference(best[1], best[0], left, right, kink)

@@ -87,10 +87,9 @@ def _correlate(
     x: Tensor, kernels: Tensor, window: Window, cells: Sequence[int], groups: int
 ) -> Tensor:
     """A convolution, of kernels (groups, outputs, inputs · taps)."""
-    batch, channels = x.shape[:2]
+    batch = x.shape[0]
     _, outputs, rows = kernels.shape
     taps = _taps(x, window, cells).reshape(batch, groups, rows, math.prod(cells))
-    del channels
     return (kernels @ taps).reshape(batch, groups * outputs, *cells)
 
 
@@ -188,12 +187,12 @@ def _lp_pool(given: Arguments, node: ir.Node) -> Tensor:
     return total ** (1 / power)
 
 
-def _global_average_pool(given: Arguments, node: ir.Node) -> Tensor:
+def _global_average_pool(given: Arguments, _: ir.Node) -> Tensor:
     x = _given(given[0])
     return x.mean(list(range(2, x.rank)), keepdims=True)
 
 
-def _global_max_pool(given: Arguments, node: ir.Node) -> Tensor:
+def _global_max_pool(given: Arguments, _: ir.Node) -> Tensor:
     x = _given(given[0])
     return x.op.ReduceMax(x, x.op.constant(list(range(2, x.rank)), np.int64), keepdims=1)
 
@@ -204,7 +203,7 @@ def _global_lp_pool(given: Arguments, node: ir.Node) -> Tensor:
     return (abs(x) ** power).sum(list(range(2, x.rank)), keepdims=True) ** (1 / power)
 
 
-def _mean(given: Arguments, node: ir.Node) -> Tensor:
+def _mean(given: Arguments, _: ir.Node) -> Tensor:
     parts = [_given(part) for part in given]
     return parts[0].op.Sum(*parts) / float(len(parts))
 
@@ -233,7 +232,7 @@ def _local_response(given: Arguments, node: ir.Node) -> Tensor:
     return x / base ** attributes.get_float("beta", 0.75)
 
 
-def _erf(given: Arguments, node: ir.Node) -> Tensor:
+def _erf(given: Arguments, _: ir.Node) -> Tensor:
     return error_function(_given(given[0]))
 
 
@@ -254,17 +253,17 @@ def _gelu(given: Arguments, node: ir.Node) -> Tensor:
     return x * (error_function(x * math.sqrt(0.5)) + 1.0) * 0.5
 
 
-def _tan(given: Arguments, node: ir.Node) -> Tensor:
+def _tan(given: Arguments, _: ir.Node) -> Tensor:
     x = _given(given[0])
     return x.op.Sin(x) / x.op.Cos(x)
 
 
-def _sinh(given: Arguments, node: ir.Node) -> Tensor:
+def _sinh(given: Arguments, _: ir.Node) -> Tensor:
     x = _given(given[0])
     return (x.op.Exp(x) - x.op.Exp(-x)) * 0.5
 
 
-def _cosh(given: Arguments, node: ir.Node) -> Tensor:
+def _cosh(given: Arguments, _: ir.Node) -> Tensor:
     x = _given(given[0])
     return (x.op.Exp(x) + x.op.Exp(-x)) * 0.5
 
@@ -320,11 +319,9 @@ def _interpolation(node: ir.Node, before: int, size: int, scale: float | None) -
     rows = builder.input("rows", (before, 1, before, 1), np.float32)
     kept = ("axes", "keep_aspect_ratio_policy", "extrapolation_value")
     attributes = {name: value for name, value in node.attributes.items() if name not in kept}
-    if scale is not None:
-        ends = (builder.constant([1, 1, scale, 1], np.float32), None)
-    else:
-        ends = (None, builder.constant([before, 1, size, 1], np.int64))
-    resized = builder.append("Resize", [rows, None, *ends], attributes)[0]
+    scales = None if scale is None else builder.constant([1, 1, scale, 1], np.float32)
+    sizes = builder.constant([before, 1, size, 1], np.int64) if scale is None else None
+    resized = builder.append("Resize", [rows, None, scales, sizes], attributes)[0]
     builder.output("matrix", resized)
     units = np.eye(before, dtype=np.float32).reshape(before, 1, before, 1)
     matrix = open_session(model_of(builder), "cpu").run({"rows": units})["matrix"]

@@ -202,6 +202,7 @@ class _Node:
         given = {value: None for value in node.inputs if value is not None and value in active}
         self._inputs = [str(value.name) for value in given]
         self._outputs = [str(value.name) for value in node.outputs if value in active]
+        self._names = [*self._inputs, *self._outputs]
 
     def check(self, rng: np.random.Generator) -> Fault | None:
         """The fault, if there is one."""
@@ -230,38 +231,32 @@ class _Node:
 
     def _worst(self, results: Sequence[tuple[Arrays, Arrays]], tolerance: float) -> Fault | None:
         """A fault where more than half of the comparisons fail, with the numbers of one."""
-        compared = []
-        for cotangents, answers in results:
-            for coarse, fine in self._moves.moves:
-                by_rule, real = self._weigh(cotangents, answers, fine)
-                coarse_rule, coarse_real = self._weigh(cotangents, answers, coarse)
-                size = sum(np.linalg.norm(fine[name]) ** 2 for name in self._outputs) ** 0.5
-                bending = abs((by_rule - real) - (coarse_rule - coarse_real))
-                terms = sum(
-                    float(
-                        np.linalg.norm(answers[f"gradient {name}"].astype(np.float64) * fine[name])
-                    )
-                    for name in self._inputs
-                )
-                limit = max(6 * bending, tolerance * max(float(size), terms))
-                compared.append((abs(by_rule - real) / (limit + 1e-300), by_rule, real, limit))
-        # Not a number is no agreement.
-        wrong = [entry for entry in compared if not entry[0] <= 1]
-        if len(wrong) <= len(compared) / 2:
-            return None
-        _, by_rule, real, limit = wrong[0]
-        return self._fault(by_rule, real, limit)
-
-    def _weigh(self, cotangents: Arrays, answers: Arrays, moves: Arrays) -> tuple[float, float]:
-        by_rule = sum(
-            float(np.vdot(answers[f"gradient {name}"].astype(np.float64), moves[name]))
+        coarse, fine = (
+            _stacked(moves, self._names) for moves in zip(*self._moves.moves, strict=True)
+        )
+        weights = _stacked([cotangents for cotangents, _ in results], self._outputs)
+        ruled = {
+            name: np.stack([answers[f"gradient {name}"].ravel() for _, answers in results])
             for name in self._inputs
-        )
-        real = sum(
-            float(np.vdot(cotangents[name].astype(np.float64), moves[name]))
-            for name in self._outputs
-        )
-        return by_rule, real
+        }
+        ruled = {name: np.asarray(array, np.float64) for name, array in ruled.items()}
+
+        def weigh(factors: Arrays, moves: Arrays) -> np.ndarray:
+            """By cotangent and direction."""
+            return np.asarray(sum(factors[name] @ moves[name].T for name in factors))
+
+        by_rule, real = weigh(ruled, fine), weigh(weights, fine)
+        bending = by_rule - real - (weigh(ruled, coarse) - weigh(weights, coarse))
+        # Sums of many terms of random signs: as large as the root of the sum of their squares.
+        sizes = np.sqrt(sum(np.sum(fine[name] ** 2, axis=1) for name in self._outputs))
+        terms = np.sqrt(weigh(_squared(ruled), _squared(fine)))
+        limit = np.maximum(6 * abs(bending), tolerance * np.maximum(sizes, terms))
+        # Not a number is no agreement.
+        wrong = np.argwhere(~(abs(by_rule - real) <= limit))
+        if 2 * len(wrong) <= by_rule.size:
+            return None
+        at = tuple(wrong[0])
+        return self._fault(float(by_rule[at]), float(real[at]), float(limit[at]))
 
     def _graph(self) -> onnx.ModelProto:
         """The node and its rule: inputs and cotangents to outputs and gradients."""
@@ -339,6 +334,18 @@ class _Node:
             return str(value.name), known.shape
         dims = () if value.shape is None else value.shape
         return str(value.name), tuple(dim for dim in dims if isinstance(dim, int))
+
+
+def _stacked(arrays: Sequence[Arrays], names: Sequence[str]) -> Arrays:
+    """By name, the arrays as rows."""
+    return {
+        name: np.stack([np.asarray(each[name], np.float64).ravel() for each in arrays])
+        for name in names
+    }
+
+
+def _squared(arrays: Arrays) -> Arrays:
+    return {name: array**2 for name, array in arrays.items()}
 
 
 def _plain(attribute: ir.Attr) -> Any:

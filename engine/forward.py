@@ -15,7 +15,7 @@ from .subjects import VALUE
 # What single precision gets wrong of a value is far less; a form that is not the operator's, more.
 _ALIKE = 0.01
 
-DOUBLE_STEPS = (1e-5, 1e-6, 1e-7)
+DOUBLE_STEPS = (1e-6, 1e-7, 1e-8, 1e-9)
 SINGLE_STEPS = tuple(2.0**-power for power in range(3, 10))
 
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import onnx
 import onnx_ir as ir
 
+from .differentiation import differentiate
 from .errors import InputError, LayerError, ModelError, nearest
 from .expressions import Objective
-from .differentiation import differentiate
 from .graph.builder import Builder
 from .graph.loading import LoadedModel
 from .graph.replay import model_of, replay

@@ -33,6 +33,7 @@ class Check:
         uncertainty: About how far `gradient − differences` may be off zero by rounding,
             curvature and kinks; one standard deviation.
         scale: The size of slopes in such directions.
+        tolerance: What part of the scale is no error in the precision that the gradient has.
         left: The slope from the one side, over the smallest step.
         right: The slope from the other side.
         kink: Whether the point is on a kink in this direction: the sides' slopes stay apart.
@@ -44,6 +45,7 @@ class Check:
     differences: float
     uncertainty: float
     scale: float
+    tolerance: float
     left: float
     right: float
     kink: bool
@@ -51,7 +53,7 @@ class Check:
     @property
     def limit(self) -> float:
         """How far the two slopes may be apart."""
-        return CERTAIN * self.uncertainty
+        return max(CERTAIN * self.uncertainty, self.tolerance * self.scale)
 
     @property
     def empty(self) -> bool:

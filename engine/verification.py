@@ -17,11 +17,11 @@ import onnx
 import onnx_ir as ir
 
 from .differences import Difference, Function, derivative, rounding_noise
+from .differentiation import differentiate
 from .errors import InputError, ModelError, OperatorError
 from .expressions import Objective
 from .faults import Arrays, Surroundings, find_faults
 from .forward import Forward
-from .differentiation import differentiate
 from .graph.loading import ModelSource
 from .image_input import image_input
 from .loading import find_model
@@ -51,8 +51,9 @@ _PRECISION = {
 }
 _ACCELERATED = 2.0**-10
 
-# Two tables of rules may sum in another order, and a network may be sensitive to it.
-_SAME_MACHINE, _OTHER_MACHINE = 1e-4, 0.02
+# Errors of less than so many units in the last place are none that a rule makes, and neither are
+# those below the one limit; those beyond the other always are.
+_UNITS, _LEAST, _MOST = 1000, 1e-8, 0.02
 
 
 def verify(
@@ -293,6 +294,7 @@ class _Verifier:
         gradient = self._gradient(place.point)
         reference = None if self._reference is None else self._reference(place.point)
         noise = self._noise(place.point, gradient)
+        tolerance = min(max(_UNITS * self._precision, _LEAST), _MOST)
         checks = []
         for (name, direction), slope in zip(directions, place.slopes, strict=True):
             scale = self._scales[name] * float(np.linalg.norm(gradient[name]))
@@ -307,15 +309,15 @@ class _Verifier:
                     differences=slope.slope,
                     uncertainty=float(np.hypot(rounding, slope.uncertainty)),
                     scale=max(scale, abs(slope.slope)),
+                    tolerance=tolerance,
                     left=slope.left,
                     right=slope.right,
                     kink=slope.kink,
                 )
             )
         difference = None if reference is None else self._apart(gradient, reference)
-        floor = _SAME_MACHINE if self._provider.name == "cpu" else _OTHER_MACHINE
         length = self._length(gradient)
-        rounding = self._length(dict(noise)) / length if length else 0.0
+        relative = self._length(noise) / length if length else 0.0
         return Verification(
             model=self._subject.name,
             target=self._subject.target,
@@ -324,7 +326,7 @@ class _Verifier:
             double=self._forward.double,
             why_single=self._forward.reason,
             provider_difference=difference,
-            provider_limit=max(CERTAIN * rounding, floor),
+            provider_limit=max(CERTAIN * relative, tolerance),
             moved=moved,
             faults=(),
             cause="",
