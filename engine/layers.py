@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
+from .blocks import find_blocks
 from .errors import LayerError, nearest
 from .naming import Naming
 
@@ -67,7 +68,8 @@ class Layer:
         op_type: The operator that computes it.
         branches: The parts that a concatenation joins, in the order of channels; else empty.
         main: Whether it lies on the trunk of the network: everything behind it is computed from it
-            alone, and it is neither plumbing nor the half of a layer, before its activation.
+            alone, and it is neither plumbing nor the half of a layer, before its activation, nor
+            inside of one of several blocks that are built alike.
         alias: A short name for people, such as `layer2.0.conv1`; empty where there is none.
         grid: Of a layer of tokens, which of them are the patches of the picture.
     """
@@ -224,16 +226,41 @@ def find_branches(
     return tuple(branches)
 
 
-def find_main(graph: ir.Graph, image: ir.Value, names: Sequence[str]) -> set[str]:
+def find_main(graph: ir.Graph, image: ir.Value, names: Sequence[str], naming: Naming) -> set[str]:
     """Which of the named values are main layers (see `Layer.main`).
 
     Args:
         graph: The network, in topological order.
         image: Its input.
         names: Of the values in question, the last one that of the network's end.
+        naming: The modules that the values are in.
     """
-    found: set[str] = set()
     nodes = _between(graph, image, names[-1:])
+    trunk = _trunk(nodes, image)
+    blocks = find_blocks(naming, {value.name for value in trunk if value.name})
+    results = {scope.outputs[-1] for scope in blocks}
+    inside = {scope.path for scope in blocks}
+    found = {value.name for value, behind in trunk.items() if _is_main(value, behind)}
+    return {
+        name
+        for name in names
+        if name in results or (name in found and not inside & _around(naming.paths.get(name, ())))
+    }
+
+
+def _around(path: tuple[str, ...]) -> set[tuple[str, ...]]:
+    """A module and all those around it."""
+    return {path[:end] for end in range(1, len(path) + 1)}
+
+
+def _trunk(nodes: Sequence[ir.Node], image: ir.Value) -> dict[ir.Value, set[str]]:
+    """The values that everything behind them is computed from alone, with the readers' operators.
+
+    Args:
+        nodes: All nodes between the image and the network's end, in topological order.
+        image: The network's input.
+    """
+    found: dict[ir.Value, set[str]] = {}
     readers: dict[ir.Value, list[ir.Node]] = {}
     for node in nodes:
         for value in {value for value in node.inputs if value is not None}:
@@ -244,18 +271,24 @@ def find_main(graph: ir.Graph, image: ir.Value, names: Sequence[str]) -> set[str
         for value in {value for value in node.inputs if value is not None}:
             if value in unread:
                 unread[value] -= 1
-        output = node.outputs[0]
-        name = output.name or ""
-        unread[output] = len(readers.get(output, ()))
-        unread = {value: count for value, count in unread.items() if count}
-        if not set(unread) <= {output} or name not in names:
-            continue
-        behind = {reader.op_type for reader in readers.get(output, ())}
-        # Class scores may well be the reshaped end of a network.
-        plumbing = node.op_type in _PLUMBING and not behind <= {"Softmax"}
-        if not plumbing and (not behind or not behind <= _FINISHING):
-            found.add(name)
+                if not unread[value]:
+                    del unread[value]
+        for output in node.outputs:
+            if output in readers:
+                unread[output] = len(readers[output])
+        if unread.keys() <= {node.outputs[0]}:
+            output = node.outputs[0]
+            found[output] = {reader.op_type for reader in readers.get(output, ())}
     return found
+
+
+def _is_main(value: ir.Value, behind: set[str]) -> bool:
+    """Whether a value on the trunk is neither plumbing nor the half of a layer."""
+    node = value.producer()
+    # Class scores may well be the reshaped end of a network.
+    if node is None or (node.op_type in _PLUMBING and not behind <= {"Softmax"}):
+        return False
+    return not behind or not behind <= _FINISHING
 
 
 def _between(graph: ir.Graph, image: ir.Value, ends: Collection[str]) -> list[ir.Node]:

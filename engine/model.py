@@ -163,7 +163,7 @@ class Model:
             else:
                 found[name] = value.shape, axis
         channels = {name: shape[axis] for name, (shape, axis) in found.items()}
-        main = find_main(self._graph, self._input, list(found))
+        main = find_main(self._graph, self._input, list(found), self.names.naming)
         by_name = {v.name: v for node in self._graph for v in node.outputs if v.name}
         layers = {
             name: Layer(

@@ -15,6 +15,8 @@ import onnx_ir as ir
 
 from .graph.scopes import Path, Place, places, weights_path
 
+_WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum", "LSTM", "GRU"})
+
 _NUMBERED = re.compile(r"(.*[_-])?\d+$")
 # What exporters call a value for want of a name: `192`, `r_12`, `onnx::Relu_66`.
 _NAMELESS = re.compile(r"([A-Za-z]{0,2}_?\d+|onnx::\w+|input\.\d+)$")
@@ -40,6 +42,11 @@ class Scope:
     outputs: tuple[str, ...]
     operators: tuple[str, ...]
     leaf: bool
+
+    @property
+    def large(self) -> bool:
+        """Whether it is more than one layer with its normalisation and activation."""
+        return sum(operator in _WEIGHTED for operator in self.operators) > 1
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def name_values(graph: ir.Graph, image: ir.Value) -> Naming:
     taken = {v.name for node in graph for v in node.outputs} | {v.name for v in graph.inputs}
     table = _Table({name for name in taken if name})
     aliases = _scope_aliases(scopes, table)
-    _own_aliases(nodes, placed, aliases, table)
+    _own_aliases(nodes, placed, scopes, aliases, table)
     _flat_aliases([node for node in nodes if node not in placed], nodes, aliases, table)
     for name, place in ((n.outputs[0].name or "", placed.get(n)) for n in nodes):
         alias = aliases.get(name)
@@ -212,7 +219,7 @@ def _scope_aliases(scopes: Mapping[Path, Scope], table: _Table) -> dict[str, str
     aliases = {}
     for value, found in standing.items():
         alias = _best(found)
-        if table.free(alias):
+        if table.free(alias) and value not in (name for _, name in found):
             aliases[value] = alias
     for value, found in standing.items():
         for scope, name in found:
@@ -229,7 +236,7 @@ def _best(found: Sequence[tuple[Scope, str]]) -> str:
     """
     once = [item for item in found if len(item[0].outputs) == 1] or list(found)
     once.sort(key=lambda item: len(item[0].path))
-    blocks = [name for scope, name in once if _numbered(scope) and not scope.leaf]
+    blocks = [name for scope, name in once if _numbered(scope) and not scope.leaf and scope.large]
     if blocks:
         return blocks[-1]
     if len(once) > 1 and not _numbered(once[0][0]) and _numbered(once[1][0]):
@@ -244,6 +251,7 @@ def _numbered(scope: Scope) -> bool:
 def _own_aliases(
     nodes: Sequence[ir.Node],
     placed: Mapping[ir.Node, Place],
+    scopes: Mapping[Path, Scope],
     aliases: dict[str, str],
     table: _Table,
 ) -> None:
@@ -258,7 +266,8 @@ def _own_aliases(
         counts[alias] = counts.get(alias, 0) + 1
         if counts[alias] > 1:
             alias = f"{alias}_{counts[alias] - 1}"
-        if name not in aliases and table.free(alias):
+        human = place.path in scopes and scopes[place.path].name == name
+        if name not in aliases and table.free(alias) and not human:
             aliases[name] = alias
         table.add(alias, name, aliases.get(name, name), weak=name in aliases)
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import onnx_ir as ir
 
 
@@ -95,7 +96,7 @@ def channel_axis(axes: Axes) -> int | None:
 
     Of (N, F) it is the second: what there is of a picture are features.
     """
-    if not axes or axes[0].kind != "n":
+    if not axes or axes[0].kind not in "n?":
         return None
     if len(axes) == 2:
         return 1
@@ -303,9 +304,19 @@ def _gather(step: _Step) -> Axes:
     if axes is None or indices is None:
         return ()
     at = step.node.attributes.get_int("axis", 0) % len(axes)
+    if len(axes) == 1 and _in_order(step.node.inputs[1]):
+        # A reshape, as exporters write a view with strides.
+        return _regroup(_apart(axes[0], (step.input_shape() or (0,))[0]), step.shape)
     # Tokens or channels in another order or number are tokens or channels still.
     kept = (Axis(axes[at].kind),) if len(indices) == 1 else (UNKNOWN,) * len(indices)
     return (*axes[:at], *kept, *axes[at + 1 :])
+
+
+def _in_order(indices: ir.Value | None) -> bool:
+    if indices is None or indices.const_value is None:
+        return False
+    numbers = indices.const_value.numpy().ravel()
+    return bool(np.array_equal(numbers, np.arange(numbers.size)))
 
 
 def _slice(step: _Step) -> Axes:
