@@ -93,9 +93,8 @@ def _windows(known: Known) -> Sequence[Dim | None] | None:
     kernels = known.shape(1)
     if node.op_type == "Conv" and not kernel:
         kernel = [] if kernels is None else list(kernels[2:])
-    numbers = [n for n in kernel if isinstance(n, int)]
     rank = len(x) - 2
-    if len(numbers) != rank:
+    if len(kernel) != rank:
         return None
     strides = node.attributes.get_ints("strides", None) or [1] * rank
     dilations = node.attributes.get_ints("dilations", None) or [1] * rank
@@ -110,8 +109,8 @@ def _windows(known: Known) -> Sequence[Dim | None] | None:
         if auto_pad.startswith("SAME"):
             dims.append(known.sizes.floor_divide(known.sizes.add(size, stride - 1), stride))
             continue
-        span = dilations[axis] * (numbers[axis] - 1) + 1
-        room = known.sizes.add(size, pads[axis] + pads[axis + rank] - span)
+        span = _span(known.sizes, kernel[axis], dilations[axis])
+        room = known.sizes.subtract(known.sizes.add(size, pads[axis] + pads[axis + rank]), span)
         if up:
             # Windows that start behind the picture are left out: not a plain quotient.
             begins = known.sizes.add(size, pads[axis] - 1)
@@ -143,12 +142,34 @@ def _conv_transpose(known: Known) -> Sequence[Dim | None] | None:
             dims.append(given[axis])
         elif auto_pad.startswith("SAME"):
             dims.append(known.sizes.multiply(size, strides[axis]))
-        elif not isinstance(kernel, int):
-            dims.append(None)
         else:
-            fixed = dilations[axis] * (kernel - 1) + 1 + extra[axis] - strides[axis]
+            fixed = extra[axis] - strides[axis]
             fixed -= 0 if auto_pad == "VALID" else pads[axis] + pads[axis + rank]
-            dims.append(known.sizes.add(known.sizes.multiply(size, strides[axis]), fixed))
+            span = _span(known.sizes, kernel, dilations[axis])
+            reach = known.sizes.add(known.sizes.multiply(size, strides[axis]), span)
+            dims.append(known.sizes.add(reach, fixed))
+    return dims
+
+
+def _span(sizes: Sizes, taps: Dim, dilation: int) -> Dim:
+    """How many pixels a dilated kernel covers."""
+    return sizes.add(sizes.multiply(sizes.subtract(taps, 1), dilation), 1)
+
+
+def _max_unpool(known: Known) -> Sequence[Dim | None] | None:
+    x = known.shape(0)
+    if x is None:
+        return None
+    if known.given(2):
+        return known.data(2) or [None] * len(x)
+    rank, attributes = len(x) - 2, known.node.attributes
+    kernel = attributes.get_ints("kernel_shape", None) or [1] * rank
+    strides = attributes.get_ints("strides", None) or [1] * rank
+    pads = attributes.get_ints("pads", None) or [0] * (2 * rank)
+    dims: list[Dim | None] = [*x[:2]]
+    for axis, size in enumerate(x[2:]):
+        fixed = kernel[axis] - strides[axis] - pads[axis] - pads[axis + rank]
+        dims.append(known.sizes.add(known.sizes.multiply(size, strides[axis]), fixed))
     return dims
 
 
@@ -388,6 +409,7 @@ def _same(known: Known) -> Sequence[Dim | None] | None:
 _SHAPES: Mapping[str, Callable[[Known], Sequence[Dim | None] | None]] = {
     **dict.fromkeys(("Conv", "MaxPool", "AveragePool", "LpPool"), _windows),
     "ConvTranspose": _conv_transpose,
+    "MaxUnpool": _max_unpool,
     "Concat": _concat,
     "Slice": _slice,
     "Pad": _pad,

@@ -9,10 +9,30 @@ __all__ = ["RuleTable", "call", "rules_for", "standard_rules"]
 
 def standard_rules() -> RuleTable:
     """The rules of the standard operators, a new table at each call."""
-    from . import convolution, elementwise, linear, normalization, pooling, sampling, shape
+    from . import (
+        convolution,
+        elementwise,
+        linear,
+        norm_pooling,
+        normalization,
+        pooling,
+        sampling,
+        shape,
+        transposed,
+    )
 
     table = RuleTable()
-    for module in (elementwise, shape, linear, convolution, pooling, normalization, sampling):
+    for module in (
+        elementwise,
+        shape,
+        linear,
+        convolution,
+        transposed,
+        pooling,
+        norm_pooling,
+        normalization,
+        sampling,
+    ):
         module.define(table)
     return table
 

@@ -7,17 +7,20 @@ with explicit pads and output padding, since with `output_shape` the runtime cho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..graph.builder import Operators
-from ..graph.tensor import INT64_MIN, Tensor
-from ..graph.window import Window, resolve_window
+from ..graph.tensor import INT64_MIN, Size, Tensor
+from ..graph.window import Window
+from .slide import Slide, numbers, slide_of
 from .table import RuleTable
 
 
 def define(rules: RuleTable) -> None:
     """Add the rules of this module to a table."""
-    rules.define("Conv", _conv_input, _conv_weight, _conv_bias, ignores=_ATTRIBUTES)
+    rules.define("Conv", _conv_input, _conv_weight, convolution_bias, ignores=_ATTRIBUTES)
 
 
 _ATTRIBUTES = ("auto_pad", "dilations", "group", "kernel_shape", "pads", "strides")
@@ -33,25 +36,59 @@ def _conv_input(
     auto_pad: str,
     dilations: list[int] | None,
     group: int,
+    kernel_shape: list[int] | None,
     pads: list[int] | None,
     strides: list[int] | None,
 ) -> Tensor:
-    window = resolve_window(
-        w.shape[2:],
-        x.shape[2:],
-        y.shape[2:],
+    slide = slide_of(
+        x,
+        y,
+        _kernel_sizes(w, kernel_shape),
         auto_pad=auto_pad,
         dilations=dilations,
         pads=pads,
         strides=strides,
     )
-    mirrored = window.mirrored_pads
-    if set(window.strides) == {1} and min(mirrored) >= 0:
-        kernel = _flipped(op, _transposed(w, group))
-        return op.Conv(dy, kernel, pads=mirrored, dilations=window.dilations, group=group)
-    if w.shape[0] == group > 1 and w.shape[1] == 1 and x.rank == 4:
-        return _depthwise_transpose(op, dy, w, window, x.shape[2:])
-    return _conv_transpose(op, dy, w, window, x.shape[2:], group)
+    return x.builder.declare_shape(_input_gradient(op, dy, w, slide, group), x.dims)
+
+
+def _kernel_sizes(w: Tensor, kernel_shape: list[int] | None) -> tuple[Size, ...]:
+    return tuple(kernel_shape) if kernel_shape else w.sizes[2:]
+
+
+def _input_gradient(op: Operators, dy: Tensor, w: Tensor, slide: Slide, group: int) -> Tensor:
+    window, sizes = slide.window, numbers(slide.sizes)
+    if window is not None and set(window.strides) == {1} and min(window.mirrored_pads) >= 0:
+        return op.Conv(
+            dy,
+            _flipped(op, _transposed(w, group)),
+            pads=window.mirrored_pads,
+            dilations=window.dilations,
+            group=group,
+        )
+    outputs = numbers(slide.outputs)
+    if window is None or sizes is None or outputs is None:
+        return _open_transpose(op, dy, w, slide, group)
+    if w.dims[0] == group > 1 and w.dims[1] == 1 and len(sizes) == 2:
+        return _depthwise_transpose(op, dy, w, window, sizes)
+    return _conv_transpose(op, dy, w, window, sizes, outputs, group)
+
+
+def _open_transpose(op: Operators, dy: Tensor, w: Tensor, slide: Slide, group: int) -> Tensor:
+    """The adjoint of a convolution of open sizes.
+
+    Room for the pixels behind the last window, fewer than the stride, that no output saw; what is
+    too much is cut off at run time.
+    """
+    full = op.ConvTranspose(
+        dy,
+        w,
+        strides=slide.strides,
+        dilations=slide.dilations,
+        output_padding=[stride - 1 for stride in slide.strides],
+        group=group,
+    )
+    return full[slide.inside]
 
 
 def _depthwise_transpose(
@@ -63,11 +100,14 @@ def _depthwise_transpose(
     after the other, which is two to four times as slow.
     """
     spread = _with_zeros_between(op, dy, window.strides)
+    height, width = spread.dims[2:]
+    assert isinstance(height, int)
+    assert isinstance(width, int)
     before = window.mirrored_pads[: len(sizes)]
     after = [
         size + span - 1 - given - first
         for size, span, given, first in zip(
-            sizes, window.extent, spread.shape[2:], before, strict=True
+            sizes, window.extent, (height, width), before, strict=True
         )
     ]
     surplus = [max(-n, 0) for n in before + after]
@@ -76,7 +116,7 @@ def _depthwise_transpose(
         inside = [
             slice(first, size - last)
             for first, last, size in zip(
-                surplus[:half], surplus[half:], spread.shape[2:], strict=True
+                surplus[:half], surplus[half:], (height, width), strict=True
             )
         ]
         spread = spread[(slice(None), slice(None), *inside)]
@@ -102,13 +142,22 @@ def _with_zeros_between(op: Operators, dy: Tensor, strides: tuple[int, ...]) -> 
         coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
     )
-    first = np.zeros((1, 1, *repeated.shape[2:]), np.float32)
+    height, width = (
+        size * stride for size, stride in zip(numbers(dy.sizes[2:]) or (), strides, strict=True)
+    )
+    first = np.zeros((1, 1, height, width), dy.dtype)
     first[:, :, :: strides[0], :: strides[1]] = 1
     return repeated * first
 
 
 def _conv_transpose(
-    op: Operators, dy: Tensor, w: Tensor, window: Window, sizes: tuple[int, ...], group: int
+    op: Operators,
+    dy: Tensor,
+    w: Tensor,
+    window: Window,
+    sizes: tuple[int, ...],
+    outputs: tuple[int, ...],
+    group: int,
 ) -> Tensor:
     """The adjoint of a strided convolution, of spatial shape `sizes`.
 
@@ -123,7 +172,7 @@ def _conv_transpose(
         (size if symmetric else size + first) - ((out - 1) * stride - pad_before - pad_after + span)
         for size, out, stride, first, pad_before, pad_after, span in zip(
             sizes,
-            dy.shape[2:],
+            outputs,
             window.strides,
             window.before,
             before,
@@ -149,18 +198,19 @@ def _conv_transpose(
 
 def _transposed(w: Tensor, group: int) -> Tensor:
     """Kernel (M, C/g, ...) as the kernel (C, M/g, ...) that maps outputs to inputs."""
-    out, per_group, *kernel = w.shape
+    out, per_group, *kernel = w.sizes
     if group == 1:
         return w.transpose(1, 0, *range(2, w.rank))
     if per_group == 1 and out == group:
         return w
-    split = w.reshape(group, out // group, per_group, *kernel)
+    each = out / group if isinstance(out, Tensor) else out // group
+    split = w.reshape(group, each, per_group, *kernel)
     swapped = split.transpose(0, 2, 1, *range(3, w.rank + 1))
-    return swapped.reshape(group * per_group, out // group, *kernel)
+    return swapped.reshape(group * per_group, each, *kernel)
 
 
 def _flipped(op: Operators, w: Tensor) -> Tensor:
-    axes = [axis for axis in range(2, w.rank) if w.shape[axis] > 1]
+    axes = [axis for axis in range(2, w.rank) if w.dims[axis] != 1]
     if not axes:
         return w
     return op.Slice(
@@ -182,40 +232,62 @@ def _conv_weight(
     auto_pad: str,
     dilations: list[int] | None,
     group: int,
+    kernel_shape: list[int] | None,
     pads: list[int] | None,
     strides: list[int] | None,
 ) -> Tensor:
-    # The kernel slides over x as dy does over the taps: a Conv with batch and channel exchanged,
-    # stride and dilation as well.
-    window = resolve_window(
-        w.shape[2:],
-        x.shape[2:],
-        y.shape[2:],
+    slide = slide_of(
+        x,
+        y,
+        _kernel_sizes(w, kernel_shape),
         auto_pad=auto_pad,
         dilations=dilations,
         pads=pads,
         strides=strides,
     )
-    exchange = (1, 0, *range(2, x.rank))
-    parts = []
-    for index in range(group):
-        inputs, outputs = w.shape[1], w.shape[0] // group
-        taken = x if group == 1 else x[:, index * inputs : (index + 1) * inputs]
-        given = dy if group == 1 else dy[:, index * outputs : (index + 1) * outputs]
-        taps = op.Conv(
-            taken.transpose(*exchange),
-            given.transpose(*exchange),
-            strides=window.dilations,
-            dilations=window.strides,
-            pads=window.before + window.after,
-        )
-        # Pixels behind the last window give taps that the kernel does not have.
-        inside = tuple(slice(0, size) for size in window.kernel)
-        if taps.shape[2:] != window.kernel:
-            taps = taps[(slice(None), slice(None), *inside)]
-        parts.append(taps.transpose(*exchange))
-    return parts[0] if group == 1 else op.Concat(*parts, axis=0)
+    return kernel_gradient(op, x, dy, w, slide, group)
 
 
-def _conv_bias(op: Operators, dy: Tensor, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+def kernel_gradient(
+    op: Operators, x: Tensor, dy: Tensor, w: Tensor, slide: Slide, group: int
+) -> Tensor:
+    """The gradient of a kernel w (M, C/g, ...) that maps x (N, C, ...) to outputs like dy.
+
+    The kernel slides over x as dy does over the taps: a Conv with batch and channel exchanged,
+    stride and dilation as well. Groups stay groups: their pictures lie behind each other as the
+    channels of one, and only the channels within a group are its batch.
+    """
+    before, after = numbers(slide.before), numbers(slide.after)
+    if before is None or after is None:
+        x = op.Pad(x, op.vector([0, 0, *slide.before, 0, 0, *slide.after]))
+        before = after = (0,) * slide.rank
+    batch, sizes = x.sizes[0], x.sizes[2:]
+    spatial = range(2, x.rank)
+    if group == 1:
+        taken = x.transpose(1, 0, *spatial)
+    else:
+        per_group = w.sizes[1]
+        split = x.reshape(batch, group, per_group, *sizes)
+        turned = split.transpose(2, 1, 0, *(axis + 1 for axis in spatial))
+        taken = turned.reshape(per_group, group * batch, *sizes)
+    taps = op.Conv(
+        taken,
+        dy.transpose(1, 0, *spatial),
+        strides=slide.dilations,
+        dilations=slide.strides,
+        pads=before + after,
+        group=group,
+    )
+    # Pixels behind the last window give taps that the kernel does not have.
+    if taps.dims[2:] != w.dims[2:]:
+        taps = taps[_leading(slide.kernel)]
+    return x.builder.declare_shape(taps.transpose(1, 0, *spatial), w.dims)
+
+
+def _leading(sizes: Sequence[Size]) -> tuple[slice, ...]:
+    return (slice(None), slice(None), *(slice(0, size) for size in sizes))
+
+
+def convolution_bias(op: Operators, dy: Tensor, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """Of the bias: the sum over pictures and pixels."""
     return dy.sum([axis for axis in range(dy.rank) if axis != 1])

@@ -14,8 +14,9 @@ from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from ..graph.window import Window, resolve_window
 from .pooling import max_pool
+from .slide import numbers
 from .table import RuleTable
-from .vocabulary import positive_mask, zeros
+from .vocabulary import positive_mask, reshape_as, zeros
 
 # Beyond this many taps a convolution for each costs more than MaxPool's Indices.
 _MOST_TAPS = 9
@@ -27,7 +28,7 @@ _EXACT = 2**24
 def cpu_rules() -> RuleTable:
     """The overriding rules, a new table at each call."""
     table = RuleTable()
-    table.define("MaxPool", _max_pool, ignores=("storage_order",))
+    table.define("MaxPool", _max_pool)
     return table
 
 
@@ -36,12 +37,13 @@ def _max_pool(
     dy: Tensor,
     x: Tensor,
     *,
-    y: Tensor,
+    ys: list[Tensor],
     auto_pad: str,
     ceil_mode: int,
     dilations: list[int] | None,
     kernel_shape: list[int],
     pads: list[int] | None,
+    storage_order: int,
     strides: list[int] | None,
 ) -> Tensor:
     """Find the winners without MaxPool's Indices, which take a scalar loop over every window.
@@ -51,36 +53,47 @@ def _max_pool(
     that all taps but the last give, Horner's scheme makes the number of the first tap that did not
     lose: the winner, ties going to the first in row-major order.
     """
-    counted = math.prod(x.shape[2:]) < _EXACT
+    # A batch may be open: it does not matter to the arithmetic.
     few = x.rank == 4 and math.prod(kernel_shape) <= _MOST_TAPS
-    if x.dtype != np.float32 or not (few and counted):
+    channels, *sizes = numbers(x.sizes[1:]) or [0]
+    outputs = numbers(ys[0].sizes[2:])
+    if (
+        x.dtype != np.float32
+        or not few
+        or not sizes
+        or outputs is None
+        or math.prod(sizes) >= _EXACT
+    ):
         return max_pool(
             op,
             dy,
             x,
+            ys=ys,
             auto_pad=auto_pad,
             ceil_mode=ceil_mode,
             dilations=dilations,
             kernel_shape=kernel_shape,
             pads=pads,
+            storage_order=storage_order,
             strides=strides,
         )
     window = resolve_window(
         kernel_shape,
-        x.shape[2:],
-        y.shape[2:],
+        sizes,
+        outputs,
         auto_pad=auto_pad,
         dilations=dilations,
         pads=pads,
         strides=strides,
     )
+    y = ys[0]
     winner = _first_winner(op, _padded(op, x, y, window), y, window)
-    batch, channels, height, width = x.shape
+    batch, (height, width) = x.sizes[0], sizes
     index = _pixel_of_tap(op, winner, window, width).reshape(batch, channels, -1)
     empty = zeros(op, [batch, channels, height * width], x.dtype)
     given = dy.reshape(batch, channels, -1)
     scattered = op.ScatterElements(empty, index, given, axis=2, reduction="add")
-    return scattered.reshape(*x.shape)
+    return reshape_as(scattered, x)
 
 
 def _padded(op: Operators, x: Tensor, y: Tensor, window: Window) -> Tensor:
@@ -88,7 +101,7 @@ def _padded(op: Operators, x: Tensor, y: Tensor, window: Window) -> Tensor:
     after = [
         max((out - 1) * stride + span - first - size, 0)
         for out, stride, span, first, size in zip(
-            y.shape[2:], window.strides, window.extent, window.before, x.shape[2:], strict=True
+            _spatial(y), window.strides, window.extent, window.before, _spatial(x), strict=True
         )
     ]
     if not any((*window.before, *after)):
@@ -98,9 +111,13 @@ def _padded(op: Operators, x: Tensor, y: Tensor, window: Window) -> Tensor:
     return op.Pad(x, op.constant([0, 0, *window.before, 0, 0, *after], np.int64), lowest)
 
 
+def _spatial(x: Tensor) -> tuple[int, ...]:
+    return tuple(size for size in x.dims[2:] if isinstance(size, int))
+
+
 def _first_winner(op: Operators, padded: Tensor, y: Tensor, window: Window) -> Tensor:
     """For each window the number of its first tap that holds the maximum, in row-major order."""
-    channels, taps = padded.shape[1], math.prod(window.kernel)
+    (channels,), taps = numbers(y.sizes[1:2]) or (0,), math.prod(window.kernel)
     if taps == 1:
         return y * 0
     lost = []
@@ -126,8 +143,9 @@ def _pixel_of_tap(op: Operators, tap: Tensor, window: Window, width: int) -> Ten
     _, columns = window.kernel
     down, right = window.dilations
     row = op.Floor(tap * (1 / columns + 1e-6))
-    first_row = np.arange(tap.shape[2]) * window.strides[0] - window.before[0]
-    first_column = np.arange(tap.shape[3]) * window.strides[1] - window.before[1]
+    rows_out, columns_out = _spatial(tap)
+    first_row = np.arange(rows_out) * window.strides[0] - window.before[0]
+    first_column = np.arange(columns_out) * window.strides[1] - window.before[1]
     corner = first_row[:, None] * width + first_column[None, :]
     # tap = row · columns + column; pixel = corner + row · down · width + column · right.
     step = down * width - right * columns

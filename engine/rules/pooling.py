@@ -1,4 +1,9 @@
-"""Rules of pooling."""
+"""Rules of maxima and averages over windows.
+
+The adjoint of a sum over windows is a matrix product along each axis (see `slide`); two cases that
+nearly all networks have are faster: with stride 1 it is the mirrored sum, and where windows neither
+overlap nor leave gaps every element is repeated.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +11,20 @@ import math
 
 import numpy as np
 
-from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
-from ..graph.window import Window, resolve_window
+from .slide import Matrix, Slide, numbers, slide_of, sum_of_windows, window_counts
 from .table import RuleTable
-from .vocabulary import zeros
+from .vocabulary import count_of, expand_as, reshape_as, zeros
 
 
 def define(rules: RuleTable) -> None:
     """Add the rules of this module to a table."""
-    rules.define("MaxPool", max_pool, ignores=("storage_order",))
+    rules.define("MaxPool", max_pool)
+    rules.define("MaxUnpool", _max_unpool, ignores=("kernel_shape", "pads", "strides"))
     rules.define("AveragePool", _average_pool, ignores=("ceil_mode",))
     rules.define("GlobalAveragePool", _global_average_pool)
+    rules.define("GlobalMaxPool", _global_max_pool)
 
 
 def max_pool(
@@ -26,37 +32,48 @@ def max_pool(
     dy: Tensor,
     x: Tensor,
     *,
+    ys: list[Tensor],
     auto_pad: str,
     ceil_mode: int,
     dilations: list[int] | None,
     kernel_shape: list[int],
     pads: list[int] | None,
+    storage_order: int,
     strides: list[int] | None,
 ) -> Tensor:
-    """Of MaxPool, by its Indices."""
-    # Indices count within the whole tensor, in row-major order; of equal winners the first counts.
-    _, indices = x.builder.append(
-        "MaxPool",
-        [x],
-        {
-            "auto_pad": auto_pad,
-            "ceil_mode": ceil_mode,
-            "dilations": dilations,
-            "kernel_shape": kernel_shape,
-            "pads": pads,
-            "strides": strides,
-        },
-        outputs=2,
-    )
-    size = math.prod(x.shape)
+    """Of MaxPool, by its Indices; of equal winners the first in row-major order takes all."""
+    if len(ys) > 1 and storage_order == 0:
+        indices = ys[1]
+    else:
+        # Indices count within the whole tensor.
+        _, indices = x.builder.append(
+            "MaxPool",
+            [x],
+            {
+                "auto_pad": auto_pad,
+                "ceil_mode": ceil_mode,
+                "dilations": dilations,
+                "kernel_shape": kernel_shape,
+                "pads": pads,
+                "strides": strides,
+            },
+            outputs=2,
+        )
     scattered = op.ScatterElements(
-        zeros(op, [size], x.dtype),
+        zeros(op, [math.prod(x.sizes)], x.dtype),
         indices.reshape(-1),
         dy.reshape(-1),
         axis=0,
         reduction="add",
     )
-    return scattered.reshape(*x.shape)
+    return reshape_as(scattered, x)
+
+
+def _max_unpool(
+    op: Operators, dy: Tensor, x: Tensor, indices: Tensor, output_shape: Tensor | None
+) -> Tensor:
+    """Each element takes what came to the place that its index names in the whole output."""
+    return op.GatherElements(dy.reshape(-1), indices.reshape(-1), axis=0).reshape(*x.sizes)
 
 
 def _average_pool(
@@ -72,78 +89,82 @@ def _average_pool(
     pads: list[int] | None,
     strides: list[int] | None,
 ) -> Tensor:
-    window = resolve_window(
+    slide = slide_of(
+        x,
+        y,
         kernel_shape,
-        x.shape[2:],
-        y.shape[2:],
         auto_pad=auto_pad,
         dilations=dilations,
         pads=pads,
         strides=strides,
     )
-    count = _window_counts(window, x.shape[2:], y.shape[2:], bool(count_include_pad))
+    counts = window_counts(op, slide, dy.dtype, include_pad=bool(count_include_pad))
+    return x.builder.declare_shape(spread_over_windows(op, dy, slide, counts), x.dims)
+
+
+def spread_over_windows(
+    op: Operators, dy: Tensor, slide: Slide, counts: Matrix | float = 1.0
+) -> Tensor:
+    """Each pixel sums dy / counts over the windows that hold it: the adjoint of their sum."""
+    window, sizes, outputs = slide.window, numbers(slide.sizes), numbers(slide.outputs)
+    if window is None:
+        return sum_of_windows(op, _scaled(dy, 1, counts), slide)
     volume = math.prod(window.kernel)
     mirrored = window.mirrored_pads
-    sizes = [
-        out + first + last - span + 1
-        for out, first, last, span in zip(
-            y.shape[2:], mirrored, mirrored[len(window.kernel) :], window.extent, strict=False
-        )
-    ]
-    smooth = set(window.strides) == {1} and min(mirrored) >= 0 and tuple(sizes) == x.shape[2:]
-    if smooth and all(p < k for p, k in zip(mirrored, window.kernel * 2, strict=True)):
-        # The transpose of a stride-1 sum is the mirrored sum: an average that counts its padding.
+    fits = all(0 <= p < taps for p, taps in zip(mirrored, window.kernel * 2, strict=True))
+    # Before opset 19 AveragePool has no dilations.
+    plain = max(window.dilations) == 1
+    if set(window.strides) == {1} and fits and (plain or dy.builder.opset >= 19):
+        # An average that counts its padding.
         return op.AveragePool(
-            dy * (volume / count),
+            _scaled(dy, volume, counts),
             kernel_shape=window.kernel,
-            # Before opset 19 AveragePool has no such attribute.
-            dilations=window.dilations if max(window.dilations) > 1 else None,
+            dilations=None if plain else window.dilations,
             pads=mirrored,
             count_include_pad=1,
         )
-    if len(window.kernel) != 2:
-        raise OperatorError("the gradient of a strided AveragePool is supported in two dimensions")
-    rows, columns = _membership(window, x.shape[2:], y.shape[2:], x.dtype)
-    return op.constant(rows.T) @ (dy * (1 / count)) @ op.constant(columns)
+    dy = _scaled(dy, 1, counts)
+    tiles = plain and window.kernel == window.strides and not any(window.before)
+    if tiles and sizes is not None and outputs is not None:
+        repeated = op.Resize(
+            dy,
+            None,
+            op.constant([1, 1, *window.kernel], np.float32),
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+        rest = [size - out * k for size, out, k in zip(sizes, outputs, window.kernel, strict=True)]
+        if any(n < 0 for n in rest):
+            inside = (slice(0, size) for size in sizes)
+            repeated = repeated[(slice(None), slice(None), *inside)]
+        if any(n > 0 for n in rest):
+            after = [max(n, 0) for n in rest]
+            none = [0] * slide.rank
+            repeated = op.Pad(repeated, op.constant([0, 0, *none, 0, 0, *after], np.int64))
+        return repeated
+    return sum_of_windows(op, dy, slide)
 
 
-def _membership(
-    window: Window, sizes: tuple[int, ...], outputs: tuple[int, ...], dtype: np.dtype[np.generic]
-) -> list[np.ndarray]:
-    """For each axis the (outputs, pixels) matrix with 1 where the window holds the pixel."""
-    matrices = []
-    for axis, (size, out) in enumerate(zip(sizes, outputs, strict=True)):
-        matrix = np.zeros((out, size), dtype)
-        for tap in range(window.kernel[axis]):
-            pixel = (
-                np.arange(out) * window.strides[axis]
-                + tap * window.dilations[axis]
-                - window.before[axis]
-            )
-            inside = (pixel >= 0) & (pixel < size)
-            matrix[np.arange(out)[inside], pixel[inside]] = 1
-        matrices.append(matrix)
-    return matrices
-
-
-def _window_counts(
-    window: Window, sizes: tuple[int, ...], outputs: tuple[int, ...], include_pad: bool
-) -> np.ndarray:
-    """How many elements each output's average divides by, of the output's shape.
-
-    Padding counts with `include_pad`; what ceil_mode adds behind the padding never does.
-    """
-    counts = np.ones((1,) * len(sizes))
-    for axis, (size, out) in enumerate(zip(sizes, outputs, strict=True)):
-        low = -window.before[axis] if include_pad else 0
-        high = size + (window.after[axis] if include_pad else 0)
-        starts = np.arange(out) * window.strides[axis] - window.before[axis]
-        taps = starts[:, None] + np.arange(window.kernel[axis]) * window.dilations[axis]
-        along = ((taps >= low) & (taps < high)).sum(1)
-        counts = counts * along.reshape([-1 if a == axis else 1 for a in range(len(sizes))])
-    return counts
+def _scaled(dy: Tensor, factor: float, counts: Matrix | float) -> Tensor:
+    """The cotangent times factor / counts."""
+    if isinstance(counts, Tensor):
+        return dy * (factor / counts)
+    slope = np.asarray(factor / counts)
+    first = slope.ravel()[0]
+    if (slope != first).any():
+        return dy * slope
+    return dy if first == 1 else dy * float(first)
 
 
 def _global_average_pool(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
-    scaled = dy / math.prod(x.shape[2:])
-    return op.Expand(scaled, op.constant(x.shape, np.int64))
+    return expand_as(dy / count_of(x.sizes[2:], dy.dtype), x)
+
+
+def _global_max_pool(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
+    """The first of equal winners in row-major order takes all."""
+    flat = x.reshape(*x.sizes[:2], math.prod(x.sizes[2:]))
+    winner = op.ArgMax(flat, axis=2, keepdims=1)
+    empty = zeros(op, flat.sizes, x.dtype)
+    given = dy.reshape(*dy.sizes[:2], 1)
+    return reshape_as(op.ScatterElements(empty, winner, given, axis=2), x)

@@ -33,7 +33,9 @@ def model(
     )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
     proto = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
-    onnx.checker.check_model(proto)
+    # Of a convolution with a kernel of open size ONNX does not infer even the rank.
+    if all(value.type.tensor_type.HasField("shape") for value in proto.graph.output):
+        onnx.checker.check_model(proto)
     return proto
 
 

@@ -52,7 +52,7 @@ def taps(
     return result, all_before, all_after
 
 
-def _positions(where: Taps, sizes: tuple[int, ...]):
+def positions(where: Taps, sizes: tuple[int, ...]):
     """(output, [(tap, pixel or None)]) in row-major order."""
     for out in itertools.product(*(range(len(axis)) for axis in where)):
         rows = [axis[o] for axis, o in zip(where, out, strict=True)]
@@ -71,7 +71,7 @@ def conv(inputs, cotangent, *, group=1, kernel_shape=None, **geometry):
     dx, dw = np.zeros_like(x), np.zeros_like(w)
     per_input, per_output = w.shape[1], w.shape[0] // group
     where, _, _ = taps(x.shape[2:], w.shape[2:], **geometry)
-    for out, hits in _positions(where, x.shape[2:]):
+    for out, hits in positions(where, x.shape[2:]):
         for tap, pixel in hits:
             if pixel is None:
                 continue
@@ -91,7 +91,7 @@ def max_pool(inputs, cotangent, *, kernel_shape, storage_order=0, **geometry):
     dx = np.zeros(x.shape)
     where, _, _ = taps(x.shape[2:], tuple(kernel_shape), **geometry)
     for n, c in np.ndindex(*x.shape[:2]):
-        for out, hits in _positions(where, x.shape[2:]):
+        for out, hits in positions(where, x.shape[2:]):
             pixels = [pixel for _, pixel in hits if pixel is not None]
             winner = max(pixels, key=lambda pixel: x[(n, c, *pixel)])
             dx[(n, c, *winner)] += cotangent[(n, c, *out)]
@@ -104,7 +104,7 @@ def average_pool(inputs, cotangent, *, kernel_shape, count_include_pad=0, **geom
     dx = np.zeros(x.shape)
     where, before, after = taps(x.shape[2:], tuple(kernel_shape), **geometry)
     sizes = x.shape[2:]
-    for out, hits in _positions(where, sizes):
+    for out, hits in positions(where, sizes):
         pixels = [pixel for _, pixel in hits if pixel is not None]
         count = len(pixels)
         if count_include_pad:
