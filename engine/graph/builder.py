@@ -464,8 +464,8 @@ def _is_empty(value: ir.Value | None) -> bool:
 
 
 def _may_be_empty(node: ir.Node) -> bool:
-    """Whether no elements are nothing wrong: a part of a split, or what is made of none."""
-    return node.op_type == "Split" or any(_is_empty(value) for value in node.inputs)
+    """Whether no elements are nothing wrong: a part of a value, or what is made of none."""
+    return node.op_type in ("Split", "Slice") or any(_is_empty(value) for value in node.inputs)
 
 
 def _exceeds_picture(node: ir.Node) -> bool:

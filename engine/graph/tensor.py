@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError, ModelError
+from ..errors import EmptyError, InputError, ModelError
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -63,7 +63,10 @@ class Tensor:
     def dims(self) -> tuple[int | str | None, ...]:
         """The shape; a symbolic dimension is its name, an unknown one `None`."""
         if self.value.shape is None:
-            raise ModelError(f"the rank of {self.name!r} is unknown")
+            raise ModelError(
+                f"the rank of {self.name!r} is unknown; "
+                "give the shapes of the model's inputs: shapes={'name': (1, 3, 224, 224)}"
+            )
         return tuple(dim if isinstance(dim, int) else dim.value for dim in self.value.shape)
 
     @property
@@ -223,6 +226,8 @@ class Tensor:
                 const(axes, np.int64),
                 const(steps, np.int64),
             )
+            if 0 in result.dims and 0 not in self.dims:
+                raise EmptyError(f"Slice leaves nothing of {self!r}")
         if dropped:
             result = self.op.Squeeze(result, self.builder.constant(dropped, np.int64))
         return result

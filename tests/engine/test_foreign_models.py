@@ -143,7 +143,7 @@ def _behind(node: onnx.NodeProto, domains: tuple[str, ...] = ()) -> onnx.ModelPr
 @pytest.mark.parametrize(
     ("node", "domains", "message"),
     [
-        (_node("Gelu", ["r1"], "odd", domain="com.microsoft"), ("com.microsoft",), "Gelu"),
+        (_node("Whirl", ["r1"], "odd", domain="com.microsoft"), ("com.microsoft",), "Whirl"),
         (_node("Momentum", ["r1"], "odd"), (), "Momentum"),
         (_node("GroupNormalization", ["r1", "ones", "ones"], "odd", num_groups=2), (), "GroupNorm"),
     ],
