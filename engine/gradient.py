@@ -15,6 +15,7 @@ import onnx_ir as ir
 from .graph.builder import Builder
 from .graph.tensor import Tensor
 from .rules import RuleTable, call
+from .rules.pieces import add_up
 from .rules.vocabulary import sum_to_shape
 
 
@@ -84,7 +85,7 @@ def _visit(
     schema = builder.schema(node.op_type, node.domain)
     for index, value in enumerate(node.inputs):
         rule = operator_rules.for_input(index)
-        if value is None or value not in active or rule is None:
+        if value is None or value not in active or rule is None or _is_empty(value):
             continue
         cotangent = call(
             operator_rules,
@@ -109,7 +110,7 @@ def _accumulate(
     parts = contributions.get(value)
     if not parts:
         return None
-    total = parts[0] if len(parts) == 1 else builder.op.Sum(*parts)
+    total = add_up(builder, parts)
     if keep:
         contributions[value] = [total]
     else:
@@ -128,6 +129,11 @@ def _depend_on(sources: set[ir.Value], graph: ir.Graph) -> set[ir.Value]:
                 if value.dtype is None or value.dtype.is_floating_point()
             )
     return dependent
+
+
+def _is_empty(value: ir.Value) -> bool:
+    """Whether a value is known to have no element, and so no gradient."""
+    return value.shape is not None and 0 in tuple(value.shape)
 
 
 def _ancestors(graph: ir.Graph, values: set[ir.Value]) -> list[ir.Node]:
