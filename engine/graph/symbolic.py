@@ -402,9 +402,31 @@ def _einsum(known: Known) -> Sequence[Dim | None] | None:
     return [letters.get(letter) for letter in result]
 
 
+def _reduced(known: Known) -> Sequence[Dim | None] | None:
+    x = known.shape()
+    if x is None:
+        return None
+    attributes = known.node.attributes
+    keep = attributes.get_int("keepdims", 1) == 1
+    (number,) = (known.shape(1) or (None,)) if known.given(1) else (0,)
+    axes = [] if number == 0 else known.numbers(1)
+    if axes is None:
+        if not keep and not isinstance(number, int):
+            return None
+        return [None] * (len(x) if keep or not isinstance(number, int) else len(x) - number)
+    if not axes and attributes.get_int("noop_with_empty_axes", 0) == 0:
+        axes = list(range(len(x)))
+    cut = {axis % len(x) for axis in axes}
+    if keep:
+        return [1 if axis in cut else dim for axis, dim in enumerate(x)]
+    return [dim for axis, dim in enumerate(x) if axis not in cut]
+
+
 def _same(known: Known) -> Sequence[Dim | None] | None:
     return known.shape()
 
+
+_REDUCED = ("Sum", "Mean", "SumSquare", "L1", "L2", "LogSum", "LogSumExp", "Prod", "Max", "Min")
 
 _SHAPES: Mapping[str, Callable[[Known], Sequence[Dim | None] | None]] = {
     **dict.fromkeys(("Conv", "MaxPool", "AveragePool", "LpPool"), _windows),
@@ -422,7 +444,8 @@ _SHAPES: Mapping[str, Callable[[Known], Sequence[Dim | None] | None]] = {
     "DepthToSpace": _depth_to_space,
     "SpaceToDepth": _depth_to_space,
     "Einsum": _einsum,
-    **dict.fromkeys(("ScatterElements", "ScatterND", "CumSum", "Trilu"), _same),
+    **dict.fromkeys((f"Reduce{kind}" for kind in _REDUCED), _reduced),
+    **dict.fromkeys(("ScatterElements", "ScatterND", "CumSum", "CumProd", "Trilu"), _same),
 }
 
 

@@ -10,20 +10,25 @@ __all__ = ["RuleTable", "call", "rules_for", "standard_rules"]
 def standard_rules() -> RuleTable:
     """The rules of the standard operators, a new table at each call."""
     from . import (
+        activations,
         convolution,
         elementwise,
         linear,
         norm_pooling,
         normalization,
         pooling,
+        reductions,
         sampling,
         shape,
         transposed,
+        without_derivative,
     )
 
     table = RuleTable()
     for module in (
         elementwise,
+        activations,
+        reductions,
         shape,
         linear,
         convolution,
@@ -32,6 +37,7 @@ def standard_rules() -> RuleTable:
         norm_pooling,
         normalization,
         sampling,
+        without_derivative,
     ):
         module.define(table)
     return table

@@ -1,0 +1,40 @@
+"""Operators that pass no gradient, each with the reason.
+
+Families of operators that have rules say so themselves where one of theirs has none.
+"""
+
+from __future__ import annotations
+
+from .table import RuleTable
+
+
+def define(rules: RuleTable) -> None:
+    """List the operators of this module in a table."""
+    rules.declare_constant("piecewise constant", "Sign", "Floor", "Ceil", "Round")
+    rules.declare_constant(
+        "gives truth values",
+        "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "Xor",
+        "IsNaN", "IsInf",
+    )  # fmt: skip
+    rules.declare_constant(
+        "gives indices or shapes", "ArgMax", "ArgMin", "Shape", "Size", "NonZero"
+    )
+    rules.declare_constant(
+        "depends on no differentiable value", "Constant", "ConstantOfShape", "EyeLike"
+    )
+    rules.declare_constant(
+        "works on the bits of integers",
+        "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor",
+    )  # fmt: skip
+    rules.declare_constant("gives another meaning to the same bits", "BitCast")
+    rules.declare_constant(
+        "draws at random from what does not depend on its input",
+        "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
+    )  # fmt: skip
+    rules.declare_constant("draws whole numbers at random", "Bernoulli", "Multinomial")
+    rules.declare_constant(
+        "works on text", "StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch"
+    )
+    rules.declare_constant("counts words", "TfIdfVectorizer")
+    rules.declare_constant("reads a picture file", "ImageDecoder")
+    rules.declare_constant("gives the indices of boxes", "NonMaxSuppression")
