@@ -49,6 +49,8 @@ _SHAPE_DATA_LIMIT = 64
 
 _INTEGERS = (ir.DataType.INT64, ir.DataType.INT32, ir.DataType.BOOL)
 
+_WINDOWED = frozenset({"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "Resize"})
+
 AttributeValue = int | float | str | Sequence[int] | Sequence[float] | np.ndarray
 
 
@@ -378,7 +380,8 @@ class Builder:
                     f"Reshape (node {node.name!r}) cannot make {_describe(value)} of "
                     f"{_describe(node.inputs[0])}"
                 )
-            if (_is_empty(value) and not _may_be_empty(node)) or _exceeds_picture(node):
+            # Elsewhere, such as in a part of a split, no elements are nothing wrong.
+            if (node.op_type in _WINDOWED and _is_empty(value)) or _exceeds_picture(node):
                 given = ", ".join(_describe(value) for value in node.inputs)
                 raise EmptyError(f"{node.op_type} leaves nothing of {given}")
 
@@ -461,11 +464,6 @@ def _is_empty(value: ir.Value | None) -> bool:
     """Whether a value is known to have no element."""
     shape = None if value is None else value.shape
     return shape is not None and any(isinstance(dim, int) and dim < 1 for dim in shape)
-
-
-def _may_be_empty(node: ir.Node) -> bool:
-    """Whether no elements are nothing wrong: a part of a value, or what is made of none."""
-    return node.op_type in ("Split", "Slice") or any(_is_empty(value) for value in node.inputs)
 
 
 def _exceeds_picture(node: ir.Node) -> bool:
