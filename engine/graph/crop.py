@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
 
 from ..layers import CHANNELWISE
 from .builder import Builder
+from .cuts import constant_cuts
 from .tensor import Tensor
 from .window import Window, window_of
 
@@ -190,20 +190,11 @@ def _slice_box(node: ir.Node, box: Box | None) -> Box | None:
 
 def _cuts(node: ir.Node, sizes: tuple[int, int]) -> list[tuple[int, int, int]] | None:
     """(axis, start, stop) of a Slice along height and width; `None` where it is another kind."""
-    arrays = [None if value is None else value.const_value for value in node.inputs[1:]]
-    if len(arrays) < 3 or any(array is None for array in arrays):
+    cuts = constant_cuts(node)
+    if cuts is None or any(cut.step != 1 or cut.axis not in (2, 3) for cut in cuts):
         return None
-    columns = [np.ravel(array.numpy()) for array in arrays if array is not None]
-    if len(columns) > 3 and any(step != 1 for step in columns[3]):
-        return None
-    cuts = []
-    for start, stop, axis in zip(*columns[:3], strict=True):
-        axis = int(axis) % 4
-        if axis not in (2, 3):
-            return None
-        first, last, _ = slice(int(start), int(stop)).indices(sizes[axis - 2])
-        cuts.append((axis, first, last))
-    return cuts
+    taken = [(cut.axis, cut.positions(sizes[cut.axis - 2])) for cut in cuts]
+    return [(axis, positions.start, positions.stop) for axis, positions in taken]
 
 
 class _Rewriter:

@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from ..layers import CHANNELWISE
 from .builder import Builder
+from .cuts import constant_cuts
 from .tensor import Tensor
 
 
@@ -44,16 +45,14 @@ def _channel_cut(node: ir.Node) -> tuple[int, int] | None:
     source = node.inputs[0]
     if source is None or source.shape is None or len(source.shape) < 2:
         return None
-    size = source.shape[1]
-    arrays = [None if value is None else value.const_value for value in node.inputs[1:]]
-    if len(arrays) < 3 or any(array is None for array in arrays) or not isinstance(size, int):
+    size, cuts = source.shape[1], constant_cuts(node)
+    if cuts is None or not isinstance(size, int):
         return None
-    starts, ends, axes, *steps = (np.ravel(array.numpy()) for array in arrays if array is not None)
-    where = [i for i, axis in enumerate(axes) if axis in (1, 1 - len(source.shape))]
-    if len(where) != 1 or (steps and steps[0][where[0]] != 1):
+    along = [cut for cut in cuts if cut.axis == 1]
+    if len(along) != 1 or along[0].step != 1:
         return None
-    start, stop, _ = slice(int(starts[where[0]]), int(ends[where[0]])).indices(size)
-    return None if start >= stop or (start, stop) == (0, size) else (start, stop)
+    taken = along[0].positions(size)
+    return None if not taken or len(taken) == size else (taken.start, taken.stop)
 
 
 def _slice_channels(builder: Builder, x: Tensor, start: int, stop: int) -> Tensor:
@@ -103,10 +102,8 @@ def _above(
 
 def _leaves_channels_alone(node: ir.Node) -> bool:
     """Whether a slice is along other axes than the channels."""
-    source, axes = node.inputs[0], node.inputs[3] if len(node.inputs) > 3 else None
-    if source is None or source.shape is None or axes is None or axes.const_value is None:
-        return False
-    return not {1, 1 - len(source.shape)} & set(np.ravel(axes.const_value.numpy()).tolist())
+    cuts = constant_cuts(node)
+    return cuts is not None and all(cut.axis != 1 for cut in cuts)
 
 
 def _branches(
@@ -166,15 +163,12 @@ def _producers(tensors: Sequence[Tensor]) -> list[ir.Node]:
 
 def _split_off_other_axes(builder: Builder, node: ir.Node, channels: Tensor) -> Tensor:
     """Let everything that read the slice read what replaces it, cut along its other axes."""
-    starts, ends, axes, *_ = (v.const_value for v in node.inputs[1:] if v is not None)
     result = channels
-    if starts is not None and ends is not None and axes is not None:
-        channel = (1, 1 - channels.rank)
-        keep = [i for i, axis in enumerate(np.ravel(axes.numpy())) if axis not in channel]
-        if keep:
-            steps = node.inputs[4].const_value if len(node.inputs) > 4 and node.inputs[4] else None
-            arrays = [starts, ends, axes] + ([steps] if steps is not None else [])
-            cuts = [builder.constant(np.ravel(a.numpy())[keep], np.int64) for a in arrays]
-            result = builder.op.Slice(channels, *cuts)
+    keep = [cut for cut in constant_cuts(node) or () if cut.axis != 1]
+    if keep:
+        columns = zip(*((cut.start, cut.end, cut.axis, cut.step) for cut in keep), strict=True)
+        result = builder.op.Slice(
+            channels, *(builder.constant(column, np.int64) for column in columns)
+        )
     node.outputs[0].replace_all_uses_with(result.value)
     return result

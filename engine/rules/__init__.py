@@ -13,6 +13,7 @@ def standard_rules() -> RuleTable:
         activations,
         convolution,
         elementwise,
+        indexing,
         linear,
         norm_pooling,
         normalization,
@@ -20,8 +21,10 @@ def standard_rules() -> RuleTable:
         reductions,
         sampling,
         shape,
+        slicing,
         transposed,
         without_derivative,
+        writing,
     )
 
     table = RuleTable()
@@ -30,6 +33,9 @@ def standard_rules() -> RuleTable:
         activations,
         reductions,
         shape,
+        slicing,
+        indexing,
+        writing,
         linear,
         convolution,
         transposed,

@@ -1,14 +1,13 @@
-"""Rules of operators that move elements: reshape, permute, join, cut, pad, repeat."""
+"""Rules of operators that give elements another shape: reshape, permute, join, split, repeat."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
 from .table import RuleTable
-from .vocabulary import constant_of, normalized_axes, reshape_as, zeros, zeros_like
+from .vocabulary import reshape_as, zeros_like
 
 
 def define(rules: RuleTable) -> None:
@@ -20,11 +19,14 @@ def define(rules: RuleTable) -> None:
     rules.define("Transpose", _transpose)
     rules.define("Concat", each=_concat)
     rules.define("Split", _split, ignores=("num_outputs",))
-    rules.define("Slice", _slice)
-    rules.define("Gather", _gather)
-    rules.define("Pad", _pad, None, _pad_value)
     # The walk sums over repeated axes: only axes that Expand adds or widens are left to it.
     rules.define("Expand", lambda op, dy, x: dy)
+    rules.define("Tile", _tile)
+    rules.define("DepthToSpace", _depth_to_space)
+    rules.define("SpaceToDepth", _space_to_depth)
+    rules.define("ReverseSequence", _reverse_sequence)
+    rules.define("Trilu", _trilu)
+    rules.define("Range", _range_start, None, _range_delta)
 
 
 def _as_input(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
@@ -61,103 +63,56 @@ def _split(
     return op.Concat(*parts, axis=axis)
 
 
-def _slice(
-    op: Operators,
-    dy: Tensor,
-    x: Tensor,
-    starts: Tensor,
-    ends: Tensor,
-    axes: Tensor | None,
-    steps: Tensor | None,
+def _tile(op: Operators, dy: Tensor, x: Tensor, repeats: Tensor) -> Tensor:
+    known = repeats.array
+    if known is not None:
+        # One axis for the repetitions in front of each axis that has several.
+        sizes: list[Size] = []
+        repeated: list[int] = []
+        for count, size in zip(known, x.sizes, strict=True):
+            if count != 1:
+                repeated.append(len(sizes))
+                sizes.append(int(count))
+            sizes.append(size)
+        return dy.reshape(*sizes).sum(repeated) if repeated else dy
+    columns = [
+        op.Unsqueeze(column, op.constant([1], np.int64)) for column in (repeats, op.Shape(x))
+    ]
+    interleaved = op.Reshape(op.Concat(*columns, axis=1), op.constant([-1], np.int64))
+    apart = op.Reshape(dy, interleaved)
+    return reshape_as(op.ReduceSum(apart, op.constant(range(0, 2 * x.rank, 2), np.int64)), x)
+
+
+def _depth_to_space(op: Operators, dy: Tensor, x: Tensor, *, blocksize: int, mode: str) -> Tensor:
+    if mode == "DCR":
+        return x.builder.declare_shape(op.SpaceToDepth(dy, blocksize=blocksize), x.dims)
+    batch, channels, height, width = dy.sizes[0], dy.sizes[1], x.sizes[2], x.sizes[3]
+    blocks = dy.reshape(batch, channels, height, blocksize, width, blocksize)
+    return reshape_as(blocks.transpose(0, 1, 3, 5, 2, 4), x)
+
+
+def _space_to_depth(op: Operators, dy: Tensor, x: Tensor, *, blocksize: int) -> Tensor:
+    return x.builder.declare_shape(op.DepthToSpace(dy, blocksize=blocksize), x.dims)
+
+
+def _reverse_sequence(
+    op: Operators, dy: Tensor, x: Tensor, lengths: Tensor, *, batch_axis: int, time_axis: int
 ) -> Tensor:
-    ranges = _slice_ranges(x, starts, ends, axes, steps)
-    before, after = [0] * x.rank, [0] * x.rank
-    for axis, taken in ranges.items():
-        if taken.step == 1:
-            before[axis] = taken.start
-            after[axis] = x.shape[axis] - taken.stop
-        else:
-            # Put each row back to where it was taken from.
-            shape = [x.shape[a] if a == axis else dy.shape[a] for a in range(x.rank)]
-            index = np.arange(len(taken)) * taken.step + taken.start
-            index = index.reshape([-1 if a == axis else 1 for a in range(x.rank)])
-            dy = op.ScatterElements(
-                zeros(op, shape, dy.dtype),
-                op.constant(np.broadcast_to(index, dy.shape), np.int64),
-                dy,
-                axis=axis,
-            )
-    if any(before) or any(after):
-        dy = op.Pad(dy, op.constant(before + after, np.int64))
-    return dy
+    # Reversing twice is no change.
+    return op.ReverseSequence(dy, lengths, batch_axis=batch_axis, time_axis=time_axis)
 
 
-def _slice_ranges(
-    x: Tensor, starts: Tensor, ends: Tensor, axes: Tensor | None, steps: Tensor | None
-) -> dict[int, range]:
-    first = [int(n) for n in constant_of(starts, "the starts of Slice")]
-    last = [int(n) for n in constant_of(ends, "the ends of Slice")]
-    where = range(len(first)) if axes is None else constant_of(axes, "the axes of Slice")
-    stride = [1] * len(first) if steps is None else constant_of(steps, "the steps of Slice")
-    ranges = {}
-    for start, end, axis, step in zip(
-        first, last, normalized_axes(list(where), x.rank), stride, strict=True
-    ):
-        # Python clips both ends as ONNX does.
-        ranges[axis] = range(*slice(start, end, int(step)).indices(x.shape[axis]))
-    return ranges
+def _trilu(op: Operators, dy: Tensor, x: Tensor, k: Tensor | None, *, upper: int) -> Tensor:
+    return op.Trilu(dy, k, upper=upper)
 
 
-def _gather(op: Operators, dy: Tensor, x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
-    axis %= x.rank
-    index = constant_of(indices, "the indices of Gather").astype(np.int64)
-    flat = index.ravel() % x.shape[axis]
-    rows = [flat.size if a == axis else size for a, size in enumerate(x.shape)]
-    column = flat.reshape([-1 if a == axis else 1 for a in range(x.rank)])
-    return op.ScatterElements(
-        zeros_like(op, x),
-        op.constant(np.broadcast_to(column, rows), np.int64),
-        dy.reshape(*rows),
-        axis=axis,
-        reduction="add",
-    )
+def _range_start(op: Operators, dy: Tensor, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
+    return dy.sum()
 
 
-def _pad(
-    op: Operators,
-    dy: Tensor,
-    x: Tensor,
-    pads: Tensor,
-    value: Tensor | None,
-    axes: Tensor | None,
-    *,
-    mode: str,
-) -> Tensor:
-    if mode != "constant":
-        raise OperatorError(f"the gradient of Pad in mode {mode!r} is not supported yet")
-    amounts = constant_of(pads, "the pads of Pad")
-    listed = range(x.rank) if axes is None else constant_of(axes, "the axes of Pad")
-    where = normalized_axes(list(listed), x.rank)
-    before, after = amounts[: len(where)], amounts[len(where) :]
-    if any(n < 0 for n in amounts):
-        raise OperatorError("the gradient of Pad with negative pads is not supported yet")
-    return op.Slice(
-        dy,
-        op.constant(before, np.int64),
-        op.constant([dy.shape[a] - n for a, n in zip(where, after, strict=True)], np.int64),
-        op.constant(where, np.int64),
-    )
-
-
-def _pad_value(
-    op: Operators,
-    dy: Tensor,
-    x: Tensor,
-    pads: Tensor,
-    value: Tensor,
-    axes: Tensor | None,
-    *,
-    mode: str,
-) -> Tensor:
-    inside = _pad(op, dy, x, pads, value, axes, mode=mode)
-    return (dy.sum() - inside.sum()).reshape(*value.shape)
+def _range_delta(op: Operators, dy: Tensor, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
+    """Element k is start + k·delta; how many there are has no derivative."""
+    count = dy.sizes[0]
+    end = count.reshape() if isinstance(count, Tensor) else op.constant(count, np.int64)
+    steps = op.Range(op.constant(0, np.int64), end, op.constant(1, np.int64))
+    return (dy * steps.astype(dy.dtype)).sum()

@@ -1,0 +1,129 @@
+"""The adjoint of moving elements by index: cotangents go back to where they were taken from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..graph.builder import Operators
+from ..graph.tensor import Size, Tensor
+from .pieces import place
+from .vocabulary import count_of, reshape_as, zeros, zeros_like
+
+# How much more a gradient may gather than it was given, before scattering is cheaper.
+_GATHERED_TWICE = 4
+
+
+def give_back_rows(
+    op: Operators, dy: Tensor, x: Tensor, index: np.ndarray | Tensor, axis: int
+) -> Tensor:
+    """The adjoint of `Gather(x, index, axis)` for a vector of indices.
+
+    Args:
+        op: Operators of the graph.
+        dy: The cotangent: as x, but along `axis` as long as the index.
+        x: What was gathered from.
+        index: Positions along the axis, which may repeat and be negative; as an array where they
+            are known.
+        axis: Counted from the front.
+    """
+    size = x.dims[axis]
+    if isinstance(index, np.ndarray) and isinstance(size, int):
+        known = np.asarray(index % size, np.int64)
+        taken = as_range(known)
+        if taken is not None:
+            return place(op, dy, x.dims, {axis: taken})
+        gathered = _gathered_back(op, dy, known, axis, size)
+        if gathered is not None:
+            return x.builder.declare_shape(gathered, x.dims)
+    column: list[Size] = [1] * x.rank
+    column[axis] = -1
+    vector = op.constant(index, np.int64) if isinstance(index, np.ndarray) else index
+    positions = op.Expand(vector.reshape(*column), op.vector(dy.sizes))
+    return op.ScatterElements(zeros_like(op, x), positions, dy, axis=axis, reduction="add")
+
+
+def as_range(index: np.ndarray) -> range | None:
+    """Equally spaced positions as a range, `None` where they are not, or repeat."""
+    if index.size == 1:
+        return range(int(index[0]), int(index[0]) + 1)
+    steps = np.diff(index)
+    if index.size == 0 or steps[0] == 0 or np.any(steps != steps[0]):
+        return None
+    first, step = int(index[0]), int(steps[0])
+    return range(first, first + step * index.size, step)
+
+
+def _gathered_back(
+    op: Operators, dy: Tensor, index: np.ndarray, axis: int, size: int
+) -> Tensor | None:
+    """Every row of x gathers the rows of dy that came from it: several times as fast as scattering.
+
+    `None` where few rows are taken often, so that most of a table would be empty.
+    """
+    counts = np.bincount(index, minlength=size)
+    most = int(counts.max(initial=0))
+    if most * size > _GATHERED_TWICE * index.size or not index.size:
+        return None
+    order = np.argsort(index, kind="stable")
+    first = np.cumsum(counts) - counts
+    # Row r of the table: where each position was taken for the (r+1)th time; or the row of zeros.
+    table = np.full((most, size), index.size, np.int64)
+    table[np.arange(index.size) - np.repeat(first, counts), index[order]] = order
+    if np.any(table == index.size):
+        pads = np.zeros(2 * dy.rank, np.int64)
+        pads[dy.rank + axis] = 1
+        dy = op.Pad(dy, op.constant(pads))
+    if most == 1:
+        return op.Gather(dy, op.constant(table[0]), axis=axis)
+    return op.Gather(dy, op.constant(table), axis=axis).sum([axis])
+
+
+def pad_back(op: Operators, dy: Tensor, x: Tensor, starts: Tensor, axes: Tensor) -> Tensor:
+    """Zeros of the shape of x around `dy`, which was cut out of it, all found out at run time.
+
+    Args:
+        op: Operators of the graph.
+        dy: The part.
+        x: The whole; along other axes as long as the part.
+        starts: Where the part begins along each axis, as Slice has it: negative numbers count from
+            the end, and what is outside is clipped.
+        axes: The axes, which may be negative.
+    """
+    sizes, lengths = (op.Gather(op.Shape(tensor), axes) for tensor in (x, dy))
+    before = starts.astype(np.dtype(np.int64))
+    if before.array is None or before.array.min(initial=0) < 0:
+        before = op.Where(before.less(0), before + sizes, before)
+        before = op.Max(before, op.constant(0, np.int64))
+    # An empty part may begin anywhere; one that begins inside does not notice.
+    before = op.Min(before, sizes)
+    pads = op.Concat(before, sizes - lengths - before, axis=0)
+    return x.builder.declare_shape(op.Pad(dy, pads, None, axes), x.dims)
+
+
+def positions_in(op: Operators, x: Tensor) -> Tensor:
+    """The place of every element of x in row-major order, in the shape of x (int64)."""
+    count = count_of(x.sizes, np.dtype(np.int64))
+    end = count if isinstance(count, Tensor) else op.constant(count, np.int64)
+    return reshape_as(op.Range(op.constant(0, np.int64), end, op.constant(1, np.int64)), x)
+
+
+def give_back_moved(op: Operators, dy: Tensor, x: Tensor, positions: Tensor) -> Tensor:
+    """The adjoint of any operator that only moves elements.
+
+    Args:
+        op: Operators of the graph.
+        dy: The cotangent.
+        x: What was moved.
+        positions: What the operator makes of `positions_in(x)`, in the shape of dy.
+    """
+    minus_one = op.constant([-1], np.int64)
+    count = count_of(x.sizes, np.dtype(np.int64))
+    size: Size = count.reshape(1) if isinstance(count, Tensor) else int(count)
+    flat = op.ScatterElements(
+        zeros(op, [size], dy.dtype),
+        op.Reshape(positions, minus_one),
+        op.Reshape(dy, minus_one),
+        axis=0,
+        reduction="add",
+    )
+    return reshape_as(flat, x)

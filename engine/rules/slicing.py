@@ -1,0 +1,230 @@
+"""Rules of operators that cut or pad: Slice, Pad, CenterCropPad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..graph.builder import Operators
+from ..graph.cuts import Cut, cuts_of
+from ..graph.tensor import INT64_MAX, Size, Tensor
+from .pieces import add_up, flip, place, spread
+from .scattering import give_back_moved, pad_back, positions_in
+from .table import RuleTable
+from .vocabulary import normalized_axes, zeros_like
+
+
+def define(rules: RuleTable) -> None:
+    """Add the rules of this module to a table."""
+    rules.define("Slice", _slice)
+    rules.define("Pad", _pad, None, _pad_value)
+    rules.define("CenterCropPad", _center_crop_pad)
+
+
+# Slice ------------------------------------------------------------------------------------------
+
+
+def _slice(
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    starts: Tensor,
+    ends: Tensor,
+    axes: Tensor | None,
+    steps: Tensor | None,
+) -> Tensor:
+    given = [starts, ends, axes, steps]
+    arrays = [None if tensor is None else tensor.array for tensor in given]
+    constant = all(
+        tensor is None or array is not None for tensor, array in zip(given, arrays, strict=True)
+    )
+    cuts = cuts_of(x.rank, *arrays) if constant else None
+    if cuts is not None:
+        taken = _positions(x, cuts)
+        if taken is not None:
+            return place(op, dy, x.dims, taken)
+        part = _in_blocks(op, dy, x, cuts)
+        if part is not None:
+            where = op.constant([cut.axis for cut in cuts], np.int64)
+            return pad_back(op, part, x, op.constant(_block_starts(cuts), np.int64), where)
+    if steps is None or (steps.array is not None and np.all(steps.array == 1)):
+        where = axes or _leading_axes(op, starts)
+        return pad_back(op, dy, x, starts, where)
+    # The positions that the same Slice takes; for steps that are computed, or count from an open
+    # end.
+    return give_back_moved(op, dy, x, op.Slice(positions_in(op, x), *given))
+
+
+def _positions(x: Tensor, cuts: Sequence[Cut]) -> dict[int, range] | None:
+    """What is taken of each axis, `None` where a size is open."""
+    taken: dict[int, range] = {}
+    for cut in cuts:
+        size = x.dims[cut.axis]
+        if not isinstance(size, int):
+            return None
+        taken[cut.axis] = cut.positions(size)
+    return taken
+
+
+def _in_blocks(op: Operators, dy: Tensor, x: Tensor, cuts: Sequence[Cut]) -> Tensor | None:
+    """The cotangent with steps of 1, `None` where an open size tells which positions are taken."""
+    for cut in cuts:
+        if cut.step == -1 and dy.dims[cut.axis] == x.dims[cut.axis]:
+            dy = flip(op, dy, [cut.axis])
+        elif cut.step > 1 and cut.start >= 0:
+            dy = spread(op, dy, cut.axis, cut.step, cut.start % cut.step)
+        elif cut.step != 1:
+            return None
+    return dy
+
+
+def _block_starts(cuts: Sequence[Cut]) -> list[int]:
+    """Where the parts of `_in_blocks` begin."""
+    return [
+        cut.start if cut.step == 1 else max(cut.step, 0) * (cut.start // cut.step) for cut in cuts
+    ]
+
+
+def _leading_axes(op: Operators, starts: Tensor) -> Tensor:
+    """The axes of a Slice that names none."""
+    count = starts.sizes[0]
+    if not isinstance(count, Tensor):
+        return op.constant(range(count), np.int64)
+    return op.Range(op.constant(0, np.int64), count.reshape(), op.constant(1, np.int64))
+
+
+# Pad --------------------------------------------------------------------------------------------
+
+
+def _pad(
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    pads: Tensor,
+    value: Tensor | None,
+    axes: Tensor | None,
+    *,
+    mode: str,
+) -> Tensor:
+    amounts, where = pads.array, _constant_axes(axes, x.rank)
+    if mode == "constant":
+        if amounts is None or where is None or amounts.min(initial=0) < 0:
+            # Cutting is padding by a negative amount, and the other way round.
+            dx = op.Pad(dy, -pads, None, axes)
+            return x.builder.declare_shape(dx, x.dims)
+        return _inside(op, dy, x, amounts, where)
+    if amounts is not None and where is not None:
+        taken = [_padded_positions(x.dims[axis], *pair, mode)
+                 for axis, pair in zip(where, _pairs(amounts), strict=True)]  # fmt: skip
+        known = [positions for positions in taken if positions is not None]
+        if len(known) == len(taken):
+            for axis, positions in zip(where, known, strict=True):
+                dy = _fold_back(op, dy, x, positions, axis)
+            return dy
+    moved = op.Pad(positions_in(op, x), pads, None, axes, mode=mode)
+    return give_back_moved(op, dy, x, moved)
+
+
+def _constant_axes(axes: Tensor | None, rank: int) -> list[int] | None:
+    if axes is None:
+        return list(range(rank))
+    return None if axes.array is None else normalized_axes(list(axes.array), rank)
+
+
+def _pairs(amounts: np.ndarray) -> list[tuple[int, int]]:
+    """Padding before and after each axis."""
+    half = amounts.size // 2
+    return [(int(a), int(b)) for a, b in zip(amounts[:half], amounts[half:], strict=True)]
+
+
+def _inside(
+    op: Operators, dy: Tensor, x: Tensor, amounts: np.ndarray, where: Sequence[int]
+) -> Tensor:
+    """What lies within the padding."""
+    ends: list[int] = []
+    for axis, (_, after) in zip(where, _pairs(amounts), strict=True):
+        size = dy.dims[axis]
+        ends.append(size - after if isinstance(size, int) else -after or INT64_MAX)
+    dx = op.Slice(
+        dy,
+        op.constant(amounts[: len(where)], np.int64),
+        op.constant(ends, np.int64),
+        op.constant(where, np.int64),
+    )
+    return x.builder.declare_shape(dx, x.dims)
+
+
+def _padded_positions(
+    size: int | str | None, before: int, after: int, mode: str
+) -> np.ndarray | None:
+    """The position that each padded element comes from, `None` where the size is open."""
+    if not isinstance(size, int):
+        return None
+    # Negative padding cuts first.
+    kept = np.arange(size)[max(-before, 0) : size - max(-after, 0)]
+    widths = (max(before, 0), max(after, 0))
+    if mode == "edge":
+        return np.pad(kept, widths, "edge")
+    return np.pad(kept, widths, "reflect") if mode == "reflect" else np.pad(kept, widths, "wrap")
+
+
+def _fold_back(op: Operators, dy: Tensor, x: Tensor, positions: np.ndarray, axis: int) -> Tensor:
+    """Along one axis, every element of the padding back to the one that it repeats."""
+    dims = list(dy.dims)
+    dims[axis] = x.dims[axis]
+    parts: list[Tensor] = []
+    for start, stop in _runs(positions):
+        index = tuple(slice(start, stop) if a == axis else slice(None) for a in range(dy.rank))
+        part = dy if stop - start == positions.size else dy[index]
+        first = int(positions[start])
+        step = int(positions[start + 1]) - first if stop - start > 1 else 1
+        if step == 0:
+            part, taken = part.sum([axis], keepdims=True), range(first, first + 1)
+        else:
+            taken = range(first, first + step * (stop - start), step)
+        parts.append(place(op, part, dims, {axis: taken}))
+    return add_up(dy.builder, parts)
+
+
+def _runs(positions: np.ndarray) -> list[tuple[int, int]]:
+    """The longest stretches in which positions ascend, descend or stay."""
+    runs: list[tuple[int, int]] = []
+    steps = np.diff(positions)
+    start = 0
+    while start < positions.size:
+        stop = start + 1
+        while stop < positions.size and steps[stop - 1] == steps[start] and abs(steps[start]) < 2:
+            stop += 1
+        runs.append((start, stop))
+        start = stop
+    return runs
+
+
+def _pad_value(
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    pads: Tensor,
+    value: Tensor,
+    axes: Tensor | None,
+    *,
+    mode: str,
+) -> Tensor | None:
+    if mode != "constant":
+        return None
+    outside = op.Pad(zeros_like(op, x), pads, op.constant(1, x.dtype), axes)
+    return (dy * outside).sum().reshape(*value.sizes)
+
+
+# CenterCropPad ----------------------------------------------------------------------------------
+
+
+def _center_crop_pad(
+    op: Operators, dy: Tensor, x: Tensor, shape: Tensor, *, axes: list[int] | None
+) -> Tensor:
+    # What was cut is filled with zeros, and what was padded is cut, around the same middle.
+    where = range(x.rank) if axes is None else axes
+    sizes: list[Size] = [x.sizes[axis] for axis in where]
+    dx = op.CenterCropPad(dy, op.vector(sizes), axes=axes)
+    return x.builder.declare_shape(dx, x.dims)

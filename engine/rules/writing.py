@@ -1,0 +1,164 @@
+"""Rules of operators that write elements by index: ScatterElements, ScatterND.
+
+Where updates of one element compete (`max`, `min`) and are equal, what was there before comes first
+and then the updates in their order. Without a reduction, ONNX does not say which of several updates
+of one element stays: their indices must differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+
+from ..graph.builder import Operators
+from ..graph.tensor import INT64_MAX, Tensor
+from .indexing import flat_positions, split_sizes
+from .scattering import positions_in
+from .table import RuleTable
+from .vocabulary import reshape_as, zeros_like
+
+
+def define(rules: RuleTable) -> None:
+    """Add the rules of this module to a table."""
+    rules.define("ScatterElements", _elements_data, None, _elements_updates)
+    rules.define("ScatterND", _nd_data, None, _nd_updates)
+
+
+def _elements_data(
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    indices: Tensor,
+    updates: Tensor,
+    *,
+    y: Tensor,
+    axis: int,
+    reduction: str,
+) -> Tensor:
+    if reduction == "add":
+        return dy
+    if reduction == "none":
+        return op.ScatterElements(dy, indices, zeros_like(op, updates), axis=axis)
+    if reduction == "mul":
+        ones = op.ConstantOfShape(op.vector(x.sizes), value=np.ones(1, x.dtype))
+        return dy * op.ScatterElements(ones, indices, updates, axis=axis, reduction="mul")
+    return dy * op.Equal(x, y).astype(x.dtype)
+
+
+def _elements_updates(
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    indices: Tensor,
+    updates: Tensor,
+    *,
+    y: Tensor,
+    axis: int,
+    reduction: str,
+) -> Tensor:
+    if reduction in ("add", "none"):
+        return op.GatherElements(dy, indices, axis=axis)
+    if reduction == "mul":
+        factor = op.GatherElements(dy * x, indices, axis=axis)
+        return factor * _product_of_others(op, x, indices, updates, axis)
+    chosen = _first_winner(op, x, y, indices, updates, axis)
+    return op.GatherElements(dy, indices, axis=axis) * chosen.astype(x.dtype)
+
+
+def _product_of_others(
+    op: Operators, x: Tensor, indices: Tensor, updates: Tensor, axis: int
+) -> Tensor:
+    """For each update the product of the others of the same element, zeros among them or not."""
+    zero = op.Equal(updates, op.constant(0, x.dtype))
+    one = op.constant(1, x.dtype)
+    divisor = op.Where(zero, one, updates)
+    ones = op.ConstantOfShape(op.vector(x.sizes), value=np.ones(1, x.dtype))
+    nonzero = op.ScatterElements(ones, indices, divisor, axis=axis, reduction="mul")
+    is_zero = zero.astype(x.dtype)
+    count = op.ScatterElements(zeros_like(op, x), indices, is_zero, axis=axis, reduction="add")
+    other_zeros = op.GatherElements(count, indices, axis=axis) - is_zero
+    product = op.GatherElements(nonzero, indices, axis=axis) / divisor
+    return op.Where(other_zeros.greater(0.5), op.constant(0, x.dtype), product)
+
+
+def _first_winner(
+    op: Operators, x: Tensor, y: Tensor, indices: Tensor, updates: Tensor, axis: int
+) -> Tensor:
+    """Which updates are the extreme of their element, as truth values."""
+    final = op.GatherElements(y, indices, axis=axis)
+    before = op.GatherElements(x, indices, axis=axis)
+    wins = op.And(op.Equal(updates, final), op.Not(op.Equal(before, final)))
+    last = op.constant(INT64_MAX, np.int64)
+    place = op.Where(wins, positions_in(op, updates), last)
+    none = op.Expand(last, op.vector(x.sizes))
+    first = op.ScatterElements(none, indices, place, axis=axis, reduction="min")
+    return op.And(wins, op.Equal(op.GatherElements(first, indices, axis=axis), place))
+
+
+def _nd_data(
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    indices: Tensor,
+    updates: Tensor,
+    *,
+    y: Tensor,
+    reduction: str,
+) -> Tensor:
+    if reduction == "add":
+        return dy
+    if reduction == "none":
+        return op.ScatterND(dy, indices, zeros_like(op, updates))
+    return reshape_as(_by_rows(op, _elements_data, dy, x, indices, updates, y, reduction), x)
+
+
+def _nd_updates(
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    indices: Tensor,
+    updates: Tensor,
+    *,
+    y: Tensor,
+    reduction: str,
+) -> Tensor:
+    if reduction in ("add", "none"):
+        return op.GatherND(dy, indices)
+    rows = _by_rows(op, _elements_updates, dy, x, indices, updates, y, reduction)
+    return reshape_as(rows, updates)
+
+
+def _by_rows(
+    op: Operators,
+    rule: Callable[..., Tensor],
+    dy: Tensor,
+    x: Tensor,
+    indices: Tensor,
+    updates: Tensor,
+    y: Tensor,
+    reduction: str,
+) -> Tensor:
+    """A rule of ScatterElements for ScatterND, its indexed axes as one."""
+    leading, rest = split_sizes(x, indices)
+    by_row = [tensor.reshape(prod(leading), prod(rest)) for tensor in (dy, x, y)]
+    positions, written = as_elements(op, x, indices, updates)
+    return rule(
+        op, by_row[0], by_row[1], positions, written, y=by_row[2], axis=0, reduction=reduction
+    )
+
+
+def as_elements(
+    op: Operators, x: Tensor, indices: Tensor, updates: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Indices and updates of ScatterND as those of ScatterElements along axis 0.
+
+    Both have the shape (updates, rest), for data of the shape (indexed, rest).
+    """
+    leading, rest = split_sizes(x, indices)
+    rows = flat_positions(op, indices, leading)
+    column = op.constant(rows, np.int64) if isinstance(rows, np.ndarray) else rows
+    width = prod(rest)
+    written = updates.reshape(column.sizes[0], width)
+    return op.Expand(column.reshape(-1, 1), op.vector([1, width])), written
