@@ -1,0 +1,143 @@
+"""The graphs that are measured, and a way to run one as the engine does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from ..graph.builder import Builder
+from ..graph.crop import crop
+from ..graph.narrow import narrow
+from ..graph.replay import drop_unused, model_of
+from ..graph.window import window_of
+from ..lowering import lower
+from ..optimizers import Adam
+from ..parameterizations import Fourier
+from ..rules import rules_for
+from ..session import open_session
+from ..step import Composition, append_objective, gradient_of_image
+from ..transforms import compose, lucid
+from .subject import Subject
+
+
+def composition(subject: Subject) -> Composition:
+    """What `render` composes by default."""
+    size = subject.size
+    return Composition(
+        subject.model, subject.objective, Fourier(), compose(lucid()), subject.batch, size, size
+    )
+
+
+def step(subject: Subject) -> onnx.ModelProto:
+    """The whole step, with Adam."""
+    return composition(subject).step_graph(rules_for(subject.provider), Adam())
+
+
+def gradient(subject: Subject) -> onnx.ModelProto:
+    """`image` to `value` and `grad_image`."""
+    rules = rules_for(subject.provider)
+    return gradient_of_image(subject.model, subject.objective, subject.shape, rules)
+
+
+def cut(subject: Subject) -> onnx.ModelProto:
+    """`image` to `value`: the network cut at the layer."""
+    builder = _objective(subject)
+    _write_pads(builder)
+    return model_of(builder)
+
+
+def narrowed(subject: Subject) -> onnx.ModelProto:
+    """`image` to `value`, with only what the objective needs."""
+    builder = _narrowed(subject)
+    _write_pads(builder)
+    return model_of(builder)
+
+
+def forward(subject: Subject) -> onnx.ModelProto:
+    """`image` to `value`, with only what the objective needs, in the provider's fastest forms."""
+    builder = _narrowed(subject)
+    lower(builder, rules_for(subject.provider))
+    return model_of(builder)
+
+
+def convolution_flops(subject: Subject) -> int:
+    """Floating-point operations of the convolutions that value and gradient cannot do without.
+
+    These are the network's convolutions that the objective needs, forwards; backwards each takes as
+    many again, since the gradient with respect to its input is a convolution of the same size. A
+    multiplication and an addition count as two.
+    """
+    builder = _narrowed(subject)
+    drop_unused(builder.graph)
+    return 2 * sum(_flops(node) for node in builder.graph if node.op_type == "Conv")
+
+
+def _flops(node: ir.Node) -> int:
+    weights, y = node.inputs[1], node.outputs[0]
+    if weights is None or weights.shape is None or y.shape is None:
+        raise ValueError(f"the shapes of {node.name} are not known")
+    return 2 * math.prod(y.shape.numpy()) * math.prod(weights.shape.numpy()[1:])
+
+
+def _objective(subject: Subject) -> Builder:
+    builder = Builder("network", opset=subject.model.opset)
+    image = builder.input("image", subject.shape, np.float32)
+    builder.output("value", append_objective(subject.model, subject.objective, image))
+    return builder
+
+
+def _narrowed(subject: Subject) -> Builder:
+    builder = _objective(subject)
+    narrow(builder)
+    crop(builder)
+    return builder
+
+
+def _write_pads(builder: Builder) -> None:
+    """Write automatic padding as numbers, which onnx-ad asks for."""
+    for node in builder.graph:
+        window = window_of(node) if "auto_pad" in node.attributes else None
+        if window is not None:
+            del node.attributes["auto_pad"]
+            node.attributes["pads"] = ir.AttrInt64s("pads", [*window.before, *window.after])
+
+
+class Runner:
+    """A graph on bound buffers, which stay where it runs.
+
+    Attributes:
+        inputs: Names of the graph's inputs.
+    """
+
+    def __init__(self, model: onnx.ModelProto, provider: str) -> None:
+        self.inputs = [value.name for value in model.graph.input]
+        self._names = [value.name for value in model.graph.output]
+        self._device = "cpu" if provider == "cpu" else "cuda"
+        self._session = open_session(model, provider)
+        self._binding = self._session.new_binding()
+        self._arrays: list[np.ndarray] = []
+
+    def bind(self, feeds: Mapping[str, np.ndarray]) -> None:
+        """Copy the inputs to the device."""
+        import onnxruntime
+
+        for name, array in feeds.items():
+            own = np.array(array, order="C")
+            self._arrays.append(own)
+            value = onnxruntime.OrtValue.ortvalue_from_numpy(own, self._device, 0)
+            self._binding.bind_ortvalue_input(name, value)
+        for name in self._names:
+            self._binding.bind_output(name, self._device, 0)
+
+    def run(self) -> None:
+        """Run once, to its end."""
+        self._session.run_bound(self._binding)
+        self._binding.synchronize_outputs()
+
+    def outputs(self) -> dict[str, np.ndarray]:
+        """What the last run gave."""
+        return dict(zip(self._names, self._binding.copy_outputs_to_cpu(), strict=True))
