@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import OnnxscopeError
-from . import bench, convert, gradient, inspect, models, render, verify
+from . import convert, gradient, inspect, models, render, verify
 
 
 class Commands(TyperGroup):
@@ -49,7 +49,6 @@ app.command("inspect", no_args_is_help=True, epilog=inspect.EPILOG)(inspect.insp
 app.add_typer(models.app, name="models")
 app.command("convert", no_args_is_help=True, epilog=convert.EPILOG)(convert.convert)
 app.command("gradient", no_args_is_help=True, epilog=gradient.EPILOG)(gradient.gradient)
-app.command("bench", epilog=bench.EPILOG)(bench.bench)
 app.command("verify", no_args_is_help=True, epilog=verify.EPILOG)(verify.verify)
 
 

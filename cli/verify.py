@@ -1,0 +1,237 @@
+"""`onnxscope verify`."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import options
+from .console import plural, stdout, times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from ..faults import Fault
+    from ..graph.loading import ModelSource
+    from ..model import Model
+    from ..verdict import Verification
+
+EPILOG = """Example: onnxscope verify squeezenet
+
+An objective: onnxscope verify squeezenet fire5:11
+
+Open shapes: onnxscope verify my.onnx --shape tokens=1,16
+
+Exit codes: 0 the gradient agrees, 1 it disagrees, 2 bad input, 3 cannot tell"""
+
+_SHOWN_FAULTS = 10
+_EXIT = {"agrees": 0, "disagrees": 1, "cannot tell": 3}
+_STYLES = {"agrees": "bold green", "disagrees": "bold red", "cannot tell": "bold yellow"}
+_TITLES = {
+    "agrees": "the gradient agrees with differences",
+    "disagrees": "the gradient DISAGREES",
+    "cannot tell": "whether the gradient is right cannot be told",
+}
+
+
+def verify(
+    model: options.ModelName,
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TARGET",
+            help="LAYER:UNIT such as mixed4a:11, a LAYER, or a class; of a network that takes no "
+            "picture, the name of a value. By default the class scores, the last layer, or the "
+            "first output.",
+        ),
+    ] = None,
+    provider: Annotated[
+        str, typer.Option(help="auto (CUDA where it works, else the CPU), cpu, cuda, …")
+    ] = "auto",
+    directions: Annotated[
+        int, typer.Option(help="Random directions for each input; with many inputs, one.")
+    ] = 3,
+    seed: Annotated[int, typer.Option(help="Same seed, same point and directions.")] = 0,
+    size: options.Size = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=1,3,224,224",
+            help="The shape of an input that the file leaves open; may be repeated. Then the "
+            "network is not asked for pictures.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    input_range: options.InputRange = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    channel_order: options.ChannelOrder = None,
+    layout: options.Layout = None,
+) -> None:
+    """Check the gradient of this very model, on this machine, against central differences.
+
+    Where they disagree, every node is checked by itself, and those at fault are named.
+    """
+    from ..verification import verify as check
+
+    shapes = None if shape is None else dict(_parse_shape(text) for text in shape)
+    preprocessing = (input_range, mean, std, channel_order, layout)
+    opened = _open(model, preprocessing, as_tensors=shapes is not None)
+    found = check(
+        opened,
+        target,
+        provider=provider,
+        size=options.parse_size(size),
+        shapes=shapes,
+        directions=directions,
+        seed=seed,
+    )
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        _show(stdout(), found)
+    raise typer.Exit(_EXIT[found.verdict])
+
+
+def _open(
+    name: str,
+    preprocessing: tuple[
+        tuple[float, float] | None,
+        tuple[float, float, float] | None,
+        tuple[float, float, float] | None,
+        str | None,
+        str | None,
+    ],
+    *,
+    as_tensors: bool,
+) -> Model | ModelSource:
+    """The model where it takes pictures, otherwise its file."""
+    from .. import models
+    from ..errors import InputError
+    from ..verification import takes_pictures
+
+    if not as_tensors and (
+        name in models.catalogue() or takes_pictures(name, layout=preprocessing[-1])
+    ):
+        return options.open_model(name, *preprocessing, for_pictures=False)
+    if any(option is not None for option in preprocessing):
+        why = "with --shape it is not asked for any" if as_tensors else "it takes none"
+        raise InputError(
+            f"--input-range, --mean, --std, --channel-order and --layout are about pictures; "
+            f"of {name}, {why}"
+        )
+    return name
+
+
+def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """`tokens=1,16` as a name and a shape.
+
+    Raises:
+        InputError: it is something else.
+    """
+    from ..errors import InputError
+
+    name, separator, numbers = text.rpartition("=")
+    parts = numbers.lower().replace("x", ",").split(",") if numbers else []
+    if not separator or not name or not all(part.strip().isdecimal() for part in parts):
+        raise InputError(f"--shape is a name and numbers such as image=1,3,224,224, not {text!r}")
+    return name, tuple(int(part) for part in parts)
+
+
+def _show(console: Console, found: Verification) -> None:
+    from rich.text import Text
+
+    console.print(
+        Text.assemble(f"{found.model}: ", (_TITLES[found.verdict], _STYLES[found.verdict])),
+        soft_wrap=True,
+    )
+    for name, fact in _facts(found):
+        console.print(Text.assemble((f"  {name:<14}", "dim"), fact), soft_wrap=True)
+    console.print()
+    _show_checks(console, found)
+    if found.faults:
+        console.print()
+        _show_faults(console, found.faults)
+
+
+def _facts(found: Verification) -> Iterable[tuple[str, str]]:
+    yield "target", found.target
+    reason = found.provider.reason
+    yield "provider", found.provider.name + (f" (not CUDA: {reason})" if reason else "")
+    yield (
+        "differences",
+        "in double precision" if found.double else f"in single precision: {found.why_single}",
+    )
+    if found.moved:
+        yield "point", "moved a little: the first one was on a kink"
+    if found.resolution < float("inf"):
+        yield (
+            "apart by",
+            f"{found.relative_difference:.1e} of the gradient; more than {found.resolution:.1e} "
+            "would be an error",
+        )
+    if found.provider_difference is not None:
+        yield (
+            "on the CPU",
+            f"by the standard rules it differs by {found.provider_difference:.1e}; more than "
+            f"{found.provider_limit:.1e} would be an error",
+        )
+    if found.cause:
+        yield "because", found.cause
+
+
+def _show_checks(console: Console, found: Verification) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("input moved", overflow="fold")
+    for name in ("slope by gradient", "by differences", "±"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for check in found.checks:
+        verdict = "on a kink" if check.kink else check.verdict
+        table.add_row(
+            check.input,
+            f"{check.gradient:.6g}",
+            f"{check.differences:.6g}",
+            f"{check.uncertainty:.1g}",
+            Text(verdict, style=_STYLES[check.verdict].removeprefix("bold ")),
+        )
+    console.print(table)
+
+
+def _show_faults(console: Console, faults: Iterable[Fault]) -> None:
+    """By operator, the nodes at fault: where, on what, with which attributes."""
+    from rich.text import Text
+
+    ordered = sorted(faults, key=lambda fault: fault.op_type)
+    for op_type, group in groupby(ordered, key=lambda fault: fault.op_type):
+        nodes = list(group)
+        console.print(
+            Text.assemble((op_type, "bold"), f": {plural(len(nodes), 'node')} at fault"),
+            soft_wrap=True,
+        )
+        for fault in nodes[:_SHOWN_FAULTS]:
+            console.print(_sentence(fault), soft_wrap=True)
+        if len(nodes) > _SHOWN_FAULTS:
+            console.print(f"  … and {len(nodes) - _SHOWN_FAULTS} more", style="dim")
+
+
+def _sentence(fault: Fault) -> str:
+    given = ", ".join(f"{name} {times(shape) or 'scalar'}" for name, shape in fault.inputs)
+    made = ", ".join(f"{name} {times(shape) or 'scalar'}" for name, shape in fault.outputs)
+    attributes = ", ".join(f"{name}={value}" for name, value in fault.attributes.items())
+    what = {
+        "gradient": f"slope {fault.gradient:.5g} by its rule, {fault.differences:.5g} by "
+        "differences",
+        "value": "its value on the provider is another",
+        "refused": fault.message,
+    }[fault.kind]
+    setting = f" ({attributes})" if attributes else ""
+    return f"  {fault.node}{setting}: {given} → {made}: {what}"
