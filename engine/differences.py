@@ -84,6 +84,7 @@ def derivative(
                 slopes.append(central)
                 break
         slopes.append(central)
+    last = steps[len(gaps) - 1]
     best = (math.inf, math.nan)
     for number, slope in enumerate(slopes):
         # Finer steps tell what a step misses, but for their noise; of the finest, the two sides
@@ -94,6 +95,8 @@ def derivative(
         ]
         missed = max(0.0, *finer) if finer else gaps[-1] + steps[number] * scale
         best = min(best, (missed + noise / steps[number], slope))
-    apart = max(8 * noise / steps[len(gaps) - 1], 1e-2 * max(scale, abs(best[1])))
-    kink = gaps[-1] > apart and gaps[-1] > gaps[0] / 2
+    apart = max(8 * noise / last, 1e-2 * max(scale, abs(best[1])))
+    # What bends has sides that come together as the step shrinks.
+    shrunk = [gap for gap, step in zip(gaps, steps, strict=False) if step >= 8 * last]
+    kink = bool(shrunk) and gaps[-1] > max(apart, shrunk[-1] / 2)
     return Difference(best[1], best[0], left, right, kink)

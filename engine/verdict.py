@@ -90,7 +90,7 @@ class Verification:
         double: Whether the differences are of double precision.
         why_single: Why they are not; empty where they are.
         provider_difference: How far the gradient is from that by the standard rules on the CPU, as
-            a part of its length; `None` where the standard rules do not serve.
+            a part of its length; `None` where the standard rules give none.
         provider_limit: How far it may be for rounding.
         moved: Whether the point was moved a little, off a kink.
         faults: The nodes at fault, where it disagrees.
@@ -146,6 +146,7 @@ class Verification:
     def to_json(self) -> dict[str, Any]:
         """As plain data; what is not finite is `None`."""
         data = asdict(self)
+        data["provider"] = self.provider.name
         for check, entry in zip(self.checks, data["checks"], strict=True):
             entry |= {"verdict": check.verdict, "limit": check.limit}
         data |= {

@@ -53,7 +53,7 @@ _ACCELERATED = 2.0**-10
 
 # Errors of less than so many units in the last place are none that a rule makes, and neither are
 # those below the one limit; those beyond the other always are.
-_UNITS, _LEAST, _MOST = 1000, 1e-8, 0.02
+_UNITS, _LEAST, _MOST = 1000, 1e-6, 0.02
 
 
 def verify(
@@ -210,6 +210,7 @@ class _Verifier:
     ) -> None:
         self._subject = subject
         self._table: Tables = rules_for if rules is None else lambda _: rules
+        self._given = rules is not None
         self._rng = rng
         self._gradient = _Gradient(subject, self._table, provider)
         self._provider = self._gradient.provider
@@ -362,13 +363,18 @@ class _Verifier:
         ]
         return float(np.sqrt(sum(squares)))
 
-    def _apart(self, gradient: Arrays, reference: Arrays) -> float:
-        """The difference of two gradients, as a part of the second's length."""
-        difference = self._length({name: gradient[name] - reference[name] for name in gradient})
+    def _apart(self, gradient: Arrays, reference: Arrays) -> float | None:
+        """The difference of two gradients, as a part of the second's length.
+
+        `None` where the second is not a number: then it is no reference.
+        """
         length = self._length(reference)
+        if not np.isfinite(length):
+            return None
+        difference = self._length({name: gradient[name] - reference[name] for name in gradient})
         if difference == 0:
             return 0.0
-        return difference / length if length else np.inf
+        return difference / length if length and np.isfinite(difference) else np.inf
 
     def _cause(self, found: Verification, place: _Place, directions: Sequence[Direction]) -> str:
         """What a disagreement comes from, in words."""
@@ -382,10 +388,11 @@ class _Verifier:
             )
 
         if self._reference is not None and right(self._reference):
+            if self._given:
+                return "the standard rules agree with the differences, those that were given do not"
             if name == "cpu":
                 return (
-                    "the standard rules agree with the differences: what is wrong is in the rules "
-                    "that were given, or in their forms for the CPU"
+                    "the standard rules agree with the differences, their forms for the CPU do not"
                 )
             if right(_Gradient(subject, lambda _: self._table(name), "cpu")):
                 return f"the same graph is right on the CPU: the provider {name} computes wrongly"
