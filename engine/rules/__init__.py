@@ -12,6 +12,7 @@ def standard_rules() -> RuleTable:
     from . import (
         activations,
         convolution,
+        einsum,
         elementwise,
         indexing,
         linear,
@@ -37,6 +38,7 @@ def standard_rules() -> RuleTable:
         indexing,
         writing,
         linear,
+        einsum,
         convolution,
         transposed,
         pooling,

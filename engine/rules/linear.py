@@ -1,15 +1,19 @@
-"""Rules of matrix products."""
+"""Rules of matrix products and determinants."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from .table import RuleTable
+from .vocabulary import reshape_as
 
 
 def define(rules: RuleTable) -> None:
     """Add the rules of this module to a table."""
     rules.define("MatMul", _matmul_left, _matmul_right)
+    rules.define("Det", _determinant)
     rules.define(
         "Gemm", _gemm_left, _gemm_right, _gemm_bias, ignores=("alpha", "beta", "transA", "transB")
     )
@@ -31,15 +35,24 @@ def _as_matrices(dy: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tens
 
 
 def _matmul_left(op: Operators, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    if a.rank > 1 and b.rank == 2:
+        # All batches are rows of one product, and the weights need no transposition.
+        return reshape_as(op.Gemm(_rows(dy), b, transB=1), a)
     dy, _, b = _as_matrices(dy, a, b)
     da = dy @ _swapped(b)
     return _drop_axis(da, -2) if a.rank == 1 else da
 
 
 def _matmul_right(op: Operators, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    if a.rank > 1 and b.rank == 2:
+        return op.Gemm(_rows(a), _rows(dy), transA=1)
     dy, a, _ = _as_matrices(dy, a, b)
     db = _swapped(a) @ dy
     return _drop_axis(db, -1) if b.rank == 1 else db
+
+
+def _rows(x: Tensor) -> Tensor:
+    return x if x.rank == 2 else x.reshape(-1, x.sizes[-1])
 
 
 def _drop_axis(x: Tensor, axis: int) -> Tensor:
@@ -72,3 +85,41 @@ def _gemm_bias(
     op: Operators, dy: Tensor, a: Tensor, b: Tensor, c: Tensor, *, beta: float
 ) -> Tensor:
     return dy if beta == 1 else dy * beta
+
+
+def _determinant(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
+    """Cofactors, each a determinant of the matrix without one row and one column.
+
+    ONNX has no inverse, and a singular matrix none, but it has cofactors. They take n⁵ operations
+    and n⁴ numbers for a matrix of n rows, which is meant for small ones.
+    """
+    n = x.sizes[-1]
+    matrices = x.reshape(-1, n, n)
+    spread = dy.reshape(-1, 1, 1)
+    if n == 1:
+        return reshape_as(spread, x)
+    others, sign = _all_others(op, x)
+    # (batch, row left out, column left out, n − 1, n − 1)
+    rows = op.Gather(matrices, others, axis=1)
+    minors = op.Transpose(op.Gather(rows, others, axis=3), perm=[0, 1, 3, 2, 4])
+    return reshape_as(op.Det(minors) * sign.astype(x.dtype) * spread, x)
+
+
+def _all_others(op: Operators, x: Tensor) -> tuple[Tensor, Tensor]:
+    """(n, n − 1) indices, in row i all but i; and (n, n) signs of a chessboard, int64."""
+    n = x.dims[-1]
+    if isinstance(n, int):
+        index = np.arange(n)
+        shorter = np.arange(n - 1)
+        others = op.constant(shorter + (shorter >= index[:, None]), np.int64)
+        return others, op.constant(1 - (index + index[:, None]) % 2 * 2, np.int64)
+    size = x.sizes[-1]
+    assert isinstance(size, Tensor)
+    zero, one, two = (op.constant(number, np.int64) for number in range(3))
+    first, second = op.constant([0], np.int64), op.constant([1], np.int64)
+    count = op.Squeeze(size)
+    index_, shorter_ = (op.Range(zero, end, one) for end in (count, count - 1))
+    column, row = op.Unsqueeze(index_, second), op.Unsqueeze(shorter_, first)
+    behind = op.GreaterOrEqual(row, column).astype(np.dtype(np.int64))
+    parity = op.Mod(column + op.Unsqueeze(index_, first), two)
+    return row + behind, 1 - parity * 2
