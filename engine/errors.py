@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .picture import Picture
 
 
 class OnnxscopeError(ValueError):
@@ -38,8 +42,32 @@ class InputError(OnnxscopeError):
     """A picture, size, preprocessing or parameter that does not fit."""
 
 
+class MemoryShortageError(InputError):
+    """More pictures at once, or larger ones, than there is memory for.
+
+    Attributes:
+        fitting: How many of these pictures fit, perhaps none.
+    """
+
+    def __init__(self, message: str, fitting: int) -> None:
+        super().__init__(message)
+        self.fitting = fitting
+
+
 class ProviderError(OnnxscopeError):
     """An execution provider that is not there, or does not work."""
+
+
+class AscentError(ModelError):
+    """An ascent that failed on the way, such as for want of memory.
+
+    Attributes:
+        picture: What there was before: the pictures after the last good step, with their recipe.
+    """
+
+    def __init__(self, message: str, picture: Picture) -> None:
+        super().__init__(message)
+        self.picture = picture
 
 
 class DownloadError(OnnxscopeError):

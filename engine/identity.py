@@ -69,6 +69,15 @@ def describe(value: object) -> Any:
     raise NoIdentityError(f"{type(value).__name__} has no identity")
 
 
+def has_identity(value: object) -> bool:
+    """Whether a value is data or of this package, with no code of the user's in it."""
+    try:
+        describe(value)
+    except NoIdentityError:
+        return False
+    return True
+
+
 def _described_fields(value: Any) -> list[Any]:
     known = {field.name: field for field in fields(value)}
     if not vars(value).keys() <= known.keys():

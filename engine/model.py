@@ -96,6 +96,14 @@ class Model:
         }
 
     @property
+    def self_contained(self) -> bool:
+        """Whether its weights are all in memory: none in files beside its own, which may change."""
+        weights = [value.const_value for value in self._graph.initializers.values()]
+        for node in self._graph.all_nodes():
+            weights += [a.value for a in node.attributes.values() if isinstance(a, ir.Attr)]
+        return not any(isinstance(weight, ir.ExternalTensor) for weight in weights)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Class names in the order of the logits; empty where they are unknown."""
         return self.metadata.labels if self.metadata else ()

@@ -8,11 +8,13 @@ each picture, the larger the better.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from .activations import Activations
 from .errors import InputError, LayerError, TargetError
 from .expressions import Negative, Number, Objective, Product, Sum, Values, bracketed
+from .graph.layout import Grid
 from .graph.preactivation import without_activation
 from .graph.tensor import Tensor
 from .plain import real, shown, whole
@@ -34,7 +36,7 @@ class Channel(Objective):
         return (self.layer,)
 
     def build(self, values: Values) -> Tensor:
-        """(N,) from (N, C, H, W); a logit from (N, C)."""
+        """(N,) from (N, C, H, W) or tokens (N, C, L); a logit from (N, C)."""
         _check_unit(values[self.layer], self.layer, self.unit)
         cells = values[self.layer][:, self.unit]
         if cells.rank == 1:
@@ -52,12 +54,13 @@ class Channel(Objective):
 
 @dataclass(frozen=True)
 class Neuron(Objective):
-    """One cell of a layer (see `neuron`)."""
+    """One cell or token of a layer (see `neuron`)."""
 
     layer: str
     unit: int
     y: int | None = None
     x: int | None = None
+    token: int | None = None
 
     def layers(self) -> tuple[str, ...]:
         """The one layer."""
@@ -79,22 +82,45 @@ class Neuron(Objective):
         return y, x
 
     def build(self, values: Values) -> Tensor:
-        """(N,) from (N, C, H, W); a logit from (N, C)."""
+        """(N,) from (N, C, H, W) or tokens (N, C, L); a logit from (N, C)."""
         activations = values[self.layer]
         _check_unit(activations, self.layer, self.unit)
+        if self.token is not None and activations.rank != 3:
+            raise LayerError(f"{self.layer} has no tokens: leave token={self.token} out")
         if activations.rank == 2:
             if self.y is not None or self.x is not None:
                 raise LayerError(f"{self.layer} has no positions: leave y and x out")
             return activations[:, self.unit]
+        if activations.rank == 3:
+            grid = values.grids.get(self.layer) if isinstance(values, Activations) else None
+            return activations[:, self.unit, self._token(activations.shape[2], grid)]
         y, x = self.position(*activations.shape[2:])
         return activations[:, self.unit, y, x]
 
+    def _token(self, count: int, grid: Grid | None) -> int:
+        """Which of a layer's tokens it is."""
+        if self.token is None:
+            if grid is None:
+                raise LayerError(
+                    f"{self.layer} has {count} tokens, and where the picture's patches are among "
+                    f"them cannot be told; say token=0 to {count - 1} (--token)"
+                )
+            return grid.token(*self.position(grid.height, grid.width))
+        if not self.token < count:
+            raise LayerError(
+                f"{self.layer} has {count} tokens, 0 to {count - 1}, at this picture size; there "
+                f"is no token {self.token}"
+            )
+        return self.token
+
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
-        return {"neuron": [self.layer, self.unit], "y": self.y, "x": self.x}
+        data: dict[str, Any] = {"neuron": [self.layer, self.unit], "y": self.y, "x": self.x}
+        return data if self.token is None else data | {"token": self.token}
 
     def __str__(self) -> str:
-        given = [f"{axis}={at}" for axis, at in (("y", self.y), ("x", self.x)) if at is not None]
+        places = (("token ", self.token), ("y=", self.y), ("x=", self.x))
+        given = [f"{axis}{at}" for axis, at in places if at is not None]
         where = f" at {', '.join(given)}" if given else ""
         return f"neuron {self.layer}:{self.unit}{where}"
 
@@ -177,7 +203,7 @@ class Each(Objective):
                 f"{len(self.parts)} objectives are for as many pictures, not for {pictures}"
             )
         results = [
-            part.build({name: values[name][index : index + 1] for name in part.layers()})
+            part.build(_changed(values, part.layers(), lambda t, at=index: t[at : at + 1]))
             for index, part in enumerate(self.parts)
         ]
         return results[0] if len(results) == 1 else results[0].op.Concat(*results, axis=0)
@@ -202,7 +228,7 @@ class BeforeActivation(Objective):
 
     def build(self, values: Values) -> Tensor:
         """The operand, on the values before the layers' last activation functions."""
-        return self.operand.build({name: without_activation(t) for name, t in values.items()})
+        return self.operand.build(_changed(values, values, without_activation))
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -228,20 +254,33 @@ def channel(layer: str, unit: int, *, reduction: str = "mean") -> Objective:
     return Channel(_name(layer), whole("the unit of a channel", unit), reduction)
 
 
-def neuron(layer: str, unit: int, *, y: int | None = None, x: int | None = None) -> Objective:
+def neuron(
+    layer: str,
+    unit: int,
+    *,
+    y: int | None = None,
+    x: int | None = None,
+    token: int | None = None,
+) -> Objective:
     """One cell of a channel, by default the middle one (Lucid's `neuron`).
 
     Of an even number of rows or columns the middle is the one behind the half. Which cell it is
-    does not matter to what it looks for, as long as its receptive field stays in the picture.
+    does not matter to what it looks for, as long as its receptive field stays in the picture. Of a
+    layer of tokens, rows and columns are those of the picture's patches.
 
     Args:
         layer: Layer name.
         unit: Channel number, from 0.
         y: Row of the cell, from 0.
         x: Column of the cell, from 0.
+        token: Instead of both, the number of a token, from 0, such as 0 for a class token.
     """
     cell = [None if at is None else whole(axis, at) for axis, at in (("y", y), ("x", x))]
-    return Neuron(_name(layer), whole("the unit of a neuron", unit), *cell)
+    if token is not None:
+        if y is not None or x is not None:
+            raise TargetError("a neuron is at y and x, or at a token, not at both")
+        token = whole("token", token, 0)
+    return Neuron(_name(layer), whole("the unit of a neuron", unit), *cell, token)
 
 
 def layer(name: str) -> Objective:
@@ -259,6 +298,20 @@ def each(objectives: Sequence[Objective]) -> Objective:
     if not parts:
         raise TargetError(f"each takes a list of objectives, at least one, not {shown(objectives)}")
     return Each(tuple(check_objective(part) for part in parts))
+
+
+def part_of(objective: Objective, start: int, stop: int) -> Objective:
+    """An objective for some of its pictures: those from `start` to before `stop`."""
+    match objective:
+        case Each():
+            chosen = objective.parts[start:stop]
+            return chosen[0] if len(chosen) == 1 else Each(chosen)
+        case Sum() | Product():
+            left, right = (part_of(p, start, stop) for p in (objective.left, objective.right))
+            return replace(objective, left=left, right=right)
+        case Negative() | BeforeActivation():
+            return replace(objective, operand=part_of(objective.operand, start, stop))
+    return objective
 
 
 def before_activation(objective: Objective) -> Objective:
@@ -319,7 +372,7 @@ def _from_json(data: Any, depth: int = 0) -> Objective:
         case {"channel": [name, unit], "reduction": reduction}:
             return channel(name, unit, reduction=reduction)
         case {"neuron": [name, unit], "y": y, "x": x}:
-            return neuron(name, unit, y=y, x=x)
+            return neuron(name, unit, y=y, x=x, token=data.get("token"))
         case {"layer": name}:
             return layer(name)
         case {"number": value}:
@@ -386,10 +439,19 @@ def _name(layer: object) -> str:
     raise TargetError(f"a layer is given by its name, not {shown(layer)}")
 
 
+def _changed(
+    values: Values, names: Iterable[str], change: Callable[[Tensor], Tensor]
+) -> Activations:
+    """Some layers, each changed; where their patches are stays known."""
+    grids = values.grids if isinstance(values, Activations) else {}
+    return Activations({name: change(values[name]) for name in names}, grids)
+
+
 def _check_unit(activations: Tensor, layer_name: str, unit: int) -> None:
-    if activations.rank not in (2, 4):
+    if activations.rank not in (2, 3, 4):
         raise LayerError(
-            f"{layer_name} has the shape {activations.shape}; expected (N, C, H, W) or (N, C)"
+            f"{layer_name} has the shape {activations.shape}; expected (N, C, H, W), tokens "
+            "(N, C, L), or (N, C)"
         )
     channels = activations.shape[1]
     if not 0 <= unit < channels:

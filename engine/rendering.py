@@ -9,7 +9,9 @@ import numpy as np
 
 from . import objectives, optimizers, parameterizations, transforms
 from .ascent import Ascent, Callback, ascend
-from .errors import InputError
+from .batching import climb_in_runs, is_divisible, run_size
+from .cache import graph_cache
+from .errors import AscentError, InputError
 from .expressions import Objective
 from .loading import load
 from .model import Model
@@ -36,6 +38,7 @@ def render(
     steps: int = 512,
     seed: int = 0,
     batch: int = 1,
+    batch_size: int | None = None,
     provider: str = "auto",
     parameterization: Parameterization | None = None,
     transforms: Sequence[Geometric | Transform] | None = None,
@@ -44,6 +47,7 @@ def render(
     snapshots: Collection[int] = (),
     callback: Callback | None = None,
     rules: RuleTable | None = None,
+    cache: bool = True,
 ) -> Picture:
     """Make the picture that maximises an objective.
 
@@ -54,12 +58,17 @@ def render(
         model: A model, or what `onnxscope.load` takes.
         objective: An objective, or a target such as `"mixed4a:11"` (a channel), `"mixed4a"` (a
             layer) or `"daisy"` (the logit of a class); see `onnxscope.targets.resolve`. Several in
-            a list make as many pictures in one run, each for its own.
+            a list make as many pictures, each for its own.
         size: Height and width in pixels, one number for both; by default the model's usual size.
         steps: How many steps to climb.
         seed: Of everything random. Same seed, machine and provider: the same picture, on the CPU
             bit for bit.
-        batch: How many pictures to make at once, each from its own random start.
+        batch: How many pictures to make, each from its own random start. A picture is the same
+            alone and among others: with `batch=4` the first is that of `batch=1`.
+        batch_size: How many of them at once; the others follow in further runs. By default a short
+            measurement finds what is fastest where there is work enough for it (1,024 steps of a
+            picture), and otherwise as many as fit into memory. Code of your own may join pictures,
+            so that with it they are all made at once.
         provider: `auto` (CUDA where it works, else the CPU), or one by name: `cpu`, `cuda`, ….
         parameterization: What the picture is made of; by default `Fourier()`.
         transforms: What happens to the picture before the network in each step; `()` for nothing.
@@ -71,11 +80,17 @@ def render(
         rules: Gradient rules, such as `standard_rules()` with one of your own; by default the
             standard ones, in the forms that are fastest on the provider. A recipe does not keep
             them.
+        cache: Whether finished graphs are kept on disk for the next process, and taken from there
+            (see `onnxscope.cache`). What is made with code of your own is never kept.
 
     Returns:
-        The picture; on Ctrl-C what there is.
+        The picture; on Ctrl-C what there is. Where pictures are made in several runs, those are the
+        pictures of the finished runs, or of the first one as far as it came.
 
     Raises:
+        AscentError: the provider failed on the way, or the objective was no longer finite; the
+            error holds what there was as `picture`.
+        MemoryShortageError: there is not enough memory; says how many pictures fit.
         OnnxscopeError: something does not fit; the message says what, and what would.
     """
     if parameterization is None:
@@ -99,26 +114,43 @@ def render(
     composition = Composition(
         model, objective, parameterization, warps, batch, height, width, rules
     )
-    ascent = ascend(
+    if batch_size is not None:
+        batch_size = _batch_size(whole("batch_size", batch_size, 1), composition, optimizer)
+    kept = graph_cache() if cache else None
+
+    def climb(part: Composition, first: int, run: tuple[int, int]) -> Ascent:
+        return ascend(
+            part,
+            steps=steps,
+            seed=seed,
+            optimizer=optimizer,
+            provider=provider,
+            redirect_steps=redirect_steps,
+            snapshots=snapshots,
+            callback=callback,
+            cache=kept,
+            first=first,
+            run=run,
+        )
+
+    made, ascent = climb_in_runs(
         composition,
-        steps=steps,
-        seed=seed,
-        optimizer=optimizer,
-        provider=provider,
-        redirect_steps=redirect_steps,
-        snapshots=snapshots,
-        callback=callback,
+        batch_size or run_size(composition, optimizer, provider, steps, kept),
+        climb,
+        smaller=batch_size is None and is_divisible(composition, optimizer),
     )
-    recipe = _recipe(composition, ascent, optimizer, seed, redirect_steps)
-    return Picture(
+    picture = Picture(
         ascent.images,
         ascent.values[:, 0] if batch == 1 else ascent.values,
-        recipe,
+        _recipe(made, ascent, optimizer, seed, redirect_steps),
         ascent.provider,
         ascent.snapshots,
         ascent.interrupted,
-        tuple(_warnings(composition, ascent)),
+        tuple(_warnings(made, ascent, of=batch)),
     )
+    if ascent.failure is not None:
+        raise AscentError(str(ascent.failure), picture) from ascent.failure
+    return picture
 
 
 def remake(
@@ -128,6 +160,8 @@ def remake(
     provider: str | None = None,
     callback: Callback | None = None,
     snapshots: Collection[int] = (),
+    batch_size: int | None = None,
+    cache: bool = True,
 ) -> Picture:
     """Make a picture again from its recipe.
 
@@ -137,6 +171,8 @@ def remake(
         provider: By default the recipe's.
         callback: As for `render`.
         snapshots: As for `render`.
+        batch_size: As for `render`.
+        cache: As for `render`.
 
     Raises:
         InputError: the model is another one than the recipe's.
@@ -165,6 +201,8 @@ def remake(
         redirect_steps=recipe.redirect_steps,
         snapshots=snapshots,
         callback=callback,
+        batch_size=batch_size,
+        cache=cache,
     )
 
 
@@ -194,6 +232,16 @@ def _objective(
     every = objectives.each(parts)
     objectives.check_depth(every)
     return every, len(parts)
+
+
+def _batch_size(size: int, composition: Composition, optimizer: Optimizer) -> int:
+    if size < composition.batch and not is_divisible(composition, optimizer):
+        raise InputError(
+            f"batch_size={size} divides {composition.batch} pictures, but code of your own, which "
+            "may join them, is among objective, parameterization, transforms, optimizer and rules; "
+            "leave batch_size out"
+        )
+    return min(size, composition.batch)
 
 
 def _size(model: Model, size: int | tuple[int, int] | None) -> tuple[int, int]:
@@ -248,8 +296,10 @@ def _recipe(
     )
 
 
-def _warnings(composition: Composition, ascent: Ascent) -> list[str]:
+def _warnings(composition: Composition, ascent: Ascent, *, of: int) -> list[str]:
     found = []
+    if composition.batch < of:
+        found.append(f"{composition.batch} of {of} pictures were made")
     objective = composition.objective
     if len(ascent.values) and not ascent.values.any():
         found.append(

@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 
 from .errors import InputError, ModelError, ProviderError, nearest
-from .graph.builder import IR_VERSION, OPSET
 
 if TYPE_CHECKING:
+    import onnx
     import onnxruntime as ort
 
 _SUFFIX = "ExecutionProvider"
@@ -108,23 +107,37 @@ class BoundSession:
         self._now = 0
 
     def run(self, data: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Advance the state by one run; `data` are the inputs that are not state."""
-        if not self._bindings:
-            self._bind(data)
-        for name, array in data.items():
-            self._data[name].update_inplace(np.array(array, order="C"))
+        """Advance the state by one run; `data` are the inputs that are not state.
+
+        A run that fails leaves the state as it was.
+        """
+        with _readable_errors():
+            if not self._bindings:
+                self._bind(data)
+            for name, array in data.items():
+                self._data[name].update_inplace(np.array(array, order="C"))
         self._session.run_bound(self._bindings[self._now])
-        self._now = 1 - self._now
         # A copy: on the CPU the array is the buffer that the next run writes.
-        return {name: self._outputs[name].numpy().copy() for name in self._results}
+        with _readable_errors():
+            results = {name: self._outputs[name].numpy().copy() for name in self._results}
+        self._now = 1 - self._now
+        return results
+
+    def take_back(self) -> None:
+        """Return to the state before the last run, once."""
+        self._now = 1 - self._now
 
     def state(self) -> dict[str, np.ndarray]:
         """The state now, as copies."""
-        return {name: value.numpy().copy() for name, value in self._sides[self._now].items()}
+        return self._copies(self._now)
 
     def previous_state(self) -> dict[str, np.ndarray]:
         """The state before the last run, as copies."""
-        return {name: value.numpy().copy() for name, value in self._sides[1 - self._now].items()}
+        return self._copies(1 - self._now)
+
+    def _copies(self, side: int) -> dict[str, np.ndarray]:
+        with _readable_errors():
+            return {name: value.numpy().copy() for name, value in self._sides[side].items()}
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Replace the state."""
@@ -196,15 +209,20 @@ def open_session(model: onnx.ModelProto, provider: str | Provider = "auto") -> S
     return open_for(lambda _: model, provider)
 
 
-def open_for(build: Callable[[str], onnx.ModelProto], provider: str | Provider) -> Session:
+def open_for(
+    build: Callable[[str], onnx.ModelProto | bytes],
+    provider: str | Provider,
+    threads: int | None = None,
+) -> Session:
     """A session that runs wholly on one provider, of a graph made for it.
 
     With `auto`, a graph that CUDA cannot run whole goes to the CPU whole, and the reason is kept in
     the session's `provider`.
 
     Args:
-        build: From a provider's name to the graph.
+        build: From a provider's name to the graph, which may be an ONNX file.
         provider: Its name, `auto`, or one that was chosen before.
+        threads: How many threads of the CPU a node may take; by default all.
 
     Raises:
         ProviderError: the provider is not there, or cannot run every node of the graph.
@@ -212,17 +230,21 @@ def open_for(build: Callable[[str], onnx.ModelProto], provider: str | Provider) 
     """
     chosen = provider if isinstance(provider, Provider) else choose_provider(provider)
     try:
-        return Session(_create(build(chosen.name), chosen.name), chosen)
+        return Session(_create(build(chosen.name), chosen.name, threads), chosen)
     except ProviderError as error:
         if provider != "auto":
             raise
-        return Session(_create(build("cpu"), "cpu"), Provider("cpu", str(error)))
+        return Session(_create(build("cpu"), "cpu", threads), Provider("cpu", str(error)))
 
 
-def _create(model: onnx.ModelProto, name: str) -> ort.InferenceSession:
+def _create(
+    model: onnx.ModelProto | bytes, name: str, threads: int | None = None
+) -> ort.InferenceSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    if threads is not None:
+        options.intra_op_num_threads = threads
     # Errors come back as exceptions; warnings about, say, unused initializers help no user.
     options.log_severity_level = 4
     # Before a session has options, the default logger speaks: of libraries that do not load.
@@ -236,7 +258,7 @@ def _create(model: onnx.ModelProto, name: str) -> ort.InferenceSession:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         session = onnxruntime.InferenceSession(
-            model.SerializeToString(),
+            model if isinstance(model, bytes) else model.SerializeToString(),
             options,
             providers=[(full_name, _options(name))],
             # Otherwise a provider that fails to start is replaced by the CPU, with a print.
@@ -303,6 +325,10 @@ def _cuda_problem() -> str:
 
 def _probe() -> onnx.ModelProto:
     """The smallest graph that needs cuDNN: one convolution of one pixel."""
+    import onnx
+
+    from .graph.builder import IR_VERSION, OPSET
+
     values = [
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 1, 1, 1])
         for name in "xwy"

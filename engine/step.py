@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,8 +18,10 @@ from .graph.crop import crop
 from .graph.narrow import narrow
 from .graph.replay import model_of
 from .graph.tensor import Tensor
+from .identity import has_identity
 from .lowering import lower
 from .model import Model
+from .objectives import part_of
 from .optimizers import GraphOptimizer
 from .parameterizations import Parameterization
 from .rules import RuleTable, rules_for
@@ -53,6 +55,19 @@ class Composition:
     def rules_for(self, provider: str) -> RuleTable:
         """The gradient rules for a provider, by name."""
         return rules_for(provider) if self.rules is None else self.rules
+
+    @property
+    def separable(self) -> bool:
+        """Whether each picture is climbed alone, so that they can be divided among runs.
+
+        Code of the user's may do something to all pictures together, such as keep them apart.
+        """
+        parts = (self.objective, self.parameterization, self.transforms, self.rules)
+        return all(map(has_identity, parts))
+
+    def part(self, start: int, stop: int) -> Composition:
+        """The same for some of the pictures: those from `start` to before `stop`."""
+        return replace(self, objective=part_of(self.objective, start, stop), batch=stop - start)
 
     def parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Parameters to start from, by the graph's input names."""

@@ -1,0 +1,157 @@
+"""The graphs of an ascent: taken from the cache, or built and kept there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from .cache import GraphCache
+from .identity import NoIdentityError, key_of
+from .memory import Footprint
+from .optimizers import GraphOptimizer
+
+if TYPE_CHECKING:
+    import onnx
+
+    from .model import Model
+    from .rules import RuleTable
+    from .step import Composition
+
+_SIZE = 4
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A finished graph.
+
+    Attributes:
+        model: An ONNX file.
+        footprint: What running it takes.
+    """
+
+    model: bytes
+    footprint: Footprint
+
+
+class Graphs:
+    """What a composition runs, each graph built when it is asked for.
+
+    A graph is kept where all that determines it has an identity (see `identity`): not where an
+    objective, a transform or another part is code of the user's, nor with rules of the user's.
+    """
+
+    def __init__(self, composition: Composition, cache: GraphCache | None = None) -> None:
+        self._composition = composition
+        self._cache = cache
+
+    def image(self) -> Graph:
+        """From parameters to pictures (see `Composition.image_graph`)."""
+        parts = _picture(self._composition)
+        return self._get("image", parts, self._composition.image_graph)
+
+    def gradient(self, provider: str, *, redirected: bool = False) -> Graph:
+        """From parameters to value and gradient (see `Composition.gradient_graph`).
+
+        Args:
+            provider: What it shall run on, by name.
+            redirected: With redirected ReLUs.
+        """
+        return self._get(
+            "gradient",
+            self._parts(provider, redirected),
+            lambda: self._composition.gradient_graph(self._rules(provider, redirected)),
+        )
+
+    def step(self, provider: str, optimizer: GraphOptimizer, *, redirected: bool = False) -> Graph:
+        """One whole step (see `Composition.step_graph`).
+
+        Args:
+            provider: What it shall run on, by name.
+            optimizer: The update rule.
+            redirected: With redirected ReLUs.
+        """
+        return self._get(
+            "step",
+            self._parts(provider, redirected) | {"optimizer": optimizer},
+            lambda: self._composition.step_graph(self._rules(provider, redirected), optimizer),
+        )
+
+    def _rules(self, provider: str, redirected: bool) -> RuleTable:
+        rules = self._composition.rules_for(provider)
+        if not redirected:
+            return rules
+        from .rules.redirected import redirected_relu
+
+        return rules | redirected_relu()
+
+    def _parts(self, provider: str, redirected: bool) -> dict[str, object]:
+        composition = self._composition
+        return _picture(composition) | {
+            "model": _identity(composition.model),
+            "objective": composition.objective,
+            "transforms": composition.transforms,
+            # A table of the user's holds functions, which have no identity.
+            "rules": composition.rules,
+            "provider": provider,
+            "redirected": redirected,
+        }
+
+    def _get(
+        self, kind: str, parts: dict[str, object], build: Callable[[], onnx.ModelProto]
+    ) -> Graph:
+        batch = self._composition.batch
+        if self._cache is None:
+            return _finished(build(), batch)
+        try:
+            key = key_of(kind=kind, **parts)
+        except NoIdentityError:
+            return _finished(build(), batch)
+        kept = self._cache.get(key)
+        if kept is not None:
+            return _unpacked(kept)
+        proto = build()
+        graph = _finished(proto, batch)
+        # Weights are most of a graph, and the same for all units of a layer.
+        self._cache.put(key, _packed(graph), (t.raw_data for t in proto.graph.initializer))
+        return graph
+
+
+def _identity(model: Model) -> dict[str, object]:
+    """What determines a model.
+
+    Raises:
+        NoIdentityError: it is of a class of the user's, or reads weights from files beside its own,
+            which may change.
+    """
+    from .model import Model
+
+    if type(model) is not Model:
+        raise NoIdentityError(f"a {type(model).__name__}")
+    if not model.self_contained:
+        raise NoIdentityError("weights in other files")
+    return model.identity
+
+
+def _picture(composition: Composition) -> dict[str, object]:
+    return {
+        "parameterization": composition.parameterization,
+        "batch": composition.batch,
+        "size": (composition.height, composition.width),
+    }
+
+
+def _finished(proto: onnx.ModelProto, batch: int) -> Graph:
+    return Graph(proto.SerializeToString(), Footprint.of(proto, batch))
+
+
+def _packed(graph: Graph) -> bytes:
+    facts = json.dumps(asdict(graph.footprint)).encode()
+    return len(facts).to_bytes(_SIZE, "little") + facts + graph.model
+
+
+def _unpacked(data: bytes) -> Graph:
+    """Read back what `_packed` wrote; the cache has checked it."""
+    end = _SIZE + int.from_bytes(data[:_SIZE], "little")
+    return Graph(data[end:], Footprint(**json.loads(data[_SIZE:end])))
