@@ -403,7 +403,7 @@ class Builder:
         if shape is not None:
             dims = [dim if isinstance(dim, int) else dim.value for dim in shape]
         if dims is None or None in dims:
-            # A formula tells the first output's shape; MaxPool's Indices have the same.
+            # A formula tells the first output's shape; indices besides have the same.
             found = infer_shape(known) if _shapes_alike(value, node) else None
             if dims is None and found is not None:
                 dims = list(found)
@@ -456,8 +456,8 @@ def _count(value: ir.Value | None) -> int | None:
 
 
 def _shapes_alike(value: ir.Value, node: ir.Node) -> bool:
-    """Whether an output has the shape of the node's first output."""
-    return value is node.outputs[0] or node.op_type == "MaxPool"
+    """Whether formulas find the same for an output as for the node's first."""
+    return value is node.outputs[0] or node.op_type in ("MaxPool", "Split", "TopK")
 
 
 def _is_empty(value: ir.Value | None) -> bool:

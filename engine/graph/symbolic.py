@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from .algebra import Dim, Sizes, count
+from .symbolic_indexing import SHAPES as INDEXING_SHAPES
 
 Elements = tuple[Dim | None, ...]
 """What is known of the elements of a small tensor of integers or truth values."""
@@ -446,6 +447,7 @@ _SHAPES: Mapping[str, Callable[[Known], Sequence[Dim | None] | None]] = {
     "Einsum": _einsum,
     **dict.fromkeys((f"Reduce{kind}" for kind in _REDUCED), _reduced),
     **dict.fromkeys(("ScatterElements", "ScatterND", "CumSum", "CumProd", "Trilu"), _same),
+    **INDEXING_SHAPES,
 }
 
 

@@ -38,7 +38,7 @@ def place(op: Operators, dy: Tensor, dims: Dims, taken: Mapping[int, range]) -> 
         size = dims[axis]
         if isinstance(size, int) and len(positions) != size:
             ranges[axis], sizes[axis] = _ascending(positions), size
-    if not any(ranges):
+    if all(positions is None for positions in ranges):
         return dy
     piece = Piece(dy, tuple(sizes), tuple(ranges))
     placed = dy.builder.declare_shape(_among_zeros(op, piece), dims)

@@ -29,13 +29,26 @@ class Const:
 
 
 @dataclass(frozen=True)
+class Fed:
+    """An input of whole numbers that is not known before the graph runs.
+
+    Attributes:
+        array: What it is.
+        sized: Its size is known even where those of other inputs are not.
+    """
+
+    array: np.ndarray
+    sized: bool = False
+
+
+@dataclass(frozen=True)
 class Case:
     """One node, and how its gradient can be known.
 
     Attributes:
         op: Operator.
         label: What is special about it.
-        inputs: Arrays, `Const`s, and `None` for an input left out.
+        inputs: Arrays, `Const`s, `Fed`s, and `None` for an input left out.
         attributes: Of the node.
         exact: The gradients in NumPy, from (inputs, cotangent, **attributes); by default onnx-ad
             is the second oracle.
@@ -48,7 +61,7 @@ class Case:
 
     op: str
     label: str
-    inputs: tuple[np.ndarray | Const | None, ...]
+    inputs: tuple[np.ndarray | Const | Fed | None, ...]
     attributes: dict[str, object] = field(default_factory=dict)
     exact: Exact | None = None
     finite: bool = True
@@ -73,15 +86,16 @@ class Case:
     def feeds(self) -> dict[str, np.ndarray]:
         """The graph's inputs."""
         return {
-            f"x{i}": array
+            f"x{i}": array.array if isinstance(array, Fed) else array
             for i, array in enumerate(self.inputs)
-            if isinstance(array, np.ndarray) and array.dtype.kind in "fb"
+            if isinstance(array, Fed)
+            or (isinstance(array, np.ndarray) and array.dtype.kind in "fb")
         }
 
     @property
     def arrays(self) -> list[np.ndarray | None]:
         """All inputs as arrays."""
-        return [a.array if isinstance(a, Const) else a for a in self.inputs]
+        return [a.array if isinstance(a, Const | Fed) else a for a in self.inputs]
 
     def model(self, *, open_shapes: bool = False) -> onnx.ModelProto:
         """The node as a model from `x0`, `x1`, … to `y`; inputs may have no known size."""
@@ -92,8 +106,11 @@ class Case:
             for name, array in zip(names, self.arrays, strict=True)
             if array is not None and name not in self.feeds
         }
+        sized = {
+            f"x{i}" for i, array in enumerate(self.inputs) if isinstance(array, Fed) and array.sized
+        }
         inputs = {
-            name: (array.dtype, [None] * array.ndim) if open_shapes else array
+            name: (array.dtype, [None] * array.ndim) if open_shapes and name not in sized else array
             for name, array in self.feeds.items()
         }
         return model([node, *self.tail], inputs, ["y"], constants, opset=self.opset)
@@ -114,7 +131,9 @@ def case(op: str, label: str, *inputs: object, dtypes: str = "d", **options: obj
         CASES.append(Case(op, name, given, dict(options), **fields))
 
 
-def _converted(array: object, dtype: np.dtype) -> np.ndarray | Const | None:
+def _converted(array: object, dtype: np.dtype) -> np.ndarray | Const | Fed | None:
+    if isinstance(array, Fed):
+        return array
     if isinstance(array, Const):
         return Const(_converted(array.array, dtype))
     if isinstance(array, np.ndarray) and array.dtype.kind == "f":

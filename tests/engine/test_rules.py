@@ -114,7 +114,10 @@ def test_gradient(case):
 
 
 # Operators whose gradient needs a shape as numbers; everything else works on open shapes.
-NEEDS_SHAPES: set[str] = set()
+NEEDS_SHAPES: set[str] = {
+    # Which axes are there to squeeze, only the sizes tell.
+    "Squeeze-all",
+}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -122,7 +125,7 @@ def test_gradient_of_open_shapes(case):
     """No input has a known size, and the gradient is that of the known sizes."""
     closed, opened = case.model(), case.model(open_shapes=True)
     wrt = [f"x{position}" for position in case.positions]
-    if case.op in NEEDS_SHAPES:
+    if {case.op, str(case)} & NEEDS_SHAPES:
         with pytest.raises(OnnxscopeError, match="shape"):
             osc.differentiate(opened, of="y", wrt=wrt)
         return
@@ -223,8 +226,6 @@ def differentiate_node(op_type, *shapes, constants=(), rules=None, of="y", outpu
             [(1, 1, 3, 3)],
             {"padding_mode": "border", "constants": [np.zeros((1, 2, 2, 2), np.float32)]},
         ),
-        ("reflect", "Pad", [(3, 4)], {"mode": "reflect", "constants": [np.array([1, 1, 1, 1])]}),
-        ("negative", "Pad", [(3, 4)], {"constants": [np.array([0, -1, 0, 0])]}),
         ("two dimensions", "AveragePool", [(1, 1, 9)], {"kernel_shape": [3], "strides": [2]}),
         ("training", "BatchNormalization", [(1, 2, 3, 3)], {
             "constants": [np.ones(2, np.float32)] * 4, "training_mode": 1,
@@ -241,14 +242,6 @@ def differentiate_node(op_type, *shapes, constants=(), rules=None, of="y", outpu
 def test_refused(reason, op_type, shapes, options):
     with pytest.raises(OperatorError, match=reason):
         differentiate_node(op_type, *shapes, **options)
-
-
-def test_data_that_must_be_constant():
-    proto = text_model(
-        """g (float[5] x, int64[2] i) => (float[2] y) { y = Gather <axis: int = 0> (x, i) }"""
-    )
-    with pytest.raises(OperatorError, match="the indices of Gather must be a constant"):
-        osc.differentiate(proto, of="y", wrt=["x"])
 
 
 # The table ---------------------------------------------------------------------------------------
