@@ -20,6 +20,7 @@ def standard_rules() -> RuleTable:
         normalization,
         pooling,
         reductions,
+        resize,
         sampling,
         shape,
         slicing,
@@ -44,6 +45,7 @@ def standard_rules() -> RuleTable:
         pooling,
         norm_pooling,
         normalization,
+        resize,
         sampling,
         without_derivative,
     ):

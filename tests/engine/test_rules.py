@@ -159,7 +159,7 @@ def test_every_rule_has_a_case():
 
 
 # Inputs whose rule says that there is none; see test_refused.
-REFUSED = {"GridSample": {1}}
+REFUSED = {"GridSample": {1}, "Resize": {1, 2}}
 
 
 WRONG = {
