@@ -67,34 +67,32 @@ def derivative(
         scale: What size of slope is expected: a jump of less than a hundredth of it is no kink.
     """
     middle = function(0.0)
-    slopes: list[float] = []
+    plain: list[float] = []
     gaps: list[float] = []
     left = right = math.nan
     for number, step in enumerate(steps):
         before, after = function(-step), function(step)
         left, right = (middle - before) / step, (after - middle) / step
-        central = (after - before) / (2 * step)
+        plain.append((after - before) / (2 * step))
         gaps.append(abs(right - left))
         if number:
-            ratio = steps[number - 1] / step
-            coarser = slopes[-1]
-            slopes[-1] = central + (central - coarser) / (ratio**2 - 1)
-            settled = max(abs(central - coarser), gaps[-1]) + noise / step
-            if settled < 1e-6 * max(scale, abs(central)):
-                slopes.append(central)
+            settled = max(abs(plain[-1] - plain[-2]), gaps[-1]) + noise / step
+            if settled < 1e-6 * max(scale, abs(plain[-1])):
                 break
-        slopes.append(central)
+    # Of two steps the finer one counts for more, and so does its noise.
+    slopes = [
+        (fine + (fine - coarse) / ((wide / narrow) ** 2 - 1), 1.5 * noise / narrow)
+        for coarse, fine, wide, narrow in zip(plain, plain[1:], steps, steps[1:], strict=False)
+    ]
+    slopes.append((plain[-1], noise / steps[len(plain) - 1]))
     last = steps[len(gaps) - 1]
     best = (math.inf, math.nan)
-    for number, slope in enumerate(slopes):
+    for number, (slope, scatter) in enumerate(slopes):
         # Finer steps tell what a step misses, but for their noise; of the finest, the two sides
         # tell: a kink within it parts them by twice as much as it moves their mean.
-        finer = [
-            abs(slope - other) - 2 * noise / step
-            for other, step in zip(slopes[number + 1 :], steps[number + 1 :], strict=False)
-        ]
-        missed = max(0.0, *finer) if finer else gaps[-1] + steps[number] * scale
-        best = min(best, (missed + noise / steps[number], slope))
+        finer = [abs(slope - other) - 2 * rough for other, rough in slopes[number + 1 :]]
+        missed = max(0.0, *finer) if finer else gaps[-1] + last * scale
+        best = min(best, (missed + scatter, slope))
     apart = max(8 * noise / last, 1e-2 * max(scale, abs(best[1])))
     # What bends has sides that come together as the step shrinks.
     shrunk = [gap for gap, step in zip(gaps, steps, strict=False) if step >= 8 * last]
