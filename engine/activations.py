@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from .graph.layout import Axes, Grid
 from .graph.tensor import Tensor
@@ -18,10 +18,6 @@ class Activations(dict[str, Tensor]):
     def __init__(self, values: Mapping[str, Tensor], grids: Mapping[str, Grid]) -> None:
         super().__init__(values)
         self.grids = dict(grids)
-
-    def map(self, change: Callable[[Tensor], Tensor]) -> Activations:
-        """The same layers, each changed."""
-        return Activations({name: change(value) for name, value in self.items()}, self.grids)
 
 
 def channels_first(value: Tensor, axis: int) -> Tensor:

@@ -31,7 +31,8 @@ class Objective:
         """Append the objective to the graph.
 
         Args:
-            values: The activations of its layers, (N, C, H, W) or (N, C), by name.
+            values: The activations of its layers, (N, C, H, W), (N, C, L) for tokens, or (N, C),
+                by name.
 
         Returns:
             (N,): one value for each picture.

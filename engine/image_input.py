@@ -2,48 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import onnx_ir as ir
 
-from .errors import InputError, ModelError
+from .errors import InputError, ModelError, nearest
+
+_TYPES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.UINT8)
 
 
-def image_input(graph: ir.Graph, name: str, layout: str | None) -> tuple[ir.Value, str]:
-    """Find the one input that takes pictures.
+def image_input(
+    graph: ir.Graph,
+    name: str,
+    layout: str | None,
+    *,
+    wanted: str | None = None,
+    given: Collection[str] = (),
+) -> tuple[ir.Value, str]:
+    """Find the input that takes pictures.
 
     Args:
         graph: The network.
         name: Of the model, for messages.
         layout: `NCHW` or `NHWC`, where the user says it.
+        wanted: The input's name, where the user says it.
+        given: Names of inputs whose values the user gives.
 
     Returns:
         The input and its layout.
 
     Raises:
-        ModelError: there is none, there are several, or it does not take pictures.
-        InputError: the file leaves open where the channels are, and `layout` does not say it, or
-            says what contradicts the file.
+        ModelError: there is none, or it does not take pictures.
+        InputError: there are several, or the file leaves open where the channels are, and the user
+            does not say it, or says what contradicts the file.
     """
     if layout not in (None, "NCHW", "NHWC"):
         raise InputError(f"layout is 'NCHW' or 'NHWC', not {layout!r}")
-    inputs = [value for value in graph.inputs if value.name not in graph.initializers]
-    described = ", ".join(
-        f"{value.name} ({'?' if value.shape is None else '×'.join(str(d) for d in value.shape)})"
-        for value in inputs
-    )
-    if len(inputs) != 1:
+    inputs = {v.name or "": v for v in graph.inputs if v.name not in graph.initializers}
+    described = ", ".join(describe(value) for value in inputs.values())
+    for other in (*given, *([] if wanted is None else [wanted])):
+        if other not in inputs:
+            raise InputError(
+                f"{name} has no input {other!r}, only {described or 'none'}{nearest(other, inputs)}"
+            )
+    candidates = [value for value in inputs.values() if value.name not in given]
+    if wanted is not None:
+        candidates = [inputs[wanted]]
+    elif len(candidates) > 1:
+        # Those that a picture fits, and of these those that say so.
+        fitting = [v for v in candidates if v.dtype in _TYPES and _layouts(v)[0]]
+        certain = [v for v in fitting if _layouts(v)[1]]
+        candidates = certain or fitting
+        if len(candidates) != 1:
+            which = "none of them" if not candidates else "more than one of them"
+            raise InputError(
+                f"{name} has {len(inputs)} inputs ({described}), and {which} is certainly the "
+                "picture; say image_input='NAME' (--image-input), and the values of the others as "
+                "inputs={'NAME': array}"
+            )
+    if not candidates:
+        raise ModelError(f"{name} has no inputs; expected one, a picture")
+    return candidates[0], _layout(candidates[0], name, layout)
+
+
+def _layout(value: ir.Value, name: str, layout: str | None) -> str:
+    described = describe(value)
+    if value.dtype not in _TYPES:
         raise ModelError(
-            f"{name} has {len(inputs)} inputs ({described or 'none'}); expected one, a picture"
+            f"the input {described} of {name} is no picture: expected float32, float16 or uint8"
         )
-    value = inputs[0]
-    if value.dtype != ir.DataType.FLOAT:
-        raise ModelError(f"the input {described} of {name} is {value.dtype}; expected float32")
-    dims = known_dims(value)
-    possible = [
-        kind
-        for kind, axis in (("NCHW", 1), ("NHWC", 3))
-        if len(dims) == 4 and dims[axis] in (3, None)
-    ]
-    certain = [kind for kind in possible if dims[1 if kind == "NCHW" else 3] == 3]
+    possible, certain = _layouts(value)
     if not possible:
         raise ModelError(
             f"the input {described} of {name} is not a picture; expected (N, 3, H, W) or "
@@ -52,13 +80,28 @@ def image_input(graph: ir.Graph, name: str, layout: str | None) -> tuple[ir.Valu
     if layout is not None:
         if layout not in (certain or possible):
             raise InputError(f"the input {described} of {name} is not {layout}")
-        return value, layout
-    if not certain:
+        return layout
+    if len(certain) != 1:
         raise InputError(
             f"the input {described} of {name} leaves open where the channels are; "
             "say layout='NCHW' or 'NHWC' (--layout)"
         )
-    return value, certain[0]
+    return certain[0]
+
+
+def _layouts(value: ir.Value) -> tuple[list[str], list[str]]:
+    """The layouts that an input may have, and of these those with 3 channels for certain."""
+    dims = known_dims(value)
+    axes = {"NCHW": 1, "NHWC": 3}
+    possible = [kind for kind, axis in axes.items() if len(dims) == 4 and dims[axis] in (3, None)]
+    return possible, [kind for kind in possible if dims[axes[kind]] == 3]
+
+
+def describe(value: ir.Value) -> str:
+    """An input as `x (N×3×H×W)`, with its type where that is not float32."""
+    shape = "?" if value.shape is None else "×".join(str(dim) for dim in value.shape)
+    kind = "" if value.dtype in (None, ir.DataType.FLOAT) else f" {str(value.dtype).lower()}"
+    return f"{value.name} ({shape}{kind})"
 
 
 def known_dims(value: ir.Value) -> list[int | None]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -15,6 +16,9 @@ from .graph.loading import LoadedModel, ModelSource, load_graph
 from .model import Model
 from .preprocessing import Preprocessing
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 
 def load(
     source: ModelSource,
@@ -24,11 +28,16 @@ def load(
     std: float | Sequence[float] | None = None,
     channel_order: str | None = None,
     layout: str | None = None,
+    channel_axis: Mapping[str, int] | None = None,
+    image_input: str | None = None,
+    inputs: Mapping[str, npt.ArrayLike] | None = None,
 ) -> Model:
     """Load a model.
 
-    Models of the catalogue say themselves what they expect of a picture. For other files the
-    arguments say it; without `input_range` such a model can be inspected, not rendered.
+    Models of the catalogue say themselves what they expect of a picture, and so do some other
+    files, in their metadata or by what their graph begins with (`Model.expectation` says where it
+    was found). For the rest the arguments say it; without `input_range` such a model can be
+    inspected, not rendered.
 
     Args:
         source: A name of the catalogue (`"squeezenet"`), a path, the bytes of a file, an
@@ -39,6 +48,10 @@ def load(
         std: Divided by then, likewise.
         channel_order: `"rgb"` (the default) or `"bgr"`.
         layout: `"NCHW"` or `"NHWC"`, where the file leaves open where the channels are.
+        channel_axis: Of layers, by name, the axis with the channels, counted from 0 with the
+            pictures on axis 0: where it cannot be told, or is told wrongly.
+        image_input: The name of the input that takes pictures, where there are several.
+        inputs: The values of other inputs, by name.
 
     Raises:
         ModelError: there is no such model or file, or it is damaged.
@@ -46,7 +59,8 @@ def load(
         InputError: the preprocessing is contradictory.
     """
     loaded, name = find_model(source)
-    model = Model(loaded, name, layout=layout)
+    fixed = _inputs(loaded, inputs)
+    model = Model(loaded, name, None, layout, channel_axis, image_input, fixed)
     given = (input_range, mean, std, channel_order)
     if all(argument is None for argument in given):
         return model
@@ -68,7 +82,22 @@ def load(
         _triple(std, 1.0),
         channel_order or "rgb",
     )
-    return Model(loaded, name, preprocessing, layout)
+    return Model(loaded, name, preprocessing, layout, channel_axis, image_input, fixed)
+
+
+def _inputs(
+    loaded: LoadedModel, inputs: Mapping[str, npt.ArrayLike] | None
+) -> dict[str, np.ndarray]:
+    """The values of inputs in the types that the file says."""
+    types = {value.name: value.dtype for value in loaded.model.graph.inputs}
+    arrays = {}
+    for name, given in (inputs or {}).items():
+        kind = types.get(name)
+        array = np.asarray(given, None if kind is None else kind.numpy())
+        if array.dtype == object:
+            raise InputError(f"the input {name!r} takes numbers, not {given!r}")
+        arrays[name] = array
+    return arrays
 
 
 def _triple(value: float | Sequence[float] | None, default: float) -> tuple[float, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx_ir as ir
@@ -20,6 +20,7 @@ from .errors import (
     OnnxscopeError,
     OperatorError,
 )
+from .expectations import Expectation, find_expectation, find_labels, find_size
 from .graph.builder import Builder
 from .graph.crop import needed_part
 from .graph.layout import (
@@ -33,7 +34,8 @@ from .graph.layout import (
 from .graph.loading import LoadedModel
 from .graph.replay import model_of, replay
 from .graph.tensor import Tensor
-from .image_input import image_input, known_dims
+from .image_input import describe, known_dims
+from .image_input import image_input as find_image_input
 from .images import as_batch
 from .layers import Layer, LayerNames, Layers, find_branches, find_main
 from .metadata import Metadata
@@ -56,6 +58,7 @@ class Model:
         sha256: Hash of the model file.
         metadata: What a converted model says of itself; `None` for files of other origin.
         preprocessing: What the picture goes through before the graph, `None` where that is unknown.
+        expectation: Where that was found, and what of it is assumed.
     """
 
     def __init__(
@@ -65,18 +68,29 @@ class Model:
         preprocessing: Preprocessing | None = None,
         layout: str | None = None,
         channel_axis: Mapping[str, int] | None = None,
+        image_input: str | None = None,
+        inputs: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.name = name
         self.sha256 = loaded.sha256
         self.opset = loaded.opset
         self.metadata = Metadata.from_props(loaded.props)
         self._graph = loaded.model.graph
-        self._input, self._layout = image_input(self._graph, name, layout)
-        if preprocessing is None and self.metadata is not None:
-            preprocessing = Preprocessing()
+        self._inputs = dict(inputs or {})
+        self._input, self._layout = find_image_input(
+            self._graph, name, layout, wanted=image_input, given=self._inputs
+        )
+        if self.metadata is not None:
+            self.expectation = Expectation(preprocessing or Preprocessing(), "in the graph")
         elif preprocessing is not None:
-            preprocessing = replace(preprocessing, layout=self._layout)
-        self.preprocessing = preprocessing
+            self.expectation = Expectation(replace(preprocessing, layout=self._layout), "as given")
+        else:
+            self.expectation = find_expectation(
+                self._graph, self._input, self._layout, loaded.props
+            )
+        self.preprocessing = self.expectation.preprocessing
+        self._labels = find_labels(loaded.props)
+        self._named_size = find_size(loaded.props)
         self._given_axes = {
             self.names.find(name): axis for name, axis in (channel_axis or {}).items()
         }
@@ -93,6 +107,8 @@ class Model:
             "layout": self._layout,
             "preprocessing": self.preprocessing,
             "channel axes": self._given_axes,
+            "image input": self._input.name,
+            "inputs": self._inputs,
         }
 
     @property
@@ -106,7 +122,7 @@ class Model:
     @property
     def labels(self) -> tuple[str, ...]:
         """Class names in the order of the logits; empty where they are unknown."""
-        return self.metadata.labels if self.metadata else ()
+        return self.metadata.labels if self.metadata else self._labels
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
@@ -122,10 +138,10 @@ class Model:
 
     @property
     def size(self) -> int:
-        """The usual picture size in pixels: the metadata's, the file's, or 224."""
+        """The usual picture size in pixels: the file's, its metadata's, or 224."""
         if self.metadata is not None:
             return self.metadata.size
-        return self.fixed_size[0] if self.fixed_size else _USUAL_SIZE
+        return self.fixed_size[0] if self.fixed_size else self._named_size or _USUAL_SIZE
 
     @cached_property
     def names(self) -> LayerNames:
@@ -158,8 +174,10 @@ class Model:
         batch = self.fixed_batch or 1
         image = builder.input("image", (batch, 3, *self._size_or_fixed(self.size)), np.float32)
         failures: dict[str, OnnxscopeError] = {}
-        values, axes = self._replay(image, self.layer_names, failures)
-        left_out = {name: str(error) for name, error in failures.items()}
+        missing = self._missing(self.layer_names)
+        names = [name for name in self.layer_names if name not in missing]
+        values, axes = self._replay(image, names, failures)
+        left_out = {name: str(error) for name, error in failures.items()} | missing
         found: dict[str, tuple[tuple[int, ...], int]] = {}
         for name, value in values.items():
             if not _known(value):
@@ -187,6 +205,17 @@ class Model:
             for name, (shape, axis) in found.items()
         }
         return Layers(layers, left_out, self.names)
+
+    def arguments(self) -> dict[str, Any]:
+        """What `onnxscope.load` needs besides the file, as plain data."""
+        found: dict[str, Any] = {} if self.preprocessing is None else self.preprocessing.to_json()
+        if self._given_axes:
+            found["channel_axis"] = dict(self._given_axes)
+        if self._inputs:
+            found["inputs"] = {name: array.tolist() for name, array in self._inputs.items()}
+        if len(self._graph.inputs) > 1:
+            found["image_input"] = self._input.name
+        return found
 
     def on_plain_pictures(self) -> Model:
         """The same model, which takes pictures as they are where it is unknown what it expects."""
@@ -217,8 +246,9 @@ class Model:
         if self.preprocessing is None and check_preprocessing:
             raise InputError(
                 f"{self.name} does not say what its input {self._input.name!r} expects of a "
-                "picture: give input_range, such as (0, 1), (-1, 1) or (0, 255), and mean, std "
-                "and channel_order where the model was trained with them"
+                f"picture{_in_brackets(self.expectation.words)}: give input_range, such as (0, 1), "
+                "(-1, 1) or (0, 255), and mean, std and channel_order where the model was trained "
+                "with them"
             )
         height, width = image.shape[2:]
         if self.fixed_size not in (None, (height, width)):
@@ -227,6 +257,8 @@ class Model:
                 f"{self.name} takes pictures of {fixed} pixels only, not {height}×{width}"
             )
         named = {name: self.names.find(name) for name in wanted}
+        for name, reason in self._missing(named.values()).items():
+            raise InputError(f"{name} of {self.name} cannot be computed: {reason}")
         try:
             values, axes = self._replay(image, dict.fromkeys(named.values()))
         except EmptyError as error:
@@ -322,7 +354,8 @@ class Model:
         pictures = preprocessing.apply(image)
         if self._input.dtype is ir.DataType.FLOAT16:
             pictures = pictures.astype(np.dtype(np.float16))
-        given = {self._input.name or "": pictures}
+        given = {name: builder.constant(array, array.dtype) for name, array in self._inputs.items()}
+        given[self._input.name or ""] = pictures
         values = replay(builder, self._graph, given, wanted, failures=failures)
         known = {pictures.value: PICTURE if self._layout == "NCHW" else PICTURE_LAST}
         axes = find_axes(builder.graph, known)
@@ -355,6 +388,25 @@ class Model:
                 value = channels_first(value, axis)
             presented[name] = value.astype(np.dtype(np.float32)) if _is_half(value) else value
         return Activations(presented, grids)
+
+    def _missing(self, names: Iterable[str]) -> dict[str, str]:
+        """Which values cannot be computed from the picture alone, and what they need."""
+        missing: dict[ir.Value, str] = {
+            value: f"it needs the input {describe(value)} as well; give it to load as "
+            f"inputs={{{value.name!r}: array}}"
+            for value in self._graph.inputs
+            if value is not self._input
+            and value.name not in self._graph.initializers
+            and value.name not in self._inputs
+        }
+        if not missing:
+            return {}
+        for node in self._graph:
+            reason = next((missing[v] for v in node.inputs if v is not None and v in missing), None)
+            if reason is not None and node.op_type != "Shape":
+                missing.update(dict.fromkeys(node.outputs, reason))
+        by_name = {value.name: reason for value, reason in missing.items()}
+        return {name: by_name[name] for name in names if name in by_name}
 
     def _channel_axis(self, name: str, axes: Axes) -> int | None:
         given = self._given_axes.get(name)
@@ -402,6 +454,10 @@ def _known(value: Tensor) -> bool:
         and shape is not None
         and all(isinstance(dim, int) for dim in shape)
     )
+
+
+def _in_brackets(words: str) -> str:
+    return f" ({words})" if words else ""
 
 
 def _is_half(value: Tensor) -> bool:

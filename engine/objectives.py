@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 from .activations import Activations
@@ -203,7 +204,7 @@ class Each(Objective):
                 f"{len(self.parts)} objectives are for as many pictures, not for {pictures}"
             )
         results = [
-            part.build(_changed(values, part.layers(), lambda t, at=index: t[at : at + 1]))
+            part.build(_changed(values, part.layers(), itemgetter(slice(index, index + 1))))
             for index, part in enumerate(self.parts)
         ]
         return results[0] if len(results) == 1 else results[0].op.Concat(*results, axis=0)
@@ -275,12 +276,12 @@ def neuron(
         x: Column of the cell, from 0.
         token: Instead of both, the number of a token, from 0, such as 0 for a class token.
     """
-    cell = [None if at is None else whole(axis, at) for axis, at in (("y", y), ("x", x))]
+    y, x = (None if at is None else whole(axis, at) for axis, at in (("y", y), ("x", x)))
     if token is not None:
         if y is not None or x is not None:
             raise TargetError("a neuron is at y and x, or at a token, not at both")
         token = whole("token", token, 0)
-    return Neuron(_name(layer), whole("the unit of a neuron", unit), *cell, token)
+    return Neuron(_name(layer), whole("the unit of a neuron", unit), y, x, token)
 
 
 def layer(name: str) -> Objective:

@@ -47,12 +47,16 @@ class Preprocessing:
         if self.input_range[0] == self.input_range[1]:
             raise InputError(f"input_range must have two different ends, not {self.input_range}")
 
+    def affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and shift of what is in [0, 1], three of each, in the order of `channel_order`."""
+        low, high = self.input_range
+        std = np.asarray(self.std, np.float64)
+        scale = np.broadcast_to((high - low) / std, 3)
+        return scale, np.broadcast_to((low - np.asarray(self.mean, np.float64)) / std, 3)
+
     def apply(self, image: Tensor) -> Tensor:
         """The network's input from a symbolic image (N, 3, H, W), RGB in [0, 1]."""
-        low, high = self.input_range
-        scale = (high - low) / np.broadcast_to(np.asarray(self.std, np.float64), 3)
-        shift = (low - np.asarray(self.mean, np.float64)) / np.asarray(self.std, np.float64)
-        shift = np.broadcast_to(shift, 3)
+        scale, shift = self.affine()
         if self.channel_order == "bgr":
             image = image.op.Gather(image, image.op.constant([2, 1, 0], np.int64), axis=1)
         if np.any(scale != 1):

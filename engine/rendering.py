@@ -279,7 +279,7 @@ def _recipe(
     if model.metadata is not None and model.metadata.weights_sha256:
         described["weights_sha256"] = model.metadata.weights_sha256
     if model.metadata is None and model.preprocessing is not None:
-        described["preprocessing"] = model.preprocessing.to_json()
+        described["preprocessing"] = model.arguments()
     return Recipe(
         model=described,
         objective=composition.objective.to_json(),

@@ -20,6 +20,7 @@ def resolve(
     objective: str | None = None,
     y: int | None = None,
     x: int | None = None,
+    token: int | None = None,
     reduction: str = "mean",
     negative: bool = False,
     preactivation: bool = False,
@@ -27,7 +28,9 @@ def resolve(
     """The objective that a target means in a model.
 
     A target is, in the order in which it is tried: the name of a layer; `LAYER:UNIT`, such as
-    `mixed4a:11`; the name of a class or its index, where the model has labels. Class names may be
+    `mixed4a:11`; the name of a class or its index, where the model has labels. A layer is named by
+    its value or by an alias; names of values may end in a number themselves, as in
+    `block1_conv1/Relu:0`, and take the unit behind it, `block1_conv1/Relu:0:11`. Class names may be
     written in any case, and of a label such as `tench, Tinca tinca` one of the names is enough.
 
     Args:
@@ -37,6 +40,7 @@ def resolve(
             alone the layer.
         y: Row of a neuron, by default the middle one.
         x: Column of a neuron, by default the middle one.
+        token: Of a layer of tokens, the one that is the neuron, instead of `y` and `x`.
         reduction: `mean` or `sum` over a channel's positions.
         negative: Whether to minimise instead.
         preactivation: Whether to look at the values before the layer's activation function.
@@ -54,6 +58,8 @@ def resolve(
         )
     if kind != "neuron" and (y is not None or x is not None):
         raise TargetError(f"y and x are the position of a neuron; a {kind} has none")
+    if kind != "neuron" and token is not None:
+        raise TargetError(f"token is the position of a neuron; a {kind} has none")
     if kind != "channel" and reduction != "mean":
         raise TargetError(f"reduction is for a channel's positions, not for a {kind}")
     result: Objective
@@ -66,7 +72,7 @@ def resolve(
     elif kind == "channel":
         result = channel(name, unit, reduction=reduction)
     else:
-        result = neuron(name, unit, y=y, x=x)
+        result = neuron(name, unit, y=y, x=x, token=token)
     if preactivation:
         result = before_activation(result)
     return -result if negative else result
@@ -79,11 +85,18 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
         LayerError: the model has no such layer or class.
         TargetError: the target is empty, or several classes have that name.
     """
-    layers = model.layer_names
-    if target in layers:
-        return target, None
+    names = model.names
     name, separator, number = target.rpartition(":")
-    if separator and name in layers:
+    if names.meanings(target):
+        layer_name = names.find(target)
+        if number.isdecimal() and layer_name == target and names.meanings(name) == {target: name}:
+            raise TargetError(
+                f"{target!r} is the name of a layer, and unit {number} of {name!r}: write {name!r} "
+                f"for the layer, {target}:{number} for the unit"
+            )
+        return target, None
+    if separator and names.meanings(name):
+        names.find(name)
         if not number.isdecimal():
             raise TargetError(f"{number!r} is no unit; expected a number, such as {name}:0")
         return name, int(number)
@@ -93,7 +106,7 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
             "expected LAYER:UNIT such as mixed4a:11, or LAYER"
         )
     if separator and number.isdecimal():
-        raise LayerError(f"{model.name} has no layer {name!r}{nearest(name, layers)}")
+        raise LayerError(f"{model.name} has no layer {name!r}{names.nearest(name)}")
     if target.isdecimal():
         return _class_index(model, int(target))
     found = find_classes(model.labels, target)
@@ -107,9 +120,8 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
     if found:
         return model.logits(), found[0]
     # Layers and classes are both worth suggesting, each with its name in its own way.
-    known = [*layers, *model.labels]
     what = "has no layer and no class" if model.labels else "names no classes and has no layer"
-    raise LayerError(f"{model.name} {what} {target!r}{nearest(target, known)}")
+    raise LayerError(f"{model.name} {what} {target!r}{names.nearest(target, model.labels)}")
 
 
 def find_classes(labels: Sequence[str], name: str) -> list[int]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from .tensor import Tensor
 
 _ACTIVATIONS = frozenset(
-    {"Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "HardSigmoid", "Tanh"}
-)
+    {
+        "Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "HardSigmoid", "Tanh",
+        "Gelu", "HardSwish", "Mish", "Softplus",
+    }
+)  # fmt: skip
 
 
 def without_activation(tensor: Tensor) -> Tensor:
@@ -28,6 +31,11 @@ def without_activation(tensor: Tensor) -> Tensor:
         parts = [Tensor(tensor.builder, value) for value in node.inputs if value is not None]
         axis = node.attributes["axis"].as_int()
         return tensor.op.Concat(*(without_activation(part) for part in parts), axis=axis)
-    if node.op_type in ("Identity", "Dropout"):
+    if node.op_type == "Transpose":
+        before = without_activation(Tensor(tensor.builder, node.inputs[0]))
+        if before.value is node.inputs[0]:
+            return tensor
+        return tensor.builder.append("Transpose", [before], dict(node.attributes))[0]
+    if node.op_type in ("Identity", "Dropout", "Cast"):
         return without_activation(Tensor(tensor.builder, node.inputs[0]))
     return tensor

@@ -55,7 +55,9 @@ def tiny_network(*, foreign: bool = False) -> onnx.ModelProto:
     net = _Network()
     op = net.builder.op
     image = net.builder.input("image", ["N", 3, "H", "W"], np.float32)
-    x = net.pool("pool0", net.conv("conv0", image * 2.0 - 1.0, 8, 3, 2))
+    # What a graph does to its input first says what it expects: the foreign one does nothing.
+    pictures = image if foreign else image * 2.0 - 1.0
+    x = net.pool("pool0", net.conv("conv0", pictures, 8, 3, 2))
     branches = [net.conv("mixed4a_1x1", x, 6, 1), net.conv("mixed4a_3x3", x, 10, 3)]
     x = net.expose("mixed4a", op.Concat(*branches, axis=1))
     x = net.conv("conv5", x, 12, 3)
