@@ -15,11 +15,11 @@ import numpy as np
 
 from .ascent import Ascent
 from .cache import GraphCache
-from .climbers import make_climber
+from .climbers import cores, make_climber
 from .errors import MemoryShortageError, OnnxscopeError
 from .identity import has_identity
 from .optimizers import GraphOptimizer, Optimizer
-from .session import Provider
+from .session import Provider, choose_provider
 from .streams import Streams
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ def run_size(
 ) -> int:
     """How many pictures to make at once, by a short measurement where there is work enough.
 
+    On the CPU nothing is measured for pictures of different objectives, which share nothing: as
+    many as there are cores.
+
     Args:
         composition: All pictures.
         optimizer: The update rule.
@@ -59,8 +62,12 @@ def run_size(
         MemoryShortageError: not even one fits into memory.
     """
     pictures = composition.batch
-    worth = pictures > 1 and pictures * steps >= _LEAST_PICTURE_STEPS
-    if not (worth and is_divisible(composition, optimizer)):
+    if pictures == 1 or not is_divisible(composition, optimizer):
+        return pictures
+    chosen = choose_provider(provider) if isinstance(provider, str) else provider
+    if chosen.name == "cpu" and not composition.uniform:
+        return min(cores(), pictures)
+    if pictures * steps < _LEAST_PICTURE_STEPS:
         return pictures
     return _fastest(composition, optimizer, provider, cache)
 

@@ -94,13 +94,13 @@ def make_climber(
     if not isinstance(optimizer, GraphOptimizer):
         return HostClimber(composition, parameters, optimizer, provider, cache)
     chosen = choose_provider(provider) if isinstance(provider, str) else provider
-    count = min(_cores(), composition.batch)
-    if chosen.name == "cpu" and count > 1 and composition.separable and has_identity(optimizer):
-        return SideBySide(composition, parameters, optimizer, chosen, cache, count)
+    divisible = composition.batch > 1 and composition.separable and has_identity(optimizer)
+    if chosen.name == "cpu" and divisible and not (composition.uniform and cores() == 1):
+        return SideBySide(composition, parameters, optimizer, chosen, cache)
     return CompiledClimber(composition, parameters, optimizer, provider, cache)
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -291,7 +291,11 @@ class CompiledClimber:
 
 
 class SideBySide:
-    """Compiled climbers that make their steps at the same time, each with one core."""
+    """Compiled climbers that make their steps at the same time, each with one core.
+
+    Pictures of one objective are divided evenly. Of several objectives each picture has a climber:
+    so its graph, and with it the last bit of its numbers, is the same whatever the others are.
+    """
 
     def __init__(
         self,
@@ -299,8 +303,7 @@ class SideBySide:
         parameters: Arrays,
         optimizer: GraphOptimizer,
         provider: str | Provider,
-        cache: GraphCache | None,
-        count: int,
+        cache: GraphCache | None = None,
     ) -> None:
         """Divide the pictures.
 
@@ -310,9 +313,13 @@ class SideBySide:
             optimizer: The update rule.
             provider: The CPU.
             cache: Where finished graphs are kept.
-            count: Among how many climbers, at most as many as there are pictures.
+
+        Raises:
+            MemoryShortageError: the memory does not suffice.
         """
-        ends = [composition.batch * (index + 1) // count for index in range(count)]
+        batch = composition.batch
+        count = min(cores(), batch) if composition.uniform else batch
+        ends = [batch * (index + 1) // count for index in range(count)]
         self._slices = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
         self._climbers = [
             CompiledClimber(
@@ -327,7 +334,7 @@ class SideBySide:
             )
             for index, part in enumerate(reversed(self._slices))
         ][::-1]
-        self._workers = ThreadPoolExecutor(count, "onnxscope")
+        self._workers = ThreadPoolExecutor(min(cores(), count), "onnxscope")
         self.redirected = 0
 
     @property

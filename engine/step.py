@@ -65,6 +65,11 @@ class Composition:
         parts = (self.objective, self.parameterization, self.transforms, self.rules)
         return all(map(has_identity, parts))
 
+    @property
+    def uniform(self) -> bool:
+        """Whether all pictures have the same objective."""
+        return self.objective == part_of(self.objective, 0, 1)
+
     def part(self, start: int, stop: int) -> Composition:
         """The same for some of the pictures: those from `start` to before `stop`."""
         return replace(self, objective=part_of(self.objective, start, stop), batch=stop - start)
