@@ -152,8 +152,10 @@ def _write(
 ) -> Sequence[Tensor | None]:
     """One node in the new graph: expanded, computed, folded, or copied."""
     expansion = expansion_of(node.domain, node.op_type)
+    expanded = None
     if expansion is not None:
         expanded = expansion(Call(builder, node, arguments, value_of))
+    if expanded is not None:
         for value, tensor in zip(node.outputs, expanded, strict=True):
             if tensor is not None and value.name:
                 builder.rename(tensor, value.name)

@@ -7,17 +7,17 @@ of one element stays: their indices must differ.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 
 import numpy as np
 
+from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import INT64_MAX, Tensor
 from .indexing import flat_positions, split_sizes
 from .scattering import positions_in
 from .table import RuleTable
-from .vocabulary import reshape_as, zeros_like
+from .vocabulary import zeros_like
 
 
 def define(rules: RuleTable) -> None:
@@ -98,55 +98,29 @@ def _first_winner(
 
 
 def _nd_data(
-    op: Operators,
-    dy: Tensor,
-    x: Tensor,
-    indices: Tensor,
-    updates: Tensor,
-    *,
-    y: Tensor,
-    reduction: str,
+    op: Operators, dy: Tensor, x: Tensor, indices: Tensor, updates: Tensor, *, reduction: str
 ) -> Tensor:
     if reduction == "add":
         return dy
-    if reduction == "none":
-        return op.ScatterND(dy, indices, zeros_like(op, updates))
-    return reshape_as(_by_rows(op, _elements_data, dy, x, indices, updates, y, reduction), x)
+    _only_without_reduction(reduction)
+    return op.ScatterND(dy, indices, zeros_like(op, updates))
 
 
 def _nd_updates(
-    op: Operators,
-    dy: Tensor,
-    x: Tensor,
-    indices: Tensor,
-    updates: Tensor,
-    *,
-    y: Tensor,
-    reduction: str,
+    op: Operators, dy: Tensor, x: Tensor, indices: Tensor, updates: Tensor, *, reduction: str
 ) -> Tensor:
-    if reduction in ("add", "none"):
-        return op.GatherND(dy, indices)
-    rows = _by_rows(op, _elements_updates, dy, x, indices, updates, y, reduction)
-    return reshape_as(rows, updates)
+    if reduction != "add":
+        _only_without_reduction(reduction)
+    return op.GatherND(dy, indices)
 
 
-def _by_rows(
-    op: Operators,
-    rule: Callable[..., Tensor],
-    dy: Tensor,
-    x: Tensor,
-    indices: Tensor,
-    updates: Tensor,
-    y: Tensor,
-    reduction: str,
-) -> Tensor:
-    """A rule of ScatterElements for ScatterND, its indexed axes as one."""
-    leading, rest = split_sizes(x, indices)
-    by_row = [tensor.reshape(prod(leading), prod(rest)) for tensor in (dy, x, y)]
-    positions, written = as_elements(op, x, indices, updates)
-    return rule(
-        op, by_row[0], by_row[1], positions, written, y=by_row[2], axis=0, reduction=reduction
-    )
+def _only_without_reduction(reduction: str) -> None:
+    """Those of a network are written as ScatterElements before anything is differentiated."""
+    if reduction != "none":
+        raise OperatorError(
+            f"the gradient of ScatterND with reduction {reduction!r} is not supported: write it "
+            "as ScatterElements"
+        )
 
 
 def as_elements(

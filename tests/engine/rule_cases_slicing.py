@@ -306,3 +306,41 @@ case("Range", "down", np.array(2.0), np.array(-1.3), np.array(-0.5), exact=_rang
 case("Range", "float32", np.array(0.25), np.array(1.5), np.array(0.5), dtypes="f", exact=_range)
 case("Range", "constant limit", np.array(0.3), Const(np.array(2.1)), np.array(0.4),
      exact=lambda i, dy: [_range(i, dy)[0], _range(i, dy)[2]])  # fmt: skip
+
+
+# Patches -----------------------------------------------------------------------------------------
+
+
+def _col_to_image(inputs, cotangent, *, pads=None, strides=None, dilations=None):
+    x, image, block = inputs
+    count = len(image)
+    pads, strides = pads or [0] * (2 * count), strides or [1] * count
+    dilations = dilations or [1] * count
+    padded = np.pad(cotangent, [(0, 0), (0, 0), *zip(pads[:count], pads[count:], strict=True)])
+    spans = [d * (k - 1) + 1 for k, d in zip(block, dilations, strict=True)]
+    windows = [
+        (n - span) // s + 1 for n, span, s in zip(padded.shape[2:], spans, strides, strict=True)
+    ]
+    dx = np.zeros((x.shape[0], x.shape[1] // np.prod(block), *block, *windows))
+    for tap in np.ndindex(*block):
+        for window in np.ndindex(*windows):
+            pixel = [
+                t * d + w * s for t, d, w, s in zip(tap, dilations, window, strides, strict=True)
+            ]
+            dx[(slice(None), slice(None), *tap, *window)] = padded[(..., *pixel)]
+    return [dx.reshape(x.shape)]
+
+
+for label, shape, image, block, attributes in (
+    ("plain", (1, 8, 12), [4, 5], [2, 2], {}),
+    ("strides and pads", (2, 18, 9), [5, 6], [3, 3], {"strides": [2, 2], "pads": [1, 0, 1, 1]}),
+    ("dilations", (1, 12, 12), [5, 6], [2, 3], {"dilations": [2, 1]}),
+    ("unseen pixels", (1, 4, 4), [6, 5], [2, 2], {"strides": [3, 2]}),
+    ("one axis", (1, 3, 5), [7], [3], {}),
+    ("three axes", (1, 8, 8), [3, 3, 3], [2, 2, 2], {}),
+):
+    for computed in (False, True):
+        sizes = [_sized(*image), _sized(*block)] if computed else [ints(*image), ints(*block)]
+        name = f"{label} computed" if computed else label
+        case("Col2Im", name, normal(*shape), *sizes, dtypes="f", exact=_col_to_image,
+             **attributes)  # fmt: skip
