@@ -56,11 +56,8 @@ class Call:
         return tensor
 
 
-Expansion = Callable[[Call], Sequence[Tensor | None] | None]
-"""Appends standard nodes; gives as many outputs as the node has, `None` for one that it lacks.
-
-`None` instead of outputs: this node stays as it is.
-"""
+Expansion = Callable[[Call], Sequence[Tensor | None]]
+"""Appends standard nodes; gives as many outputs as the node has, `None` for one that it lacks."""
 
 
 def expansion_of(domain: str, op_type: str) -> Expansion | None:
@@ -71,16 +68,15 @@ def expansion_of(domain: str, op_type: str) -> Expansion | None:
 @cache
 def _table() -> dict[tuple[str, str], Expansion]:
     # Imported when first asked for: they write graphs with what imports this module.
-    from . import contrib, control, functions, quantized, recurrent, sequences, writing
+    from . import contrib, control, functions, normalization, quantized, recurrent
 
     tables: list[Mapping[tuple[str, str], Expansion]] = [
         contrib.EXPANSIONS,
         control.EXPANSIONS,
         functions.EXPANSIONS,
+        normalization.EXPANSIONS,
         quantized.EXPANSIONS,
         recurrent.EXPANSIONS,
-        sequences.EXPANSIONS,
-        writing.EXPANSIONS,
     ]
     merged: dict[tuple[str, str], Expansion] = {}
     for table in tables:

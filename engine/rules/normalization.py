@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from .table import RuleTable
+from .vocabulary import reshape_as
 
 
 def define(rules: RuleTable) -> None:
@@ -22,44 +24,69 @@ def define(rules: RuleTable) -> None:
 class LocalResponse:
     """Local response normalisation in parts: y = x · scale^−beta.
 
-    scale = bias + alpha/size · Σ x² over the channels of the window. The sum is a 1×1 convolution
-    with a banded matrix, which takes half the time of ONNX Runtime's LRN operator.
+    scale = bias + alpha/size · Σ x² over the channels of the window.
 
     Attributes:
         scale: As above.
         power: scale^−beta.
-        transposed_window: The kernel that sums over the outputs whose window holds an input,
+        transposed: From the values of outputs to their sum over all whose window holds an input,
             times 2 · alpha · beta / size.
     """
 
     scale: Tensor
     power: Tensor
-    transposed_window: Tensor
+    transposed: Callable[[Tensor], Tensor]
 
     def gradient(self, op: Operators, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Of x: dy · scale^−beta − 2 · alpha · beta / size · x · Σ dy · y / scale."""
-        spread = op.Conv(dy * y / self.scale, self.transposed_window)
-        return dy * self.power - x * spread
+        return dy * self.power - x * self.transposed(dy * y / self.scale)
 
 
 def local_response(
     op: Operators, x: Tensor, *, alpha: float, beta: float, bias: float, size: int
 ) -> LocalResponse:
-    """Append the parts of a local response normalisation of x (N, C, ...)."""
-    channels = x.shape[1]
-    offset = np.arange(channels)[None, :] - np.arange(channels)[:, None]
+    """Append the parts of a local response normalisation of x (N, C, ...).
+
+    The sum is a 1×1 convolution with a banded matrix, which takes half the time of ONNX Runtime's
+    LRN operator; of an unknown number of channels, which has no such matrix, an average pool.
+    """
     # ONNX's window: of an even size the longer half is behind.
-    band = ((offset >= -((size - 1) // 2)) & (offset <= size // 2)).astype(x.dtype)
-    kernel_shape = (channels, channels, *([1] * (x.rank - 2)))
+    before, behind = (size - 1) // 2, size // 2
+    channels = x.dims[1]
+    factor = 2 * alpha * beta / size
+    if isinstance(channels, int):
+        offset = np.arange(channels)[None, :] - np.arange(channels)[:, None]
+        band = ((offset >= -before) & (offset <= behind)).astype(x.dtype)
+        kernel_shape = (channels, channels, *([1] * (x.rank - 2)))
 
-    def kernel(matrix: np.ndarray) -> Tensor:
-        return op.constant(matrix.reshape(kernel_shape), x.dtype)
+        def kernel(matrix: np.ndarray) -> Tensor:
+            return op.constant(matrix.reshape(kernel_shape), x.dtype)
 
-    scale = op.Conv(
-        x * x, kernel(band * (alpha / size)), op.constant(np.full(channels, bias), x.dtype)
+        shift = op.constant(np.full(channels, bias), x.dtype)
+        scale = op.Conv(x * x, kernel(band * (alpha / size)), shift)
+        transposed = kernel(band.T * factor)
+        return LocalResponse(
+            scale, _inverse_power(op, scale, beta), lambda given: op.Conv(given, transposed)
+        )
+    scale = _pooled(op, x * x, before, behind) * alpha + bias
+    return LocalResponse(
+        scale,
+        _inverse_power(op, scale, beta),
+        lambda given: _pooled(op, given, behind, before) * (factor * size),
     )
-    power = _inverse_power(op, scale, beta)
-    return LocalResponse(scale, power, kernel(band.T * (2 * alpha * beta / size)))
+
+
+def _pooled(op: Operators, x: Tensor, before: int, behind: int) -> Tensor:
+    """The sum over a window of channels, divided by the window's size."""
+    batch, channels = x.sizes[:2]
+    rows = x.reshape(batch, 1, channels, -1)
+    mean = op.AveragePool(
+        rows,
+        kernel_shape=[before + behind + 1, 1],
+        pads=[before, 0, behind, 0],
+        count_include_pad=1,
+    )
+    return reshape_as(mean, x)
 
 
 def _inverse_power(op: Operators, s: Tensor, beta: float) -> Tensor:

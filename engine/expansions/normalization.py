@@ -1,0 +1,64 @@
+"""Normalisations that are written as others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..graph.tensor import Tensor
+from ..rules.vocabulary import normalized_axes, reshape_as
+from .table import Call, Expansion
+
+_SINGLE = np.dtype(np.float32)
+
+# The smallest normal numbers by the bytes of their type.
+_SMALLEST = {
+    2: float(np.finfo(np.float16).tiny),
+    4: float(np.finfo(np.float32).tiny),
+    8: float(np.finfo(np.float64).tiny),
+}
+
+
+def _group_normalization(call: Call) -> Sequence[Tensor | None]:
+    """InstanceNormalization of groups; a scale for each group, since opset 21 for each channel.
+
+    Half precision is computed in single, as `stash_type` asks for by default.
+    """
+    x, scale, bias = (call.required(index) for index in range(3))
+    op, attributes = call.op, call.node.attributes
+    groups = attributes["num_groups"].as_int()
+    by_channel = (call.node.version or call.builder.opset) >= 21
+    batch, channels, *_ = x.sizes
+    wide = x.astype(_SINGLE) if x.dtype.itemsize < 4 else x
+    rows = wide.reshape(batch, groups, -1)
+    factor, offset = (
+        op.constant(np.full(groups, number), wide.dtype)
+        if by_channel
+        else parameter.astype(wide.dtype)
+        for number, parameter in ((1, scale), (0, bias))
+    )
+    epsilon = attributes.get_float("epsilon", 1e-5)
+    normal = reshape_as(op.InstanceNormalization(rows, factor, offset, epsilon=epsilon), x)
+    normal = normal.astype(x.dtype)
+    if not by_channel:
+        return [normal]
+    along = [1] * (x.rank - 2)
+    return [normal * scale.reshape(channels, *along) + bias.reshape(channels, *along)]
+
+
+def _mean_variance_normalization(call: Call) -> Sequence[Tensor | None]:
+    """(x − mean) / (σ + 1e-9), by default over pictures and cells."""
+    x = call.required(0)
+    axes = normalized_axes(call.node.attributes.get_ints("axes", ()) or [0, 2, 3], x.rank)
+    centered = x - x.mean(axes, keepdims=True)
+    variance = (centered * centered).mean(axes, keepdims=True)
+    # The square root has no slope at zero; the smallest normal number changes nothing else.
+    deviation = (variance + _SMALLEST[x.dtype.itemsize]).sqrt()
+    return [centered / (deviation + 1e-9)]
+
+
+EXPANSIONS: dict[tuple[str, str], Expansion] = {
+    ("", "GroupNormalization"): _group_normalization,
+    ("", "MeanVarianceNormalization"): _mean_variance_normalization,
+}
