@@ -56,8 +56,11 @@ class Call:
         return tensor
 
 
-Expansion = Callable[[Call], Sequence[Tensor | None]]
-"""Appends standard nodes; gives as many outputs as the node has, `None` for one that it lacks."""
+Expansion = Callable[[Call], Sequence[Tensor | None] | None]
+"""Appends standard nodes; gives as many outputs as the node has, `None` for one that it lacks.
+
+`None` instead of outputs: this node stays as it is.
+"""
 
 
 def expansion_of(domain: str, op_type: str) -> Expansion | None:
@@ -68,7 +71,7 @@ def expansion_of(domain: str, op_type: str) -> Expansion | None:
 @cache
 def _table() -> dict[tuple[str, str], Expansion]:
     # Imported when first asked for: they write graphs with what imports this module.
-    from . import contrib, control, functions, normalization, quantized, recurrent
+    from . import contrib, control, functions, normalization, quantized, recurrent, sequences, writing
 
     tables: list[Mapping[tuple[str, str], Expansion]] = [
         contrib.EXPANSIONS,
@@ -77,6 +80,8 @@ def _table() -> dict[tuple[str, str], Expansion]:
         normalization.EXPANSIONS,
         quantized.EXPANSIONS,
         recurrent.EXPANSIONS,
+        sequences.EXPANSIONS,
+        writing.EXPANSIONS,
     ]
     merged: dict[tuple[str, str], Expansion] = {}
     for table in tables:
