@@ -1,4 +1,4 @@
-"""Rule of GridSample: the adjoint of bilinear sampling."""
+"""Rules of GridSample: the adjoint of sampling, and how it changes with the grid."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from ..errors import OperatorError
 from ..graph.builder import Operators
-from ..graph.tensor import Tensor
+from ..graph.tensor import Size, Tensor
+from .grid import Mixture, mixture
 from .table import RuleTable
-from .vocabulary import zeros
+from .vocabulary import reshape_as, zeros
 
 # Room for a pixel and its right or lower neighbour that both lie outside.
 _BORDER = 2
@@ -18,10 +18,7 @@ _BORDER = 2
 
 def define(rules: RuleTable) -> None:
     """Add the rules of this module to a table."""
-    rules.define("GridSample", _grid_sample, _grid, ignores=_ATTRIBUTES)
-
-
-_ATTRIBUTES = ("align_corners", "mode", "padding_mode")
+    rules.define("GridSample", _grid_sample, _grid)
 
 
 def _grid_sample(
@@ -34,14 +31,70 @@ def _grid_sample(
     padding_mode: str,
     align_corners: int,
 ) -> Tensor:
-    """Each output pixel gives its cotangent back to the four pixels that it was mixed from."""
-    if mode not in ("bilinear", "linear") or padding_mode != "zeros" or x.rank != 4:
-        raise OperatorError(
-            "the gradient of GridSample is supported for bilinear sampling of pictures with zeros "
-            f"outside, not for mode {mode!r}, padding {padding_mode!r}, {x.rank - 2} dimensions"
-        )
-    batch, channels, height, width = x.shape
-    count = math.prod(dy.shape[2:])
+    """Each output gives its cotangent back to the pixels that it was mixed from."""
+    if mode in ("bilinear", "linear") and padding_mode == "zeros" and x.rank == 4:
+        return _bilinear(op, dy, x, grid, align_corners)
+    mixed = _mixture(op, x, grid, mode, padding_mode, align_corners)
+    batch, channels, taps = x.sizes[0], x.sizes[1], mixed.weight.sizes[1]
+    count, pixels = math.prod(dy.sizes[2:]), math.prod(x.sizes[2:])
+    shares = mixed.weight.reshape(batch, 1, taps, count)
+    updates = dy.reshape(batch, channels, 1, count) * shares
+    scattered = op.ScatterElements(
+        zeros(op, [batch, channels, pixels], dy.dtype),
+        _every_channel(op, mixed, x, count),
+        updates.reshape(batch, channels, taps * count),
+        axis=2,
+        reduction="add",
+    )
+    return reshape_as(scattered, x)
+
+
+def _grid(
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    grid: Tensor,
+    *,
+    mode: str,
+    padding_mode: str,
+    align_corners: int,
+) -> Tensor | None:
+    """The slope of the weights times the pixels that they weigh; none for the nearest pixel.
+
+    At whole pixels, where sampling has a kink, the slope towards the next pixel counts.
+    """
+    mixed = _mixture(op, x, grid, mode, padding_mode, align_corners)
+    if mixed.slopes is None:
+        return None
+    batch, channels, taps = x.sizes[0], x.sizes[1], mixed.weight.sizes[1]
+    count, pixels = math.prod(dy.sizes[2:]), math.prod(x.sizes[2:])
+    flat = x.reshape(batch, channels, pixels)
+    taken = op.GatherElements(flat, _every_channel(op, mixed, x, count), axis=2)
+    weighed = taken.reshape(batch, channels, taps, count) * dy.reshape(batch, channels, 1, count)
+    received = weighed.sum(1)
+    parts = [(received * slope).sum(1).reshape(batch, count, 1) for slope in mixed.slopes]
+    return reshape_as(op.Concat(*parts, axis=2), grid)
+
+
+def _mixture(
+    op: Operators, x: Tensor, grid: Tensor, mode: str, padding_mode: str, align_corners: int
+) -> Mixture:
+    return mixture(
+        op, grid, x.sizes[2:], mode=mode, padding=padding_mode, align=bool(align_corners)
+    )
+
+
+def _every_channel(op: Operators, mixed: Mixture, x: Tensor, count: Size) -> Tensor:
+    """The pixels' numbers for each channel: (N, C, taps · outputs)."""
+    batch, channels = x.sizes[:2]
+    joined = mixed.index.sizes[1] * count
+    return op.Expand(mixed.index.reshape(batch, 1, joined), op.vector([batch, channels, joined]))
+
+
+def _bilinear(op: Operators, dy: Tensor, x: Tensor, grid: Tensor, align_corners: int) -> Tensor:
+    """Of bilinear sampling of pictures with zeros outside, without a test for what is outside."""
+    batch, channels, height, width = x.sizes
+    count = math.prod(dy.sizes[2:])
     column = _pixel(grid[..., 0], width, align_corners).reshape(batch, 1, count)
     row = _pixel(grid[..., 1], height, align_corners).reshape(batch, 1, count)
     left, top = op.Floor(column), op.Floor(row)
@@ -52,35 +105,39 @@ def _grid_sample(
     updates = dy.reshape(batch, channels, 1, count) * shares.reshape(batch, 1, 4, count)
     # Pixels outside the picture get what is theirs in a border, which is cut off.
     wide = width + 2 * _BORDER
-    corner = _clipped(top, height) * wide + _clipped(left, width)
-    first = corner.astype(np.dtype(np.int32))
-    index = op.Concat(first, first + 1, first + wide, first + (wide + 1), axis=2)
+    wide_as_float = _as_float(wide, x.dtype)
+    corner = _clipped(top, height) * wide_as_float + _clipped(left, width)
+    integer = np.dtype(np.int32)
+    first = corner.astype(integer)
+    below = wide.astype(integer) if isinstance(wide, Tensor) else wide
+    index = op.Concat(first, first + 1, first + below, first + (below + 1), axis=2)
     scattered = op.ScatterElements(
         zeros(op, [batch, channels, (height + 2 * _BORDER) * wide], dy.dtype),
-        op.Expand(index, op.constant([batch, channels, 4 * count], np.int64)),
+        op.Expand(index, op.vector([batch, channels, 4 * count])),
         updates.reshape(batch, channels, 4 * count),
         axis=2,
         reduction="add",
     )
     framed = scattered.reshape(batch, channels, height + 2 * _BORDER, wide)
-    inside = (slice(_BORDER, _BORDER + height), slice(_BORDER, _BORDER + width))
-    return framed[(slice(None), slice(None), *inside)]
+    inside = (slice(_BORDER, height + _BORDER), slice(_BORDER, width + _BORDER))
+    return x.builder.declare_shape(framed[(slice(None), slice(None), *inside)], x.dims)
 
 
-def _clipped(pixel: Tensor, size: int) -> Tensor:
+def _clipped(pixel: Tensor, size: Size) -> Tensor:
     """The first of two neighbouring pixels, counted within the border; far ones at its end."""
-    low, high = (pixel.builder.constant(n, pixel.dtype) for n in (-_BORDER, size))
-    return pixel.op.Clip(pixel, low, high) + _BORDER
+    low = pixel.op.constant(-_BORDER, pixel.dtype)
+    high = _as_float(size, pixel.dtype)
+    upper = high.reshape() if isinstance(high, Tensor) else pixel.op.constant(high, pixel.dtype)
+    return pixel.op.Clip(pixel, low, upper) + _BORDER
 
 
-def _grid(op: Operators, dy: Tensor, x: Tensor, grid: Tensor) -> Tensor:
-    raise OperatorError(
-        "the gradient of GridSample with respect to its grid is not supported, only to its picture"
-    )
-
-
-def _pixel(coordinate: Tensor, size: int, align_corners: int) -> Tensor:
+def _pixel(coordinate: Tensor, size: Size, align_corners: int) -> Tensor:
     """ONNX's normalised coordinate (−1 to 1) in pixels."""
+    length = _as_float(size, coordinate.dtype)
     if align_corners:
-        return (coordinate + 1) * ((size - 1) / 2)
-    return (coordinate + 1) * (size / 2) - 0.5
+        return (coordinate + 1) * ((length - 1) / 2)
+    return (coordinate + 1) * (length / 2) - 0.5
+
+
+def _as_float(size: Size, dtype: np.dtype[np.generic]) -> float | Tensor:
+    return size.astype(dtype) if isinstance(size, Tensor) else float(size)

@@ -85,10 +85,110 @@ resize_case("nearest, policy of one axis", (2, 3, 4), sizes=[9], axes=[1], mode=
 for mode in ("linear", "cubic"):
     resize_case(f"{mode} 1.1", (1, 1, 5, 6), scales=[1, 1, 1.1, 1.5], mode=mode)
 # ONNX Runtime copies what keeps its shape.
-case("Resize", "nearest 1.1", normal(1, 1, 8, 8), None, Const(np.array([1, 1, 1.1, 1.1], np.float32)),
+case("Resize", "nearest 1.1", normal(1, 1, 8, 8), None, Const(np.array([1, 1, 1.1, 1.1])),
      mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric", dtypes="f",
      exact=lambda inputs, dy, **_: (dy,))  # fmt: skip
 resize_case("linear 3-d", (1, 1, 3, 4, 3), scales=[1, 1, 2, 1.5, 2], mode="linear")
 resize_case("nearest 3-d", (1, 1, 3, 2, 3), scales=[1, 1, 2, 3, 2], mode="nearest")
 resize_case("linear of rows", (4, 5), scales=[2, 1.3], mode="linear")
 resize_case("nearest channels last", (1, 3, 4, 2), scales=[1, 2, 2, 1], mode="nearest")
+
+# Sampling at a grid -----------------------------------------------------------------------------
+
+_A = -0.75
+
+
+def _cubic(t):
+    t = abs(t)
+    if t <= 1:
+        return ((_A + 2) * t - (_A + 3)) * t * t + 1
+    return ((_A * t - 5 * _A) * t + 8 * _A) * t - 4 * _A
+
+
+def _mirrored(place, low, high):
+    """A place mirrored at both ends until it is between them."""
+    while not low <= place <= high:
+        place = 2 * low - place if place < low else 2 * high - place
+    return place
+
+
+def _sampled(x, grid, mode, padding, align):
+    """GridSample of one picture (C, ...) at one point, in plain Python."""
+    sizes = x.shape[1:]
+    where, ends = [], []
+    for size, u in zip(sizes, grid[::-1], strict=True):
+        where.append((u + 1) / 2 * (size - 1) if align else ((u + 1) * size - 1) / 2)
+        ends.append((0, size - 1) if align else (-0.5, size - 0.5))
+    if mode == "nearest":
+        where = [float(np.round(p)) for p in where]
+    if padding == "border" and mode != "cubic":
+        where = [min(max(p, 0), n - 1) for p, n in zip(where, sizes, strict=True)]
+    elif padding == "reflection":
+        where = [_mirrored(p, *end) for p, end in zip(where, ends, strict=True)]
+    weight = {"nearest": lambda t: 1.0, "linear": lambda t: 1 - abs(t), "cubic": _cubic}[mode]
+    reach = {"nearest": (0,), "linear": (0, 1), "cubic": (-1, 0, 1, 2)}[mode]
+    total = np.zeros(x.shape[0])
+    for steps in np.ndindex(*[len(reach)] * len(sizes)):
+        share, pixel, inside = 1.0, [], True
+        for p, step, size, end in zip(where, steps, sizes, ends, strict=True):
+            number = int(np.floor(p)) + reach[step]
+            share *= weight(p - number)
+            inside = inside and 0 <= number < size
+            if padding == "border":
+                number = min(max(number, 0), size - 1)
+            elif padding == "reflection":
+                number = int(_mirrored(number, *end))
+            pixel.append(number)
+        if inside or padding != "zeros":
+            total += share * x[(slice(None), *pixel)]
+    return total
+
+
+def _grid_sample(inputs, cotangent, *, mode="linear", padding_mode="zeros", align_corners=0):
+    """Of x by unit pictures, of the grid by central differences in double precision."""
+    x, grid = (array.astype(float) for array in inputs)
+    mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
+    dx, dgrid = np.zeros_like(x), np.zeros_like(grid)
+    units = np.eye(int(np.prod(x.shape[2:]))).reshape(-1, *x.shape[2:])
+    for n, *place in np.ndindex(*grid.shape[:-1]):
+        given, point = cotangent[(n, slice(None), *place)], grid[(n, *place)]
+        shares = _sampled(units, point, mode, padding_mode, align_corners)
+        dx[n] += np.multiply.outer(given, shares).reshape(dx.shape[1:])
+        for axis in range(len(point)):
+            step = np.eye(len(point))[axis] * 1e-5
+            up, down = (
+                _sampled(x[n], point + side * step, mode, padding_mode, align_corners)
+                for side in (1, -1)
+            )
+            dgrid[(n, *place, axis)] = ((up - down) / 2e-5) @ given
+    return dx, dgrid
+
+
+def _points(sizes, outputs, align, reach=1.6):
+    """A grid in and around a picture, away from the kinks: from whole and half pixels."""
+    grid = np.empty((2, *outputs, len(sizes)))
+    for index in np.ndindex(*grid.shape):
+        size = sizes[::-1][index[-1]]
+        scale = (size - 1) / 2 if align else size / 2
+        pixel = np.round(_rng.uniform(-reach, reach) * scale * 2) / 2 + _rng.uniform(0.14, 0.36)
+        grid[index] = pixel / scale
+    return grid
+
+
+_rng = np.random.default_rng(6)
+for mode in ("nearest", "linear", "cubic"):
+    for padding in ("zeros", "border", "reflection"):
+        for align in (0, 1):
+            for sizes, outputs in (((5, 4), (3, 4)), ((3, 4, 3), (2, 2, 3))):
+                if mode == "cubic" and len(sizes) == 3:
+                    continue  # ONNX Runtime has no kernel.
+                grid = _points(sizes, outputs, align)
+                case("GridSample", f"{mode} {padding} align {align} {len(sizes)}-d",
+                     normal(2, 2, *sizes), grid, mode=mode, padding_mode=padding,
+                     align_corners=align, opset=20, dtypes="f", exact=_grid_sample)  # fmt: skip
+for mode in ("bilinear", "bicubic", "nearest"):
+    case("GridSample", f"opset 16 {mode}", normal(2, 2, 4, 5), Const(_points((4, 5), (3, 2), 0)),
+         mode=mode, padding_mode="border", dtypes="f",
+         exact=lambda *a, **k: _grid_sample(*a, **k)[:1])  # fmt: skip
+case("GridSample", "opset 22", normal(2, 2, 4, 5), _points((4, 5), (3, 2), 0), mode="linear",
+     opset=22, dtypes="f", exact=_grid_sample)  # fmt: skip

@@ -159,7 +159,7 @@ def test_every_rule_has_a_case():
 
 
 # Inputs whose rule says that there is none; see test_refused.
-REFUSED = {"GridSample": {1}, "Resize": {1, 2}}
+REFUSED = {"Resize": {1, 2}}
 
 
 WRONG = {
@@ -213,20 +213,7 @@ def differentiate_node(op_type, *shapes, constants=(), rules=None, of="y", outpu
 @pytest.mark.parametrize(
     ("reason", "op_type", "shapes", "options"),
     [
-        ("grid", "GridSample", [(1, 1, 3, 3), (1, 2, 2, 2)], {}),
-        (
-            "nearest",
-            "GridSample",
-            [(1, 1, 3, 3)],
-            {"mode": "nearest", "constants": [np.zeros((1, 2, 2, 2), np.float32)]},
-        ),
-        (
-            "border",
-            "GridSample",
-            [(1, 1, 3, 3)],
-            {"padding_mode": "border", "constants": [np.zeros((1, 2, 2, 2), np.float32)]},
-        ),
-        ("two dimensions", "AveragePool", [(1, 1, 9)], {"kernel_shape": [3], "strides": [2]}),
+        ("not to roi or scales", "Resize", [(1, 1, 4, 4), (8,), (4,)], {}),
         ("training", "BatchNormalization", [(1, 2, 3, 3)], {
             "constants": [np.ones(2, np.float32)] * 4, "training_mode": 1,
             "outputs": ("y", "mean", "variance"),
