@@ -67,7 +67,7 @@ class Check:
 
     def accepts(self, slope: float) -> bool:
         """Whether another gradient's slope agrees with the differences as well."""
-        return self._judge(slope) == AGREES
+        return abs(slope - self.differences) <= min(self.limit, _RESOLVED * self.scale)
 
     def _judge(self, slope: float) -> str:
         if self.kink:

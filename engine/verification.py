@@ -102,7 +102,9 @@ def verify(
     rng = np.random.default_rng(whole("seed", seed, least=0))
     count = whole("directions", directions, least=1, most=1000)
     subject = _subject(model, target, at, size, shapes, rng)
-    return _Verifier(subject, provider, rules, rng).run(count, seed)
+    # Networks and gradients that are not finite are a finding, not a reason to warn.
+    with np.errstate(all="ignore"):
+        return _Verifier(subject, provider, rules, rng).run(count, seed)
 
 
 def takes_pictures(source: ModelSource, layout: str | None = None) -> bool:
@@ -275,7 +277,7 @@ class _Verifier:
             if name not in noise:
                 spacing = 16 * self._forward.epsilon
                 noise[name] = rounding_noise(function, spacing, self._forward.epsilon)
-            scale = self._scales[name] * float(np.linalg.norm(rough[name]))
+            scale = self._scales[name] * _finite_length(rough[name])
             slopes.append(derivative(function, self._forward.steps, noise[name], scale))
         return _Place(point, slopes)
 
@@ -298,7 +300,7 @@ class _Verifier:
         tolerance = min(max(_UNITS * self._precision, _LEAST), _MOST)
         checks = []
         for (name, direction), slope in zip(directions, place.slopes, strict=True):
-            scale = self._scales[name] * float(np.linalg.norm(gradient[name]))
+            scale = self._scales[name] * _finite_length(gradient[name])
             rounding = self._scales[name] * noise[name]
             checks.append(
                 Check(
@@ -341,11 +343,10 @@ class _Verifier:
                 name: self._beside(point[name], self._precision, 0.0) for name in gradient
             }
             for name, array in self._gradient(near).items():
-                squares[name] += float(np.sum((array - gradient[name]) ** 2)) / _REPEATS
+                squares[name] += _finite_length(array - gradient[name]) ** 2 / _REPEATS
         return {
-            name: float(np.hypot(np.sqrt(square), 4 * self._precision * norm))
+            name: float(np.hypot(square**0.5, 4 * self._precision * _finite_length(gradient[name])))
             for name, square in squares.items()
-            for norm in [float(np.linalg.norm(gradient[name]))]
         }
 
     def _beside(self, array: np.ndarray, relative: float, scale: float) -> np.ndarray:
@@ -434,6 +435,12 @@ def _scale(array: np.ndarray) -> float:
     """The size of an input's elements."""
     size = float(np.sqrt(np.mean(np.asarray(array, np.float64) ** 2))) if array.size else 0.0
     return size or 1.0
+
+
+def _finite_length(array: np.ndarray) -> float:
+    """The length, 0 where it is not a number: what is not finite lends no uncertainty."""
+    length = float(np.linalg.norm(array))
+    return length if np.isfinite(length) else 0.0
 
 
 def _coarsest(model: onnx.ModelProto) -> float:
