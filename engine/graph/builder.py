@@ -131,6 +131,8 @@ class Builder:
         self._measured: dict[tuple[ir.Value, int], Tensor] = {}
         self._names: set[str] = set()
         self._node_names: set[str] = set()
+        self._name_counts: dict[str, int] = {}
+        self._node_name_counts: dict[str, int] = {}
 
     # Values -------------------------------------------------------------------------------------
 
@@ -286,7 +288,8 @@ class Builder:
         for index, value in enumerate(node.outputs):
             wanted = names[index] if index < len(names) else None
             value.name = self.unique_name(wanted or op_type.lower())
-        node.name = unique_name(node_name or node.outputs[0].name or op_type, self._node_names)
+        wanted = node_name or node.outputs[0].name or op_type
+        node.name = unique_name(wanted, self._node_names, self._node_name_counts)
         self._infer(node)
         self.graph.append(node)
         return tuple(Tensor(self, value) for value in node.outputs)
@@ -302,7 +305,7 @@ class Builder:
 
     def unique_name(self, name: str) -> str:
         """Reserve `name`, with a number behind it where it is taken."""
-        return unique_name(name, self._names)
+        return unique_name(name, self._names, self._name_counts)
 
     def rename(self, tensor: Tensor, name: str) -> None:
         """Give a node's output a name, where it is free; others keep theirs."""
@@ -339,11 +342,11 @@ class Builder:
             types[value.name] = self._type_proto(value)
             constant = value.const_value
             if constant is not None and constant.size <= _SHAPE_DATA_LIMIT:
-                data[value.name] = ir.to_proto(constant)
+                data[value.name] = ir.serde.serialize_tensor(constant)
         try:
             inferred = shape_inference.infer_node_outputs(
                 schema,
-                ir.to_proto(node),
+                ir.serde.serialize_node(node),
                 types,
                 data,
                 opset_imports=[onnx.helper.make_opsetid("", self.opset)],
@@ -432,13 +435,20 @@ class Builder:
         return proto
 
 
-def unique_name(name: str, taken: set[str]) -> str:
-    """The name, with a number behind it where it is taken; takes it."""
+def unique_name(name: str, taken: set[str], counts: dict[str, int] | None = None) -> str:
+    """The name, with a number behind it where it is taken; takes it.
+
+    `counts` remembers the last number of each name, from which the search goes on.
+    """
     unique, count = name, 1
+    if counts is not None and name in taken:
+        count = counts.get(name, 1)
     while unique in taken:
         count += 1
         unique = f"{name}_{count}"
     taken.add(unique)
+    if counts is not None:
+        counts[name] = count
     return unique
 
 

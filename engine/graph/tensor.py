@@ -92,12 +92,16 @@ class Tensor:
 
         `dy.reshape(x.sizes[0], -1)` works on every shape; only numbers cost nothing at run time.
         """
-        return tuple(self.builder.size_of(self, axis) for axis in range(self.rank))
+        return tuple(
+            dim if isinstance(dim, int) else self.builder.size_of(self, axis)
+            for axis, dim in enumerate(self.dims)
+        )
 
     @property
     def rank(self) -> int:
         """The number of dimensions."""
-        return len(self.dims)
+        shape = self.value.shape
+        return len(self.dims) if shape is None else shape.rank()
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
