@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .ascent import Progress as Progress
     from .differentiation import differentiate as differentiate
     from .errors import OnnxscopeError as OnnxscopeError
+    from .errors import OnnxscopeWarning as OnnxscopeWarning
     from .expressions import Objective as Objective
     from .gradients import Gradient as Gradient
     from .graph.tensor import Tensor as Tensor
@@ -53,6 +54,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Progress": "ascent",
     "OnnxscopeError": "errors",
+    "OnnxscopeWarning": "errors",
     "Gradient": "gradients",
     "differentiate": "differentiation",
     "Tensor": "graph.tensor",

@@ -63,7 +63,6 @@ def _type_of(tensor: Tensor) -> onnx.TypeProto:
 EXPANSIONS: dict[tuple[str, str], Expansion] = {
     ("", name): expand_function
     for name in (
-        "Attention",
         "CausalConvWithState",
         "LinearAttention",
         "NegativeLogLikelihoodLoss",

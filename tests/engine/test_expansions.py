@@ -500,7 +500,7 @@ def test_every_expansion_has_a_test():
         key
         for key, expansion in table._table().items()
         if expansion.__module__.rpartition(".")[2]
-        in ("contrib", "control", "functions", "quantized", "recurrent")
+        in ("attention", "contrib", "control", "functions", "quantized", "recurrent")
         and expansion.__name__ != "_refuse_integers"
     }
     # Beyond what ONNX Runtime 1.31 runs, or the same operator under the runtime's domain.
