@@ -6,6 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
 
 
@@ -64,3 +66,17 @@ def plural(count: int, noun: str) -> str:
 def times(shape: tuple[int, ...]) -> str:
     """A shape as `512×14×14`."""
     return "×".join(str(size) for size in shape)
+
+
+def show_facts(console: Console, title: str, facts: Iterable[tuple[str, str]]) -> None:
+    """Print facts with their names before them, under a title if there is one."""
+    from rich.table import Table
+
+    if title:
+        console.print(title, style="bold", soft_wrap=True)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, fact in facts:
+        grid.add_row(f"  {name}", fact)
+    console.print(grid)

@@ -19,6 +19,7 @@ def gradient(
     objective: options.Objective = None,
     y: options.Row = None,
     x: options.Column = None,
+    token: options.Token = None,
     reduction: options.Reduced = options.Reduction.MEAN,
     negative: options.Negative = False,
     size: options.Size = None,
@@ -28,6 +29,8 @@ def gradient(
     std: options.Std = None,
     channel_order: options.ChannelOrder = None,
     layout: options.Layout = None,
+    channel_axis: options.ChannelAxis = None,
+    image_input: options.ImageInput = None,
 ) -> None:
     """Write the gradient of an objective with respect to the picture as an ONNX model.
 
@@ -38,9 +41,18 @@ def gradient(
 
     check_writable(output)
     pixels = options.parse_size(size)
-    opened = options.open_model(model, input_range, mean, std, channel_order, layout)
+    opened = options.open_model(
+        model,
+        input_range,
+        mean,
+        std,
+        channel_order,
+        layout,
+        channel_axis=channel_axis,
+        image_input=image_input,
+    )
     wanted, described = options.open_objective(
-        opened, target, objective, y, x, reduction, negative=negative
+        opened, target, objective, y, x, reduction, negative=negative, token=token
     )
     proto = Gradient(opened, wanted).to_onnx(size=pixels, batch=batch)
     data = proto.SerializeToString()

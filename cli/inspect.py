@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import InputError
 from . import options
-from .console import plural, stdout, times
+from .candidates import show_candidates
+from .console import plural, show_facts, stdout, times
+from .layer_table import left_out_lines, shape_of, show_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +26,9 @@ EPILOG = """Example: onnxscope inspect squeezenet
 
 A layer: onnxscope inspect squeezenet fire5
 
-A unit: onnxscope inspect squeezenet fire5:11"""
+A unit: onnxscope inspect squeezenet fire5:11
+
+What a file expects of pictures: onnxscope inspect my.onnx --image photo.jpg"""
 
 
 def inspect(
@@ -36,22 +42,55 @@ def inspect(
     every: Annotated[
         bool,
         typer.Option(
-            "--all", help="Show every layer, also those inside of branches or before activations."
+            "--all", help="Show every layer, also those inside of blocks or before activations."
         ),
     ] = False,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PHOTO",
+            help="Show the network a photograph in each of the usual ways: the classes that it "
+            "sees tell which preprocessing is the right one.",
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Names of the classes, one a line, for --image.",
+            show_default=False,
+        ),
+    ] = None,
     input_range: options.InputRange = None,
     mean: options.Mean = None,
     std: options.Std = None,
     channel_order: options.ChannelOrder = None,
     layout: options.Layout = None,
+    channel_axis: options.ChannelAxis = None,
+    image_input: options.ImageInput = None,
 ) -> None:
     """Show a model's layers, or a layer's branches, or where a unit comes from."""
     from ..targets import find_unit
 
+    if image is not None and target is not None:
+        raise InputError("--image is for the whole model: leave LAYER out")
+    if labels is not None and image is None:
+        raise InputError("--labels names the classes that --image shows; give --image as well")
     opened = options.open_model(
-        model, input_range, mean, std, channel_order, layout, for_pictures=False
+        model,
+        input_range,
+        mean,
+        std,
+        channel_order,
+        layout,
+        channel_axis=channel_axis,
+        image_input=image_input,
+        for_pictures=False,
     )
     console = stdout()
+    if image is not None:
+        show_candidates(console, opened, image, labels)
+        return
     if target is None:
         _show_model(console, opened, every=every)
         return
@@ -65,24 +104,24 @@ def inspect(
 def _show_model(console: Console, model: Model, *, every: bool) -> None:
     layers = list(model.layers.values())
     shown = layers if every else [layer for layer in layers if layer.main]
-    _show_facts(console, model.name, _facts(model))
+    show_facts(console, model.name, _facts(model))
     console.print()
-    table = _table("layer", "shape", "operator", "branches")
-    for layer in shown:
-        channels = " + ".join(str(branch.stop - branch.start) for branch in layer.branches)
-        own = layer.op_type in ("Concat", "Relu")
-        table.add_row(layer.name, times(layer.shape), layer.op_type, channels if own else "")
-    console.print(table)
+    show_layers(console, model, shown, every=every)
     if len(shown) < len(layers):
         rest = plural(len(layers) - len(shown), "more layer")
         console.print(
-            f"\n{rest} inside of branches and before activations: --all shows them too.",
+            f"\n{rest} inside of blocks and branches and before activations: --all shows them too.",
             style="dim",
         )
     left_out = model.layers.left_out
     if left_out:
-        more = plural(len(left_out), "more value")
-        console.print(f"\n{more} cannot be shown: {next(iter(left_out.values()))}.", style="dim")
+        console.print(f"\n{plural(len(left_out), 'more value')} cannot be shown:", style="dim")
+        from rich.table import Table
+
+        grid = Table.grid(padding=(0, 1))
+        for count, reason in left_out_lines(left_out, model.names.naming.aliases):
+            grid.add_row(f"  {count:>5}", reason, style="dim")
+        console.print(grid)
 
 
 def _facts(model: Model) -> Iterable[tuple[str, str]]:
@@ -99,20 +138,25 @@ def _facts(model: Model) -> Iterable[tuple[str, str]]:
 
 
 def _sizes(model: Model) -> str:
+    batch = "" if model.fixed_batch in (None, 1) else f", {model.fixed_batch} at a time"
     if model.fixed_size is not None:
-        return f"{times(model.fixed_size)} pixels only"
-    return f"{times((model.size, model.size))} pixels by default; others work too"
+        return f"{times(model.fixed_size)} pixels only{batch}"
+    return f"{times((model.size, model.size))} pixels by default; others work too{batch}"
 
 
 def _preprocessing(model: Model) -> str:
     if model.metadata is not None:
         words = model.metadata.preprocessing
         return f"in the graph: {words}" if words else "in the graph, which takes RGB in [0, 1]"
+    words = model.expectation.words
     if model.preprocessing is not None:
-        return f"as given: {model.preprocessing}"
+        if words == "as given":
+            return f"as given: {model.preprocessing}"
+        return f"{model.preprocessing}; found {words}"
     return (
-        "unknown; say what the network was trained with, such as --input-range 0 1 "
-        "--mean 0.485 0.456 0.406 --std 0.229 0.224 0.225"
+        f"unknown{f' ({words})' if words else ''}; say what the network was trained with, such as "
+        "--input-range 0 1 --mean 0.485 0.456 0.406 --std 0.229 0.224 0.225; --image PHOTO shows "
+        "what the usual ones give"
     )
 
 
@@ -125,12 +169,13 @@ def _labels(labels: tuple[str, ...]) -> str:
 
 def _show_layer(console: Console, model: Model, layer: Layer) -> None:
     facts = [
-        ("shape", f"{times(layer.shape)} for {_picture_size(model)}"),
+        *_names(model, layer),
+        ("shape", f"{shape_of(layer)} for {_picture_size(model)}"),
         ("units", f"{layer.channels}, 0 to {layer.channels - 1}"),
         ("operator", layer.op_type),
         *_pixels(model, layer),
     ]
-    _show_facts(console, f"{layer.name} of {model.name}", facts)
+    show_facts(console, f"{layer.title} of {model.name}", facts)
     if layer.branches:
         console.print()
         table = _table("units", "branch", "features")
@@ -144,16 +189,32 @@ def _show_layer(console: Console, model: Model, layer: Layer) -> None:
 
 def _show_unit(console: Console, model: Model, layer: Layer, unit: int) -> None:
     cells = layer.shape[1:]
+    what = "tokens" if len(cells) == 1 else "cells"
     if _is_class(model, layer, unit):
-        console.print(f"unit {unit} of {layer.name}: the score of the class {model.labels[unit]!r}")
+        console.print(
+            f"unit {unit} of {layer.title}: the score of the class {model.labels[unit]!r}"
+        )
     else:
         console.print(_sentence(layer, unit), soft_wrap=True)
     facts = [
-        ("cells", f"{times(cells)} for {_picture_size(model)}" if cells else "one score"),
+        (what, f"{times(cells)} for {_picture_size(model)}" if cells else "one score"),
         *_pixels(model, layer),
-        ("see it", f"onnxscope render {model.name} {layer.name}:{unit}"),
+        ("see it", f"onnxscope render {model.name} {layer.title}:{unit}"),
     ]
-    _show_facts(console, "", facts)
+    show_facts(console, "", facts)
+
+
+def _names(model: Model, layer: Layer) -> Iterable[tuple[str, str]]:
+    """The layer's value, and all modules that it is the result of."""
+    if layer.alias:
+        yield "value", layer.name
+    others = [name for name in model.names.naming.names_of(layer.name) if name != layer.title]
+    if others:
+        yield "also called", ", ".join(others)
+    if layer.grid is not None:
+        before = layer.grid.before
+        first = "" if not before else f"{plural(before, 'token')} of its own, then "
+        yield "tokens", f"{first}{layer.grid.height}×{layer.grid.width} patches, row by row"
 
 
 def _pixels(model: Model, layer: Layer) -> Iterable[tuple[str, str]]:
@@ -178,9 +239,9 @@ def _sentence(layer: Layer, unit: int) -> str:
     """How to read a unit's number: `unit 11 of mixed4a: feature 12 of 192 of the 1x1 path …`."""
     branch = layer.branch_of(unit)
     if branch is None or branch.index is None:
-        return f"unit {unit} of {layer.name}: feature {unit + 1} of {layer.channels}"
+        return f"unit {unit} of {layer.title}: feature {unit + 1} of {layer.channels}"
     return (
-        f"unit {unit} of {layer.name}: feature {branch.index + 1} of {branch.stop - branch.start} "
+        f"unit {unit} of {layer.title}: feature {branch.index + 1} of {branch.stop - branch.start} "
         f"of the {_path(layer, branch)} path ({branch.name}:{branch.index})"
     )
 
@@ -190,24 +251,11 @@ def _path(layer: Layer, branch: Branch) -> str:
     return branch.name.removeprefix(layer.name).lstrip("/_.") or branch.name
 
 
-def _show_facts(console: Console, title: str, facts: Iterable[tuple[str, str]]) -> None:
-    from rich.table import Table
-
-    if title:
-        console.print(title, style="bold", soft_wrap=True)
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, fact in facts:
-        grid.add_row(f"  {name}", fact)
-    console.print(grid)
-
-
 def _table(*names: str) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0), header_style="dim")
     for name in names:
-        right = name in ("shape", "units", "features")
+        right = name in ("units", "features")
         table.add_column(name, justify="right" if right else "left", overflow="fold")
     return table

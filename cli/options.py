@@ -13,6 +13,7 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from .. import expressions
     from ..model import Model
+    from ..preprocessing import Preprocessing
 
 _PREPROCESSING = "Preprocessing of a foreign model"
 
@@ -53,6 +54,10 @@ Objective = Annotated[
 ]
 Row = Annotated[int | None, typer.Option("--y", help="Row of the neuron, from 0.")]
 Column = Annotated[int | None, typer.Option("--x", help="Column of the neuron, from 0.")]
+Token = Annotated[
+    int | None,
+    typer.Option("--token", help="Of a layer of tokens, the neuron's token instead of --y, --x."),
+]
 Reduced = Annotated[Reduction, typer.Option("--reduction", help="Over a channel's positions.")]
 Negative = Annotated[
     bool,
@@ -96,6 +101,24 @@ Layout = Annotated[
         rich_help_panel=_PREPROCESSING,
     ),
 ]
+ChannelAxis = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--channel-axis",
+        metavar="NAME=AXIS",
+        help="Which axis of a layer has the channels, if it cannot be told; repeat as needed.",
+        rich_help_panel=_PREPROCESSING,
+    ),
+]
+ImageInput = Annotated[
+    str | None,
+    typer.Option(
+        "--image-input",
+        metavar="NAME",
+        help="Which input takes pictures, if there are several.",
+        rich_help_panel=_PREPROCESSING,
+    ),
+]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")]
 
 
@@ -107,6 +130,8 @@ def open_model(
     channel_order: str | None = None,
     layout: str | None = None,
     *,
+    channel_axis: list[str] | None = None,
+    image_input: str | None = None,
     for_pictures: bool = True,
 ) -> Model:
     """Load a model, with a bar while it is downloaded.
@@ -118,6 +143,8 @@ def open_model(
         std: As `onnxscope.load` takes it.
         channel_order: As `onnxscope.load` takes it.
         layout: As `onnxscope.load` takes it.
+        channel_axis: Each as `NAME=AXIS`.
+        image_input: As `onnxscope.load` takes it.
         for_pictures: Whether pictures will go into it, so that it has to be known what it expects.
 
     Raises:
@@ -136,12 +163,14 @@ def open_model(
         std=std,
         channel_order=channel_order,
         layout=layout,
+        channel_axis=parse_axes(channel_axis or []),
+        image_input=image_input,
     )
     if for_pictures and model.preprocessing is None:
         raise InputError(
             f"{name} does not say what its input expects of a picture: give --input-range LOW "
             "HIGH, such as 0 1, -1 1 or 0 255, and --mean, --std and --channel-order where it was "
-            "trained with them"
+            "trained with them; `onnxscope inspect MODEL --image PHOTO` shows what each does"
         )
     return model
 
@@ -156,6 +185,7 @@ def open_objective(
     *,
     negative: bool,
     preactivation: bool = False,
+    token: int | None = None,
 ) -> tuple[expressions.Objective, str]:
     """What the options mean in a model, and how to call it: a class by its name.
 
@@ -168,6 +198,7 @@ def open_objective(
         reduction: Over a channel's positions.
         negative: Whether to minimise instead.
         preactivation: Whether to look at the values before the layer's activation function.
+        token: Of a layer of tokens, the neuron's.
 
     Raises:
         OnnxscopeError: the target cannot be read, or does not fit the other options.
@@ -180,6 +211,7 @@ def open_objective(
         objective=None if kind is None else kind.value,
         y=y,
         x=x,
+        token=token,
         reduction=reduction.value,
         negative=negative,
         preactivation=preactivation,
@@ -207,6 +239,36 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     if len(numbers) not in (1, 2):
         raise InputError(f"--size is a number of pixels such as 224, or 240x320, not {text!r}")
     return numbers[0], numbers[-1]
+
+
+def parse_axes(given: list[str]) -> dict[str, int]:
+    """`blocks.0.attn=1` as a layer's name and its channel axis.
+
+    Raises:
+        InputError: it is something else.
+    """
+    axes = {}
+    for text in given:
+        name, _, axis = text.rpartition("=")
+        if not name or not axis.isdecimal():
+            raise InputError(
+                f"--channel-axis is a layer and a number, such as blocks.0.attn=1, not {text!r}"
+            )
+        axes[name] = int(axis)
+    return axes
+
+
+def options_for(preprocessing: Preprocessing) -> str:
+    """What to type for a preprocessing."""
+    numbers: dict[str, tuple[float, ...]] = {"--input-range": preprocessing.input_range}
+    if any(preprocessing.mean):
+        numbers["--mean"] = preprocessing.mean
+    if any(value != 1 for value in preprocessing.std):
+        numbers["--std"] = preprocessing.std
+    words = [f"{name} {' '.join(f'{n:g}' for n in values)}" for name, values in numbers.items()]
+    if preprocessing.channel_order != "rgb":
+        words.append(f"--channel-order {preprocessing.channel_order}")
+    return " ".join(words)
 
 
 def parse_steps(text: str) -> tuple[int, ...]:

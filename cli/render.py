@@ -59,6 +59,7 @@ def render(
     objective: options.Objective = None,
     y: options.Row = None,
     x: options.Column = None,
+    token: options.Token = None,
     reduction: options.Reduced = options.Reduction.MEAN,
     negative: options.Negative = False,
     steps: Annotated[int, typer.Option(help="How many steps to climb.")] = 512,
@@ -129,6 +130,8 @@ def render(
     std: options.Std = None,
     channel_order: options.ChannelOrder = None,
     layout: options.Layout = None,
+    channel_axis: options.ChannelAxis = None,
+    image_input: options.ImageInput = None,
 ) -> None:
     """Make the picture that a unit, layer or class of a model likes most."""
     if strip is None and _given(ctx, "snapshots"):
@@ -160,10 +163,27 @@ def render(
     adam = Adam(learning_rate)
     image = {"fourier": Fourier, "pixels": Pixels}[parameterization.value]
     random = {"lucid": lucid, "distill": distill, "none": tuple}[transforms.value]
-    opened = options.open_model(model, input_range, mean, std, channel_order, layout)
+    opened = options.open_model(
+        model,
+        input_range,
+        mean,
+        std,
+        channel_order,
+        layout,
+        channel_axis=channel_axis,
+        image_input=image_input,
+    )
     # Behind a ReLU a negative ascent would end as soon as the unit is off.
     wanted, described = options.open_objective(
-        opened, target, objective, y, x, reduction, negative=negative, preactivation=negative
+        opened,
+        target,
+        objective,
+        y,
+        x,
+        reduction,
+        negative=negative,
+        preactivation=negative,
+        token=token,
     )
 
     def make(snapshots: Collection[int], watch: Watch) -> Picture:

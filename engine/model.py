@@ -132,6 +132,11 @@ class Model:
         return None if height is None or width is None else (height, width)
 
     @property
+    def expected_layout(self) -> str:
+        """How pictures lie in the file's input: `NCHW` or `NHWC`."""
+        return self._layout
+
+    @property
     def fixed_batch(self) -> int | None:
         """How many pictures the file takes at a time, where it says a number; else `None`."""
         return known_dims(self._input)[0]
@@ -334,10 +339,12 @@ class Model:
         Raises:
             LayerError: the model does not end in classes.
         """
-        for name in reversed(list(self.layers)):
-            layer = self.layers[name]
-            if len(layer.shape) == 1 and layer.op_type != "Softmax":
-                return name
+        scores = [layer for layer in self.layers.values() if len(layer.shape) == 1]
+        # Behind other heads there may be other numbers than scores of classes.
+        named = [layer for layer in scores if layer.channels == len(self.labels)] or scores
+        for layer in reversed(named):
+            if layer.op_type not in ("Softmax", "LogSoftmax"):
+                return layer.name
         raise LayerError(f"{self.name} has no layer of class scores")
 
     # ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import onnx_ir as ir
 
@@ -70,6 +71,14 @@ class Naming:
         `.` and `/` are the same between the parts of a name.
         """
         return dict(self._meanings.get(_key(name), {}))
+
+    def scope_called(self, name: str) -> Scope | None:
+        """The module of exactly that name."""
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Scope]:
+        return {scope.name: scope for scope in self.scopes.values()}
 
     def names_of(self, value: str) -> list[str]:
         """All modules that a value stands for, the outermost first."""
