@@ -48,8 +48,9 @@ class Graphs:
 
     def image(self) -> Graph:
         """From parameters to pictures (see `Composition.image_graph`)."""
-        parts = _picture(self._composition)
-        return self._get("image", parts, self._composition.image_graph)
+        return self._get(
+            "image", lambda: _picture(self._composition), self._composition.image_graph
+        )
 
     def gradient(self, provider: str, *, redirected: bool = False) -> Graph:
         """From parameters to value and gradient (see `Composition.gradient_graph`).
@@ -60,7 +61,7 @@ class Graphs:
         """
         return self._get(
             "gradient",
-            self._parts(provider, redirected),
+            lambda: self._parts(provider, redirected),
             lambda: self._composition.gradient_graph(self._rules(provider, redirected)),
         )
 
@@ -74,7 +75,7 @@ class Graphs:
         """
         return self._get(
             "step",
-            self._parts(provider, redirected) | {"optimizer": optimizer},
+            lambda: self._parts(provider, redirected) | {"optimizer": optimizer},
             lambda: self._composition.step_graph(self._rules(provider, redirected), optimizer),
         )
 
@@ -94,18 +95,22 @@ class Graphs:
             "transforms": composition.transforms,
             # A table of the user's holds functions, which have no identity.
             "rules": composition.rules,
+            "half": composition.precision == "float16",
             "provider": provider,
             "redirected": redirected,
         }
 
     def _get(
-        self, kind: str, parts: dict[str, object], build: Callable[[], onnx.ModelProto]
+        self,
+        kind: str,
+        parts: Callable[[], dict[str, object]],
+        build: Callable[[], onnx.ModelProto],
     ) -> Graph:
         batch = self._composition.batch
         if self._cache is None:
             return _finished(build(), batch)
         try:
-            key = key_of(kind=kind, **parts)
+            key = key_of(kind=kind, **parts())
         except NoIdentityError:
             return _finished(build(), batch)
         kept = self._cache.get(key)

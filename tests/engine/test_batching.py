@@ -97,7 +97,8 @@ def test_code_of_the_users_sees_all_pictures_together(squeezenet: osc.Model) -> 
     class Shift:
         """One shift for all pictures, and one number from the generator for each step."""
 
-        counts: list[int] = []
+        def __init__(self) -> None:
+            self.counts: list[int] = []
 
         def draw(self, rng, count, height, width):
             self.counts.append(count)
@@ -109,8 +110,9 @@ def test_code_of_the_users_sees_all_pictures_together(squeezenet: osc.Model) -> 
         def to_json(self):
             return [{"shift": []}]
 
-    osc.render(squeezenet, "fire2:3", batch=3, transforms=[Shift()], **QUICK)
-    assert set(Shift.counts) == {3}
+    shift = Shift()
+    osc.render(squeezenet, "fire2:3", batch=3, transforms=[shift], **QUICK)
+    assert set(shift.counts) == {3}
 
 
 def test_the_size_of_runs_is_measured_where_it_pays(

@@ -109,7 +109,7 @@ def test_a_device_that_is_lost_leaves_the_copy_on_the_host(
         if progress.step == 4:
             monkeypatch.setattr(BoundSession, "state", lost)
 
-    with pytest.raises(AscentError, match="step 5 failed: .* illegal memory access") as caught:
+    with pytest.raises(AscentError, match=r"step 5 failed: .* illegal memory access") as caught:
         osc.render(squeezenet, "fire5:3", callback=callback, **QUICK)
     np.testing.assert_array_equal(caught.value.picture.images, good.images)
     assert caught.value.picture.recipe.steps == 2
