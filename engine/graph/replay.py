@@ -23,6 +23,13 @@ from .tensor import Tensor
 # once, but a graph that makes gigabytes out of a few numbers is left to the runtime.
 _FOLD_LIMIT = 64 * 1024 * 1024
 
+# The size of what these make is in the values of their inputs.
+_MAKING = frozenset(
+    {"ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "Range", "Resize", "Tile"}
+    | {"BlackmanWindow", "CenterCropPad", "Col2Im", "DFT", "HammingWindow", "HannWindow"}
+    | {"ConvTranspose", "MaxUnpool", "MelWeightMatrix", "Reshape", "STFT", "Upsample"}
+)
+
 _NOT_DETERMINISTIC = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
     | {"Bernoulli"}
@@ -192,6 +199,27 @@ def _write(
         raise OperatorError(f"{error} (node {where!r}); choose a layer before it") from error
 
 
+def _may_be_huge(builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]) -> bool:
+    """Whether a result of constants may be too large to be computed once and stored."""
+    elements = sum(t.array.size for t in arguments if t is not None and t.array is not None)
+    if node.op_type not in _MAKING and elements**2 * 8 <= _FOLD_LIMIT:
+        # No more than the product of everything with everything.
+        return False
+    probe = Builder(opset=builder.opset)
+    given = [
+        None if t is None or t.array is None else probe.initializer(ir.tensor(t.array), "constant")
+        for t in arguments
+    ]
+    outputs = probe.append(node.op_type, given, dict(node.attributes), outputs=len(node.outputs))
+    for output in outputs:
+        if output.value.shape is None:
+            return True
+        sizes = [dim for dim in output.dims if isinstance(dim, int)]
+        if math.prod(sizes) * 8 > _FOLD_LIMIT:
+            return True
+    return False
+
+
 def _folded(builder: Builder, outputs: Sequence[Tensor]) -> Sequence[Tensor]:
     """Computed shapes whose every element is known become constants."""
     elements = builder.elements(outputs[0]) if len(outputs) == 1 else None
@@ -256,10 +284,11 @@ def _computed(
         return None
     if sum(array.nbytes for array in arrays if array is not None) > _FOLD_LIMIT:
         return None
-    if node.op_type in ("ConstantOfShape", "Expand", "Tile", "Range", "OneHot") and arrays:
-        last = arrays[0] if node.op_type == "ConstantOfShape" else arrays[-1]
-        if last is not None and math.prod(int(n) for n in last.ravel()[:8]) * 8 > _FOLD_LIMIT:
-            return None
+    if node.op_type == "Pad" and arrays[1] is not None and arrays[1].min(initial=0) < 0:
+        # The reference cannot cut.
+        return None
+    if _may_be_huge(builder, node, arguments):
+        return None
     # Imported here: it takes time to load, and most models have nothing to compute.
     from onnx.reference import ReferenceEvaluator
 
@@ -270,7 +299,7 @@ def _computed(
     }
     try:
         results = evaluator.run(None, feeds)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+    except (ArithmeticError, RuntimeError, ValueError, TypeError, LookupError) as error:
         raise ModelError(
             f"{node.op_type} (node {node.name!r}) fails on its constants: {error}"
         ) from error
@@ -298,6 +327,11 @@ def _fold_batch_normalization(
     if kernel is None or any(array is None for array in [*bias, *arrays]):
         return None
     scale, shift, mean, variance = (np.asarray(array, np.float64) for array in arrays)
+    if any(array.shape != (kernel.shape[0],) for array in (scale, shift, mean, variance)):
+        raise ModelError(
+            f"BatchNormalization (node {node.name!r}) of {kernel.shape[0]} channels has parameters "
+            f"of the shapes {', '.join(str(a.shape) for a in (scale, shift, mean, variance))}"
+        )
     factor = scale / np.sqrt(variance + node.attributes.get_float("epsilon", 1e-5))
     before = np.asarray(bias[0], np.float64) if bias else np.zeros_like(factor)
     folded = kernel * factor.reshape(-1, *([1] * (kernel.ndim - 1)))
