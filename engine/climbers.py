@@ -21,7 +21,7 @@ from .identity import has_identity
 from .images import as_pictures
 from .memory import check_memory
 from .optimizers import GraphOptimizer, Optimizer
-from .session import BoundSession, Provider, Session, choose_provider, open_for
+from .session import BoundSession, Cuda, Provider, Session, choose_provider, open_for
 from .stored import Graph, Graphs
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ class HostClimber:
         self._parameters = parameters
         self._optimizer = optimizer
         optimizer.reset()
-        self._session = _open(self._graphs.gradient, self._batch, provider)
+        self._cuda = Cuda(tf32=composition.precision != "float32")
+        self._session = _open(self._graphs.gradient, self._batch, provider, self._cuda)
         self._redirecting: Session | None = None
         self._count = 0
         self._picture = _Picture(self._graphs, self._session.provider)
@@ -157,6 +158,7 @@ class HostClimber:
                 lambda name: self._graphs.gradient(name, redirected=True),
                 self._batch,
                 self.provider,
+                self._cuda,
             )
         return _named("grad_", self._redirecting.run(feeds))
 
@@ -181,6 +183,8 @@ class CompiledClimber:
         cache: GraphCache | None = None,
         threads: int | None = None,
         copies: int = 1,
+        *,
+        capture: bool = True,
     ) -> None:
         """Open the session.
 
@@ -193,6 +197,7 @@ class CompiledClimber:
             threads: How many threads of the CPU to take; by default all.
             copies: For how many climbers like this the memory has to suffice; 0 where that is
                 known.
+            capture: Whether CUDA may replay whole steps (see `Cuda`).
 
         Raises:
             MemoryShortageError: it does not.
@@ -202,6 +207,7 @@ class CompiledClimber:
         self._batch = composition.batch
         self._graphs = Graphs(composition, cache)
         self._threads = threads
+        self._tf32 = composition.precision != "float32"
         self._optimizer = optimizer
         self._names = list(parameters)
         self._count = 0
@@ -209,6 +215,7 @@ class CompiledClimber:
             lambda name: self._graphs.step(name, optimizer),
             self._batch,
             provider,
+            Cuda(tf32=self._tf32, graphs=capture),
             threads,
             copies,
         )
@@ -271,6 +278,7 @@ class CompiledClimber:
                 lambda name: self._graphs.step(name, self._optimizer, redirected=True),
                 self._batch,
                 self.provider,
+                Cuda(tf32=self._tf32),
                 self._threads,
             )
         outputs = self._redirecting.run({**self._bound.previous_state(), **feeds})
@@ -395,7 +403,10 @@ class _Picture:
 
     def of(self, parameters: Arrays) -> np.ndarray:
         if self._session is None:
-            self._session = open_for(lambda _: self._graphs.image().model, self._provider)
+            # Made once, so that exactness costs nothing.
+            exact = Cuda(tf32=False)
+            graph = self._graphs.image()
+            self._session = open_for(lambda _: graph.model, self._provider, cuda=exact)
         return as_pictures(self._session.run(parameters)["image"])
 
 
@@ -403,6 +414,7 @@ def _open(
     build: Callable[[str], Graph],
     batch: int,
     provider: str | Provider,
+    cuda: Cuda,
     threads: int | None = None,
     copies: int = 1,
 ) -> Session:
@@ -417,7 +429,7 @@ def _open(
         check_memory(graph.footprint, batch, name, copies)
         return graph.model
 
-    return open_for(checked, provider, threads)
+    return open_for(checked, provider, threads, cuda)
 
 
 def _went_well(step: Future[tuple[np.ndarray, bool]]) -> bool:

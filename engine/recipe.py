@@ -33,6 +33,7 @@ class Recipe:
         seed: Of the random generator.
         redirect_steps: First steps in which a missing gradient was redirected.
         provider: Where it ran.
+        precision: Of network and gradient.
         versions: Of onnxscope and what it runs on.
     """
 
@@ -47,6 +48,7 @@ class Recipe:
     seed: int
     redirect_steps: int
     provider: str
+    precision: str = "tf32"
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_text(self) -> str:
@@ -79,11 +81,12 @@ def _checked(data: object) -> dict[str, Any]:
         InputError: one is missing, unknown or of another type.
     """
     known = {f.name for f in fields(Recipe)}
-    if not isinstance(data, dict) or data.keys() - known or known - data.keys() - {"versions"}:
+    optional = {"precision", "versions"}
+    if not isinstance(data, dict) or data.keys() - known or known - data.keys() - optional:
         raise InputError(f"expected an object of {', '.join(sorted(known))}")
     for names, kind, expected in _KINDS:
         for name in names:
-            if not isinstance(data.get(name, {}), kind):
+            if name in data and not isinstance(data[name], kind):
                 raise InputError(f"its {name} must be {expected}, not {shown(data[name])}")
     if not all(isinstance(transform, dict) for transform in data["transforms"]):
         raise InputError("its transforms must be a list of objects")
@@ -104,7 +107,7 @@ def _checked(data: object) -> dict[str, Any]:
 _KINDS: tuple[tuple[tuple[str, ...], type, str], ...] = (
     (("model", "objective", "parameterization", "optimizer", "versions"), dict, "an object"),
     (("transforms", "size"), list, "a list"),
-    (("provider",), str, "text"),
+    (("provider", "precision"), str, "text"),
 )
 
 

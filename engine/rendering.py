@@ -20,6 +20,7 @@ from .optimizers import Adam, Optimizer
 from .parameterizations import Fourier, Parameterization
 from .picture import Picture
 from .plain import shown, whole
+from .precision import check_precision
 from .recipe import Recipe, current_versions
 from .rules import RuleTable
 from .step import Composition
@@ -47,6 +48,7 @@ def render(
     snapshots: Collection[int] = (),
     callback: Callback | None = None,
     rules: RuleTable | None = None,
+    precision: str = "tf32",
     cache: bool = True,
 ) -> Picture:
     """Make the picture that maximises an objective.
@@ -80,6 +82,9 @@ def render(
         rules: Gradient rules, such as `standard_rules()` with one of your own; by default the
             standard ones, in the forms that are fastest on the provider. A recipe does not keep
             them.
+        precision: Of the network and its gradient: `tf32`, where CUDA may round what it multiplies
+            to ten bits, as PyTorch does; `float32`, where it may not; `float16` for half precision,
+            which is for CUDA. Other providers compute in float32 with the first two.
         cache: Whether finished graphs are kept on disk for the next process, and taken from there
             (see `onnxscope.cache`). What is made with code of your own is never kept.
 
@@ -112,7 +117,15 @@ def render(
     objective, batch = _objective(model, objective, whole("batch", batch, 1))
     height, width = _size(model, size)
     composition = Composition(
-        model, objective, parameterization, warps, batch, height, width, rules
+        model,
+        objective,
+        parameterization,
+        warps,
+        batch,
+        height,
+        width,
+        rules,
+        check_precision(precision),
     )
     if batch_size is not None:
         batch_size = _batch_size(whole("batch_size", batch_size, 1), composition, optimizer)
@@ -195,6 +208,7 @@ def remake(
         seed=recipe.seed,
         batch=recipe.batch,
         provider=recipe.provider if provider is None else provider,
+        precision=recipe.precision,
         parameterization=parameterizations.from_json(recipe.parameterization),
         transforms=transforms.from_json(recipe.transforms),
         optimizer=optimizers.from_json(recipe.optimizer),
@@ -292,6 +306,7 @@ def _recipe(
         seed=seed,
         redirect_steps=redirect_steps,
         provider=ascent.provider.name,
+        precision=composition.precision,
         versions=current_versions(),
     )
 
@@ -300,6 +315,8 @@ def _warnings(composition: Composition, ascent: Ascent, *, of: int) -> list[str]
     found = []
     if composition.batch < of:
         found.append(f"{composition.batch} of {of} pictures were made")
+    if ascent.provider.note:
+        found.append(ascent.provider.note)
     objective = composition.objective
     if len(ascent.values) and not ascent.values.any():
         found.append(

@@ -13,7 +13,7 @@ import io
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,10 +34,26 @@ class Provider:
     Attributes:
         name: As users write it: `cpu`, `cuda`, …
         reason: Why `auto` did not take CUDA; empty where it did, or where the user chose.
+        note: What it does without, and why; empty where all is as it should be.
     """
 
     name: str
     reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Cuda:
+    """How CUDA computes; nothing to other providers.
+
+    Attributes:
+        tf32: Whether convolutions and matrix products may round what they multiply to ten bits.
+        graphs: Whether bound runs are captured once and then replayed whole (CUDA graphs), which
+            saves launching hundreds of kernels one by one.
+    """
+
+    tf32: bool = True
+    graphs: bool = False
 
 
 class Session:
@@ -45,21 +61,39 @@ class Session:
 
     Attributes:
         provider: Where it runs.
+        uncaptured: Opens the same without CUDA graphs, where this one captures them.
     """
 
-    def __init__(self, session: ort.InferenceSession, provider: Provider) -> None:
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        provider: Provider,
+        uncaptured: Callable[[str], Session] | None = None,
+    ) -> None:
         self._session = session
         self.provider = provider
+        self.uncaptured = uncaptured
         self._outputs = [output.name for output in session.get_outputs()]
 
     def new_binding(self) -> ort.IOBinding:
         """Inputs and outputs to be bound to buffers."""
         return self._session.io_binding()
 
-    def run_bound(self, binding: ort.IOBinding) -> None:
-        """Run on bound buffers."""
+    def run_bound(self, binding: ort.IOBinding, number: int = 0) -> None:
+        """Run on bound buffers.
+
+        Args:
+            binding: The buffers.
+            number: Of the binding: each has a CUDA graph of its own.
+        """
+        import onnxruntime
+
+        options = None
+        if self.uncaptured is not None:
+            options = onnxruntime.RunOptions()
+            options.add_run_config_entry("gpu_graph_id", str(number + 1))
         with _readable_errors():
-            self._session.run_with_iobinding(binding)
+            self._session.run_with_iobinding(binding, options)
 
     def output_shapes(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
         """The shapes of some outputs, which the graph knows."""
@@ -104,6 +138,7 @@ class BoundSession:
         self._data: dict[str, ort.OrtValue] = {}
         self._outputs: dict[str, ort.OrtValue] = {}
         self._bindings: list[ort.IOBinding] = []
+        self._ran: set[int] = set()
         self._now = 0
 
     def run(self, data: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -116,12 +151,25 @@ class BoundSession:
                 self._bind(data)
             for name, array in data.items():
                 self._data[name].update_inplace(np.array(array, order="C"))
-        self._session.run_bound(self._bindings[self._now])
+        self._advance()
         # A copy: on the CPU the array is the buffer that the next run writes.
         with _readable_errors():
             results = {name: self._outputs[name].numpy().copy() for name in self._results}
         self._now = 1 - self._now
         return results
+
+    def _advance(self) -> None:
+        """Run once; where CUDA refuses to capture the run, run without, from then on."""
+        try:
+            self._session.run_bound(self._bindings[self._now], self._now)
+        except ModelError as error:
+            if self._session.uncaptured is None or self._ran == {0, 1}:
+                raise
+            self._session = self._session.uncaptured(str(error))
+            self.provider = self._session.provider
+            self._bind_sides()
+            self._session.run_bound(self._bindings[self._now], self._now)
+        self._ran.add(self._now)
 
     def take_back(self) -> None:
         """Return to the state before the last run, once."""
@@ -150,6 +198,10 @@ class BoundSession:
             name: self._buffer(np.zeros(shape, np.float32))
             for name, shape in self._session.output_shapes(self._results).items()
         }
+        self._bind_sides()
+
+    def _bind_sides(self) -> None:
+        self._bindings = []
         for before, after in (self._sides, self._sides[::-1]):
             binding = self._session.new_binding()
             for name, value in (before | self._data).items():
@@ -213,6 +265,7 @@ def open_for(
     build: Callable[[str], onnx.ModelProto | bytes],
     provider: str | Provider,
     threads: int | None = None,
+    cuda: Cuda = Cuda(),
 ) -> Session:
     """A session that runs wholly on one provider, of a graph made for it.
 
@@ -223,6 +276,8 @@ def open_for(
         build: From a provider's name to the graph, which may be an ONNX file.
         provider: Its name, `auto`, or one that was chosen before.
         threads: How many threads of the CPU a node may take; by default all.
+        cuda: How CUDA computes. Where it refuses CUDA graphs, they are done without, and the
+            session's `provider` notes why.
 
     Raises:
         ProviderError: the provider is not there, or cannot run every node of the graph.
@@ -230,15 +285,34 @@ def open_for(
     """
     chosen = provider if isinstance(provider, Provider) else choose_provider(provider)
     try:
-        return Session(_create(build(chosen.name), chosen.name, threads), chosen)
+        return _open(build(chosen.name), chosen, threads, cuda)
     except ProviderError as error:
         if provider != "auto":
             raise
-        return Session(_create(build("cpu"), "cpu", threads), Provider("cpu", str(error)))
+        return _open(build("cpu"), Provider("cpu", str(error)), threads, cuda)
+
+
+def _open(
+    model: onnx.ModelProto | bytes, provider: Provider, threads: int | None, cuda: Cuda
+) -> Session:
+    def uncaptured(why: str) -> Session:
+        note = f"CUDA graphs are not used, which makes small steps slower: {why}"
+        plain = replace(cuda, graphs=False)
+        return _open(model, replace(provider, note=note), threads, plain)
+
+    if provider.name != "cuda" or not cuda.graphs:
+        return Session(_create(model, provider.name, threads, cuda), provider)
+    try:
+        return Session(_create(model, provider.name, threads, cuda), provider, uncaptured)
+    except ProviderError as error:
+        return uncaptured(str(error))
 
 
 def _create(
-    model: onnx.ModelProto | bytes, name: str, threads: int | None = None
+    model: onnx.ModelProto | bytes,
+    name: str,
+    threads: int | None = None,
+    cuda: Cuda = Cuda(),
 ) -> ort.InferenceSession:
     import onnxruntime
 
@@ -260,7 +334,7 @@ def _create(
         session = onnxruntime.InferenceSession(
             model if isinstance(model, bytes) else model.SerializeToString(),
             options,
-            providers=[(full_name, _options(name))],
+            providers=[(full_name, _options(name, cuda))],
             # Otherwise a provider that fails to start is replaced by the CPU, with a print.
             enable_fallback=0,
         )
@@ -278,11 +352,15 @@ def _create(
     return session
 
 
-def _options(name: str) -> dict[str, Any]:
-    if name == "cuda":
+def _options(name: str, cuda: Cuda) -> dict[str, Any]:
+    if name != "cuda":
+        return {}
+    return {
         # DEFAULT is the slow fallback, not the default.
-        return {"cudnn_conv_algo_search": "EXHAUSTIVE"}
-    return {}
+        "cudnn_conv_algo_search": "EXHAUSTIVE",
+        "use_tf32": str(int(cuda.tf32)),
+        "enable_cuda_graph": str(int(cuda.graphs)),
+    }
 
 
 def _full_name(name: str) -> str:

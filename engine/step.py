@@ -24,6 +24,7 @@ from .model import Model
 from .objectives import part_of
 from .optimizers import GraphOptimizer
 from .parameterizations import Parameterization
+from .precision import LOSS_SCALE, Precision, use_half
 from .rules import RuleTable, rules_for
 from .transforms import Transform
 
@@ -41,6 +42,7 @@ class Composition:
         height: Of the picture, in pixels.
         width: Of the picture, in pixels.
         rules: Gradient rules of the user's; `None` for the provider's.
+        precision: Of network and gradient.
     """
 
     model: Model
@@ -51,6 +53,7 @@ class Composition:
     height: int
     width: int
     rules: RuleTable | None = None
+    precision: Precision = "tf32"
 
     def rules_for(self, provider: str) -> RuleTable:
         """The gradient rules for a provider, by name."""
@@ -148,7 +151,8 @@ class Composition:
             }
             image = transform.apply(image, data)
         value = append_objective(self.model, self.objective, image)
-        return parameters, append_gradient(builder, value, parameters, rules)
+        half = image if self.precision == "float16" else None
+        return parameters, append_gradient(builder, value, parameters, rules, half)
 
     @cached_property
     def _parameter_types(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
@@ -177,18 +181,33 @@ def append_objective(model: Model, objective: Objective, image: Tensor) -> Tenso
 
 
 def append_gradient(
-    builder: Builder, value: Tensor, wrt: Sequence[Tensor], rules: RuleTable
+    builder: Builder,
+    value: Tensor,
+    wrt: Sequence[Tensor],
+    rules: RuleTable,
+    half: Tensor | None = None,
 ) -> list[Tensor]:
     """Append the gradient of the sum of `value`, which becomes an output.
 
     The forward graph is made as small and as fast as it gets first.
+
+    Args:
+        builder: The graph.
+        value: What is differentiated.
+        wrt: With respect to what.
+        rules: The gradient rules.
+        half: The picture behind which to compute in half precision (see `precision`).
     """
     value = builder.output("value", value)
     narrow(builder)
     crop(builder)
+    if half is not None:
+        use_half(builder, half)
     lower(builder, rules)
-    ones = builder.constant(np.ones(value.shape), value.dtype)
-    return backpropagate(builder, {value: ones}, wrt, rules)
+    scale = 1.0 if half is None else LOSS_SCALE
+    seed = builder.constant(np.full(value.shape, scale), value.dtype)
+    gradients = backpropagate(builder, {value: seed}, wrt, rules)
+    return gradients if half is None else [gradient / scale for gradient in gradients]
 
 
 def gradient_of_image(
