@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import InputError
 from . import options
 from .console import plural, stdout, times
 
@@ -72,6 +73,8 @@ def verify(
     std: options.Std = None,
     channel_order: options.ChannelOrder = None,
     layout: options.Layout = None,
+    channel_axis: options.ChannelAxis = None,
+    image_input: options.ImageInput = None,
 ) -> None:
     """Check the gradient of this very model, on this machine, against central differences.
 
@@ -80,8 +83,28 @@ def verify(
     from ..verification import verify as check
 
     shapes = None if shape is None else dict(_parse_shape(text) for text in shape)
-    preprocessing = (input_range, mean, std, channel_order, layout)
-    opened = _open(model, preprocessing, as_tensors=shapes is not None)
+    opened: Model | ModelSource
+    about_pictures = (input_range, mean, std, channel_order, layout, channel_axis, image_input)
+    if shapes is None and (image_input is not None or _takes_pictures(model, layout)):
+        opened = options.open_model(
+            model,
+            input_range,
+            mean,
+            std,
+            channel_order,
+            layout,
+            channel_axis=channel_axis,
+            image_input=image_input,
+            for_pictures=False,
+        )
+    elif any(option is not None for option in about_pictures):
+        why = "it takes none" if shapes is None else "with --shape it is not asked for any"
+        raise InputError(
+            "--input-range, --mean, --std, --channel-order, --layout, --channel-axis and "
+            f"--image-input are about pictures; of {model}, {why}"
+        )
+    else:
+        opened = model
     found = check(
         opened,
         target,
@@ -98,34 +121,11 @@ def verify(
     raise typer.Exit(_EXIT[found.verdict])
 
 
-def _open(
-    name: str,
-    preprocessing: tuple[
-        tuple[float, float] | None,
-        tuple[float, float, float] | None,
-        tuple[float, float, float] | None,
-        str | None,
-        str | None,
-    ],
-    *,
-    as_tensors: bool,
-) -> Model | ModelSource:
-    """The model where it takes pictures, otherwise its file."""
+def _takes_pictures(name: str, layout: str | None) -> bool:
     from .. import models
-    from ..errors import InputError
     from ..verification import takes_pictures
 
-    if not as_tensors and (
-        name in models.catalogue() or takes_pictures(name, layout=preprocessing[-1])
-    ):
-        return options.open_model(name, *preprocessing, for_pictures=False)
-    if any(option is not None for option in preprocessing):
-        why = "with --shape it is not asked for any" if as_tensors else "it takes none"
-        raise InputError(
-            f"--input-range, --mean, --std, --channel-order and --layout are about pictures; "
-            f"of {name}, {why}"
-        )
-    return name
+    return name in models.catalogue() or takes_pictures(name, layout)
 
 
 def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
@@ -134,8 +134,6 @@ def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     Raises:
         InputError: it is something else.
     """
-    from ..errors import InputError
-
     name, separator, numbers = text.rpartition("=")
     parts = numbers.lower().replace("x", ",").split(",") if numbers else []
     if not separator or not name or not all(part.strip().isdecimal() for part in parts):
