@@ -140,7 +140,7 @@ def _product(op: Operators, dy: Tensor, x: Tensor, y: Tensor, over: Reduction) -
     """The product of the others, also where an element is zero.
 
     Of a single zero the derivative is the product of the rest, and the others have none; of two
-    zeros nothing is left.
+    zeros nothing is left. (Of a gradient's gradient, this leaves out what products of zeros have.)
     """
     zero, one = op.constant(0, x.dtype), op.constant(1, x.dtype)
     is_zero = op.Equal(x, zero)
