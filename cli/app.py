@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import OnnxscopeError
-from . import convert, gradient, inspect, models, render, verify
+from . import bench, cache, convert, gradient, inspect, models, render, verify
 
 
 class Commands(TyperGroup):
@@ -47,8 +47,10 @@ app = typer.Typer(
 app.command("render", no_args_is_help=True, epilog=render.EPILOG)(render.render)
 app.command("inspect", no_args_is_help=True, epilog=inspect.EPILOG)(inspect.inspect)
 app.add_typer(models.app, name="models")
+app.add_typer(cache.app, name="cache")
 app.command("convert", no_args_is_help=True, epilog=convert.EPILOG)(convert.convert)
 app.command("gradient", no_args_is_help=True, epilog=gradient.EPILOG)(gradient.gradient)
+app.command("bench", epilog=bench.EPILOG)(bench.bench)
 app.command("verify", no_args_is_help=True, epilog=verify.EPILOG)(verify.verify)
 
 

@@ -22,7 +22,7 @@ class Watch:
     """Watches an ascent as its callback, counting steps and time, and shows a bar meanwhile.
 
     Attributes:
-        step: The last step that was done.
+        step: The last step that was done, of the last run.
         rate: Steps per second without the time before the first one; 0 where it is unknown.
     """
 
@@ -60,22 +60,24 @@ class Watch:
         """Take note of a step."""
         now = time.perf_counter()
         self.step = progress.step
-        if progress.step == 1:
+        done = (progress.run - 1) * progress.steps + progress.step
+        total = progress.runs * progress.steps
+        if done == 1:
             self._first = now
             self.rate = 1 / (now - self._began)
             if self._line:
                 text = f"rendering {self._line}: {plural(progress.steps, 'step')}"
                 stderr().print(text, soft_wrap=True)
         else:
-            self.rate = (progress.step - 1) / (now - self._first)
+            self.rate = (done - 1) / (now - self._first)
         if self._bar is None:
             return
-        if now - self._shown >= _SECONDS_BETWEEN_UPDATES or progress.step == progress.steps:
+        if now - self._shown >= _SECONDS_BETWEEN_UPDATES or done == total:
             self._shown = now
             self._bar.update(
                 self._bar.task_ids[0],
-                completed=progress.step,
-                total=progress.steps,
+                completed=done,
+                total=total,
                 value=show_value(progress.value),
                 rate=f"{self.rate:.3g} steps/s",
             )

@@ -25,6 +25,7 @@ The same again: onnxscope render --recipe unit.png -o again.png"""
 
 _BESIDE_RECIPE = frozenset(
     {"model", "recipe", "provider", "strip", "snapshots", "animation", "output", "quiet"}
+    | {"batch_size", "no_cache"}
 )
 
 
@@ -65,7 +66,16 @@ def render(
     steps: Annotated[int, typer.Option(help="How many steps to climb.")] = 512,
     size: options.Size = None,
     seed: Annotated[int, typer.Option(help="Same seed, same picture.")] = 0,
-    batch: Annotated[int, typer.Option(help="How many pictures to make at once.")] = 1,
+    batch: Annotated[
+        int, typer.Option(help="How many pictures to make, each from a start of its own.")
+    ] = 1,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="How many of them at once; by default what is fastest and fits into memory.",
+        ),
+    ] = None,
     provider: Annotated[
         str | None,
         typer.Option(
@@ -95,6 +105,10 @@ def render(
     ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print nothing but the files' names.")
+    ] = False,
+    no_cache: Annotated[
+        bool,
+        typer.Option("--no-cache", help="Neither take finished graphs from disk nor keep them."),
     ] = False,
     parameterization: Annotated[
         ParameterizationKind,
@@ -141,9 +155,8 @@ def render(
         if output is None:
             raise InputError("say with -o FILE where to write the picture made again")
         _refuse_beside_recipe(ctx)
-        _render_again(
-            recipe, model, provider, Outputs(output, strip, animation, strip_steps), quiet
-        )
+        outputs = Outputs(output, strip, animation, strip_steps)
+        _render_again(recipe, model, provider, outputs, quiet, batch_size, cache=not no_cache)
         return
     if model is None or target is None:
         raise InputError("give a MODEL and a TARGET such as mixed4a:11, or --recipe PICTURE")
@@ -194,6 +207,7 @@ def render(
             steps=steps,
             seed=seed,
             batch=batch,
+            batch_size=batch_size,
             provider="auto" if provider is None else provider,
             parameterization=image(decorrelate=not no_decorrelate),
             transforms=random(),
@@ -201,13 +215,21 @@ def render(
             redirect_steps=redirect_steps,
             snapshots=snapshots,
             callback=watch,
+            cache=not no_cache,
         )
 
     run(f"{described} of {opened.name}", make, outputs, steps, quiet=quiet)
 
 
 def _render_again(
-    path: Path, model: str | None, provider: str | None, outputs: Outputs, quiet: bool
+    path: Path,
+    model: str | None,
+    provider: str | None,
+    outputs: Outputs,
+    quiet: bool,
+    batch_size: int | None,
+    *,
+    cache: bool,
 ) -> None:
     outputs.check()
 
@@ -218,7 +240,13 @@ def _render_again(
 
     def make(snapshots: Collection[int], watch: Watch) -> Picture:
         return rendering.remake(
-            recipe, model, provider=provider, callback=watch, snapshots=snapshots
+            recipe,
+            model,
+            provider=provider,
+            callback=watch,
+            snapshots=snapshots,
+            batch_size=batch_size,
+            cache=cache,
         )
 
     described = f"{objectives.from_json(recipe.objective)} of {model or recipe.model['name']}"

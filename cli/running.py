@@ -15,6 +15,12 @@ from .progress import Watch, show_value
 if TYPE_CHECKING:
     from ..picture import Picture
 
+FAILED = 1
+"""The exit code where an ascent failed on the way and its last good picture was written."""
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
 Make = Callable[[Collection[int], Watch], "Picture"]
 """Makes the picture, given the steps to keep and the callback."""
 
@@ -30,11 +36,18 @@ def run(description: str, make: Make, outputs: Outputs, steps: int, *, quiet: bo
         quiet: Print the files' names only; warnings and errors all the same.
 
     Raises:
-        typer.Exit: the user interrupted it; what there was by then is written.
+        typer.Exit: the user interrupted it, or it failed on the way; what there was by then is
+            written.
         OnnxscopeError: the work or the writing failed.
     """
+    from ..errors import AscentError
+
+    failure = ""
     with Watch(description, quiet=quiet) as watch:
-        picture = make(outputs.snapshots(steps), watch)
+        try:
+            picture = make(outputs.snapshots(steps), watch)
+        except AscentError as error:
+            picture, failure = error.picture, str(error)
     files = outputs.write(picture, steps)
     if quiet:
         for file in files:
@@ -43,10 +56,12 @@ def run(description: str, make: Make, outputs: Outputs, steps: int, *, quiet: bo
         _summarize(description, picture, files, watch)
     for warning in picture.warnings:
         warn(warning)
-    if picture.interrupted:
+    if failure or picture.interrupted:
         done = len(picture.values)
-        fail(f"interrupted at step {done} of {steps}; {files[0]} shows how far it came")
-        raise typer.Exit(130)
+        where = "" if failure else f" at step {watch.step} of {steps}"
+        shows = "how far it came" if done < steps else "what was finished"
+        fail(f"{failure or 'interrupted'}{where}; {files[0]} shows {shows}")
+        raise typer.Exit(FAILED if failure else INTERRUPTED)
 
 
 def _summarize(description: str, picture: Picture, files: list[Path], watch: Watch) -> None:

@@ -34,7 +34,12 @@ def graph_cache() -> GraphCache | None:
     """The user's cache of graphs; `None` where `ONNXSCOPE_GRAPH_CACHE` turns it off."""
     if os.environ.get(VARIABLE, "").strip().lower() in _OFF:
         return None
-    return GraphCache(cache_folder() / "graphs")
+    return GraphCache(graph_folder())
+
+
+def graph_folder() -> Path:
+    """Where the user's cache of graphs is, whether it is turned on or not."""
+    return cache_folder() / "graphs"
 
 
 @dataclass(frozen=True)

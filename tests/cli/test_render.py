@@ -222,3 +222,37 @@ def test_the_library_takes_the_same_targets(tiny):
     assert osc.Gradient(tiny, "daisy").objective == osc.channel("logits", 0)
     picture = osc.render(tiny, "Daisy", size=32, steps=1, provider="cpu")
     assert picture.recipe.objective == osc.channel("logits", 0).to_json()
+
+
+def test_pictures_in_several_runs(run, tiny):
+    for size in (1, 2, 3):
+        result = run("render", tiny, "mixed4a:3", *SHORT, "--batch", 3, "--batch-size", size, "-o",
+                     f"{size}.png")  # fmt: skip
+        assert result.exit_code == 0, result.output
+    assert len({Path(f"{size}.png").read_bytes() for size in (1, 2, 3)}) == 1
+
+
+def test_a_failure_on_the_way_leaves_the_last_good_picture(run, tiny, monkeypatch):
+    good = run("render", tiny, "mixed4a:3", "--steps", 2, *SHORT[2:], "-o", "good.png")
+    assert good.exit_code == 0
+    from onnxscope.errors import InputError
+    from onnxscope.session import BoundSession
+
+    steps = []
+    step = BoundSession.run
+
+    def fails(self, data):
+        steps.append(1)
+        if len(steps) == 3:
+            raise InputError("there is not enough memory for so many pictures of this size")
+        return step(self, data)
+
+    monkeypatch.setattr(BoundSession, "run", fails)
+    result = run("render", tiny, "mixed4a:3", *SHORT, "-o", "kept.png", "-q")
+    assert result.exit_code == 1
+    assert result.stdout == "kept.png\n"
+    assert result.stderr == (
+        "error: step 3 failed: there is not enough memory for so many pictures of this size; "
+        "kept.png shows how far it came\n"
+    )
+    assert Path("kept.png").read_bytes() == Path("good.png").read_bytes()
