@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ..graph.tensor import INT64_MAX, Size, Tensor
 from .pieces import add_up, flip, place, spread
 from .scattering import give_back_moved, pad_back, positions_in
 from .table import RuleTable
-from .vocabulary import normalized_axes, zeros_like
+from .vocabulary import normalized_axes, zeros, zeros_like
 
 
 def define(rules: RuleTable) -> None:
@@ -115,12 +116,11 @@ def _pad(
             return x.builder.declare_shape(dx, x.dims)
         return _inside(op, dy, x, amounts, where)
     if amounts is not None and where is not None:
-        taken = [_padded_positions(x.dims[axis], *pair, mode)
-                 for axis, pair in zip(where, _pairs(amounts), strict=True)]  # fmt: skip
-        known = [positions for positions in taken if positions is not None]
-        if len(known) == len(taken):
-            for axis, positions in zip(where, known, strict=True):
-                dy = _fold_back(op, dy, x, positions, axis)
+        sizes = [size for axis in where if isinstance(size := x.dims[axis], int)]
+        if len(sizes) == len(where):
+            for axis, size, pair in zip(where, sizes, _pairs(amounts), strict=True):
+                if any(pair):
+                    dy = _fold_back(op, dy, _padded_positions(size, *pair, mode), axis, size)
             return dy
     moved = op.Pad(positions_in(op, x), pads, None, axes, mode=mode)
     return give_back_moved(op, dy, x, moved)
@@ -155,12 +155,8 @@ def _inside(
     return x.builder.declare_shape(dx, x.dims)
 
 
-def _padded_positions(
-    size: int | str | None, before: int, after: int, mode: str
-) -> np.ndarray | None:
-    """The position that each padded element comes from, `None` where the size is open."""
-    if not isinstance(size, int):
-        return None
+def _padded_positions(size: int, before: int, after: int, mode: str) -> np.ndarray:
+    """The position that each padded element comes from."""
     # Negative padding cuts first.
     kept = np.arange(size)[max(-before, 0) : size - max(-after, 0)]
     widths = (max(before, 0), max(after, 0))
@@ -169,36 +165,65 @@ def _padded_positions(
     return np.pad(kept, widths, "reflect") if mode == "reflect" else np.pad(kept, widths, "wrap")
 
 
-def _fold_back(op: Operators, dy: Tensor, x: Tensor, positions: np.ndarray, axis: int) -> Tensor:
-    """Along one axis, every element of the padding back to the one that it repeats."""
-    dims = list(dy.dims)
-    dims[axis] = x.dims[axis]
-    parts: list[Tensor] = []
-    for start, stop in _runs(positions):
-        index = tuple(slice(start, stop) if a == axis else slice(None) for a in range(dy.rank))
-        part = dy if stop - start == positions.size else dy[index]
-        first = int(positions[start])
-        step = int(positions[start + 1]) - first if stop - start > 1 else 1
-        if step == 0:
-            part, taken = part.sum([axis], keepdims=True), range(first, first + 1)
-        else:
-            taken = range(first, first + step * (stop - start), step)
-        parts.append(place(op, part, dims, {axis: taken}))
-    return add_up(dy.builder, parts)
+def _fold_back(op: Operators, dy: Tensor, positions: np.ndarray, axis: int, size: int) -> Tensor:
+    """Along one axis of `size`, every element of the padding back to the one that it repeats.
+
+    Between the borders of what was repeated, whole stretches of the cotangent are added up.
+    """
+    runs = _runs(positions)
+    targets = [(int(positions[a:b].min()), int(positions[a:b].max()) + 1) for a, b in runs]
+    bounds = sorted({0, size, *(end for target in targets for end in target)})
+    segments: list[Tensor] = []
+    for low, high in pairwise(bounds):
+        parts = [
+            _repeated(op, dy, positions, axis, run, low, high)
+            for run, (first, last) in zip(runs, targets, strict=True)
+            if first <= low and high <= last
+        ]
+        if not parts:
+            gap = list(dy.sizes)
+            gap[axis] = high - low
+            parts = [zeros(op, gap, dy.dtype)]
+        segments.append(add_up(dy.builder, parts))
+    return segments[0] if len(segments) == 1 else op.Concat(*segments, axis=axis)
+
+
+def _repeated(
+    op: Operators,
+    dy: Tensor,
+    positions: np.ndarray,
+    axis: int,
+    run: tuple[int, int],
+    low: int,
+    high: int,
+) -> Tensor:
+    """The cotangent of the positions from `low` to `high` in one stretch, in ascending order."""
+    start, stop = run
+    inside = np.flatnonzero((positions[start:stop] >= low) & (positions[start:stop] < high))
+    first, last = start + int(inside[0]), start + int(inside[-1]) + 1
+    index = [slice(None)] * dy.rank
+    index[axis] = slice(first, last)
+    part = dy if last - first == positions.size else dy[tuple(index)]
+    if high - low == 1 < last - first:
+        return part.sum([axis], keepdims=True)
+    backwards = last - first > 1 and positions[first] > positions[first + 1]
+    return flip(op, part, [axis]) if backwards else part
 
 
 def _runs(positions: np.ndarray) -> list[tuple[int, int]]:
-    """The longest stretches in which positions ascend, descend or stay."""
-    runs: list[tuple[int, int]] = []
+    """Stretches in which positions ascend, descend or stay, the longest of them whole."""
+    if not positions.size:
+        return []
     steps = np.diff(positions)
-    start = 0
-    while start < positions.size:
-        stop = start + 1
-        while stop < positions.size and steps[stop - 1] == steps[start] and abs(steps[start]) < 2:
-            stop += 1
-        runs.append((start, stop))
-        start = stop
-    return runs
+    # Where one step differs from the next, or is no neighbour's, a stretch ends.
+    even = (np.abs(steps[1:]) < 2) & (steps[1:] == steps[:-1])
+    bounds = [0, *(np.flatnonzero(~even) + 1).tolist(), positions.size - 1]
+    start, last = max(pairwise(bounds), key=lambda ends: ends[1] - ends[0])
+    if last > start and abs(int(steps[start])) > 1:
+        last = start
+    before, after = positions[:start], positions[last + 1 :]
+    behind = [(a + last + 1, b + last + 1) for a, b in _runs(after)]
+    return [*_runs(before), (start, last + 1), *behind]
 
 
 def _pad_value(
