@@ -71,16 +71,33 @@ def expansion_of(domain: str, op_type: str) -> Expansion | None:
 @cache
 def _table() -> dict[tuple[str, str], Expansion]:
     # Imported when first asked for: they write graphs with what imports this module.
-    from . import contrib, control, functions, normalization, quantized, recurrent, sequences, writing
+    from . import (
+        affine_grid,
+        contrib,
+        control,
+        deformable,
+        functions,
+        normalization,
+        quantized,
+        recurrent,
+        rois,
+        sequences,
+        signal,
+        writing,
+    )
 
     tables: list[Mapping[tuple[str, str], Expansion]] = [
+        affine_grid.EXPANSIONS,
         contrib.EXPANSIONS,
         control.EXPANSIONS,
+        deformable.EXPANSIONS,
         functions.EXPANSIONS,
         normalization.EXPANSIONS,
         quantized.EXPANSIONS,
         recurrent.EXPANSIONS,
+        rois.EXPANSIONS,
         sequences.EXPANSIONS,
+        signal.EXPANSIONS,
         writing.EXPANSIONS,
     ]
     merged: dict[tuple[str, str], Expansion] = {}

@@ -20,8 +20,11 @@ def define(rules: RuleTable) -> None:
         "gives indices or shapes", "ArgMax", "ArgMin", "Shape", "Size", "NonZero"
     )
     rules.declare_constant(
-        "depends on no differentiable value", "Constant", "ConstantOfShape", "EyeLike"
-    )
+        "depends on no differentiable value",
+        "Constant", "ConstantOfShape", "EyeLike", "HannWindow", "HammingWindow", "BlackmanWindow",
+    )  # fmt: skip
+    # The ends of the bands are rounded to whole frequencies.
+    rules.declare_constant("piecewise constant in its floating-point inputs", "MelWeightMatrix")
     rules.declare_constant(
         "works on the bits of integers",
         "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor",
