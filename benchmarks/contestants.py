@@ -63,14 +63,36 @@ def _render(subject: Subject, clock: Clock) -> None:
         subject.objective,
         size=subject.size,
         batch=subject.batch,
+        batch_size=subject.batch,
         steps=10**9,
         provider=subject.provider,
+        precision=subject.precision,
         callback=lambda _: clock(),
     )
 
 
+def _uncaptured(subject: Subject, clock: Clock) -> None:
+    from ..climbers import CompiledClimber
+    from ..optimizers import Adam
+    from ..streams import Streams
+
+    composition = graphs.composition(subject)
+    streams = Streams(composition, 0)
+    climber = CompiledClimber(
+        composition, streams.parameters(), Adam(), subject.provider, capture=False
+    )
+    again = True
+    while again:
+        climber.step(streams.data(), redirect=False)
+        again = clock()
+
+
 def _network(subject: Subject, clock: Clock) -> None:
     _run_graph(graphs.gradient(subject), subject, clock, gradient="grad_image")
+
+
+def _uncropped(subject: Subject, clock: Clock) -> None:
+    _run_graph(graphs.uncropped_gradient(subject), subject, clock, gradient="grad_image")
 
 
 def _forward(subject: Subject, clock: Clock) -> None:
@@ -130,7 +152,7 @@ def _lucent(subject: Subject, clock: Clock) -> None:
 
 
 def _peak(subject: Subject, clock: Clock) -> None:
-    peak.run(subject.provider, clock)
+    peak.run(subject.provider, subject.precision, clock)
 
 
 def _visualization(subject: Subject, **variant: bool) -> Visualization:
@@ -165,7 +187,7 @@ def _run_graph(
     model: onnx.ModelProto, subject: Subject, clock: Clock, gradient: str | None = None
 ) -> None:
     """Run a graph on bound buffers, as the engine does; its first outputs go to the clock."""
-    runner = graphs.Runner(model, subject.provider)
+    runner = graphs.Runner(model, subject.provider, subject.precision)
     feeds = {"image": subject.pictures()}
     if "adj_value" in runner.inputs:
         # onnx-ad takes a batch of cotangents.
@@ -180,6 +202,10 @@ def _run_graph(
     while again:
         runner.run()
         again = clock()
+
+
+def _needs_cuda(subject: Subject) -> str:
+    return "" if subject.provider == "cuda" else "CUDA graphs are for CUDA"
 
 
 def _needs_torch(subject: Subject) -> str:
@@ -231,6 +257,9 @@ def _needs_lucent(subject: Subject) -> str:
 CONTESTANTS: Mapping[str, Contestant] = MappingProxyType(
     {
         "onnxscope": Contestant("onnxscope, render", "step", _render),
+        "onnxscope-uncaptured": Contestant(
+            "onnxscope, without CUDA graphs", "step", _uncaptured, _needs_cuda
+        ),
         "torch": Contestant("PyTorch eager", "step", _torch, _needs_torch),
         "torch-by-hand": Contestant(
             "PyTorch eager, network by hand", "step", _torch_by_hand, _needs_inception_v3
@@ -249,6 +278,7 @@ CONTESTANTS: Mapping[str, Contestant] = MappingProxyType(
         ),
         "lucent": Contestant("Lucent, render_vis", "step", _lucent, _needs_lucent),
         "onnxscope-network": Contestant("onnxscope", "network", _network),
+        "onnxscope-uncropped": Contestant("onnxscope, on the whole picture", "network", _uncropped),
         "onnx-ad": Contestant(
             "onnx-ad",
             "network",
@@ -274,5 +304,7 @@ CONTESTANTS: Mapping[str, Contestant] = MappingProxyType(
 )
 """All contestants by name, in the order of their tables."""
 
-USUAL = tuple(name for name in CONTESTANTS if name != "torch-by-hand")
+_SPECIAL = {"onnxscope-uncaptured", "onnxscope-uncropped", "torch-by-hand"}
+
+USUAL = tuple(name for name in CONTESTANTS if name not in _SPECIAL)
 """Those of every table."""

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from ..gradient import backpropagate
 from ..graph.builder import Builder
 from ..graph.crop import crop
 from ..graph.narrow import narrow
@@ -17,9 +18,10 @@ from ..graph.window import window_of
 from ..lowering import lower
 from ..optimizers import Adam
 from ..parameterizations import Fourier
+from ..precision import check_precision
 from ..rules import rules_for
-from ..session import open_session
-from ..step import Composition, append_objective, gradient_of_image
+from ..session import Cuda, open_for
+from ..step import Composition, append_gradient, append_objective
 from ..transforms import compose, lucid
 from .subject import Subject
 
@@ -28,7 +30,14 @@ def composition(subject: Subject) -> Composition:
     """What `render` composes by default."""
     size = subject.size
     return Composition(
-        subject.model, subject.objective, Fourier(), compose(lucid()), subject.batch, size, size
+        subject.model,
+        subject.objective,
+        Fourier(),
+        compose(lucid()),
+        subject.batch,
+        size,
+        size,
+        precision=check_precision(subject.precision),
     )
 
 
@@ -39,8 +48,27 @@ def step(subject: Subject) -> onnx.ModelProto:
 
 def gradient(subject: Subject) -> onnx.ModelProto:
     """`image` to `value` and `grad_image`."""
+    builder = Builder("gradient", opset=subject.model.opset)
+    image = builder.input("image", subject.shape, np.float32)
+    value = append_objective(subject.model, subject.objective, image)
+    half = image if subject.precision == "float16" else None
     rules = rules_for(subject.provider)
-    return gradient_of_image(subject.model, subject.objective, subject.shape, rules)
+    builder.output("grad_image", append_gradient(builder, value, [image], rules, half)[0])
+    return model_of(builder)
+
+
+def uncropped_gradient(subject: Subject) -> onnx.ModelProto:
+    """The same, of a neuron too on the whole picture."""
+    builder = Builder("gradient", opset=subject.model.opset)
+    image = builder.input("image", subject.shape, np.float32)
+    value = append_objective(subject.model, subject.objective, image)
+    value = builder.output("value", value)
+    rules = rules_for(subject.provider)
+    narrow(builder)
+    lower(builder, rules)
+    ones = builder.constant(np.ones(value.shape), value.dtype)
+    builder.output("grad_image", backpropagate(builder, {value: ones}, [image], rules)[0])
+    return model_of(builder)
 
 
 def cut(subject: Subject) -> onnx.ModelProto:
@@ -113,11 +141,19 @@ class Runner:
         inputs: Names of the graph's inputs.
     """
 
-    def __init__(self, model: onnx.ModelProto, provider: str) -> None:
+    def __init__(self, model: onnx.ModelProto, provider: str, precision: str = "float32") -> None:
+        """Open a session.
+
+        Args:
+            model: The graph.
+            provider: Where it shall run, whole.
+            precision: Whether CUDA may round what it multiplies (see `onnxscope.render`).
+        """
         self.inputs = [value.name for value in model.graph.input]
         self._names = [value.name for value in model.graph.output]
         self._device = "cpu" if provider == "cpu" else "cuda"
-        self._session = open_session(model, provider)
+        cuda = Cuda(tf32=precision != "float32")
+        self._session = open_for(lambda _: model, provider, cuda=cuda)
         self._binding = self._session.new_binding()
         self._arrays: list[np.ndarray] = []
 

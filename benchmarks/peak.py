@@ -48,17 +48,17 @@ class Chain:
         batch = f"{self.batch}×" if self.batch > 1 else ""
         return f"{_LENGTH} convolutions 3×3 of {batch}{self.channels}×{self.size}×{self.size}"
 
-    def graph(self) -> onnx.ModelProto:
-        """`x` to `y`."""
+    def graph(self, dtype: np.dtype[np.generic]) -> onnx.ModelProto:
+        """`x` to `y`, of a type."""
         builder = Builder("chain")
         shape = (self.batch, self.channels, self.size, self.size)
-        x = builder.input("x", shape, np.float32)
+        x = builder.input("x", shape, dtype)
         rng = np.random.default_rng(0)
         for _ in range(_LENGTH):
             # Weights that keep the variance, so that no chain drifts into subnormal numbers.
             deviation = (9 * self.channels) ** -0.5
             weights = rng.standard_normal((self.channels, self.channels, 3, 3)) * deviation
-            x = builder.op.Conv(x, builder.constant(weights, np.float32), pads=[1, 1, 1, 1])
+            x = builder.op.Conv(x, builder.constant(weights, dtype), pads=[1, 1, 1, 1])
         builder.output("y", x)
         return model_of(builder)
 
@@ -73,19 +73,23 @@ CHAINS: Mapping[str, tuple[Chain, ...]] = {
 """What is tried, by provider; the fastest counts."""
 
 
-def run(provider: str, clock: Callable[..., bool]) -> None:
+def run(provider: str, precision: str, clock: Callable[..., bool]) -> None:
     """Run the fastest chain again and again.
 
     Args:
         provider: Where.
+        precision: `float32`, `tf32`, or `float16`.
         clock: Called after each run, at first with `flops` and `chain`; `False` asks for the end.
     """
+    dtype = np.dtype(np.float16 if precision == "float16" else np.float32)
     runners: dict[Chain, Runner] = {}
     rates: dict[Chain, float] = {}
     for chain in CHAINS["cpu" if provider == "cpu" else "cuda"]:
-        runner = Runner(chain.graph(), provider)
+        runner = Runner(chain.graph(dtype), provider, precision)
         shape = (chain.batch, chain.channels, chain.size, chain.size)
-        runner.bind({"x": np.random.default_rng(0).standard_normal(shape, np.float32)})
+        runner.bind(
+            {"x": np.random.default_rng(0).standard_normal(shape, np.float32).astype(dtype)}
+        )
         runner.run()
         times = []
         for _ in range(_TRIALS):

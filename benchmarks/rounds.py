@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -93,12 +93,16 @@ class Process:
     def __init__(self, name: str, subject: Subject, folder: Path) -> None:
         """Start it and wait for its first step.
 
+        Args:
+            name: Of the contestant.
+            subject: Its work.
+            folder: For its files, an empty one.
+
         Raises:
             ContestantError: there was none.
         """
         self.row = Row(name)
-        results = folder / f"{name}.npz"
-        self._errors = folder / f"{name}.txt"
+        results, self._errors = folder / "results.npz", folder / "errors.txt"
         command = [sys.executable, "-m", "onnxscope.benchmarks.contestant"]
         began = time.perf_counter()
         with self._errors.open("wb") as errors:
@@ -166,50 +170,51 @@ class Process:
 
 
 def measure(
-    names: Sequence[str], subject: Subject, *, rounds: int, steps: int, say: Say
+    entrants: Mapping[str, tuple[str, Subject]], *, rounds: int, steps: int, say: Say
 ) -> tuple[dict[str, Row], dict[str, str]]:
     """Interleaved rounds of all contestants that can take part.
 
     Args:
-        names: Contestants.
-        subject: Their work.
+        entrants: By a key of the caller's: a contestant's name and its work.
         rounds: How many turns each has.
         steps: That count in each turn.
         say: Told what is going on.
 
     Returns:
-        The rows by name, and for each contestant that is missing the reason.
+        The rows by key, and for each entrant that is missing the reason.
     """
     missing: dict[str, str] = {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         running: dict[str, Process] = {}
 
-        def attempt(name: str, work: Callable[[], None]) -> None:
+        def attempt(key: str, work: Callable[[], None]) -> None:
             try:
                 work()
             except ContestantError as error:
-                running.pop(name, None)
-                missing[name] = str(error)
+                running.pop(key, None)
+                missing[key] = str(error)
 
-        def start(name: str) -> None:
-            running[name] = Process(name, subject, folder)
-            stack.callback(running[name].stop)
+        def start(key: str, name: str, subject: Subject) -> None:
+            own = folder / str(len(running) + len(missing))
+            own.mkdir()
+            running[key] = Process(name, subject, own)
+            stack.callback(running[key].stop)
 
-        for name in names:
+        for key, (name, subject) in entrants.items():
             reason = CONTESTANTS[name].missing(subject)
             if reason:
-                missing[name] = reason
+                missing[key] = reason
                 continue
             say(f"starting {CONTESTANTS[name].title} ({CONTESTANTS[name].part})")
-            attempt(name, partial(start, name))
+            attempt(key, partial(start, key, name, subject))
         for number in range(rounds):
             say(f"round {number + 1} of {rounds}")
             order = list(running)
             # Each goes first as often as the others.
             at = number % max(len(order), 1)
-            for name in order[at:] + order[:at]:
-                attempt(name, partial(running[name].turn, steps))
-        for name in list(running):
-            attempt(name, running[name].end)
-        return {name: process.row for name, process in running.items()}, missing
+            for key in order[at:] + order[:at]:
+                attempt(key, partial(running[key].turn, steps))
+        for key in list(running):
+            attempt(key, running[key].end)
+        return {key: process.row for key, process in running.items()}, missing
