@@ -18,9 +18,10 @@ from onnx import defs
 from ..errors import ModelError
 from ..expansions import expansion_of
 from .builder import OPSET
+from .checking import all_nodes, check_model, is_sorted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model
 
@@ -29,6 +30,8 @@ _HIGHEST_OPSET = 21
 
 # The highest that ONNX Runtime 1.31 runs.
 _RUNNABLE_OPSET = 26
+
+_LARGEST_FILE = 2**31 - 1
 
 # Tensors up to this size may tell a converter something (axes, a shape); larger ones are weights.
 _SMALL = 1024
@@ -62,22 +65,34 @@ def load_graph(source: ModelSource) -> LoadedModel:
     proto, origin, digest = _read(source)
     if not proto.graph.node:
         raise ModelError(f"{origin} has no nodes: it is empty, or not an ONNX model")
+    check_model(proto, origin)
+    if not is_sorted(proto.graph):
+        unsorted = _to_ir(proto, origin)
+        unsorted.graph.sort()
+        proto = ir.to_proto(unsorted)
     if proto.functions:
-        proto = onnx.inliner.inline_local_functions(proto)
+        try:
+            proto = onnx.inliner.inline_local_functions(proto)
+        except (RuntimeError, ValueError, onnx.version_converter.ConvertError) as error:
+            raise ModelError(f"the functions of {origin} cannot be inlined: {error}") from error
     written = _standard_opset(proto, origin)
     opset = written
     if written < OPSET:
         proto, opset = _convert_upwards(proto, written, origin), OPSET
     elif written > _HIGHEST_OPSET:
         opset = _fitting_opset(proto.graph, written)
-    try:
-        model = ir.from_proto(proto)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{origin} is damaged: {error}") from error
+    model = _to_ir(proto, origin)
     if opset != written:
         _note_versions(model.graph, opset, max(written, OPSET))
     props = {entry.key: entry.value for entry in proto.metadata_props}
     return LoadedModel(model, opset, digest, origin, props)
+
+
+def _to_ir(proto: onnx.ModelProto, origin: str) -> ir.Model:
+    try:
+        return ir.from_proto(proto)
+    except (ValueError, KeyError, TypeError, AttributeError, ir.serde.SerdeError) as error:
+        raise ModelError(f"{origin} is damaged: {error}") from error
 
 
 def _read(source: ModelSource) -> tuple[onnx.ModelProto, str, str]:
@@ -92,6 +107,15 @@ def _read(source: ModelSource) -> tuple[onnx.ModelProto, str, str]:
     if path.is_dir():
         raise ModelError(f"{path} is a folder; an ONNX model is a file")
     try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ModelError(
+                f"{path} has more than 2 GB, which an ONNX file cannot have: its weights would be "
+                "in files beside it"
+            )
+        with path.open("rb") as file:
+            # No message begins with a zero: gigabytes of them need not be read.
+            if file.read(1) == b"\0":
+                raise ModelError(f"{path} is not an ONNX model; expected an ONNX model file")
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
@@ -138,7 +162,13 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
     light, weights = _without_weights(proto)
     try:
         converted = onnx.version_converter.convert_version(light, OPSET)
-    except (RuntimeError, ValueError, TypeError) as error:
+    except (
+        RuntimeError,
+        ValueError,
+        TypeError,
+        onnx.version_converter.ConvertError,
+        onnx.shape_inference.InferenceError,
+    ) as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
         raise ModelError(
             f"{origin} is written in opset {opset} and cannot be brought to {OPSET}: {reason}"
@@ -189,7 +219,7 @@ def _fitting_opset(graph: onnx.GraphProto, written: int) -> int:
     changed.
     """
     for opset in range(_HIGHEST_OPSET, min(written, _RUNNABLE_OPSET)):
-        if all(_expressible(node, opset) for node in _nodes(graph)):
+        if all(_expressible(node, opset) for node in all_nodes(graph)):
             return opset
     return written
 
@@ -202,15 +232,6 @@ def _expressible(node: onnx.NodeProto, opset: int) -> bool:
     except defs.SchemaError:
         return False
     return all(attribute.name in schema.attributes for attribute in node.attribute)
-
-
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """All nodes, those of subgraphs included."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _nodes(inner)
 
 
 def _note_versions(graph: ir.Graph, opset: int, written: int) -> None:

@@ -251,6 +251,10 @@ def _without_ceil_mode(
     pads = given.get_ints("pads") or [0] * (2 * len(sizes))
     if given.get_string("auto_pad", "NOTSET") != "NOTSET":
         return {"ceil_mode": None}
+    lengths = (len(kernel), len(strides), len(dilations), len(pads) / 2)
+    if any(length != len(sizes) for length in lengths) or min(strides) < 1:
+        # Refused where the pool itself is written.
+        return {}
     before, after = list(pads[: len(sizes)]), []
     for axis, size in enumerate(sizes):
         span = dilations[axis] * (kernel[axis] - 1) + 1
@@ -327,6 +331,8 @@ def _fold_batch_normalization(
     if kernel is None or any(array is None for array in [*bias, *arrays]):
         return None
     scale, shift, mean, variance = (np.asarray(array, np.float64) for array in arrays)
+    if any(b is not None and b.shape != (kernel.shape[0],) for b in bias):
+        return None  # refused where the convolution itself is written
     if any(array.shape != (kernel.shape[0],) for array in (scale, shift, mean, variance)):
         raise ModelError(
             f"BatchNormalization (node {node.name!r}) of {kernel.shape[0]} channels has parameters "

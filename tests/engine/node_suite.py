@@ -81,7 +81,7 @@ def outcome(case: Any) -> Outcome:
     try:
         kernel = _session(model)
         first, again = (kernel.run(outputs, feeds) for _ in range(2))
-    except Exception as error:  # noqa: BLE001: ONNX Runtime has a dozen unrelated classes of them
+    except Exception as error:  # ONNX Runtime has a dozen unrelated classes of them
         return Outcome("not run", str(error).splitlines()[0][:160])
     if any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(first, again, strict=True)):
         return Outcome("not run", "its result is random")
@@ -119,7 +119,9 @@ def _judge(
             return Outcome("no derivative", "the output is empty")
         if not np.isfinite(y).all():
             continue
-        cotangent = np.asarray(rng.normal(size=y.shape), y.dtype) if y.ndim else np.ones((), y.dtype)
+        cotangent = (
+            np.asarray(rng.normal(size=y.shape), y.dtype) if y.ndim else np.ones((), y.dtype)
+        )
         seed = {f"grad_{of}": cotangent} if f"grad_{of}" in known else {}
         # An input that nothing reads is no input of the gradient graph's session.
         given = {n: a for n, a in (moved | seed).items() if n in known}
@@ -206,8 +208,10 @@ def _compare(
             if abs(found.slope - slope) <= allowed:
                 continue
             low, high = sorted((found.left, found.right))
-            if found.kink or low - allowed <= slope <= high + allowed or not np.isfinite(
-                found.slope
+            if (
+                found.kink
+                or low - allowed <= slope <= high + allowed
+                or not np.isfinite(found.slope)
             ):
                 return "kink"
             return f"{name}: slope {slope:.6g}, differences {found.slope:.6g} ± {allowed:.1g}"
