@@ -33,15 +33,15 @@ _SECONDS_BETWEEN_COPIES = 1.0
 
 
 class Climber(Protocol):
-    """The state of an ascent.
+    """The state of an ascent."""
 
-    Attributes:
-        redirected: In how many steps the gradient of some picture was redirected.
-        moved: Whether any picture had a gradient in any step.
-    """
+    @property
+    def redirected(self) -> int:
+        """In how many steps the gradient of some picture was redirected."""
 
-    redirected: int
-    moved: bool
+    @property
+    def moved(self) -> bool:
+        """Whether any picture had a gradient in any step."""
 
     @property
     def provider(self) -> Provider:
