@@ -13,9 +13,12 @@ from .options import options_for
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
+    from rich.table import Table
 
     from ..candidates import Answer, Candidate
     from ..model import Model
+
+_NOTHING = "nothing: the file says it"
 
 
 def show_candidates(console: Console, model: Model, photo: Path, labels: Path | None) -> None:
@@ -44,11 +47,15 @@ def show_candidates(console: Console, model: Model, photo: Path, labels: Path | 
     ]
     show_facts(console, model.name, facts)
     console.print()
-    console.print(_table(answers, names))
-    advice = "The right preprocessing is the one under which the network knows what is there"
+    console.print(_table(answers, names, known=model.preprocessing is not None))
+    advice = (
+        "The right preprocessing is the one under which the network knows what is there; a clear "
+        "photograph of one thing tells most."
+    )
     if not names:
-        advice += "; --labels FILE names the classes"
-    console.print(f"\n{advice}.", style="dim")
+        advice += " --labels FILE names the classes."
+    if len(answers) > 1:
+        console.print(f"\n{advice}", style="dim")
 
 
 def _candidates(model: Model) -> list[Candidate]:
@@ -61,29 +68,33 @@ def _candidates(model: Model) -> list[Candidate]:
         return list(CANDIDATES)
     known = replace(model.preprocessing, layout="NCHW")
     own = "in the graph" if model.metadata is not None else model.expectation.words
+    if model.metadata is not None:
+        return [Candidate(own, known)]
     others = [one for one in CANDIDATES if one.preprocessing != known]
     return [Candidate(own.partition(";")[0].partition(":")[0], known), *others]
 
 
-def _table(answers: list[Answer], names: tuple[str, ...]) -> object:
+def _table(answers: list[Answer], names: tuple[str, ...], *, known: bool) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("pictures from", overflow="fold")
-    table.add_column("classes", overflow="fold")
+    table.add_column("what it sees", no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_column("", justify="right", no_wrap=True)
-    table.add_column("to type", overflow="fold")
-    for answer in answers:
-        for row, (number, chance) in enumerate(answer.classes):
-            name = names[number].split(",")[0] if names else f"class {number}"
-            first = row == 0
-            table.add_row(
-                answer.candidate.name if first else "",
-                name,
-                f"{chance:.1%}",
-                options_for(answer.candidate.preprocessing) if first else "",
-                style="" if first else "dim",
-            )
+    table.add_column("to type", overflow="fold", min_width=32)
+    for number, answer in enumerate(answers):
+        if number:
+            table.add_row()
+        classes = [
+            (names[index].split(",")[0] if names else f"class {index}", f"{chance:.1%}")
+            for index, chance in answer.classes
+        ]
+        table.add_row(
+            answer.candidate.name,
+            "\n".join(name for name, _ in classes),
+            "\n".join(chance for _, chance in classes),
+            _NOTHING if known and not number else options_for(answer.candidate.preprocessing),
+        )
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -46,10 +47,15 @@ def table_rows(model: Model, layers: Sequence[Layer], *, fold: bool) -> list[Row
         fold: Whether long runs of like layers are shown by their ends.
     """
     rows: list[Row] = []
-    for group, members in groupby(layers, key=lambda layer: _group(model, layer)):
-        inside = list(members)
+    groups = [
+        (name, list(members))
+        for name, members in groupby(layers, key=lambda layer: _group(model, layer))
+    ]
+    times_named = Counter(name for name, _ in groups)
+    for group, inside in groups:
         depth = 0
-        if group and len(inside) > 1:
+        # What comes back after something else is no block of the table.
+        if group and len(inside) > 1 and times_named[group] == 1:
             rows.append(Row(_heading(model, group, inside)))
             depth = 1
         for run in _runs(inside):
@@ -155,7 +161,7 @@ def _heading(model: Model, group: str, inside: Sequence[Layer]) -> str:
     scopes = [scope for scope in (_scope(model, layer) for layer in inside) if scope is not None]
     blocks = [scope for scope in scopes if not scope.leaf]
     kinds = {scope.kind for scope in blocks}
-    if len(blocks) < 2 or len(kinds) > 1:
+    if len(blocks) < max(2, len(inside)) or len(kinds) > 1:
         return group
     kind = kinds.pop()
     return (
@@ -192,7 +198,7 @@ def _folded(run: Sequence[Layer], depth: int) -> Iterator[Row]:
         yield from _plain(run, depth)
         return
     yield from _plain(run[:1], depth)
-    yield Row(f"{'  ' * depth}  ⋮ {len(run) - 2} alike, {run[1].title} to {run[-2].title}")
+    yield Row(f"{'  ' * depth}  ⋮ {len(run) - 2} alike")
     yield from _plain(run[-1:], depth)
 
 

@@ -120,7 +120,9 @@ def fit_photo(photo: np.ndarray, height: int, width: int) -> np.ndarray:
 
     rows, columns = photo.shape[:2]
     scale = min(rows / height, columns / width)
-    top, left = (rows - scale * height) / 2, (columns - scale * width) / 2
-    box = (left, top, left + scale * width, top + scale * height)
+    # Rounding must not put the box outside.
+    tall, wide = min(scale * height, rows), min(scale * width, columns)
+    top, left = (rows - tall) / 2, (columns - wide) / 2
+    box = (left, top, min(left + wide, columns), min(top + tall, rows))
     picture = Image.fromarray(photo).resize((width, height), Image.Resampling.BICUBIC, box)
     return np.asarray(picture)

@@ -213,16 +213,16 @@ def _from_graph(found: Normalization, layout: str) -> Expectation | None:
 
 
 def _is_normal(found: Normalization, white: float) -> bool:
-    """Whether pictures up to `white` come out as networks take them: some units around 0.
+    """Whether pictures up to `white` come out as networks take them.
 
-    Or, where only a mean is subtracted, in the range of bytes around 0.
+    That is some units around 0, or the range of bytes, from 0 or with a mean subtracted.
     """
     low, high = found.ends(white)
     if low > 0.01 or high <= 0:
         return False
     spread = high - low
-    only_shifted = all(scale == 1 for scale in found.scale) and any(found.shift)
-    return 0.5 <= spread <= 10 or (only_shifted and white == 255 and spread > 100)
+    bytes_ = 200 <= spread <= 300 and (low < -50 or not any(found.shift))
+    return 0.5 <= spread <= 10 or bytes_
 
 
 def _order_of(mean: tuple[float, ...], white: float) -> str:

@@ -40,6 +40,7 @@ from .images import as_batch
 from .layers import Layer, LayerNames, Layers, find_branches, find_main
 from .metadata import Metadata
 from .naming import computed_from, name_values
+from .plain import whole
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class Model:
         self._labels = find_labels(loaded.props)
         self._named_size = find_size(loaded.props)
         self._given_axes = {
-            self.names.find(name): axis for name, axis in (channel_axis or {}).items()
+            self.names.find(layer): whole(f"the channel axis of {layer}", axis, 1)
+            for layer, axis in (channel_axis or {}).items()
         }
 
     def __repr__(self) -> str:
@@ -188,7 +190,7 @@ class Model:
             if not _known(value):
                 continue
             axis = self._channel_axis(name, axes[name])
-            reason = _unusable(value.shape, axis, batch)
+            reason = _unusable(value.shape, axis, batch, axes[name])
             if reason or axis is None:
                 left_out[name] = reason
             else:
@@ -388,7 +390,9 @@ class Model:
             if value.rank in (3, 4):
                 axis = self._channel_axis(value_name, axes[value_name])
                 if axis is None:
-                    raise LayerError(f"{name!r} cannot be shown: {_no_channels(value.dims)}")
+                    raise LayerError(
+                        f"{name!r} cannot be shown: {_no_channels(value.dims, axes[value_name])}"
+                    )
                 grid = patches(axes[value_name], axis)
                 if grid is not None:
                     grids[name] = grid
@@ -417,6 +421,10 @@ class Model:
 
     def _channel_axis(self, name: str, axes: Axes) -> int | None:
         given = self._given_axes.get(name)
+        if given is not None and given >= len(axes):
+            raise InputError(
+                f"{name} has axes 1 to {len(axes) - 1} for its channels, not axis {given}"
+            )
         return channel_axis(axes) if given is None else given
 
     def _batch_advice(self, pictures: int | str | None) -> str:
@@ -475,18 +483,20 @@ def _pictures(image: Tensor) -> str:
     return "a picture" if image.dims[0] == 1 else f"{image.dims[0]} pictures"
 
 
-def _unusable(shape: tuple[int, ...], axis: int | None, batch: int) -> str:
+def _unusable(shape: tuple[int, ...], axis: int | None, batch: int, axes: Axes) -> str:
     """Why a value of this shape is no layer; empty where it is one."""
     if not 2 <= len(shape) <= 4:
         return f"it has {len(shape)} axes; a layer has the pictures, the channels and up to 2 more"
     if shape[0] != batch:
         return f"its first axis, of {shape[0]}, is not the pictures"
-    return _no_channels(shape) if axis is None else ""
+    return _no_channels(shape, axes) if axis is None else ""
 
 
-def _no_channels(shape: Sequence[int | str | None]) -> str:
+def _no_channels(shape: Sequence[int | str | None], axes: Axes) -> str:
     dims = "×".join(map(str, shape))
+    reason = f"which axis of {dims} the channels are on cannot be told"
+    if any(axis.kind == "h" for axis in axes) and all(axis.kind != "c" for axis in axes):
+        reason = f"the channels of {dims} are divided among the heads of an attention"
     return (
-        f"which axis of {dims} the channels are on cannot be told; say channel_axis={{name: axis}} "
-        "(--channel-axis NAME=AXIS)"
+        f"{reason}; channel_axis={{name: axis}} (--channel-axis NAME=AXIS) says which axis to take"
     )

@@ -104,10 +104,9 @@ def name_values(graph: ir.Graph, image: ir.Value) -> Naming:
         alias = aliases.get(name)
         if place is not None and place.prefix and alias is not None:
             table.add(place.separator.join((*place.prefix, alias)), name, alias, weak=True)
-        # The name as it was before its output number, and PyTorch's without its marks.
-        for plain in (_OUTPUT_NUMBER.sub("", name), name.removesuffix("_output_0")):
-            if plain != name:
-                table.add(plain, name, plain, weak=True)
+        plain = name.removesuffix("_output_0")
+        if plain != name:
+            table.add(plain, name, plain, weak=True)
     # A convolution with the batch normalisation behind it in its weights stands in the latter's
     # module, and the weights are named for the former.
     for node in nodes:
@@ -142,6 +141,9 @@ class _Table:
 
     def free(self, alias: str) -> bool:
         return bool(alias) and alias not in self._taken and _key(alias) not in self.meanings
+
+    def is_value(self, name: str) -> bool:
+        return name in self._taken
 
     def add(self, alias: str, value: str, unique: str, *, weak: bool = False) -> None:
         """Let `alias` mean `value`, which `unique` names alone; weak names yield to others."""
@@ -230,11 +232,11 @@ def _scope_aliases(scopes: Mapping[Path, Scope], table: _Table) -> dict[str, str
         alias = _best(found)
         if table.free(alias) and value not in (name for _, name in found):
             aliases[value] = alias
-    for value, found in standing.items():
-        for scope, name in found:
-            unique = aliases.get(value, value)
-            table.add(name, value, unique)
-            table.add(scope.name, value, unique)
+    for scope in scopes.values():
+        for value in scope.outputs:
+            names = {name for other, name in standing[value] if other is scope}
+            for name in (*names, scope.name):
+                table.add(name, value, aliases.get(value, value))
     return aliases
 
 
@@ -278,7 +280,9 @@ def _own_aliases(
         human = place.path in scopes and scopes[place.path].name == name
         if name not in aliases and table.free(alias) and not human:
             aliases[name] = alias
-        table.add(alias, name, aliases.get(name, name), weak=name in aliases)
+        # `conv1/Relu:3` would be a unit of it, and `conv1/Relu:0` is the name of a value.
+        if not table.is_value(f"{alias}:0"):
+            table.add(alias, name, aliases.get(name, name), weak=name in aliases)
 
 
 def _flat_aliases(

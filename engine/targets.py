@@ -89,7 +89,7 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
     name, separator, number = target.rpartition(":")
     if names.meanings(target):
         layer_name = names.find(target)
-        if number.isdecimal() and layer_name == target and names.meanings(name) == {target: name}:
+        if number.isdecimal() and names.naming.aliases.get(layer_name) == name != target:
             raise TargetError(
                 f"{target!r} is the name of a layer, and unit {number} of {name!r}: write {name!r} "
                 f"for the layer, {target}:{number} for the unit"

@@ -1,0 +1,143 @@
+"""Channels, tokens and patches, wherever a file has them."""
+
+from __future__ import annotations
+
+import exporters
+import numpy as np
+import onnx
+import onnxruntime
+import onnxscope as osc
+import pytest
+from onnxscope.errors import InputError, LayerError, TargetError
+from onnxscope.graph.layout import Grid
+
+RNG = np.random.default_rng(4)
+
+
+def _run(proto: onnx.ModelProto, feeds: dict[str, np.ndarray], output: str) -> np.ndarray:
+    changed = onnx.ModelProto()
+    changed.CopyFrom(proto)
+    changed.graph.output[0].name = output
+    session = onnxruntime.InferenceSession(
+        changed.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return session.run([output], feeds)[0]
+
+
+@pytest.mark.parametrize("class_token", [True, False])
+def test_tokens(class_token: bool) -> None:
+    proto = exporters.vision_transformer(class_token=class_token)
+    model = osc.load(proto, input_range=(0, 1))
+    tokens = 16 + class_token
+    layer = model.layers["blocks.0"]
+    assert (layer.shape, layer.channels) == ((6, tokens), 6)
+    assert layer.grid == Grid(int(class_token), 4, 4)
+    image = RNG.random((32, 32, 3), np.float32)
+    plain = _run(proto, {"x": image.transpose(2, 0, 1)[None]}, layer.name)
+    acts = model.activations(image, "blocks.0")["blocks.0"]
+    np.testing.assert_allclose(acts, plain.transpose(0, 2, 1), rtol=1e-4, atol=1e-5)
+
+    def value(objective: osc.Objective) -> float:
+        return float(osc.Gradient(model, objective, provider="cpu")(image)[0][0])
+
+    assert value(osc.channel("blocks.0", 4)) == pytest.approx(plain[0, :, 4].mean(), rel=1e-4)
+    assert value(osc.neuron("blocks.0", 4, token=0)) == pytest.approx(plain[0, 0, 4], rel=1e-4)
+    patch = class_token + 4 * 1 + 3
+    at = value(osc.neuron("blocks.0", 4, y=1, x=3))
+    assert at == pytest.approx(plain[0, patch, 4], rel=1e-4)
+    middle = value(osc.neuron("blocks.0", 4))
+    assert middle == pytest.approx(plain[0, class_token + 4 * 2 + 2, 4], rel=1e-4)
+    energy = value(osc.layer("blocks.0"))
+    assert energy == pytest.approx((plain**2).mean(), rel=1e-4)
+    both = osc.each([osc.neuron("blocks.0", 1, y=0, x=1), osc.neuron("blocks.0", 2, token=5)])
+    # The file's reshapes fix its batch.
+    with pytest.raises(InputError, match="fixes its batch to 1"):
+        osc.Gradient(model, both, provider="cpu")(np.stack([image, image]))
+
+
+def test_what_neurons_of_tokens_must_not_be() -> None:
+    model = osc.load(exporters.vision_transformer(), input_range=(0, 1))
+    image = RNG.random((32, 32, 3), np.float32)
+    for objective, message in (
+        (osc.neuron("blocks.0", 1, token=17), "17 tokens, 0 to 16"),
+        (osc.neuron("blocks.0", 1, y=4, x=0), "4×4 cells"),
+        (osc.neuron("patch_embed.proj", 1, token=1), "has no tokens"),
+    ):
+        with pytest.raises(LayerError, match=message):
+            osc.Gradient(model, objective, provider="cpu")(image)
+    with pytest.raises(TargetError, match="not at both"):
+        osc.neuron("blocks.0", 1, y=1, x=1, token=3)
+    again = osc.objectives.from_json(osc.neuron("blocks.0", 1, token=3).to_json())
+    assert str(again) == "neuron blocks.0:1 at token 3"
+
+
+def test_main_layers_of_a_transformer_are_its_blocks() -> None:
+    model = osc.load(exporters.vision_transformer())
+    main = [layer.title for layer in model.layers.values() if layer.main]
+    assert main == ["patch_embed.proj", "Add", "blocks.0", "blocks.1", "head"]
+
+
+def test_channels_divided_among_heads_are_asked_for() -> None:
+    proto = exporters.vision_transformer()
+    model = osc.load(proto, input_range=(0, 1))
+    name = "/blocks/blocks.0/attn/Softmax_output_0"
+    assert "divided among the heads" in model.layers.left_out[name]
+    with pytest.raises(LayerError, match="channel_axis"):
+        model.activations(np.zeros((32, 32, 3), np.float32), name)
+    told = osc.load(proto, input_range=(0, 1), channel_axis={"blocks.0.attn.Softmax": 1})
+    assert told.layers[name].shape == (2, 17, 17)
+    image = RNG.random((32, 32, 3), np.float32)
+    found = told.activations(image, "blocks.0.attn.Softmax")["blocks.0.attn.Softmax"]
+    plain = _run(proto, {"x": image.transpose(2, 0, 1)[None]}, name)
+    np.testing.assert_allclose(found, plain, rtol=1e-4, atol=1e-6)
+    with pytest.raises(LayerError, match=r"no layer 'blocks\.9'"):
+        osc.load(proto, channel_axis={"blocks.9": 1})
+    with pytest.raises(InputError, match="has axes 1 to 2 for its channels, not axis 4"):
+        assert osc.load(proto, channel_axis={"blocks.0": 4}).layers
+    with pytest.raises(InputError, match="must be at least 1"):
+        osc.load(proto, channel_axis={"blocks.0": 0})
+
+
+def test_channels_last_through_reshapes() -> None:
+    """Windows of a picture (Swin): put on the axis of pictures, and back."""
+    net = exporters.Network()
+    x = net.add("Conv", ["x", net.weight("w", 6, 3, 4, 4)], "patches", strides=[4, 4])
+    x = net.add("Transpose", [x], "last", perm=[0, 2, 3, 1])
+    y = net.add("Reshape", [x, net.constant("s6", [1, 2, 4, 2, 4, 6])], "cut")
+    y = net.add("Transpose", [y], "sorted", perm=[0, 1, 3, 2, 4, 5])
+    y = net.add("Reshape", [y, net.constant("s3", [4, 16, 6])], "windows")
+    y = net.add("MatMul", [y, net.weight("m", 6, 6)], "mixed")
+    y = net.add("Reshape", [y, "s6b"], "six")
+    net.constant("s6b", [1, 2, 2, 4, 4, 6])
+    y = net.add("Transpose", [y], "unsorted", perm=[0, 1, 3, 2, 4, 5])
+    y = net.add("Reshape", [y, net.constant("s4", [1, 8, 8, 6])], "whole")
+    net.add("Add", [y, x], "sum")
+    model = osc.load(net.model("sum"))
+    assert model.layers["sum"].shape == (6, 8, 8)
+    assert model.layers["whole"].shape == (6, 8, 8)
+    assert "is not the pictures" in model.layers.left_out["windows"]
+    assert "has 6 axes" in model.layers.left_out["cut"]
+
+
+def test_products_over_tokens_make_no_channels() -> None:
+    """The mixer's product over tokens leaves the channels where they are."""
+    net = exporters.Network()
+    x = net.add("Conv", ["x", net.weight("w", 6, 3, 4, 4)], "patches", strides=[4, 4])
+    x = net.add("Reshape", [x, net.constant("s", [1, 6, 64])], "tokens")
+    net.add("MatMul", [x, net.weight("m", 64, 10)], "mixed")
+    model = osc.load(net.model("mixed"))
+    assert model.layers["tokens"].grid == Grid(0, 8, 8)
+    assert (model.layers["mixed"].shape, model.layers["mixed"].grid) == ((6, 10), None)
+    with pytest.raises(LayerError, match="where the picture's patches are"):
+        osc.Gradient(osc.load(net.model("mixed"), input_range=(0, 1)), osc.neuron("mixed", 1))(
+            np.zeros((32, 32, 3), np.float32)
+        )
+
+
+def test_before_activation_in_either_layout() -> None:
+    model = osc.load(exporters.tensorflow(), input_range=(0, 1))
+    image = RNG.random((32, 32, 3), np.float32)
+    before = osc.before_activation(osc.channel("block1_conv2", 2))
+    value, _ = osc.Gradient(model, before, provider="cpu")(image)
+    conv = model.activations(image, "block1_conv2.Conv2D")["block1_conv2.Conv2D"]
+    assert value[0] == pytest.approx(conv[0, 2].mean(), rel=1e-4)
