@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
-from .scattering import as_range, give_back_rows, pad_back
+from .scattering import as_range, give_back_rows, pad_back, scatter_add
 from .table import RuleTable
 from .vocabulary import count_of, reshape_as, zeros_like
 
@@ -53,7 +53,7 @@ def _one_direction(index: np.ndarray) -> bool:
 
 
 def _gather_elements(op: Operators, dy: Tensor, x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
-    return op.ScatterElements(zeros_like(op, x), indices, dy, axis=axis, reduction="add")
+    return x.builder.declare_shape(scatter_add(op, dy, x.sizes, indices, axis), x.dims)
 
 
 def _gather_nd(op: Operators, dy: Tensor, x: Tensor, indices: Tensor, *, batch_dims: int) -> Tensor:
@@ -70,7 +70,8 @@ def _compress(
     known = condition.array
     kept = np.flatnonzero(known) if known is not None else op.NonZero(condition).reshape(-1)
     flat = x.reshape(math.prod(x.sizes)) if axis is None else x
-    return reshape_as(give_back_rows(op, dy, flat, kept, 0 if axis is None else axis % x.rank), x)
+    along = 0 if axis is None else axis % x.rank
+    return reshape_as(give_back_rows(op, dy, flat, kept, along, repeated=False), x)
 
 
 def _unique(
@@ -84,7 +85,8 @@ def _unique(
         # The node keeps to itself where it found them.
         first = x.builder.append("Unique", [x], dict(node.attributes), outputs=2)[1]
     flat = x.reshape(math.prod(x.sizes)) if axis is None else x
-    return reshape_as(give_back_rows(op, dy, flat, first, 0 if axis is None else axis % x.rank), x)
+    along = 0 if axis is None else axis % x.rank
+    return reshape_as(give_back_rows(op, dy, flat, first, along, repeated=False), x)
 
 
 def _top_k(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..graph.builder import Operators
@@ -13,8 +15,28 @@ from .vocabulary import count_of, reshape_as, zeros, zeros_like
 _GATHERED_TWICE = 4
 
 
+def scatter_add(
+    op: Operators, dy: Tensor, sizes: Sequence[Size], positions: Tensor, axis: int
+) -> Tensor:
+    """Zeros of these sizes, with `dy` added at positions along an axis.
+
+    Half precision is added up in single precision: ONNX Runtime has no other way on the CPU, and
+    many small numbers would be lost.
+    """
+    wide = np.dtype(np.float32) if dy.dtype.itemsize < 4 else dy.dtype
+    nothing = zeros(op, sizes, wide)
+    total = op.ScatterElements(nothing, positions, dy.astype(wide), axis=axis, reduction="add")
+    return total.astype(dy.dtype)
+
+
 def give_back_rows(
-    op: Operators, dy: Tensor, x: Tensor, index: np.ndarray | Tensor, axis: int
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    index: np.ndarray | Tensor,
+    axis: int,
+    *,
+    repeated: bool = True,
 ) -> Tensor:
     """The adjoint of `Gather(x, index, axis)` for a vector of indices.
 
@@ -22,9 +44,9 @@ def give_back_rows(
         op: Operators of the graph.
         dy: The cotangent: as x, but along `axis` as long as the index.
         x: What was gathered from.
-        index: Positions along the axis, which may repeat and be negative; as an array where they
-            are known.
+        index: Positions along the axis, which may be negative; as an array where they are known.
         axis: Counted from the front.
+        repeated: Whether positions may repeat.
     """
     size = x.dims[axis]
     if isinstance(index, np.ndarray) and isinstance(size, int):
@@ -39,7 +61,9 @@ def give_back_rows(
     column[axis] = -1
     vector = op.constant(index, np.int64) if isinstance(index, np.ndarray) else index
     positions = op.Expand(vector.reshape(*column), op.vector(dy.sizes))
-    return op.ScatterElements(zeros_like(op, x), positions, dy, axis=axis, reduction="add")
+    if not repeated:
+        return op.ScatterElements(zeros_like(op, x), positions, dy, axis=axis)
+    return x.builder.declare_shape(scatter_add(op, dy, x.sizes, positions, axis), x.dims)
 
 
 def as_range(index: np.ndarray) -> range | None:
@@ -119,11 +143,7 @@ def give_back_moved(op: Operators, dy: Tensor, x: Tensor, positions: Tensor) -> 
     minus_one = op.constant([-1], np.int64)
     count = count_of(x.sizes, np.dtype(np.int64))
     size: Size = count.reshape(1) if isinstance(count, Tensor) else int(count)
-    flat = op.ScatterElements(
-        zeros(op, [size], dy.dtype),
-        op.Reshape(positions, minus_one),
-        op.Reshape(dy, minus_one),
-        axis=0,
-        reduction="add",
+    flat = scatter_add(
+        op, op.Reshape(dy, minus_one), [size], op.Reshape(positions, minus_one), axis=0
     )
     return reshape_as(flat, x)
