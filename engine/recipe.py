@@ -117,8 +117,15 @@ def _check_preprocessing(arguments: object) -> None:
         raise InputError(f"its model's preprocessing must be an object, not {shown(arguments)}")
     for name, value in arguments.items():
         match name, value:
-            case "channel_order" | "layout", str():
+            case "channel_order" | "layout" | "image_input", str():
                 continue
+            case "channel_axis", dict():
+                for axis in value.values():
+                    whole(f"each axis of its {name}", axis, 1)
+            case "inputs", dict():
+                # Numbers of any type and shape, which `load` checks against the file.
+                if not all(isinstance(array, list | int | float) for array in value.values()):
+                    raise InputError(f"its model's {name} must be numbers, not {shown(value)}")
             case "input_range" | "mean" | "std", list() if value:
                 for number in value:
                     real(f"each number of its {name}", number)
