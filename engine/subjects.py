@@ -50,6 +50,7 @@ class Subject:
             in the order of `wrt`, and its last input the cotangent where `seeded`.
         seeded: Whether the gradient graph takes the cotangent.
         lowered: Whether the gradient graph writes operators in faster forms first.
+        redraw: Gives other random inputs; `None` where none are random.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Subject:
     gradient: Callable[[RuleTable], onnx.ModelProto]
     seeded: bool
     lowered: bool
+    redraw: Callable[[np.random.Generator], dict[str, np.ndarray]] | None = None
 
 
 def picture_subject(
@@ -105,6 +107,9 @@ def picture_subject(
         gradient=lambda rules: gradient_of_image(model, objective, (1, 3, height, width), rules),
         seeded=False,
         lowered=True,
+        redraw=None
+        if picture is not None
+        else lambda rng: {"image": random_picture(rng, height, width)},
     )
 
 
@@ -170,6 +175,7 @@ def tensor_subject(
         else _random_array(value, shapes.get(name), bound, rng)
         for name, value in inputs.items()
     }
+    drawn = {name: value for name, value in inputs.items() if name not in arrays}
     real = [name for name, value in inputs.items() if _is_real(value)]
     if not real:
         tables = _looked_up(graph, list(inputs.values()))
@@ -195,6 +201,9 @@ def tensor_subject(
         gradient=lambda rules: differentiate(model, of, real, shapes=dict(sizes), rules=rules),
         seeded=value.rank > 0,
         lowered=False,
+        redraw=lambda rng: {
+            name: _random_array(value, sizes[name], bound, rng) for name, value in drawn.items()
+        },
     )
 
 

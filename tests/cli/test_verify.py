@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from onnxscope import verification
+from onnxscope import verifier
 from onnxscope.rules import RuleTable, standard_rules
 
 
@@ -28,7 +28,7 @@ def wrong_max_pool(monkeypatch):
         )
         return standard_rules() | wrong
 
-    monkeypatch.setattr(verification, "rules_for", rules_for)
+    monkeypatch.setattr(verifier, "rules_for", rules_for)
 
 
 @pytest.fixture
