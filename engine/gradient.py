@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from .graph.builder import Builder
+from .graph.builder import Builder, Composite
 from .graph.tensor import Tensor
+from .idioms import find_idioms
 from .rules import RuleTable, call
 from .rules.pieces import add_up
 from .rules.vocabulary import sum_to_shape
@@ -45,6 +46,8 @@ def backpropagate(
     for target, cotangent in seeds.items():
         contributions.setdefault(target.value, []).append(cotangent)
     wanted = {tensor.value for tensor in wrt}
+    apart = wanted | {tensor.value for tensor in seeds}
+    composites = find_idioms(builder, rules, apart) | builder.composites
     for node in reversed(_ancestors(builder.graph, {tensor.value for tensor in seeds})):
         if not any(value in active for value in node.outputs):
             continue
@@ -54,7 +57,7 @@ def backpropagate(
         ]
         if all(cotangent is None for cotangent in cotangents):
             continue
-        _visit(builder, node, cotangents, active, contributions, rules)
+        _visit(builder, node, cotangents, active, contributions, rules, composites)
     return [
         _accumulate(builder, contributions, tensor.value, keep=True) or _zeros_like(tensor)
         for tensor in wrt
@@ -68,9 +71,10 @@ def _visit(
     active: set[ir.Value],
     contributions: dict[ir.Value, list[Tensor]],
     rules: RuleTable,
+    composites: Mapping[ir.Value, Composite],
 ) -> None:
     """Add the contributions of one node to its active inputs."""
-    composite = builder.composites.get(node.outputs[0])
+    composite = composites.get(node.outputs[0])
     if composite is not None and cotangents[0] is not None:
         dx = sum_to_shape(composite.gradient(cotangents[0]), composite.source)
         contributions.setdefault(composite.source.value, []).append(dx)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from .table import RuleTable, call
 
 __all__ = ["RuleTable", "call", "rules_for", "standard_rules"]
@@ -9,6 +11,11 @@ __all__ = ["RuleTable", "call", "rules_for", "standard_rules"]
 
 def standard_rules() -> RuleTable:
     """The rules of the standard operators, a new table at each call."""
+    return RuleTable() | _standard()
+
+
+@cache
+def _standard() -> RuleTable:
     from . import (
         activations,
         convolution,

@@ -29,7 +29,7 @@ def define(rules: RuleTable) -> None:
     rules.define("Shrink", _shrink, ignores=("bias",))
     # beta moves the kinks, which y shows; it does not scale the slope.
     rules.define("HardSigmoid", hard_sigmoid, ignores=("beta",))
-    rules.define("HardSwish", hard_swish)
+    rules.define("HardSwish", _hard_swish)
 
     # Exponential below zero
     rules.define("Elu", _elu)
@@ -116,8 +116,7 @@ def hard_sigmoid(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, alpha: floa
     return dy * alpha if mask is None else dy * mask * alpha
 
 
-def hard_swish(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
-    """The rule of HardSwish: 0 below −3, 1 above 3, x/3 + 1/2 between."""
+def _hard_swish(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
     # HardSigmoid's own slope is a float, and not a sixth in double precision.
     zero, one = op.constant(0, x.dtype), op.constant(1, x.dtype)
     ramp = (
@@ -125,9 +124,17 @@ def hard_swish(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
         if x.dtype == np.float32
         else op.Clip(x * (1 / 6) + 0.5, zero, one)
     )
+    return dy * hard_swish_slope(op, x, ramp)
+
+
+def hard_swish_slope(op: Operators, x: Tensor, ramp: Tensor) -> Tensor:
+    """Of y = x · ramp with ramp = min(max(x/6 + 1/2, 0), 1): 0 below −3, 1 above 3, else x/3 + 1/2.
+
+    One mask for both ends, of x² < 9.
+    """
     inside = between_mask(op, x * x, None, 9.0)
     assert inside is not None
-    return dy * (ramp + x * inside * (1 / 6))
+    return ramp + x * inside * (1 / 6)
 
 
 # Exponential below zero -------------------------------------------------------------------------
@@ -161,29 +168,38 @@ def _softsign(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
     return dy / (below * below)
 
 
-def half_of_one_plus(op: Operators, x: Tensor) -> Tensor:
-    """(1 + x) / 2 for x in [−1, 1], in one pass in single precision."""
-    if x.dtype == np.float32:
-        return op.HardSigmoid(x, alpha=0.5, beta=0.5)
-    return x * 0.5 + 0.5
+def bell_slope(op: Operators, x: Tensor, c: float, k: float) -> Tensor:
+    """Of y = k · x · (1 + erf(c · x)): k · (1 + erf(c · x)) + k · c · 2/√π · x · e^−(c · x)²."""
+    erf = op.Erf(x * c)
+    if x.dtype == np.float32 and k == 0.5:
+        # (1 + erf) / 2 lies between 0 and 1: one pass instead of two.
+        below = op.HardSigmoid(erf, alpha=0.5, beta=0.5)
+    else:
+        below = erf * k + k
+    return below + x * (k * c * 2 / math.sqrt(math.pi)) * op.Exp(x * -(c * c) * x)
 
 
-def gelu_slope(op: Operators, x: Tensor) -> Tensor:
-    """Φ(x) + x · φ(x), with the normal distribution Φ and its density φ."""
-    below = half_of_one_plus(op, op.Erf(x * math.sqrt(0.5)))
-    return below + x * (1 / math.sqrt(2 * math.pi)) * op.Exp(x * -0.5 * x)
+def tanh_gelu_slope(op: Operators, x: Tensor, y: Tensor, a: float, b: float, k: float) -> Tensor:
+    """Of y = k · x · (1 + tanh(a · x + b · x³)) = 2k · x · s with s = σ(2a · x + 2b · x³).
 
-
-def gelu_tanh_slope(op: Operators, x: Tensor, y: Tensor) -> Tensor:
-    """Of y = x · s with s = σ(2k · (x + a·x³)), k = √(2/π): s + (1 − s) · y · (2k + 6k·a·x²)."""
-    k, a = math.sqrt(2 / math.pi), 0.044715
+    That is 2k · s + (1 − s) · y · (2a + 6b · x²).
+    """
     square = x * x
-    s = op.Sigmoid((square * (2 * k * a) + 2 * k) * x)
-    return s + (1 - s) * y * (square * (6 * k * a) + 2 * k)
+    s = op.Sigmoid((square * (2 * b) + 2 * a) * x)
+    return (s if k == 0.5 else s * (2 * k)) + (1 - s) * y * (square * (6 * b) + 2 * a)
+
+
+def swish_slope(op: Operators, y: Tensor, s: Tensor, a: float, k: float) -> Tensor:
+    """Of y = k · x · s with s = σ(a · x): k · s + a · y · (1 − s)."""
+    scaled = y if a == 1 else y * a
+    return s * (k - scaled) + scaled
 
 
 def _gelu(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, approximate: str) -> Tensor:
-    return dy * (gelu_tanh_slope(op, x, y) if approximate == "tanh" else gelu_slope(op, x))
+    if approximate == "tanh":
+        a = math.sqrt(2 / math.pi)
+        return dy * tanh_gelu_slope(op, x, y, a, a * 0.044715, 0.5)
+    return dy * bell_slope(op, x, math.sqrt(0.5), 0.5)
 
 
 def _mish(op: Operators, dy: Tensor, x: Tensor) -> Tensor:

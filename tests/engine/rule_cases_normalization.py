@@ -99,6 +99,7 @@ def _instance(inputs, cotangent, *, epsilon=1e-5):
     axes = tuple(range(2, x.ndim))
     others = (0, *axes)
     by_channel = scale.reshape(-1, *([1] * len(axes)))
+    epsilon = float(np.float32(epsilon))
     z, _ = _standardized(x, axes, epsilon)
     return [
         _through(x, cotangent * by_channel, axes, epsilon),
