@@ -115,7 +115,9 @@ def _read(source: ModelSource) -> tuple[onnx.ModelProto, str, str]:
         with path.open("rb") as file:
             # No message begins with a zero: gigabytes of them need not be read.
             if file.read(1) == b"\0":
-                raise ModelError(f"{path} is not an ONNX model; expected an ONNX model file")
+                raise ModelError(
+                    f"{path} is not an ONNX model, or truncated; expected an ONNX model file"
+                )
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error

@@ -163,13 +163,6 @@ def test_unknown_operator(run, refused, elsewhere, operators):
     assert run("inspect", path).exit_code == 0
 
 
-def test_operator_without_a_gradient_rule(refused, elsewhere):
-    path = unary(elsewhere / "model.onnx", "Relu", "Det")
-    message = refused("render", path, "b:1", "--input-range", 0, 1)
-    assert "no gradient rule for operator Det" in message
-    assert "'make_b'" in message
-
-
 # Files that cannot be written --------------------------------------------------------------------
 
 

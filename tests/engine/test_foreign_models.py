@@ -145,7 +145,6 @@ def _behind(node: onnx.NodeProto, domains: tuple[str, ...] = ()) -> onnx.ModelPr
     [
         (_node("Whirl", ["r1"], "odd", domain="com.microsoft"), ("com.microsoft",), "Whirl"),
         (_node("Momentum", ["r1"], "odd"), (), "Momentum"),
-        (_node("GroupNormalization", ["r1", "ones", "ones"], "odd", num_groups=2), (), "GroupNorm"),
     ],
     ids=lambda value: value.op_type if isinstance(value, onnx.NodeProto) else "",
 )
