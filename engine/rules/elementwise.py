@@ -58,7 +58,8 @@ def define(rules: RuleTable) -> None:
 
 
 def _cast(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
-    return dy.astype(x.dtype)
+    # Nothing computes in eight bits, and a cotangent in them would be lost: it stays as it is.
+    return dy if x.dtype.itemsize == 1 else dy.astype(x.dtype)
 
 
 def _mod_divisor(op: Operators, dy: Tensor, a: Tensor, b: Tensor, *, y: Tensor) -> Tensor:

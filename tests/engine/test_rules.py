@@ -10,7 +10,7 @@ import onnx
 import onnx_ad
 import onnxscope as osc
 import pytest
-from graphs import model, run, session, text_model
+from graphs import model, run, session
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 from onnxscope.errors import OnnxscopeError, OperatorError
@@ -229,6 +229,20 @@ def differentiate_node(op_type, *shapes, constants=(), rules=None, of="y", outpu
 def test_refused(reason, op_type, shapes, options):
     with pytest.raises(OperatorError, match=reason):
         differentiate_node(op_type, *shapes, **options)
+
+
+@pytest.mark.parametrize("kind", ["FLOAT8E4M3FN", "FLOAT8E5M2", "FLOAT16", "BFLOAT16", "DOUBLE"])
+def test_gradients_through_other_types_keep_their_digits(kind):
+    nodes = [
+        helper.make_node("Cast", ["x"], ["h"], to=getattr(onnx.TensorProto, kind)),
+        helper.make_node("Cast", ["h"], ["y"], to=onnx.TensorProto.FLOAT),
+    ]
+    x = np.array([1.0, 2, 3, 4], np.float32)
+    proto = model(nodes, {"x": x}, ["y"], opset=19)
+    dy = np.array([1.23e-4, 1.23, -7, 0], np.float32)
+    gradient = run(osc.differentiate(proto, of="y", wrt=["x"]), {"x": x, "grad_y": dy})["grad_x"]
+    digits = {"FLOAT16": 1e-3, "BFLOAT16": 1e-2}.get(kind, 0)
+    np.testing.assert_allclose(gradient, dy, rtol=digits)
 
 
 # The table ---------------------------------------------------------------------------------------
