@@ -18,8 +18,8 @@ from .slide import numbers
 from .table import RuleTable
 from .vocabulary import positive_mask, reshape_as, zeros
 
-# Beyond this many taps a convolution for each costs more than MaxPool's Indices.
-_MOST_TAPS = 9
+# Beyond this many taps, rows and columns together, MaxPool's Indices cost less.
+_MOST_TAPS = 10
 
 # Integers up to this size are exact in float32.
 _EXACT = 2**24
@@ -48,13 +48,14 @@ def _max_pool(
 ) -> Tensor:
     """Find the winners without MaxPool's Indices, which take a scalar loop over every window.
 
-    A depthwise convolution with minus one at a single tap, plus y, is positive where that tap lost;
-    the runtime computes it and its step function in one vectorised kernel. Of the numbers 1 and 0
-    that all taps but the last give, Horner's scheme makes the number of the first tap that did not
-    lose: the winner, ties going to the first in row-major order.
+    A maximum over rows of a window, then one over these. A depthwise convolution with minus one at
+    a single tap, plus the maximum, is positive where that tap lost; the runtime computes it and its
+    step function in one vectorised kernel. Of the ones and zeros of all taps but the last, Horner's
+    scheme makes the number of the first that did not lose: the winner, ties going to the first in
+    row-major order.
     """
     # A batch may be open: it does not matter to the arithmetic.
-    few = x.rank == 4 and math.prod(kernel_shape) <= _MOST_TAPS
+    few = x.rank == 4 and sum(kernel_shape) <= _MOST_TAPS
     channels, *sizes = numbers(x.sizes[1:]) or [0]
     outputs = numbers(ys[0].sizes[2:])
     if (
@@ -86,10 +87,9 @@ def _max_pool(
         pads=pads,
         strides=strides,
     )
-    y = ys[0]
-    winner = _first_winner(op, _padded(op, x, y, window), y, window)
     batch, (height, width) = x.sizes[0], sizes
-    index = _pixel_of_tap(op, winner, window, width).reshape(batch, channels, -1)
+    winner = _winning_pixel(op, _padded(op, x, ys[0], window), ys[0], window, width)
+    index = winner.astype(np.dtype(np.int32)).reshape(batch, channels, -1)
     empty = zeros(op, [batch, channels, height * width], x.dtype)
     given = dy.reshape(batch, channels, -1)
     scattered = op.ScatterElements(empty, index, given, axis=2, reduction="add")
@@ -115,39 +115,81 @@ def _spatial(x: Tensor) -> tuple[int, ...]:
     return tuple(size for size in x.dims[2:] if isinstance(size, int))
 
 
-def _first_winner(op: Operators, padded: Tensor, y: Tensor, window: Window) -> Tensor:
-    """For each window the number of its first tap that holds the maximum, in row-major order."""
-    (channels,), taps = numbers(y.sizes[1:2]) or (0,), math.prod(window.kernel)
-    if taps == 1:
-        return y * 0
-    lost = []
-    for tap in range(taps - 1):
-        kernel = np.zeros((channels, 1, taps), np.float32)
-        kernel[:, :, tap] = -1
-        difference = y + op.Conv(
+def _winning_pixel(op: Operators, padded: Tensor, y: Tensor, window: Window, width: int) -> Tensor:
+    """For each window the index of the pixel that wins, counted within the picture, as floats."""
+    down, right = window.dilations
+    rows, columns = _spatial(y)
+    first_row = np.arange(rows) * window.strides[0] - window.before[0]
+    first_column = np.arange(columns) * window.strides[1] - window.before[1]
+    corner = op.constant(first_row[:, None] * width + first_column[None, :], np.float32)
+    highest, number = y, None
+    if window.kernel[1] > 1:
+        highest = op.MaxPool(
             padded,
-            op.constant(kernel.reshape(channels, 1, *window.kernel)),
-            group=channels,
-            strides=window.strides,
-            dilations=window.dilations,
+            kernel_shape=[1, window.kernel[1]],
+            strides=[1, window.strides[1]],
+            dilations=[1, right],
         )
-        lost.append(positive_mask(op, difference))
+        number = _first_number(_lost(op, padded, highest, window, 1))
+    elif window.strides[1] > 1:
+        highest = op.MaxPool(padded, kernel_shape=[1, 1], strides=[1, window.strides[1]])
+    else:
+        highest = padded
+    if window.kernel[0] == 1 and window.strides[0] == 1:
+        return corner if number is None else number * right + corner
+    lost = _lost(op, highest, y, window, 0)
+    if number is None:
+        return _first_number(lost) * (down * width) + corner if lost else y * 0 + corner
+    # The winner's column in the first row, and by how much it is further on in each next one.
+    place = _rows(op, number, window, {0: right}, 0)
+    step: Tensor | None = None
+    for tap in range(window.kernel[0] - 1, 0, -1):
+        further = _rows(op, number, window, {tap - 1: -right, tap: right}, down * width)
+        step = lost[tap - 1] * (further if step is None else further + step)
+    return (place if step is None else place + step) + corner
+
+
+def _lost(op: Operators, x: Tensor, maximum: Tensor, window: Window, axis: int) -> list[Tensor]:
+    """For each tap along one axis but the last, 1 where it is below the maximum, else 0."""
+    result = []
+    for tap in range(window.kernel[axis] - 1):
+        taken = _taps(op, x, window, axis, {tap: -1.0}, 0)
+        result.append(positive_mask(op, maximum + taken))
+    return result
+
+
+def _first_number(lost: list[Tensor]) -> Tensor:
+    """The number of the first tap that did not lose."""
     number = lost[-1]
     for earlier in reversed(lost[:-1]):
         number = earlier + earlier * number
     return number
 
 
-def _pixel_of_tap(op: Operators, tap: Tensor, window: Window, width: int) -> Tensor:
-    """From tap numbers to indices into the picture's (H·W) pixels, int32."""
-    _, columns = window.kernel
-    down, right = window.dilations
-    row = op.Floor(tap * (1 / columns + 1e-6))
-    rows_out, columns_out = _spatial(tap)
-    first_row = np.arange(rows_out) * window.strides[0] - window.before[0]
-    first_column = np.arange(columns_out) * window.strides[1] - window.before[1]
-    corner = first_row[:, None] * width + first_column[None, :]
-    # tap = row · columns + column; pixel = corner + row · down · width + column · right.
-    step = down * width - right * columns
-    pixel = tap * right + row * step + corner.astype(np.float32)
-    return pixel.astype(np.dtype(np.int32))
+def _rows(
+    op: Operators, number: Tensor, window: Window, weights: dict[int, int], bias: int
+) -> Tensor:
+    """For each window a weighted sum of what its rows hold, and a number more."""
+    return _taps(op, number, window, 0, {tap: float(w) for tap, w in weights.items()}, bias)
+
+
+def _taps(
+    op: Operators, x: Tensor, window: Window, axis: int, weights: dict[int, float], bias: int
+) -> Tensor:
+    """A weighted sum of some taps along one axis, by a depthwise convolution."""
+    (channels,), taps = numbers(x.sizes[1:2]) or (0,), window.kernel[axis]
+    kernel = np.zeros((channels, 1, taps), np.float32)
+    for tap, weight in weights.items():
+        kernel[:, :, tap] = weight
+
+    def both(along: int) -> list[int]:
+        return [along if a == axis else 1 for a in (0, 1)]
+
+    return op.Conv(
+        x,
+        op.constant(kernel.reshape(channels, 1, *both(taps))),
+        op.constant(np.full(channels, bias), np.float32) if bias else None,
+        group=channels,
+        strides=both(window.strides[axis]),
+        dilations=both(window.dilations[axis]),
+    )
