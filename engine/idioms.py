@@ -37,16 +37,16 @@ def find_idioms(
 
     Args:
         builder: The graph.
-        rules: The rules to differentiate with: where one that an idiom passes by is not the
-            standard one, there are no idioms.
+        rules: The rules to differentiate with: an idiom passes by standard ones only.
         apart: Values that are looked at, and must not be passed by.
     """
     standard = standard_rules()
-    if any(op not in rules or rules[op] != standard[op] for op in (*_ARITHMETIC, *_FUNCTIONS)):
+    kept = {op for op in standard if op in rules and rules.find(op, "", "") == standard[op]}
+    if not kept.issuperset(_ARITHMETIC):
         return {}
     found: dict[ir.Value, Composite] = {}
     for node in builder.graph:
-        if node.op_type in _FUNCTIONS and node.domain == "":
+        if node.op_type in kept.intersection(_FUNCTIONS) and node.domain == "":
             match = _match(builder, node, apart)
             if match is not None:
                 found[match[0]] = match[1]

@@ -7,7 +7,8 @@ from .tensor import Tensor
 _ACTIVATIONS = frozenset(
     {
         "Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "HardSigmoid", "Tanh",
-        "Gelu", "HardSwish", "Mish", "Softplus",
+        "Celu", "Gelu", "HardSwish", "Mish", "Shrink", "Softplus", "Softsign", "Swish",
+        "ThresholdedRelu",
     }
 )  # fmt: skip
 

@@ -22,14 +22,14 @@ def define(rules: RuleTable) -> None:
     """Add the rules of this module to a table."""
     # Of one kink or two
     rules.define("Relu", lambda op, dy, x, *, y: dy * positive_mask(op, y))
-    rules.define("Clip", clip, _clip_low, _clip_high)
-    rules.define("LeakyRelu", _leaky_relu)
-    rules.define("PRelu", prelu, _prelu_slope)
+    rules.define("Clip", clip, clip_low, clip_high)
+    rules.define("LeakyRelu", leaky_relu)
+    rules.define("PRelu", prelu, prelu_slope)
     rules.define("ThresholdedRelu", thresholded_relu)
-    rules.define("Shrink", _shrink, ignores=("bias",))
+    rules.define("Shrink", shrink, ignores=("bias",))
     # beta moves the kinks, which y shows; it does not scale the slope.
     rules.define("HardSigmoid", hard_sigmoid, ignores=("beta",))
-    rules.define("HardSwish", _hard_swish)
+    rules.define("HardSwish", hard_swish)
 
     # Exponential below zero
     rules.define("Elu", _elu)
@@ -71,22 +71,25 @@ def clip(
 # A bound takes what x does not; where they are equal, the upper one, which is applied last.
 
 
-def _clip_low(
+def clip_low(
     op: Operators, dy: Tensor, x: Tensor, low: Tensor, high: Tensor | None, *, y: Tensor
 ) -> Tensor:
+    """The rule of Clip's second input."""
     chosen = op.Equal(y, low)
     if high is not None:
         chosen = op.And(chosen, op.Less(y, high))
     return dy * chosen.astype(dy.dtype)
 
 
-def _clip_high(
+def clip_high(
     op: Operators, dy: Tensor, x: Tensor, low: Tensor | None, high: Tensor, *, y: Tensor
 ) -> Tensor:
+    """The rule of Clip's third input."""
     return dy * op.Equal(y, high).astype(dy.dtype)
 
 
-def _leaky_relu(op: Operators, dy: Tensor, x: Tensor, *, alpha: float) -> Tensor:
+def leaky_relu(op: Operators, dy: Tensor, x: Tensor, *, alpha: float) -> Tensor:
+    """The rule of LeakyRelu."""
     return dy * (positive_mask(op, x) * (1 - alpha) + alpha)
 
 
@@ -95,7 +98,8 @@ def prelu(op: Operators, dy: Tensor, x: Tensor, slope: Tensor) -> Tensor:
     return dy * (positive_mask(op, x) * (1 - slope) + slope)
 
 
-def _prelu_slope(op: Operators, dy: Tensor, x: Tensor, slope: Tensor) -> Tensor:
+def prelu_slope(op: Operators, dy: Tensor, x: Tensor, slope: Tensor) -> Tensor:
+    """The rule of PRelu's second input."""
     return dy * op.Min(x, op.constant(0, x.dtype))
 
 
@@ -105,7 +109,8 @@ def thresholded_relu(op: Operators, dy: Tensor, x: Tensor, *, alpha: float) -> T
     return dy if mask is None else dy * mask
 
 
-def _shrink(op: Operators, dy: Tensor, x: Tensor, *, lambd: float) -> Tensor:
+def shrink(op: Operators, dy: Tensor, x: Tensor, *, lambd: float) -> Tensor:
+    """The rule of Shrink: 0 for x between −lambd and lambd, else x moved by a number."""
     outside = op.Or(x.less(-lambd), x.greater(lambd))
     return dy * outside.astype(dy.dtype)
 
@@ -116,7 +121,8 @@ def hard_sigmoid(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, alpha: floa
     return dy * alpha if mask is None else dy * mask * alpha
 
 
-def _hard_swish(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
+def hard_swish(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
+    """The rule of HardSwish."""
     # HardSigmoid's own slope is a float, and not a sixth in double precision.
     zero, one = op.constant(0, x.dtype), op.constant(1, x.dtype)
     ramp = (

@@ -3,7 +3,8 @@
 Where a unit is off for the whole picture, its gradient is zero and ascent never starts. Lucid's
 remedy (`redirected_relu_grad`): for a picture whose gradient through a ReLU is zero throughout, let
 the gradient through as if the ReLU were not there, but for what would push a negative input further
-down.
+down. The same goes for every activation function that is flat somewhere: pushed further out is what
+lies beyond the end of its slope already.
 """
 
 from __future__ import annotations
@@ -12,15 +13,35 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
+from .activations import (
+    clip,
+    clip_high,
+    clip_low,
+    hard_sigmoid,
+    hard_swish,
+    leaky_relu,
+    prelu,
+    prelu_slope,
+    shrink,
+    thresholded_relu,
+)
 from .table import RuleTable
-from .vocabulary import between_mask, constant_of, positive_mask
+from .vocabulary import positive_mask
 
 
 def redirected_relu() -> RuleTable:
-    """The overriding rules of Relu and Clip, for `standard_rules() | …`."""
+    """The overriding rules of activations with a flat part, for `standard_rules() | …`."""
     table = RuleTable()
     table.define("Relu", _relu)
-    table.define("Clip", _clip)
+    table.define("Clip", _clip, clip_low, clip_high)
+    # Flat below zero where their slope there is.
+    table.define("LeakyRelu", _leaky_relu)
+    table.define("PRelu", _prelu, prelu_slope)
+    table.define("ThresholdedRelu", _thresholded_relu)
+    table.define("HardSigmoid", _hard_sigmoid)
+    table.define("HardSwish", _hard_swish)
+    # Flat in the middle: no side is further out.
+    table.define("Shrink", _shrink, ignores=("bias",))
     return table
 
 
@@ -31,16 +52,49 @@ def _relu(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor) -> Tensor:
 def _clip(
     op: Operators, dy: Tensor, x: Tensor, low: Tensor | None, high: Tensor | None, *, y: Tensor
 ) -> Tensor:
-    bounds = [
-        None if bound is None else float(constant_of(bound, "a bound of Clip").reshape(()))
-        for bound in (low, high)
-    ]
-    mask = between_mask(op, y, *bounds)
-    return dy if mask is None else _redirect(op, dy, x, dy * mask, *bounds)
+    regular = clip(op, dy, x, low, high, y=y)
+    return dy if regular is dy else _redirect(op, dy, x, regular, low, high)
+
+
+def _leaky_relu(op: Operators, dy: Tensor, x: Tensor, *, alpha: float) -> Tensor:
+    regular = leaky_relu(op, dy, x, alpha=alpha)
+    return _redirect(op, dy, x, regular, 0.0, None) if alpha == 0 else regular
+
+
+def _prelu(op: Operators, dy: Tensor, x: Tensor, slope: Tensor) -> Tensor:
+    regular = prelu(op, dy, x, slope)
+    return _redirect(op, dy, x, regular, 0.0, None)
+
+
+def _thresholded_relu(op: Operators, dy: Tensor, x: Tensor, *, alpha: float) -> Tensor:
+    return _redirect(op, dy, x, thresholded_relu(op, dy, x, alpha=alpha), alpha, None)
+
+
+def _hard_sigmoid(
+    op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, alpha: float, beta: float
+) -> Tensor:
+    regular = hard_sigmoid(op, dy, x, y=y, alpha=alpha)
+    if alpha == 0:
+        return regular
+    low, high = sorted((-beta / alpha, (1 - beta) / alpha))
+    return _redirect(op, dy * alpha, x, regular, low, high)
+
+
+def _hard_swish(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
+    return _redirect(op, dy, x, hard_swish(op, dy, x), -3.0, None)
+
+
+def _shrink(op: Operators, dy: Tensor, x: Tensor, *, lambd: float) -> Tensor:
+    return _redirect(op, dy, x, shrink(op, dy, x, lambd=lambd), None, None)
 
 
 def _redirect(
-    op: Operators, dy: Tensor, x: Tensor, regular: Tensor, low: float | None, high: float | None
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    regular: Tensor,
+    low: Tensor | float | None,
+    high: Tensor | float | None,
 ) -> Tensor:
     """`regular` for pictures where it is not zero throughout, else the redirected gradient.
 
@@ -48,12 +102,11 @@ def _redirect(
     """
     zero = op.constant(0, dy.dtype)
     redirected = dy
-    if low is not None:
-        harmful = op.And(x.less(low), op.Less(dy, zero))
-        redirected = op.Where(harmful, zero, redirected)
-    if high is not None:
-        harmful = op.And(x.greater(high), op.Greater(dy, zero))
-        redirected = op.Where(harmful, zero, redirected)
+    for bound, beyond in ((low, op.Less), (high, op.Greater)):
+        if bound is not None:
+            end = bound if isinstance(bound, Tensor) else op.constant(bound, x.dtype)
+            harmful = op.And(beyond(x, end), beyond(dy, zero))
+            redirected = op.Where(harmful, zero, redirected)
     axes = op.constant(list(range(1, dy.rank)), np.int64)
     largest = op.ReduceMax(op.Abs(regular), axes, keepdims=1, noop_with_empty_axes=1)
     return op.Where(op.Greater(largest, zero), regular, redirected)
