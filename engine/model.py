@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
@@ -11,36 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx_ir as ir
 
-from .activations import Activations, channels_first, patches
+from .activations import Activations
 from .errors import (
     EmptyError,
     InputError,
     LayerError,
     ModelError,
-    OnnxscopeError,
     OperatorError,
 )
 from .expectations import Expectation, find_expectation, find_labels, find_size
 from .graph.builder import Builder
 from .graph.crop import needed_part
-from .graph.layout import (
-    PICTURE,
-    PICTURE_LAST,
-    Axes,
-    Grid,
-    channel_axis,
-    find_axes,
-)
 from .graph.loading import LoadedModel
-from .graph.replay import model_of, replay
+from .graph.replay import model_of
 from .graph.tensor import Tensor
-from .image_input import describe, known_dims
-from .image_input import image_input as find_image_input
 from .images import as_batch
-from .layers import Layer, LayerNames, Layers, find_branches, find_main
+from .layers import LayerNames, Layers
 from .metadata import Metadata
-from .naming import computed_from, name_values
-from .plain import whole
+from .network import Network
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -77,25 +65,22 @@ class Model:
         self.opset = loaded.opset
         self.metadata = Metadata.from_props(loaded.props)
         self._graph = loaded.model.graph
-        self._inputs = dict(inputs or {})
-        self._input, self._layout = find_image_input(
-            self._graph, name, layout, wanted=image_input, given=self._inputs
+        self._network = Network(
+            self._graph, name, layout=layout, picture=image_input, inputs=inputs
         )
+        layout = self._network.layout
         if self.metadata is not None:
             self.expectation = Expectation(preprocessing or Preprocessing(), "in the graph")
         elif preprocessing is not None:
-            self.expectation = Expectation(replace(preprocessing, layout=self._layout), "as given")
+            self.expectation = Expectation(replace(preprocessing, layout=layout), "as given")
         else:
             self.expectation = find_expectation(
-                self._graph, self._input, self._layout, loaded.props
+                self._graph, self._network.image, layout, loaded.props
             )
         self.preprocessing = self.expectation.preprocessing
         self._labels = find_labels(loaded.props)
         self._named_size = find_size(loaded.props)
-        self._given_axes = {
-            self.names.find(layer): whole(f"the channel axis of {layer}", axis, 1)
-            for layer, axis in (channel_axis or {}).items()
-        }
+        self._network.tell_axes(channel_axis or {}, self.names)
 
     def __repr__(self) -> str:
         height, width = self._size_or_fixed(self.size)
@@ -106,11 +91,11 @@ class Model:
         """All that determines what the model computes, as plain data."""
         return {
             "sha256": self.sha256,
-            "layout": self._layout,
+            "layout": self._network.layout,
             "preprocessing": self.preprocessing,
-            "channel axes": self._given_axes,
-            "image input": self._input.name,
-            "inputs": self._inputs,
+            "channel axes": self._network.given_axes,
+            "image input": self._network.image.name,
+            "inputs": self._network.inputs,
         }
 
     @property
@@ -129,19 +114,17 @@ class Model:
     @property
     def fixed_size(self) -> tuple[int, int] | None:
         """Height and width where the file accepts one picture size only, else `None`."""
-        dims = known_dims(self._input)
-        height, width = dims[1:3] if self._layout == "NHWC" else dims[2:4]
-        return None if height is None or width is None else (height, width)
-
-    @property
-    def expected_layout(self) -> str:
-        """How pictures lie in the file's input: `NCHW` or `NHWC`."""
-        return self._layout
+        return self._network.fixed_size
 
     @property
     def fixed_batch(self) -> int | None:
         """How many pictures the file takes at a time, where it says a number; else `None`."""
-        return known_dims(self._input)[0]
+        return self._network.fixed_batch
+
+    @property
+    def expected_layout(self) -> str:
+        """How pictures lie in the file's input: `NCHW` or `NHWC`."""
+        return self._network.layout
 
     @property
     def size(self) -> int:
@@ -155,7 +138,7 @@ class Model:
         """What may be written for a layer. A converted model's own names need no aliases."""
         if self.metadata is not None:
             return LayerNames(self.name, self.metadata.layers)
-        return LayerNames(self.name, self.layer_names, name_values(self._graph, self._input))
+        return LayerNames(self.name, self.layer_names, self._network.naming())
 
     @property
     def layer_names(self) -> list[str]:
@@ -163,13 +146,7 @@ class Model:
 
         Aliases are in `names`.
         """
-        if self.metadata is not None:
-            return list(self.metadata.layers)
-        return [
-            node.outputs[0].name
-            for node in computed_from(self._graph, self._input)
-            if node.outputs[0].name
-        ]
+        return list(self.metadata.layers) if self.metadata else list(self._network.value_names)
 
     @cached_property
     def layers(self) -> Layers:
@@ -177,51 +154,19 @@ class Model:
 
         Values that cannot be written, such as those behind an unknown operator, are left out.
         """
-        builder = Builder(opset=self.opset)
-        batch = self.fixed_batch or 1
-        image = builder.input("image", (batch, 3, *self._size_or_fixed(self.size)), np.float32)
-        failures: dict[str, OnnxscopeError] = {}
-        missing = self._missing(self.layer_names)
-        names = [name for name in self.layer_names if name not in missing]
-        values, axes = self._replay(image, names, failures)
-        left_out = {name: str(error) for name, error in failures.items()} | missing
-        found: dict[str, tuple[tuple[int, ...], int]] = {}
-        for name, value in values.items():
-            if not _known(value):
-                continue
-            axis = self._channel_axis(name, axes[name])
-            reason = _unusable(value.shape, axis, batch, axes[name])
-            if reason or axis is None:
-                left_out[name] = reason
-            else:
-                found[name] = value.shape, axis
-        channels = {name: shape[axis] for name, (shape, axis) in found.items()}
-        main = find_main(self._graph, self._input, list(found), self.names.naming)
-        by_name = {v.name: v for node in self._graph for v in node.outputs if v.name}
-        layers = {
-            name: Layer(
-                name,
-                (shape[axis], *(size for at, size in enumerate(shape) if at not in (0, axis))),
-                channels[name],
-                _producer_type(by_name[name]),
-                find_branches(by_name[name], channels, axis, len(shape)),
-                name in main,
-                self.names.naming.aliases.get(name, ""),
-                patches(axes[name], axis),
-            )
-            for name, (shape, axis) in found.items()
-        }
-        return Layers(layers, left_out, self.names)
+        image = self._pictures(*self._size_or_fixed(self.size))
+        return self._network.describe(self._prepared(image), self.names, self.layer_names)
 
     def arguments(self) -> dict[str, Any]:
         """What `onnxscope.load` needs besides the file, as plain data."""
         found: dict[str, Any] = {} if self.preprocessing is None else self.preprocessing.to_json()
-        if self._given_axes:
-            found["channel_axis"] = dict(self._given_axes)
-        if self._inputs:
-            found["inputs"] = {name: array.tolist() for name, array in self._inputs.items()}
+        network = self._network
+        if network.given_axes:
+            found["channel_axis"] = dict(network.given_axes)
+        if network.inputs:
+            found["inputs"] = {name: array.tolist() for name, array in network.inputs.items()}
         if len(self._graph.inputs) > 1:
-            found["image_input"] = self._input.name
+            found["image_input"] = network.image.name
         return found
 
     def on_plain_pictures(self) -> Model:
@@ -229,7 +174,7 @@ class Model:
         if self.preprocessing is not None:
             return self
         plain = copy(self)
-        plain.preprocessing = Preprocessing(layout=self._layout)
+        plain.preprocessing = Preprocessing(layout=self._network.layout)
         return plain
 
     def append(
@@ -252,10 +197,10 @@ class Model:
         """
         if self.preprocessing is None and check_preprocessing:
             raise InputError(
-                f"{self.name} does not say what its input {self._input.name!r} expects of a "
-                f"picture{_in_brackets(self.expectation.words)}: give input_range, such as (0, 1), "
-                "(-1, 1) or (0, 255), and mean, std and channel_order where the model was trained "
-                "with them"
+                f"{self.name} does not say what its input {self._network.image.name!r} expects of "
+                f"a picture{_in_brackets(self.expectation.words)}: give input_range, such as "
+                "(0, 1), (-1, 1) or (0, 255), and mean, std and channel_order where the model was "
+                "trained with them"
             )
         height, width = image.shape[2:]
         if self.fixed_size not in (None, (height, width)):
@@ -264,20 +209,20 @@ class Model:
                 f"{self.name} takes pictures of {fixed} pixels only, not {height}×{width}"
             )
         named = {name: self.names.find(name) for name in wanted}
-        for name, reason in self._missing(named.values()).items():
+        for name, reason in self._network.missing(named.values()).items():
             raise InputError(f"{name} of {self.name} cannot be computed: {reason}")
         try:
-            values, axes = self._replay(image, dict.fromkeys(named.values()))
+            found = self._network.append(self._prepared(image), dict.fromkeys(named.values()))
         except EmptyError as error:
             raise InputError(self._too_small(wanted, height, width)) from error
         except OperatorError:
             raise
         except ModelError as error:
             raise InputError(
-                f"{self.name} does not accept {_pictures(image)} of {height}×{width} pixels: "
-                f"{error}{self._batch_advice(image.dims[0])}"
+                f"{self.name} does not accept {_counted(image)} of {height}×{width} pixels: "
+                f"{error}{self._network.batch_advice(image.dims[0])}"
             ) from error
-        return self._present(named, values, axes, image)
+        return self._network.present(named, found, image.dims[0])
 
     def activations(
         self, images: npt.ArrayLike, layers: Sequence[str] | str, provider: str = "cpu"
@@ -324,9 +269,8 @@ class Model:
         Returns:
             `None` where the layer has no cells.
         """
-        builder = Builder(opset=self.opset)
-        height, width = self._size_or_fixed(self.size)
-        image = builder.input("image", (1, 3, height, width), np.float32)
+        image = self._pictures(*self._size_or_fixed(self.size))
+        builder = image.builder
         cells = self.append(image, [layer], check_preprocessing=False)[layer]
         if cells.rank != 4:
             return None
@@ -351,98 +295,23 @@ class Model:
 
     # ---------------------------------------------------------------------------------------------
 
-    def _replay(
-        self,
-        image: Tensor,
-        wanted: Collection[str],
-        failures: dict[str, OnnxscopeError] | None = None,
-    ) -> tuple[dict[str, Tensor], dict[str, Axes]]:
-        """The wanted values behind an image as the file has them, and what their axes mean."""
-        builder = image.builder
-        preprocessing = self.preprocessing or Preprocessing(layout=self._layout)
-        pictures = preprocessing.apply(image)
-        if self._input.dtype is ir.DataType.FLOAT16:
-            pictures = pictures.astype(np.dtype(np.float16))
-        given = {name: builder.constant(array, array.dtype) for name, array in self._inputs.items()}
-        given[self._input.name or ""] = pictures
-        values = replay(builder, self._graph, given, wanted, failures=failures)
-        known = {pictures.value: PICTURE if self._layout == "NCHW" else PICTURE_LAST}
-        axes = find_axes(builder.graph, known)
-        return values, {name: axes.get(tensor.value, ()) for name, tensor in values.items()}
+    def _pictures(self, height: int, width: int) -> Tensor:
+        """A symbolic picture of that size in a graph of its own, or as many as the file takes."""
+        batch = self.fixed_batch or 1
+        return Builder(opset=self.opset).input("image", (batch, 3, height, width), np.float32)
 
-    def _present(
-        self,
-        named: Mapping[str, str],
-        values: Mapping[str, Tensor],
-        axes: Mapping[str, Axes],
-        image: Tensor,
-    ) -> Activations:
-        """Values as objectives read them, under the names that were asked for."""
-        presented: dict[str, Tensor] = {}
-        grids: dict[str, Grid] = {}
-        for name, value_name in named.items():
-            value = values[value_name]
-            if value.rank and value.dims[0] != image.dims[0]:
-                raise ModelError(
-                    f"{name} has {value.dims[0]} rows for {image.dims[0]} pictures"
-                    + (self._batch_advice(image.dims[0]) or "; a layer has one for each")
-                )
-            if value.rank in (3, 4):
-                axis = self._channel_axis(value_name, axes[value_name])
-                if axis is None:
-                    raise LayerError(
-                        f"{name!r} cannot be shown: {_no_channels(value.dims, axes[value_name])}"
-                    )
-                grid = patches(axes[value_name], axis)
-                if grid is not None:
-                    grids[name] = grid
-                value = channels_first(value, axis)
-            presented[name] = value.astype(np.dtype(np.float32)) if _is_half(value) else value
-        return Activations(presented, grids)
-
-    def _missing(self, names: Iterable[str]) -> dict[str, str]:
-        """Which values cannot be computed from the picture alone, and what they need."""
-        missing: dict[ir.Value, str] = {
-            value: f"it needs the input {describe(value)} as well; give it to load as "
-            f"inputs={{{value.name!r}: array}}"
-            for value in self._graph.inputs
-            if value is not self._input
-            and value.name not in self._graph.initializers
-            and value.name not in self._inputs
-        }
-        if not missing:
-            return {}
-        for node in self._graph:
-            reason = next((missing[v] for v in node.inputs if v is not None and v in missing), None)
-            if reason is not None and node.op_type != "Shape":
-                missing.update(dict.fromkeys(node.outputs, reason))
-        by_name = {value.name: reason for value, reason in missing.items()}
-        return {name: by_name[name] for name in names if name in by_name}
-
-    def _channel_axis(self, name: str, axes: Axes) -> int | None:
-        given = self._given_axes.get(name)
-        if given is not None and given >= len(axes):
-            raise InputError(
-                f"{name} has axes 1 to {len(axes) - 1} for its channels, not axis {given}"
-            )
-        return channel_axis(axes) if given is None else given
-
-    def _batch_advice(self, pictures: int | str | None) -> str:
-        if self.fixed_batch in (None, pictures):
-            return ""
-        return (
-            f"; the file fixes its batch to {self.fixed_batch}: give as many pictures at a time, "
-            "or export it with an open batch"
-        )
+    def _prepared(self, image: Tensor) -> Tensor:
+        """Pictures as the file's input takes them."""
+        preprocessing = self.preprocessing or Preprocessing(layout=self._network.layout)
+        return preprocessing.apply(image)
 
     def _size_or_fixed(self, size: int) -> tuple[int, int]:
         return self.fixed_size or (size, size)
 
     def _fits(self, layers: Sequence[str], size: int) -> bool:
-        builder = Builder(opset=self.opset)
-        image = builder.input("image", (1, 3, size, size), np.float32)
+        image = self._pictures(size, size)
         try:
-            self._replay(image, [self.names.find(name) for name in layers])
+            self._network.append(self._prepared(image), [self.names.find(n) for n in layers])
         except ModelError:
             return False
         return True
@@ -455,48 +324,9 @@ class Model:
         )
 
 
-def _producer_type(value: ir.Value) -> str:
-    node = value.producer()
-    return node.op_type if node is not None else "input"
-
-
-def _known(value: Tensor) -> bool:
-    """Whether a value is of floating-point numbers and of known shape."""
-    dtype, shape = value.value.dtype, value.value.shape
-    return (
-        dtype is not None
-        and dtype.is_floating_point()
-        and shape is not None
-        and all(isinstance(dim, int) for dim in shape)
-    )
-
-
 def _in_brackets(words: str) -> str:
     return f" ({words})" if words else ""
 
 
-def _is_half(value: Tensor) -> bool:
-    return value.value.dtype is ir.DataType.FLOAT16
-
-
-def _pictures(image: Tensor) -> str:
+def _counted(image: Tensor) -> str:
     return "a picture" if image.dims[0] == 1 else f"{image.dims[0]} pictures"
-
-
-def _unusable(shape: tuple[int, ...], axis: int | None, batch: int, axes: Axes) -> str:
-    """Why a value of this shape is no layer; empty where it is one."""
-    if not 2 <= len(shape) <= 4:
-        return f"it has {len(shape)} axes; a layer has the pictures, the channels and up to 2 more"
-    if shape[0] != batch:
-        return f"its first axis, of {shape[0]}, is not the pictures"
-    return _no_channels(shape, axes) if axis is None else ""
-
-
-def _no_channels(shape: Sequence[int | str | None], axes: Axes) -> str:
-    dims = "×".join(map(str, shape))
-    reason = f"which axis of {dims} the channels are on cannot be told"
-    if any(axis.kind == "h" for axis in axes) and all(axis.kind != "c" for axis in axes):
-        reason = f"the channels of {dims} are divided among the heads of an attention"
-    return (
-        f"{reason}; channel_axis={{name: axis}} (--channel-axis NAME=AXIS) says which axis to take"
-    )
