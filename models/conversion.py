@@ -6,20 +6,21 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import onnx
-from google.protobuf.message import DecodeError
+from typing import TYPE_CHECKING
 
 from ..errors import DownloadError, ModelError, nearest
 from ..metadata import Metadata
 from . import cache
-from .architectures import ARCHITECTURES, Architecture, Origin
 from .catalogue import CATALOGUE, Distribution, Entry, entry_of_digest
-from .download import Progress, download
 from .installed import installed_file, installed_labels
-from .reading import read_weights
 from .verification import sha256
-from .zoo import convert_zoo, is_zoo_googlenet
+
+# What is converted already is found without what converts and downloads.
+if TYPE_CHECKING:
+    import onnx
+
+    from .architectures import Architecture, Origin
+    from .download import Progress
 
 _UNKNOWN = "unknown"
 _UNUSED_CLASSES = (1001, 1008)
@@ -60,6 +61,8 @@ def convert(
     Raises:
         ModelError: the file or the architecture is unknown, or they do not fit each other.
     """
+    from .architectures import ARCHITECTURES, Origin
+
     path = Path(path)
     if architecture is not None and architecture not in ARCHITECTURES:
         raise ModelError(
@@ -99,9 +102,15 @@ def _check_labels(model: onnx.ModelProto, count: int, path: Path) -> None:
 
 
 def _origin(entry: Entry) -> Origin:
+    from .architectures import Origin
+
+    return Origin(entry.dataset, str(entry.source), entry.license, _labels(entry))
+
+
+def _labels(entry: Entry) -> tuple[str, ...]:
+    """Class names from an installed package, where the entry has them from there."""
     source = entry.labels
-    labels = installed_labels(source) if isinstance(source, Distribution) else ()
-    return Origin(entry.dataset, str(entry.source), entry.license, labels)
+    return installed_labels(source) if isinstance(source, Distribution) else ()
 
 
 def _converted(
@@ -110,6 +119,9 @@ def _converted(
     origin: Origin,
     labels: Sequence[str] | None = None,
 ) -> onnx.ModelProto:
+    from .architectures import ARCHITECTURES
+    from .reading import read_weights
+
     if path.suffix == ".onnx" and path.is_file():
         if architecture is not None and architecture.name != "inception_v1":
             raise ModelError(
@@ -137,6 +149,11 @@ def _converted(
 
 
 def _converted_onnx(path: Path, origin: Origin) -> onnx.ModelProto:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    from .zoo import convert_zoo, is_zoo_googlenet
+
     try:
         model = onnx.load(path)
     except (DecodeError, OSError, ValueError) as error:
@@ -174,6 +191,8 @@ def weights_file(entry: Entry, progress: Progress | None = None, *, offline: boo
             )
         entry.expected.check(target)
         return target
+    from .download import download
+
     return download(entry.source.url, target, entry.expected, progress)
 
 
@@ -202,13 +221,15 @@ def fetch(entry: Entry, progress: Progress | None = None, *, offline: bool = Fal
         OutputError: the cache cannot be written.
     """
     path = weights_file(entry, progress, offline=offline)
-    origin = _origin(entry)
     # Class names may come from a package that is installed later.
     weights = sha256(path)
-    digest = f"{weights} {' '.join(origin.labels)}"
+    digest = f"{weights} {' '.join(_labels(entry))}"
     kept = cache.find_converted(entry.name, digest)
     if kept is not None:
         return kept
-    origin = replace(origin, weights_sha256=weights)
+
+    from .architectures import ARCHITECTURES
+
+    origin = replace(_origin(entry), weights_sha256=weights)
     model = _converted(path, ARCHITECTURES[entry.architecture], origin)
     return cache.keep_converted(entry.name, digest, model.SerializeToString(deterministic=True))
