@@ -42,13 +42,15 @@ def _gather_nd(known: Known) -> Shape:
 
 
 def _chosen(known: Known) -> Shape:
-    """Compress and Unique: how many are left is only known at run time."""
+    """Compress and Unique: how many are left is only known where the condition is."""
     x, axis = known.shape(), known.node.attributes.get("axis")
+    condition = known.numbers(1) if known.node.op_type == "Compress" else None
+    left = None if condition is None else sum(condition)
     if axis is None:
-        return [None]
+        return [left]
     if x is None:
         return None
-    return [None if a == axis.as_int() % len(x) else dim for a, dim in enumerate(x)]
+    return [left if a == axis.as_int() % len(x) else dim for a, dim in enumerate(x)]
 
 
 def _top_k(known: Known) -> Shape:

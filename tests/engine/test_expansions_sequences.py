@@ -135,6 +135,27 @@ def test_sequence_map():
     check_gradient(graph, lambda x, w: np.concatenate([x, w]) * w.sum(), feeds)
 
 
+def test_a_sequence_that_a_loop_builds():
+    proto = body_model(
+        """n = Constant <value_int: int = 3> ()
+           yes = Constant <value_ints: ints = [1]> ()
+           go = Cast <to: int = 9> (yes)
+           e = SequenceEmpty <dtype: int = 11> ()
+           z, s = Loop <body = b (int64 i, bool c, double[6,4] a, seq(double[6,4]) t) =>
+                               (bool d, double[6,4] p, seq(double[6,4]) u) {
+               d = Identity (c)
+               p = Mul (a, x)
+               u = SequenceInsert (t, p)
+           }> (n, go, x, e)
+           y = ConcatFromSequence <axis: int = 0> (s)""",
+        inputs="double[6,4] x",
+    )
+    graph = osc.differentiate(proto, of="y", wrt=["x"])
+    assert not {"Loop", "SequenceInsert", "ConcatFromSequence"} & set(operators(graph))
+    feeds = {"x": RNG.normal(size=(6, 4))}
+    check_gradient(graph, lambda x: np.concatenate([x**2, x**3, x**4]), feeds)
+
+
 def test_split_of_computed_sizes():
     proto = body_model(
         """s = SplitToSequence <axis: int = 0> (x, sizes)
