@@ -12,7 +12,7 @@ import onnxscope as osc
 import pytest
 from graphs import model, run, text_model
 from onnx import defs, helper
-from onnxscope import verifier
+from onnxscope import faults, session, verifier
 from onnxscope.differences import derivative, rounding_noise
 from onnxscope.double import in_double
 from onnxscope.errors import InputError, LayerError, OperatorError
@@ -426,30 +426,28 @@ def test_a_double_form_that_is_another_function_is_not_used(monkeypatch):
 
 def test_a_provider_that_computes_wrongly_is_caught(squeezenet, monkeypatch):
     # Stands in for a provider of whose operators one is wrong: its sessions run another graph.
-    real = verifier.open_for
+    def spoilt(graph):
+        for node in graph.graph.node:
+            if node.op_type == "Relu":
+                node.op_type = "Abs"
+        return graph
 
-    def broken(build, provider):
-        if provider == "cpu" or isinstance(provider, Provider):
-            return real(build, "cpu")
+    def open_broken(build, provider):
+        if provider == "cpu":
+            return session.open_for(build, "cpu")
+        broken = session.open_for(lambda name: spoilt(build(name)), "cpu")
+        broken.provider = Provider("npu")
+        return broken
 
-        def spoilt(name):
-            graph = build(name)
-            for node in graph.graph.node:
-                if node.op_type == "MaxPool":
-                    node.op_type = "AveragePool"
-                    break
-            return graph
-
-        session = real(spoilt, "cpu")
-        session.provider = Provider("npu")
-        return session
-
-    monkeypatch.setattr(verifier, "open_for", broken)
-    monkeypatch.setattr(verifier, "find_faults", lambda *_: [])
+    monkeypatch.setattr(verifier, "open_for", open_broken)
+    monkeypatch.setattr(
+        faults, "open_session", lambda graph, provider: session.open_session(spoilt(graph), "cpu")
+    )
     result = osc.verify(squeezenet, "fire4", size=SIZE, provider="npu", directions=2)
     assert result.verdict == "disagrees"
     assert result.provider_difference > result.provider_limit
     assert result.cause == "the same graph is right on the CPU: the provider npu computes wrongly"
+    assert {(fault.op_type, fault.kind) for fault in result.faults} == {("Relu", "value")}
 
 
 def test_rules_for_operators_that_the_standard_does_not_know(monkeypatch):
