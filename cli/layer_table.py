@@ -47,9 +47,10 @@ def table_rows(model: Model, layers: Sequence[Layer], *, fold: bool) -> list[Row
         fold: Whether long runs of like layers are shown by their ends.
     """
     rows: list[Row] = []
+    group_of = _group if fold else _outermost
     groups = [
         (name, list(members))
-        for name, members in groupby(layers, key=lambda layer: _group(model, layer))
+        for name, members in groupby(layers, key=lambda layer: group_of(model, layer))
     ]
     times_named = Counter(name for name, _ in groups)
     for group, inside in groups:
@@ -156,6 +157,11 @@ def _group(model: Model, layer: Layer) -> str:
     return flat[1] if flat and model.metadata is None else ""
 
 
+def _outermost(model: Model, layer: Layer) -> str:
+    """The outermost module that a layer is computed in."""
+    return next(iter(model.names.naming.paths.get(layer.name, ())), "")
+
+
 def _heading(model: Model, group: str, inside: Sequence[Layer]) -> str:
     """`layer1 · 3 × Bottleneck`."""
     scopes = [scope for scope in (_scope(model, layer) for layer in inside) if scope is not None]
@@ -176,8 +182,8 @@ def _scope(model: Model, layer: Layer) -> Scope | None:
 
 
 def _kind(model: Model, layer: Layer) -> str:
-    scope = _scope(model, layer)
-    return "" if scope is None else scope.kind
+    scope = model.names.naming.scope_called(layer.title.partition("#")[0])
+    return scope.kind if scope is not None and layer.name in scope.outputs else ""
 
 
 def _branches(layer: Layer) -> str:

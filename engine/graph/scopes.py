@@ -114,7 +114,7 @@ def _from_name(node: ir.Node) -> Place | None:
     parts = [part for part in name.split("/") if part]
     if not parts:
         return None
-    own = _ADDED.sub("", parts[-1])
+    own = node.op_type if _ADDED.search(parts[-1]) else parts[-1]
     if not name.startswith("/"):
         return Place(tuple(parts[:-1]), own)
     # Elements of containers repeat the container: /layer1/layer1.0/conv1.
