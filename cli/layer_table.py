@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _SHORT = 40
 # Runs of like rows from this length on are folded into their ends.
 _RUN = 4
-# Names of values stand beside the aliases where there is room for both.
-_WIDE = 110
+# More branches than these are counted, not listed.
+_MANY = 6
 
 # `conv2_block1_out` and `block_3_add` belong to `conv2` and `block_3`; `Conv2d_1a_3x3` to nothing.
 _FLAT_GROUP = re.compile(r"(?!conv\dd)([a-z]+_?\d+[a-z]?)[_/.]", re.IGNORECASE)
@@ -69,17 +69,8 @@ def show_layers(console: Console, model: Model, layers: Sequence[Layer], *, ever
     from rich.table import Table
 
     rows = table_rows(model, layers, fold=not every)
-    shown = [row.layer for row in rows if row.layer is not None]
-    kinds = {layer.name: _kind(model, layer) for layer in shown}
-    columns = ["layer", "shape", "operator"]
-    if any(kinds.values()):
-        columns.append("module")
-    if any(_branches(layer) for layer in shown):
-        columns.append("branches")
-    aliased = any(layer.alias for layer in shown)
-    if every and aliased and console.width >= _WIDE:
-        columns.append("value")
     table = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0), header_style="dim")
+    columns = _columns(model, rows, console.width, every=every)
     for name in columns:
         table.add_column(
             name,
@@ -88,20 +79,38 @@ def show_layers(console: Console, model: Model, layers: Sequence[Layer], *, ever
             style="dim" if name in ("value", "module") else "",
             no_wrap=name == "shape",
         )
-    for row in rows:
-        if row.layer is None:
-            table.add_row(row.text, style="dim")
-            continue
-        cells = {
-            "layer": row.text,
-            "shape": shape_of(row.layer),
-            "operator": row.layer.op_type,
-            "module": kinds[row.layer.name],
-            "branches": _branches(row.layer),
-            "value": row.layer.name if row.layer.alias else "",
-        }
-        table.add_row(*(cells[name] for name in columns))
+    for index, row in enumerate(rows):
+        cells = (column[index] for column in columns.values())
+        table.add_row(*cells, style="dim" if row.layer is None else "")
     console.print(table)
+
+
+def _columns(model: Model, rows: Sequence[Row], width: int, *, every: bool) -> dict[str, list[str]]:
+    """The cells of each column; where there is no room for all, the least telling are left out."""
+
+    def cells(text: Callable[[Layer], str]) -> list[str]:
+        return ["" if row.layer is None else text(row.layer) for row in rows]
+
+    columns = {
+        "layer": [row.text for row in rows],
+        "shape": cells(shape_of),
+        "operator": cells(lambda layer: layer.op_type),
+        "module": cells(lambda layer: _kind(model, layer)),
+        "branches": cells(_branches),
+        "value": cells(lambda layer: layer.name if every and layer.alias else ""),
+    }
+    columns = {name: texts for name, texts in columns.items() if any(texts)}
+    for name in ("value", "branches", "module"):
+        if _width(columns) > width and name in columns:
+            if name == "branches":
+                columns[name] = cells(_branch_count)
+            else:
+                del columns[name]
+    return columns
+
+
+def _width(columns: Mapping[str, Sequence[str]]) -> int:
+    return sum(2 + max(map(len, (name, *texts))) for name, texts in columns.items())
 
 
 def shape_of(layer: Layer) -> str:
@@ -187,9 +196,17 @@ def _kind(model: Model, layer: Layer) -> str:
 
 
 def _branches(layer: Layer) -> str:
-    if layer.op_type not in ("Concat", "Relu") or len(layer.branches) > 8:
-        return f"{len(layer.branches)} branches" if layer.op_type == "Concat" else ""
+    if not _has_branches(layer) or len(layer.branches) > _MANY:
+        return _branch_count(layer)
     return " + ".join(str(branch.stop - branch.start) for branch in layer.branches)
+
+
+def _branch_count(layer: Layer) -> str:
+    return f"{len(layer.branches)} branches" if _has_branches(layer) else ""
+
+
+def _has_branches(layer: Layer) -> bool:
+    return bool(layer.branches) and layer.op_type in ("Concat", "Relu")
 
 
 def _runs(layers: Sequence[Layer]) -> list[list[Layer]]:
