@@ -23,6 +23,7 @@ from onnxscope.benchmarks.report import Measurement, bench, heading, publish
 from onnxscope.benchmarks.subject import Subject, save_random
 from onnxscope.climbers import CompiledClimber
 from onnxscope.errors import DownloadError, ModelError, OnnxscopeError
+from onnxscope.loading import load
 from onnxscope.models import fetch
 from onnxscope.optimizers import Adam
 from onnxscope.session import choose_provider
@@ -135,7 +136,8 @@ def _checks(folder: Path) -> list[Check]:
     for architecture, (layer, unit) in _UNITS.items():
         source = _real_or_random(architecture, folder)
         for kind in ("channel", "neuron", "layer"):
-            target = layer if kind == "layer" else f"{layer}:{unit}"
+            seen = _firing(source, layer) if kind == "neuron" else unit
+            target = layer if kind == "layer" else f"{layer}:{seen}"
             for precision in _LIMITS:
                 check = _check(architecture, source, target, kind, precision)
                 print(check.line(), flush=True)
@@ -168,13 +170,23 @@ def _check(architecture: str, source: str, target: str, kind: str, precision: st
     )
 
 
+def _firing(source: str, layer: str) -> int:
+    """The unit whose middle cell fires most: a neuron that is off has no gradient."""
+    activations = load(source).activations(_picture()[0].transpose(1, 2, 0), layer)[layer]
+    height, width = activations.shape[2:]
+    return int(activations[0, :, height // 2, width // 2].argmax())
+
+
+def _picture() -> np.ndarray:
+    """A picture (1, 3, H, W) of coarse squares: on noise, deep units are off."""
+    coarse = np.random.default_rng(0).random((1, 3, _SIZE // 16, _SIZE // 16), np.float32)
+    return coarse.repeat(16, 2).repeat(16, 3)
+
+
 def _outputs(subject: Subject) -> dict[str, np.ndarray]:
     """Value and gradient; a node that would go to the CPU is an error of the session."""
     runner = graphs.Runner(graphs.gradient(subject), subject.provider, subject.precision)
-    # Softly varying pictures: of noise all neurons are off.
-    rng = np.random.default_rng(0)
-    coarse = rng.random((1, 3, _SIZE // 16, _SIZE // 16), np.float32)
-    runner.bind({"image": coarse.repeat(16, 2).repeat(16, 3)})
+    runner.bind({"image": _picture()})
     runner.run()
     return runner.outputs()
 
