@@ -49,10 +49,11 @@ class Standardized:
     axes: Sequence[int]
     count: float | Tensor
 
-    def gradient(self, dz: Tensor) -> Tensor:
-        """From the cotangent of z to that of x."""
+    def gradient(self, dz: Tensor, factor: Tensor | None = None) -> Tensor:
+        """From the cotangent of z to that of x, times a factor that is one for each mean."""
         along = (dz * self.z).mean(self.axes, keepdims=True)
-        return self.inverse * (dz - dz.mean(self.axes, keepdims=True) - self.z * along)
+        factor = self.inverse if factor is None else self.inverse * factor
+        return factor * (dz - dz.mean(self.axes, keepdims=True) - self.z * along)
 
 
 def standardized(op: Operators, x: Tensor, axis: int, epsilon: float) -> Standardized:
@@ -133,9 +134,9 @@ def _layer_bias(
 def _instance(
     op: Operators, dy: Tensor, x: Tensor, scale: Tensor, bias: Tensor, *, epsilon: float
 ) -> Tensor:
-    """By picture and channel; what multiplies a whole channel goes in front."""
+    """By picture and channel."""
     parts = standardized(op, x, 2, epsilon)
-    return parts.gradient(dy) * _by_channel(x, scale)
+    return parts.gradient(dy, _by_channel(x, scale))
 
 
 def _instance_scale(

@@ -68,6 +68,13 @@ for equation, *shapes in (
     ("...i,...i", (2, 3), (2, 3)),
     ("...ij,...jk->...ik", (1, 2, 3), (4, 3, 2)),
     ("i...j,j...->...i", (2, 4, 3), (3, 4)),
+    # Products of matrices, in any order of axes
+    ("bihd,bjhd->bhij", (2, 3, 2, 4), (2, 5, 2, 4)),
+    ("bhij,bjhd->bihd", (2, 2, 3, 5), (2, 5, 2, 4)),
+    ("abcd,cdef->abef", (2, 3, 2, 2), (2, 2, 3, 2)),
+    ("abcd,cdef->efba", (2, 3, 2, 2), (2, 2, 3, 2)),
+    ("nkctv,kvw->nctw", (1, 2, 3, 2, 4), (2, 4, 4)),
+    ("b...d,...dc->cb...", (2, 3, 4), (3, 4, 2)),
     # Others
     ("ij,jk,kl->il", (2, 3), (3, 4), (4, 2)),
     ("ij,j,j->i", (2, 3), (3,), (3,)),
