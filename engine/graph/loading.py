@@ -19,6 +19,7 @@ from ..errors import ModelError
 from ..expansions import expansion_of
 from .builder import OPSET
 from .checking import all_nodes, check_model, is_sorted
+from .old_resizing import keep_old_resizing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,6 +179,8 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
     for tensor in converted.graph.initializer:
         if tensor.name in weights:
             tensor.CopyFrom(weights[tensor.name])
+    if opset < 11:
+        keep_old_resizing(converted.graph)
     return converted
 
 
