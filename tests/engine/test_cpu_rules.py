@@ -26,8 +26,12 @@ POOLS = [
     {"kernel_shape": [2, 3], "strides": [1, 3], "pads": [1, 2, 0, 1]},
     {"kernel_shape": [3, 2], "dilations": [2, 3], "pads": [2, 1, 1, 1]},
     {"kernel_shape": [1, 1], "strides": [2, 2]},
+    {"kernel_shape": [1, 3], "strides": [2, 2]},
+    {"kernel_shape": [3, 1], "strides": [1, 2], "pads": [1, 0, 1, 0]},
+    {"kernel_shape": [4, 5], "strides": [3, 2], "dilations": [1, 2]},
+    {"kernel_shape": [5, 5], "pads": [2, 2, 2, 2]},
     # Too many taps: the standard form takes over.
-    {"kernel_shape": [4, 4], "strides": [2, 2]},
+    {"kernel_shape": [6, 6], "strides": [2, 2]},
 ]
 
 
@@ -65,6 +69,31 @@ def test_max_pool_is_bit_for_bit_the_standard_one(
     found = _pool_gradient(rules_for("cpu"), attributes, x)
     np.testing.assert_array_equal(found, wanted)
     assert np.abs(wanted).max() > 0
+
+
+def test_an_open_batch_costs_no_more_than_a_known_one() -> None:
+    """The same operators but for those that read and state the batch."""
+
+    def operators(batch: int | str) -> list[str]:
+        builder = Builder()
+        x = builder.input("x", [batch, 8, 65, 64], np.float32)
+        rng = np.random.default_rng(0)
+
+        def kernel(*shape: int) -> Tensor:
+            return builder.constant(rng.standard_normal(shape), np.float32)
+
+        y = builder.op.Conv(x, kernel(8, 8, 3, 3), strides=[2, 2], auto_pad="SAME_UPPER")
+        y = builder.op.MaxPool(y, kernel_shape=[3, 3], strides=[2, 2])
+        y = builder.op.Conv(y, kernel(8, 1, 3, 3), strides=[2, 2], pads=[1] * 4, group=8)
+        y = builder.op.AveragePool(y, kernel_shape=[3, 3], pads=[1] * 4)
+        y = builder.op.AveragePool(y, kernel_shape=[3, 3], strides=[2, 2])
+        y = builder.op.GlobalAveragePool(y)
+        (dx,) = backpropagate(builder, {y: y}, [x], rules_for("cpu"))
+        builder.output("dx", dx)
+        return [node.op_type for node in model_of(builder).graph.node]
+
+    stated = {"Shape", "Concat"}
+    assert [op for op in operators("N") if op not in stated] == operators(2)
 
 
 def test_every_cpu_rule_is_tested_here() -> None:
