@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from .cache import GraphCache
@@ -89,13 +89,11 @@ class Graphs:
 
     def _parts(self, provider: str, redirected: bool) -> dict[str, object]:
         composition = self._composition
-        return _picture(composition) | {
+        # Field by field, so that one that is added counts as well. A table of rules is the user's,
+        # and holds functions, which have no identity.
+        given = {field.name: getattr(composition, field.name) for field in fields(composition)}
+        return given | {
             "model": _identity(composition.model),
-            "objective": composition.objective,
-            "transforms": composition.transforms,
-            # A table of the user's holds functions, which have no identity.
-            "rules": composition.rules,
-            "half": composition.precision == "float16",
             "provider": provider,
             "redirected": redirected,
         }

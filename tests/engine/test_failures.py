@@ -23,22 +23,26 @@ Fail = Callable[[int, str], None]
 def fail(monkeypatch: pytest.MonkeyPatch) -> Fail:
     """Makes ONNX Runtime raise at the nth run of a step."""
 
+    class Broken:
+        def __init__(self, message: str) -> None:
+            self.message = message
+
+        def get_outputs(self) -> list[object]:
+            return []
+
+        def run_with_iobinding(self, *_: object) -> None:
+            raise RuntimeError(self.message)
+
     def at(step: int, message: str = OUT_OF_MEMORY) -> None:
         runs = []
         run = Session.run_bound
 
-        class Broken:
-            def run_with_iobinding(self, binding: object) -> None:
-                raise RuntimeError(message)
-
-        def run_bound(self: Session, binding: object) -> None:
+        def run_bound(self: Session, *arguments: object) -> None:
             runs.append(step)
-            if len(runs) == step:
-                return run(Session.__new__(Session), binding)
-            return run(self, binding)
+            broken = Session(Broken(message), self.provider)
+            run(broken if len(runs) == step else self, *arguments)
 
         monkeypatch.setattr(Session, "run_bound", run_bound)
-        monkeypatch.setattr(Session, "_session", Broken(), raising=False)
 
     return at
 

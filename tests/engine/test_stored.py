@@ -211,6 +211,7 @@ def test_another_graph_has_another_key(squeezenet: osc.Model) -> None:
         replace(start, batch=2),
         replace(start, height=65),
         replace(start, width=65),
+        replace(start, precision="float16"),
     ]
     graphs = [_keys(Graphs(one)) for one in others]
     step_keys = [keys["step"] for keys in graphs]
