@@ -31,7 +31,7 @@ def single(value):
 
 # Trigonometry -----------------------------------------------------------------------------------
 
-_inside = np.tanh(normal(4, 5)) * 0.95
+_inside = np.tanh(normal(4, 5)) * 0.8
 for op, x, derivative in (
     ("Tan", np.arctan(normal(4, 5) * 2), lambda x: 1 / np.cos(x) ** 2),
     ("Asin", _inside, lambda x: (1 - x**2) ** -0.5),
