@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .graph.layout import Axes, Grid
+from .graph.axes import Axes, Grid
 from .graph.tensor import Tensor
 
 

@@ -13,7 +13,7 @@ from .errors import LayerError, nearest
 from .naming import Naming
 
 if TYPE_CHECKING:
-    from .graph.layout import Grid
+    from .graph.axes import Grid
 
 # Operators that treat every channel alike and alone, so that channel i of the output is channel i
 # of the first input.

@@ -10,7 +10,8 @@ import onnx_ir as ir
 
 from .activations import Activations, channels_first, patches
 from .errors import InputError, LayerError, ModelError, OnnxscopeError
-from .graph.layout import PICTURE, PICTURE_LAST, Axes, Grid, channel_axis, find_axes
+from .graph.axes import PICTURE, PICTURE_LAST, Axes, Grid, channel_axis
+from .graph.layout import find_axes
 from .graph.replay import replay
 from .graph.tensor import Tensor
 from .image_input import describe, image_input, known_dims

@@ -15,7 +15,7 @@ from typing import Any
 from .activations import Activations
 from .errors import InputError, LayerError, TargetError
 from .expressions import Negative, Number, Objective, Product, Sum, Values, bracketed
-from .graph.layout import Grid
+from .graph.axes import Grid
 from .graph.preactivation import without_activation
 from .graph.tensor import Tensor
 from .plain import real, shown, whole

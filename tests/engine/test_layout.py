@@ -9,7 +9,7 @@ import onnxruntime
 import onnxscope as osc
 import pytest
 from onnxscope.errors import InputError, LayerError, TargetError
-from onnxscope.graph.layout import Grid
+from onnxscope.graph.axes import Grid
 
 RNG = np.random.default_rng(4)
 
