@@ -59,6 +59,7 @@ def bench(
     std: options.Std = None,
     channel_order: options.ChannelOrder = None,
     layout: options.Layout = None,
+    image_input: options.ImageInput = None,
 ) -> None:
     """Measure speed here, side by side with what is installed.
 
@@ -83,7 +84,9 @@ def bench(
         if random or model is None:
             source = save_random(model or _NETWORK, Path(folder))
         else:
-            options.open_model(model, input_range, mean, std, channel_order, layout)
+            options.open_model(
+                model, input_range, mean, std, channel_order, layout, image_input=image_input
+            )
             source = model
         arguments = {
             "input_range": input_range,
@@ -91,6 +94,7 @@ def bench(
             "std": std,
             "channel_order": channel_order,
             "layout": layout,
+            "image_input": image_input,
         }
         subjects = [
             Subject.of(

@@ -44,6 +44,14 @@ class TransformKind(StrEnum):
     NONE = "none"
 
 
+class PrecisionKind(StrEnum):
+    """What CUDA computes in."""
+
+    FLOAT32 = "float32"
+    TF32 = "tf32"
+    FLOAT16 = "float16"
+
+
 def render(
     ctx: typer.Context,
     model: options.OptionalModelName = None,
@@ -139,6 +147,14 @@ def render(
             rich_help_panel="The ascent",
         ),
     ] = 16,
+    precision: Annotated[
+        PrecisionKind,
+        typer.Option(
+            help="On CUDA, of the network and its gradient: tf32 rounds what is multiplied, "
+            "float32 does not, float16 is half precision.",
+            rich_help_panel="The ascent",
+        ),
+    ] = PrecisionKind.TF32,
     input_range: options.InputRange = None,
     mean: options.Mean = None,
     std: options.Std = None,
@@ -213,6 +229,7 @@ def render(
             transforms=random(),
             optimizer=adam,
             redirect_steps=redirect_steps,
+            precision=precision.value,
             snapshots=snapshots,
             callback=watch,
             cache=not no_cache,
