@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 import onnx_ir as ir
 
@@ -68,11 +69,17 @@ def expansion_of(domain: str, op_type: str) -> Expansion | None:
     return _table().get(("" if domain == "ai.onnx" else domain, op_type))
 
 
+def all_expansions() -> Mapping[tuple[str, str], Expansion]:
+    """All expansions by domain and operator."""
+    return MappingProxyType(_table())
+
+
 @cache
 def _table() -> dict[tuple[str, str], Expansion]:
     # Imported when first asked for: they write graphs with what imports this module.
     from . import (
         affine_grid,
+        attention,
         contrib,
         control,
         deformable,
@@ -88,6 +95,7 @@ def _table() -> dict[tuple[str, str], Expansion]:
 
     tables: list[Mapping[tuple[str, str], Expansion]] = [
         affine_grid.EXPANSIONS,
+        attention.EXPANSIONS,
         contrib.EXPANSIONS,
         control.EXPANSIONS,
         deformable.EXPANSIONS,

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError, Message
 from onnx import defs
 
-from ..errors import ModelError
+from ..errors import ModelError, OperatorError
 from ..expansions import expansion_of
 from .builder import OPSET
 from .checking import all_nodes, check_model, is_sorted
@@ -162,6 +162,11 @@ def _standard_opset(proto: onnx.ModelProto, origin: str) -> int:
 
 def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.ModelProto:
     """The model in the lowest opset that the engine writes."""
+    if opset < 9 and any(node.op_type == "Scan" for node in all_nodes(proto.graph)):
+        raise OperatorError(
+            f"{origin} has a Scan of opset {opset}, which scans batches in a way that later "
+            "versions do not; export the model at opset 9 or later"
+        )
     light, weights = _without_weights(proto)
     try:
         converted = onnx.version_converter.convert_version(light, OPSET)

@@ -199,17 +199,14 @@ def _write(
         raise OperatorError(f"{error} (node {where!r}); choose a layer before it") from error
 
 
-def _may_be_huge(builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]) -> bool:
+def _may_be_huge(builder: Builder, node: ir.Node, arrays: Sequence[np.ndarray | None]) -> bool:
     """Whether a result of constants may be too large to be computed once and stored."""
-    elements = sum(t.array.size for t in arguments if t is not None and t.array is not None)
+    elements = sum(array.size for array in arrays if array is not None)
     if node.op_type not in _MAKING and elements**2 * 8 <= _FOLD_LIMIT:
         # No more than the product of everything with everything.
         return False
     probe = Builder(opset=builder.opset)
-    given = [
-        None if t is None or t.array is None else probe.initializer(ir.tensor(t.array), "constant")
-        for t in arguments
-    ]
+    given = [None if a is None else probe.initializer(ir.tensor(a), "constant") for a in arrays]
     outputs = probe.append(node.op_type, given, dict(node.attributes), outputs=len(node.outputs))
     for output in outputs:
         if output.value.shape is None:
@@ -291,7 +288,12 @@ def _computed(
     if node.op_type == "Pad" and arrays[1] is not None and arrays[1].min(initial=0) < 0:
         # The reference cannot cut.
         return None
-    if _may_be_huge(builder, node, arguments):
+    if node.op_type == "Range":
+        # Exporters write vectors of one element, which runtimes take for the scalars they are.
+        arrays = [
+            array if array is None or array.size != 1 else array.reshape(()) for array in arrays
+        ]
+    if _may_be_huge(builder, node, arrays):
         return None
     # Imported here: it takes time to load, and most models have nothing to compute.
     from onnx.reference import ReferenceEvaluator

@@ -86,11 +86,37 @@ def outcome(case: Any) -> Outcome:
     if any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(first, again, strict=True)):
         return Outcome("not run", "its result is random")
     verdicts = [_judge(model, kernel, of, wrt, feeds, case.name) for of in outputs]
+    if all(verdict.kind == "refused" for verdict in verdicts):
+        # What such inputs are for is to be constants; and not all of them need a gradient.
+        closed, left = _with_constants(model, feeds)
+        try:
+            kernel = _session(closed)
+        except Exception as error:  # as above
+            return Outcome("refused", f"{verdicts[0].reason}; with constants: {error}")
+        again = [_judge(closed, kernel, of, wrt[:1], left, case.name) for of in outputs]
+        if any(verdict.kind != "refused" for verdict in again):
+            verdicts = again
     for kind in ("wrong", "refused", "right", "on a kink", "no derivative", "not run"):
         for verdict in verdicts:
             if verdict.kind == kind:
                 return verdict
     raise AssertionError("a verdict of no kind")
+
+
+def _with_constants(
+    model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]
+) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
+    """The model with its inputs of integers and truth values as initializers."""
+    closed = onnx.ModelProto()
+    closed.CopyFrom(model)
+    kept = [v for v in model.graph.input if v.type.tensor_type.elem_type in REAL]
+    del closed.graph.input[:]
+    closed.graph.input.extend(kept)
+    names = {value.name for value in kept}
+    closed.graph.initializer.extend(
+        numpy_helper.from_array(array, name) for name, array in feeds.items() if name not in names
+    )
+    return closed, {name: array for name, array in feeds.items() if name in names}
 
 
 def _judge(
@@ -111,7 +137,7 @@ def _judge(
     gradient = _session(graph)
     known = {value.name for value in gradient.get_inputs()}
     rng = np.random.default_rng(zlib.crc32(name.encode()))
-    kinks = False
+    found: list[str] = []
     for shake in _SHAKES:
         moved = _shaken(feeds, wrt, shake, rng)
         y = kernel.run([of], moved)[0]
@@ -134,10 +160,11 @@ def _judge(
         verdict = _compare(kernel, of, wrt, moved, cotangent, results[1:], rng)
         if verdict is None:
             return Outcome("right" if any(r.any() for r in results[1:]) else "no derivative")
-        kinks = kinks or verdict == "kink"
-        if verdict != "kink":
-            return Outcome("wrong", verdict)
-    return Outcome("on a kink" if kinks else "not run", "" if kinks else "it is not finite")
+        found.append(verdict)
+    if not found:
+        return Outcome("not run", "it is not finite")
+    # The examples lie on kinks and ties on purpose; a wrong rule is wrong beside them too.
+    return Outcome("on a kink") if "kink" in found else Outcome("wrong", found[-1])
 
 
 def _difference_in_value(ours: np.ndarray, y: np.ndarray) -> str:
@@ -202,6 +229,8 @@ def _compare(
             scale = max(scale, 1e-3 * float(np.linalg.norm(weights)) / size)
             epsilon = float(np.finfo(np.float16 if half else x.dtype).eps)
             top = size * (0.2 if half else 0.05)
+            if not np.isfinite([along(top), along(-top)]).all():
+                top *= 0.02  # an end of the operator's domain is near
             noise = rounding_noise(along, top * 1e-3, epsilon)
             found = derivative(along, [top / 2**k for k in range(3 if half else 8)], noise, scale)
             allowed = max(3 * found.uncertainty, (0.05 if half else 1e-2) * scale)
@@ -255,8 +284,3 @@ def outcomes() -> Iterator[tuple[str, Outcome]]:
     """All of the suite."""
     for name, case in node_tests().items():
         yield name, outcome(case)
-
-
-def constant_tensors(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """A model's initializers."""
-    return {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}

@@ -1,0 +1,125 @@
+"""Write docs/operators.md: what becomes of every operator of the ONNX standard in a gradient.
+
+With `--suite` also what became of the onnx package's node tests, which takes minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+import onnxscope as osc
+from onnx import defs
+from onnxscope.expansions.table import all_expansions
+
+PAGE = Path(__file__).parent / "operators.md"
+SUITE_HEADING = "## The node tests of the onnx package"
+
+INTRODUCTION = """# Operators
+
+What becomes of each operator of the ONNX standard when a graph is differentiated. This page is made
+by `python docs/make_operators.py --suite`.
+
+* **rule**: there is a gradient rule for it, tested against central differences and a second oracle;
+* **written as others**: it is replaced by standard operators that have rules;
+* **no derivative**: its derivative is zero wherever there is one, or it gives no real numbers;
+* **refused**: with the reason, in words, when a gradient has to pass it.
+"""
+
+
+def operator_table() -> str:
+    """The page without the section on the node tests."""
+    rules, expansions = osc.standard_rules(), all_expansions()
+    rows = []
+    for name, since in sorted(_operators().items()):
+        kind, note = _fate(name, rules, expansions)
+        rows.append((name, str(since), kind, note))
+    counts = Counter(kind for _, _, kind, _ in rows)
+    summary = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    lines = [
+        INTRODUCTION,
+        f"{len(rows)} operators: {summary}. {len(rules)} operators have rules.",
+        "",
+        "| operator | since opset | in a gradient | |",
+        "|---|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+        "## Operators of ONNX Runtime (com.microsoft)",
+        "",
+        "| operator | in a gradient |",
+        "|---|---|",
+    ]
+    for domain, name in sorted(expansions):
+        if domain == "com.microsoft":
+            kind = _kind_of(expansions[domain, name])
+            lines.append(f"| {name} | {kind} |")
+    return "\n".join(lines) + "\n"
+
+
+def _operators() -> dict[str, int]:
+    """Operators of the standard domain, with the opset that introduced them."""
+    first: dict[str, int] = {}
+    for schema in defs.get_all_schemas_with_history():
+        if schema.domain == "":
+            name = schema.name
+            first[name] = min(first.get(name, schema.since_version), schema.since_version)
+    return first
+
+
+def _fate(name, rules, expansions) -> tuple[str, str]:
+    if name in rules.without_derivative:
+        return "no derivative", rules.without_derivative[name]
+    if name in set(rules):
+        return "rule", ""
+    if ("", name) in expansions:
+        return _kind_of(expansions["", name]), ""
+    return "refused", "there is no rule"
+
+
+def _kind_of(expansion) -> str:
+    if expansion.__name__ == "_refuse_integers":
+        return "refused: integers alone"
+    return "written as others"
+
+
+def suite_section() -> str:
+    """What became of each node test."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "engine"))
+    from node_suite import outcomes
+
+    results = dict(outcomes())
+    counts = Counter(outcome.kind for outcome in results.values())
+    lines = [
+        SUITE_HEADING,
+        "",
+        f"{len(results)} tests: "
+        + ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+        + ".",
+        "",
+        "| test | | reason |",
+        "|---|---|---|",
+    ]
+    for name, outcome in sorted(results.items()):
+        if outcome.kind in ("wrong", "refused", "on a kink"):
+            reason = " ".join(outcome.reason.split()).replace("|", "\\|")
+            lines.append(f"| {name.removeprefix('test_')} | {outcome.kind} | {reason} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--suite", action="store_true", help="run the node tests as well")
+    table = operator_table()
+    if parser.parse_args().suite:
+        section = suite_section()
+    else:
+        old = PAGE.read_text() if PAGE.exists() else ""
+        section = old[old.index(SUITE_HEADING) :] if SUITE_HEADING in old else ""
+    PAGE.write_text(f"{table}\n{section}" if section else table)
+
+
+if __name__ == "__main__":
+    main()
