@@ -10,12 +10,27 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import onnx
 import onnxscope as osc
 from onnx import defs
 from onnxscope.expansions.table import all_expansions
 
 PAGE = Path(__file__).parent / "operators.md"
 SUITE_HEADING = "## The node tests of the onnx package"
+
+# Operators of old files, which are converted upwards when they are read.
+_REPLACED = {"Scatter": "ScatterElements", "Upsample": "Resize"}
+
+_NOTES = {
+    "If": "where the condition is a constant or follows from known shapes; else refused",
+    "Loop": "where the number of rounds is known; else refused",
+    "Scan": "where the length is known; else refused",
+    "LSTM": "unrolled; the length must be known",
+    "GRU": "unrolled; the length must be known",
+    "RNN": "unrolled; the length must be known",
+    "QuantizeLinear": "straight through, with a warning",
+    "DequantizeLinear": "straight through",
+}
 
 INTRODUCTION = """# Operators
 
@@ -40,7 +55,7 @@ def operator_table() -> str:
     summary = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
     lines = [
         INTRODUCTION,
-        f"{len(rows)} operators: {summary}. {len(rules)} operators have rules.",
+        f"{len(rows)} operators of onnx {onnx.__version__}: {summary}.",
         "",
         "| operator | since opset | in a gradient | |",
         "|---|---|---|---|",
@@ -74,7 +89,9 @@ def _fate(name, rules, expansions) -> tuple[str, str]:
     if name in set(rules):
         return "rule", ""
     if ("", name) in expansions:
-        return _kind_of(expansions["", name]), ""
+        return _kind_of(expansions["", name]), _NOTES.get(name, "")
+    if name in _REPLACED:
+        return "written as others", f"deprecated: read as {_REPLACED[name]}"
     return "refused", "there is no rule"
 
 
