@@ -84,11 +84,11 @@ _RENDERED = {"convnext_atto", "efficientnet_b0", "mobilevit_xxs", "regnety_002",
 
 # By the picture's size.
 _TORCHSCRIPT: dict[int, list[_Entry]] = {
+    64: ["densenet121"],
     112: [("tresnet_m", {"width_factor": 0.5})],
     128: [
         "resnet26d",
         "resnext50_32x4d",
-        "densenet121",
         "regnety_002",
         "regnetz_b16",
         "efficientnet_b0",
@@ -195,11 +195,11 @@ _DYNAMO: dict[int, list[_Entry]] = {
         ("deit3_small_patch16_224", {"depth": 4}),
         ("beit_base_patch16_224", {"depth": 3, "embed_dim": 192, "num_heads": 3}),
         ("swin_s3_tiny_224", {"embed_dim": 48}),
-        ("mixer_s32_224", {"num_blocks": 4}),
+        "mixer_s32_224",
         ("twins_pcpvt_small", {"depths": [1, 1, 2, 1]}),
-        ("volo_d1_224", {"layers": [2, 2, 2, 2]}),
+        "volo_d1_224",
         ("eva02_tiny_patch14_224", {"depth": 4}),
-        ("nest_tiny", {"depths": [1, 1, 2]}),
+        "nest_tiny",
         ("hiera_tiny_224", {"stages": [1, 1, 3, 1]}),
         "tiny_vit_5m_224",
         ("tnt_s_patch16_224", {"depth": 3}),
@@ -214,17 +214,17 @@ _DYNAMO: dict[int, list[_Entry]] = {
         "maxvit_rmlp_pico_rw_256",
         "lambda_resnet26t",
         "halonet26t",
-        "bat_resnext26ts",
     ],
 }
 
 _OPSET_13: dict[int, list[_Entry]] = {
-    128: ["mobilenetv2_100", "resnet18", "tf_efficientnet_b0", "mnasnet_small", "densenet121"],
+    64: ["densenet121"],
+    128: ["mobilenetv2_100", "resnet18", "tf_efficientnet_b0", "mnasnet_small"],
     160: ["tf_inception_v3"],
 }
 _OPSET_17: dict[int, list[_Entry]] = {
     128: ["convnextv2_atto", "fbnetc_100", "spnasnet_100", "nextvit_small"],
-    224: ["deit_tiny_patch16_224", ("volo_d1_224", {"layers": [2, 2, 2, 2]})],
+    224: ["deit_tiny_patch16_224", "volo_d1_224"],
 }
 _OPSET_20: dict[int, list[_Entry]] = {
     128: ["efficientnetv2_rw_t", "inception_next_atto", "tinynet_e"],

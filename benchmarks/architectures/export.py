@@ -1,13 +1,14 @@
 """One process of this benchmark: export a network, and what PyTorch computes with it.
 
 Writes `model.onnx` and `reference.npz` into a folder and prints one line of JSON. The reference
-holds the input, the cotangent of the network's output, output and gradient in float64, and how far
+holds inputs, cotangents of the network's output, outputs and gradients in float64, and how far
 PyTorch's own float32 is from them.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
 import warnings
@@ -18,9 +19,12 @@ import numpy as np
 import torch
 from cases import Case, cases
 from torch import nn
+from torch.nn import functional
 
 SEED = 0
 CLASSES = 50
+PICTURES, CANDIDATES = 2, 8
+STEADY = 1e-4
 
 
 def main() -> None:
@@ -42,7 +46,7 @@ def main() -> None:
     _export(network, x, case, options.folder / "model.onnx")
     seconds = time.perf_counter() - began
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    reference = _reference(network, x)
+    reference = _reference(network, shape)
     np.savez(options.folder / "reference.npz", **reference)
     print(json.dumps({"export_s": round(seconds, 1), "parameters": parameters}))
 
@@ -165,18 +169,56 @@ def _export(network: nn.Module, x: torch.Tensor, case: Case, path: Path) -> None
     )
 
 
-def _reference(network: nn.Module, x: torch.Tensor) -> dict[str, np.ndarray]:
+def _reference(network: nn.Module, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Two pictures (first axis of all entries) with what PyTorch computes for them.
+
+    Where a unit lies within rounding of the kink of a ReLU or of two equals in a maximum, every
+    float32 computation has its own idea of the gradient. So pictures are drawn until two are found
+    whose float64 gradient stands fast when they are moved by some float32 roundings; where there
+    are none, those that move it least are taken.
+    """
+    functional.batch_norm = _batch_norm
+    double = copy.deepcopy(network).double()
     generator = torch.Generator().manual_seed(SEED + 1)
-    y, dx, dy = _differentiate(network, x, None, generator)
-    y64, dx64, _ = _differentiate(network.double(), x.double(), dy.double(), generator)
-    return {
-        "x": x.numpy(),
-        "dy": dy.numpy(),
-        "y": y64.numpy(),
-        "dx": dx64.numpy(),
-        "error_y": _distance(y, y64),
-        "error_dx": _distance(dx, dx64),
-    }
+    drawn: list[tuple[float, dict[str, np.ndarray]]] = []
+    for _ in range(CANDIDATES):
+        x = torch.randn(shape, generator=generator)
+        y, dx, dy = _differentiate(network, x, None, generator)
+        y64, dx64, _ = _differentiate(double, x.double(), dy.double(), generator)
+        entry = {
+            "x": x.numpy(),
+            "dy": dy.numpy(),
+            "y": y64.numpy(),
+            "dx": dx64.numpy(),
+            "error_y": _distance(y, y64),
+            "error_dx": _distance(dx, dx64),
+        }
+        movement = float(entry["error_dx"])
+        for _ in range(2):
+            noise = torch.randn(shape, generator=generator)
+            _, moved, _ = _differentiate(double, x * (1 + 3e-6 * noise.double()), dy, generator)
+            movement = max(movement, float(_distance(moved, dx64)))
+        drawn.append((movement, entry))
+        if sum(movement < STEADY for movement, _ in drawn) == PICTURES:
+            break
+    drawn.sort(key=lambda pair: pair[0])
+    best = [entry for _, entry in drawn[:PICTURES]]
+    return {name: np.stack([entry[name] for entry in best]) for name in best[0]}
+
+
+_torch_batch_norm = functional.batch_norm
+
+
+def _batch_norm(*arguments: Any, **keywords: Any) -> torch.Tensor:
+    """PyTorch's, with cotangents in the usual layout.
+
+    PyTorch 2.13's backward pass on the CPU is wrong for one picture whose cotangent is a transposed
+    view, as behind attention: it differs from finite differences by its own size.
+    """
+    y = _torch_batch_norm(*arguments, **keywords)
+    if y.requires_grad:
+        y.register_hook(torch.Tensor.contiguous)
+    return y
 
 
 def _differentiate(
