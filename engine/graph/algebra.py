@@ -82,6 +82,18 @@ class Sizes:
                 return self._named(_sum(whole, inner))
         return self.unknown(f"floor(({a})/({b}))")
 
+    def larger(self, a: Dim, b: Dim) -> Dim:
+        """The larger of two."""
+        if isinstance(a, int) and isinstance(b, int):
+            return max(a, b)
+        return a if a == b else self.unknown(f"max({a}, {b})")
+
+    def smaller(self, a: Dim, b: Dim) -> Dim:
+        """The smaller of two."""
+        if isinstance(a, int) and isinstance(b, int):
+            return min(a, b)
+        return a if a == b else self.unknown(f"min({a}, {b})")
+
     def unknown(self, description: str) -> str:
         """A size that is only known by what it is called; the same name, the same size."""
         return description

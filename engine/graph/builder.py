@@ -18,15 +18,9 @@ import onnx_ir as ir
 from onnx import defs, shape_inference
 
 from ..errors import EmptyError, ModelError, OperatorError
-from .algebra import Dim, Sizes
-from .symbolic import (
-    Elements,
-    Known,
-    elements_of_array,
-    infer_elements,
-    infer_shape,
-    number_of_elements,
-)
+from .algebra import Dim, Sizes, count
+from .known import Elements, Known, elements_of_array
+from .symbolic import infer_elements, infer_shape
 from .tensor import Size, Tensor
 
 OPSET = 18
@@ -462,7 +456,7 @@ def _count(value: ir.Value | None) -> int | None:
     """How many elements a value has, `None` where that is unknown."""
     if value is None or value.shape is None:
         return None
-    return number_of_elements([dim if isinstance(dim, int) else None for dim in value.shape])
+    return count([dim if isinstance(dim, int) else str(dim) for dim in value.shape])
 
 
 def _shapes_alike(value: ir.Value, node: ir.Node) -> bool:

@@ -1,16 +1,11 @@
-"""Shapes of operators that move elements by index or by computed axes (see `symbolic`)."""
+"""Shapes of operators that read, write or find elements by index (see `symbolic`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 from .algebra import Dim
-
-if TYPE_CHECKING:
-    from .symbolic import Known
-
-Shape = Sequence[Dim | None] | None
+from .known import Known, Shape
 
 
 def _same(known: Known) -> Shape:
@@ -21,15 +16,11 @@ def _of_indices(known: Known) -> Shape:
     return known.shape(1)
 
 
-def _axis_of(known: Known, default: int, rank: int) -> int:
-    return known.node.attributes.get_int("axis", default) % max(rank, 1)
-
-
 def _gather(known: Known) -> Shape:
     x, indices = known.shape(0), known.shape(1)
     if x is None or indices is None:
         return None
-    axis = _axis_of(known, 0, len(x))
+    axis = known.axis(0, len(x))
     return [*x[:axis], *indices, *x[axis + 1 :]]
 
 
@@ -58,7 +49,7 @@ def _top_k(known: Known) -> Shape:
     if x is None:
         return None
     dims: list[Dim | None] = list(x)
-    dims[_axis_of(known, -1, len(x))] = None if k is None else k[0]
+    dims[known.axis(-1, len(x))] = None if k is None else k[0]
     return dims
 
 
@@ -66,44 +57,8 @@ def _one_hot(known: Known) -> Shape:
     indices, depth = known.shape(), known.data(1)
     if indices is None:
         return None
-    axis = _axis_of(known, -1, len(indices) + 1)
+    axis = known.axis(-1, len(indices) + 1)
     return [*indices[:axis], None if depth is None else depth[0], *indices[axis:]]
-
-
-def _squeeze(known: Known) -> Shape:
-    """Computed axes: how many there are, but not which."""
-    return _other_rank(known, -1)
-
-
-def _unsqueeze(known: Known) -> Shape:
-    return _other_rank(known, 1)
-
-
-def _other_rank(known: Known, sign: int) -> Shape:
-    x, axes = known.shape(0), known.shape(1)
-    if x is None or axes is None or len(axes) != 1 or not isinstance(axes[0], int):
-        return None
-    return [None] * (len(x) + sign * axes[0])
-
-
-def _center_crop_pad(known: Known) -> Shape:
-    x, wanted = known.shape(), known.data(1)
-    if x is None:
-        return None
-    axes = known.node.attributes.get_ints("axes", None)
-    dims: list[Dim | None] = list(x)
-    for position, axis in enumerate(range(len(x)) if axes is None else axes):
-        dims[axis] = None if wanted is None else wanted[position]
-    return dims
-
-
-def _split(known: Known) -> Shape:
-    """Any output of Split; inference knows the sizes that are constants."""
-    x = known.shape()
-    if x is None:
-        return None
-    axis = _axis_of(known, 0, len(x))
-    return [None if a == axis else dim for a, dim in enumerate(x)]
 
 
 def _range(known: Known) -> Shape:
@@ -114,18 +69,6 @@ def _range(known: Known) -> Shape:
     # What is not the difference of sizes is never negative.
     size = limit[0]
     return [max(size, 0) if isinstance(size, int) else size if "-" not in size else None]
-
-
-def _col_to_image(known: Known) -> Shape:
-    x, image, block = known.shape(0), known.data(1), known.data(2)
-    length = known.shape(1)
-    if x is None or length is None or not isinstance(length[0], int):
-        return None
-    pixels = [None] * length[0] if image is None else image
-    taps = [n for n in block or () if n is not None]
-    if block is None or len(taps) != len(block):
-        return [x[0], None, *pixels]
-    return [x[0], known.sizes.floor_divide(x[1], known.sizes.product(taps)), *pixels]
 
 
 def _non_zero(known: Known) -> Shape:
@@ -141,13 +84,8 @@ SHAPES: Mapping[str, Callable[[Known], Shape]] = {
     "Unique": _chosen,
     "TopK": _top_k,
     "OneHot": _one_hot,
-    "Squeeze": _squeeze,
-    "Unsqueeze": _unsqueeze,
-    "CenterCropPad": _center_crop_pad,
-    "Split": _split,
     "Range": _range,
-    "Col2Im": _col_to_image,
     "NonZero": _non_zero,
-    "ReverseSequence": _same,
-    "TensorScatter": _same,
+    **dict.fromkeys(("ScatterElements", "ScatterND", "ReverseSequence"), _same),
+    **dict.fromkeys(("CumSum", "CumProd", "Trilu"), _same),
 }
