@@ -17,7 +17,7 @@ from .session import Provider
 from .streams import Streams
 
 if TYPE_CHECKING:
-    from .step import Composition
+    from .composition import Composition
 
 _ADVICE = "fewer steps or a smaller learning rate may keep it finite"
 

@@ -23,7 +23,7 @@ from .session import Provider, choose_provider
 from .streams import Streams
 
 if TYPE_CHECKING:
-    from .step import Composition
+    from .composition import Composition
 
 # What a measurement has to be worth: less work than this is done before it would have paid.
 _LEAST_PICTURE_STEPS = 1024

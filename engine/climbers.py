@@ -25,7 +25,7 @@ from .session import BoundSession, Cuda, Provider, Session, choose_provider, ope
 from .stored import Graph, Graphs
 
 if TYPE_CHECKING:
-    from .step import Composition
+    from .composition import Composition
 
 Arrays = dict[str, np.ndarray]
 

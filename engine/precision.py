@@ -7,15 +7,18 @@ the objective and the optimizer stay float32.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import onnx_ir as ir
 
 from .errors import InputError, nearest
-from .graph.builder import Builder
 from .graph.tensor import Tensor
 from .plain import shown
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from .graph.builder import Builder
 
 Precision = Literal["float32", "tf32", "float16"]
 """`float32`: exact to rounding. `tf32`: CUDA's convolutions and matrix products may round what they
@@ -81,7 +84,8 @@ class _Halving:
         self._singles: dict[ir.Value, Tensor] = {}
 
     def run(self, image: ir.Value) -> None:
-        behind, features = {image}, set[ir.Value]()
+        behind = {image}
+        features: set[ir.Value] = set()
         for node in list(self._builder.graph):
             if not any(value in behind for value in node.inputs):
                 continue

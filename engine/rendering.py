@@ -11,6 +11,7 @@ from . import objectives, optimizers, parameterizations, transforms
 from .ascent import Ascent, Callback, ascend
 from .batching import climb_in_runs, is_divisible, run_size
 from .cache import graph_cache
+from .composition import Composition
 from .errors import AscentError, InputError
 from .expressions import Objective
 from .loading import load
@@ -23,7 +24,6 @@ from .plain import shown, whole
 from .precision import check_precision
 from .recipe import Recipe, current_versions
 from .rules import RuleTable
-from .step import Composition
 from .targets import resolve
 from .transforms import Geometric, Transform, compose, lucid
 

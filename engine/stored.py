@@ -15,9 +15,9 @@ from .optimizers import GraphOptimizer
 if TYPE_CHECKING:
     import onnx
 
+    from .composition import Composition
     from .model import Model
     from .rules import RuleTable
-    from .step import Composition
 
 _SIZE = 4
 

@@ -14,7 +14,7 @@ import numpy as np
 from .identity import has_identity
 
 if TYPE_CHECKING:
-    from .step import Composition
+    from .composition import Composition
 
 Arrays = dict[str, np.ndarray]
 _Draw = Callable[[np.random.Generator, int, int, int], Arrays]

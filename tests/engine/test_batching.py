@@ -7,8 +7,8 @@ import onnxscope as osc
 import pytest
 from onnxscope import batching, climbers, memory
 from onnxscope.climbers import CompiledClimber, SideBySide, make_climber
+from onnxscope.composition import Composition
 from onnxscope.errors import InputError, MemoryShortageError
-from onnxscope.step import Composition
 from onnxscope.streams import Streams, generator
 from onnxscope.transforms import compose
 

@@ -7,9 +7,9 @@ import onnx
 import onnxscope as osc
 import pytest
 from onnxscope.climbers import Climber, CompiledClimber, HostClimber, make_climber
+from onnxscope.composition import Composition
 from onnxscope.optimizers import GraphOptimizer
 from onnxscope.rules import standard_rules
-from onnxscope.step import Composition
 from onnxscope.transforms import compose
 
 

@@ -8,13 +8,14 @@ import onnxruntime
 import onnxscope as osc
 import pytest
 from onnxscope import step
+from onnxscope.composition import Composition
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.crop import crop
 from onnxscope.graph.narrow import narrow
 from onnxscope.graph.replay import model_of
 from onnxscope.graph.tensor import Tensor
 from onnxscope.rules import standard_rules
-from onnxscope.step import Composition, append_gradient
+from onnxscope.step import append_gradient
 from onnxscope.transforms import compose
 
 

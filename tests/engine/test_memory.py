@@ -12,9 +12,9 @@ import onnxscope as osc
 import pytest
 from onnxscope import memory
 from onnxscope.climbers import make_climber
+from onnxscope.composition import Composition
 from onnxscope.errors import MemoryShortageError
 from onnxscope.memory import Footprint, check_memory
-from onnxscope.step import Composition
 from onnxscope.stored import Graphs
 from onnxscope.streams import Streams
 from onnxscope.transforms import compose

@@ -6,12 +6,12 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
+from onnxscope.composition import Composition
 from onnxscope.errors import InputError
 from onnxscope.precision import check_precision
 from onnxscope.recipe import Recipe
 from onnxscope.rules import rules_for
 from onnxscope.session import open_session
-from onnxscope.step import Composition
 from onnxscope.transforms import compose
 
 FLOAT, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16

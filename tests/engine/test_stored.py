@@ -16,9 +16,9 @@ import onnxscope as osc
 import pytest
 from onnxscope import cache, identity
 from onnxscope.cache import GraphCache
+from onnxscope.composition import Composition
 from onnxscope.identity import NoIdentityError, describe, key_of
 from onnxscope.parameterizations import Fourier
-from onnxscope.step import Composition
 from onnxscope.stored import Graphs
 from onnxscope.transforms import compose
 
