@@ -1,0 +1,330 @@
+"""What holds of the gradient of any graph, checked on one random graph."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx
+import onnxscope as osc
+from graphs import session
+from onnx.reference import ReferenceEvaluator
+from onnxscope.differences import Difference, derivative, rounding_noise
+from onnxscope.double import in_double
+from onnxscope.errors import OnnxscopeError
+from onnxscope.forward import DOUBLE_STEPS, SINGLE_STEPS
+from onnxscope.graph.builder import Builder
+from onnxscope.graph.loading import load_graph
+from onnxscope.graph.replay import model_of, replay
+from onnxscope.rules import RuleTable
+from random_graphs import RandomGraph
+
+Arrays = Mapping[str, np.ndarray]
+
+TALLY: Counter[str] = Counter()
+"""How many graphs came to what, and in which precision."""
+
+HIGHEST_OPSET = 26
+
+# Parts of the length of what is compared.
+_SINGLE, _DOUBLE = 2e-4, 1e-6
+_DIRECTIONS = 2
+
+
+class Evaluator:
+    """A model opened once, run many times; inputs that it does not have are passed over."""
+
+    def __init__(self, proto: onnx.ModelProto, *, reference: bool = False) -> None:
+        self.names = [output.name for output in proto.graph.output]
+        self._types = {
+            value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+            for value in proto.graph.input
+        }
+        if reference:
+            self._evaluator = ReferenceEvaluator(proto)
+        else:
+            self._evaluator = session(proto)
+            known = {value.name for value in self._evaluator.get_inputs()}
+            self._types = {n: t for n, t in self._types.items() if n in known}
+
+    def __call__(self, feeds: Arrays) -> dict[str, np.ndarray]:
+        given = {name: np.asarray(feeds[name], dtype) for name, dtype in self._types.items()}
+        with np.errstate(all="ignore"):
+            return dict(zip(self.names, self._evaluator.run(self.names, given), strict=True))
+
+
+class Truth:
+    """The graph's value in the highest precision there is, and its differences.
+
+    Attributes:
+        kind: "double" (ONNX Runtime's own kernels), "rewritten" (by `in_double`), "reference" (the
+            onnx package's evaluator) or "single".
+    """
+
+    def __init__(self, graph: RandomGraph, y: np.ndarray, point: Arrays) -> None:
+        self._of = graph.of
+        for kind, build in (
+            ("double", lambda: Evaluator(graph.model(np.float64, free=True))),
+            ("rewritten", lambda: Evaluator(in_double(standard(graph)))),
+            ("reference", lambda: Evaluator(graph.model(np.float64, free=True), reference=True)),
+        ):
+            # Each of the three raises a dozen unrelated kinds of errors for what it does not know.
+            try:
+                evaluate = build()
+                found = evaluate(point)[self._of]
+            except Exception:  # noqa: S112
+                continue
+            size = max(float(np.abs(y).max(initial=0)), 1e-3)
+            if found.shape == y.shape and np.abs(found - y).max(initial=0) <= 1e-3 * size:
+                self.kind, self._evaluate = kind, evaluate
+                break
+        else:
+            self.kind, self._evaluate = "single", Evaluator(graph.model(free=True))
+
+    @property
+    def steps(self) -> Sequence[float]:
+        """For differences."""
+        return SINGLE_STEPS if self.kind == "single" else DOUBLE_STEPS
+
+    def slope(
+        self, point: Arrays, cotangent: np.ndarray, name: str, direction: np.ndarray, scale: float
+    ) -> Difference:
+        """The derivative along a direction."""
+        epsilon = float(np.finfo(np.float32 if self.kind == "single" else np.float64).eps)
+        start = np.asarray(point[name], np.float64)
+
+        def along(t: float) -> float:
+            y = self._evaluate({**point, name: start + t * direction})[self._of]
+            if y.shape != cotangent.shape:
+                return np.nan
+            return float(np.vdot(y.astype(np.float64), cotangent))
+
+        return derivative(along, self.steps, rounding_noise(along, 16 * epsilon, epsilon), scale)
+
+
+def standard(graph: RandomGraph) -> onnx.ModelProto:
+    """The graph in the operators that have rules, weights as inputs, the value alone."""
+    loaded = load_graph(graph.model(free=True))
+    builder = Builder(opset=min(loaded.opset, 21))
+    inputs = {n: builder.input(n, a.shape, a.dtype) for n, a in (graph.inputs | graph.weights).items()}
+    values = replay(builder, loaded.model.graph, inputs, [graph.of])
+    builder.output(graph.of, builder.op.Identity(values[graph.of]))
+    return model_of(builder)
+
+
+def check(graph: RandomGraph, rules: RuleTable | None = None) -> None:
+    """All properties of one graph.
+
+    Raises:
+        AssertionError: one does not hold; the graph is named.
+    """
+    try:
+        _check(graph, rules)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{graph}") from error
+
+
+def _check(graph: RandomGraph, rules: RuleTable | None) -> None:
+    closed = Gradient(graph, rules)
+    closed.check_form()
+    point = graph.inputs | graph.weights
+    outputs = Evaluator(graph.model())(graph.feeds())
+    y = outputs[graph.of]
+    cotangents = _cotangents(y)
+    found = closed(cotangents[0])
+    for name, expected in outputs.items():
+        compare(found[name], expected, 1e-5, f"the output {name} is changed")
+    gradients = {name: found[f"grad_{name}"] for name in graph.wrt}
+    for name, gradient in gradients.items():
+        assert gradient.shape == point[name].shape, f"the gradient of {name} has another shape"
+        assert np.isfinite(gradient).all(), f"the gradient of {name} is not finite"
+    for name in set(graph.wrt) - _reaching(graph):
+        assert not gradients[name].any(), f"the gradient of {name}, which is not used, is not zero"
+    noise = closed.noise(cotangents[0], gradients)
+    _check_linear(closed, cotangents, gradients, noise)
+    _check_open(graph, rules, cotangents[0], gradients, noise)
+    check_differences(graph, rules, y, cotangents[0], gradients, noise)
+
+
+class Gradient:
+    """The gradient graph of a random graph, at its point."""
+
+    def __init__(
+        self, graph: RandomGraph, rules: RuleTable | None, *, opened: bool = False
+    ) -> None:
+        self._graph, self._opened = graph, opened
+        self.proto = osc.differentiate(
+            graph.model(opened=opened), of=graph.of, wrt=graph.wrt, rules=rules
+        )
+        self._evaluate = Evaluator(self.proto)
+
+    def __call__(self, cotangent: np.ndarray, moved: Arrays | None = None) -> dict[str, np.ndarray]:
+        feeds = self._graph.feeds(fed=self._opened) | {f"grad_{self._graph.of}": cotangent}
+        return self._evaluate(feeds | dict(moved or {}))
+
+    def check_form(self) -> None:
+        """A valid model of standard operators."""
+        onnx.checker.check_model(self.proto, full_check=True)
+        versions = {entry.domain: entry.version for entry in self.proto.opset_import}
+        assert set(versions) <= {"", "ai.onnx"}
+        assert versions[""] <= HIGHEST_OPSET
+        assert {node.domain for node in self.proto.graph.node} <= {"", "ai.onnx"}
+
+    def noise(self, cotangent: np.ndarray, gradients: Arrays) -> dict[str, float]:
+        """By how much the gradients are moved by rounding: seen a little beside the point."""
+        rng = np.random.default_rng(1)
+        moved = dict.fromkeys(gradients, 0.0)
+        for _ in range(2):
+            beside = {
+                name: array * (1 + 3e-7 * rng.uniform(-1, 1, array.shape))
+                for name, array in self._graph.inputs.items()
+            }
+            found = self(cotangent * (1 + 1e-7), beside)
+            for name, gradient in gradients.items():
+                apart = float(np.linalg.norm(found[f"grad_{name}"] - gradient))
+                moved[name] = max(moved[name], 4 * apart)
+        return moved
+
+
+def _check_linear(
+    gradient: Gradient, cotangents: Sequence[np.ndarray], first: Arrays, noise: Mapping[str, float]
+) -> None:
+    """What comes of a sum is the sum of what comes of its parts."""
+    if cotangents[0].ndim == 0:
+        return
+    a, b = cotangents
+    other, both = gradient(b), gradient(2 * a - 3 * b)
+    for name in first:
+        parts = 2.0 * first[name], -3.0 * other[f"grad_{name}"]
+        size = sum(float(np.linalg.norm(part)) for part in parts) * _SINGLE + 6 * noise[name]
+        apart = np.linalg.norm(both[f"grad_{name}"] - sum(parts))
+        assert apart <= size + 1e-6, f"the gradient of {name} is not linear: off by {apart:.3g}"
+
+
+def _check_open(
+    graph: RandomGraph,
+    rules: RuleTable | None,
+    cotangent: np.ndarray,
+    gradients: Arrays,
+    noise: Mapping[str, float],
+) -> None:
+    """The gradient of open sizes is that of known sizes."""
+    try:
+        opened = Gradient(graph, rules, opened=True)
+    except OnnxscopeError as error:
+        # In words; which ones, the tally tells.
+        TALLY[f"open sizes refused: {str(error)[:90]}"] += 1
+        return
+    onnx.checker.check_model(opened.proto, full_check=True)
+    found = opened(cotangent)
+    for name, gradient in gradients.items():
+        given = found[f"grad_{name}"]
+        assert given.shape == gradient.shape, f"the gradient of {name} has another shape, open"
+        apart = np.linalg.norm(given - gradient)
+        allowed = _SINGLE * np.linalg.norm(gradient) + 2 * noise[name] + 1e-6
+        assert apart <= allowed, f"the gradient of {name} is another of open sizes: by {apart:.3g}"
+
+
+def check_differences(
+    graph: RandomGraph,
+    rules: RuleTable | None,
+    y: np.ndarray,
+    cotangent: np.ndarray,
+    gradients: Arrays,
+    noise: Mapping[str, float],
+) -> None:
+    """The gradients are those of central differences, at the point or beside it."""
+    point = graph.inputs | graph.weights
+    truth = Truth(graph, y, point)
+    double = _double_gradients(graph, rules, cotangent)
+    precise = double is not None and truth.kind != "single"
+    TALLY[f"value {truth.kind}, gradient {'double' if double else 'single'}"] += 1
+    if double is not None:
+        for name, gradient in gradients.items():
+            apart = np.linalg.norm(gradient - double[name])
+            allowed = 1e-3 * np.linalg.norm(double[name]) + 2 * noise[name] + 1e-6
+            assert apart <= allowed, f"the gradient of {name} is another in double: {apart:.3g}"
+    rng = np.random.default_rng(2)
+    told = 0
+    for name, gradient in gradients.items():
+        exact = gradient.astype(np.float64) if double is None else double[name]
+        for _ in range(_DIRECTIONS):
+            direction = np.asarray(rng.uniform(-1, 1, exact.shape))
+            terms = exact * direction
+            slope, scale = float(terms.sum()), float(np.linalg.norm(terms))
+            floor = 1e-9 if precise else 1e-5
+            found = truth.slope(point, cotangent, name, direction, max(scale, floor))
+            rounding = 0.0 if precise else noise[name] * float(np.abs(direction).max(initial=0))
+            part = _DOUBLE if precise else 2e-3 if truth.kind == "single" else _SINGLE
+            allowed = 3 * found.uncertainty + part * max(scale, floor) + rounding
+            if not np.isfinite(found.slope) or found.kink:
+                TALLY["directions on a kink"] += 1
+            elif 3 * found.uncertainty > 0.05 * max(scale, abs(found.slope), floor):
+                TALLY["directions too uncertain"] += 1
+            elif abs(found.slope - slope) <= allowed:
+                told += 1
+            elif truth.kind == "single" and _between(found, slope, allowed):
+                TALLY["directions on a kink"] += 1
+            else:
+                raise AssertionError(
+                    f"the gradient of {name} has the slope {slope:.9g}, differences "
+                    f"({truth.kind}) {found.slope:.9g} ± {allowed:.1g}"
+                )
+    TALLY["directions right"] += told
+    TALLY["graphs told" if told else "graphs not told"] += 1
+
+
+def _between(found: Difference, slope: float, allowed: float) -> bool:
+    low, high = sorted((found.left, found.right))
+    return low - allowed <= slope <= high + allowed and high - low > allowed
+
+
+def _double_gradients(
+    graph: RandomGraph, rules: RuleTable | None, cotangent: np.ndarray
+) -> dict[str, np.ndarray] | None:
+    """The gradients in double precision, `None` where no runtime has all kernels."""
+    feeds = graph.inputs | {f"grad_{graph.of}": cotangent}
+    native = functools.partial(
+        osc.differentiate, graph.model(np.float64), of=graph.of, wrt=graph.wrt, rules=rules
+    )
+    plain = functools.partial(
+        osc.differentiate, graph.model(), of=graph.of, wrt=graph.wrt, rules=rules
+    )
+    for build in (native, lambda: in_double(plain())):
+        try:
+            evaluate = Evaluator(build())
+        except Exception:  # noqa: S112 - kernels that ONNX Runtime lacks, by a dozen kinds of errors
+            continue
+        found = evaluate(feeds)
+        if f"grad_{graph.wrt[0]}" in found:
+            return {name: found[f"grad_{name}"] for name in graph.wrt}
+    return None
+
+
+def _cotangents(y: np.ndarray) -> list[np.ndarray]:
+    rng = np.random.default_rng(3)
+    if not y.ndim:
+        return [np.ones((), np.float32)] * 2
+    return [np.asarray(rng.normal(size=y.shape), np.float32) for _ in range(2)]
+
+
+def _reaching(graph: RandomGraph) -> set[str]:
+    """The names that the value is computed from."""
+    needed = {graph.of}
+    for node in reversed(graph.nodes):
+        if needed & set(node.output):
+            needed |= set(node.input)
+    return needed
+
+
+def compare(found: np.ndarray, expected: np.ndarray, part: float, complaint: str) -> None:
+    """Equal, or for real numbers up to a part of the largest."""
+    assert found.shape == expected.shape, complaint
+    assert found.dtype == expected.dtype, complaint
+    if expected.dtype.kind == "f":
+        size = max(float(np.abs(expected).max(initial=0)), 1e-3)
+        assert np.abs(found - expected).max(initial=0) <= part * size, complaint
+    else:
+        assert np.array_equal(found, expected), complaint
