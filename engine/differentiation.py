@@ -9,8 +9,9 @@ import onnx_ir as ir
 
 from .errors import InputError, LayerError, nearest
 from .gradient import backpropagate
-from .graph.builder import Builder, unique_name
+from .graph.builder import Builder
 from .graph.loading import ModelSource, load_graph
+from .graph.names import Names
 from .graph.replay import model_of, replay
 from .graph.tensor import Tensor
 from .rules import RuleTable, standard_rules
@@ -71,14 +72,14 @@ def differentiate(
     if len(set(wrt)) != len(wrt):
         raise LayerError(f"wrt names an input twice: {', '.join(wrt)}")
     outputs = [value.name for value in graph.outputs if value.name]
-    taken = {*inputs, *outputs}
+    names = Names([*inputs, *outputs])
     values = replay(builder, graph, inputs, [*outputs, of])
     target = values[of]
     _require_float(target)
     if target.rank == 0:
         cotangent = builder.constant(1, target.dtype)
     else:
-        cotangent = builder.input(unique_name(f"grad_{of}", taken), target.dims, target.dtype)
+        cotangent = builder.input(names.take(f"grad_{of}"), target.dims, target.dtype)
     gradients = backpropagate(
         builder,
         {target: cotangent},
@@ -88,7 +89,7 @@ def differentiate(
     for name in outputs:
         builder.output(name, values[name])
     for name, gradient in zip(wrt, gradients, strict=True):
-        builder.output(unique_name(f"grad_{name}", taken), gradient)
+        builder.output(names.take(f"grad_{name}"), gradient)
     for value, data in weights.items():
         value.const_value = data
     return model_of(builder, loaded.props)

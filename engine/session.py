@@ -405,7 +405,7 @@ def _probe() -> onnx.ModelProto:
     """The smallest graph that needs cuDNN: one convolution of one pixel."""
     import onnx
 
-    from .graph.builder import IR_VERSION, OPSET
+    from .graph.versions import IR_VERSION, OPSET
 
     values = [
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 1, 1, 1])

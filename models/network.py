@@ -10,8 +10,9 @@ import onnx
 import onnx_ir as ir
 
 from ..errors import ModelError
-from ..graph.builder import IR_VERSION, Builder
+from ..graph.builder import Builder
 from ..graph.tensor import Tensor
+from ..graph.versions import IR_VERSION
 from ..metadata import Metadata
 from .parameters import Parameters
 

@@ -13,37 +13,15 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import onnx_ir as ir
-from onnx import defs, shape_inference
+from onnx import defs
 
-from ..errors import EmptyError, ModelError, OperatorError
-from .algebra import Dim, Sizes, count
-from .known import Elements, Known, elements_of_array
-from .symbolic import infer_elements, infer_shape
+from ..errors import ModelError
+from .inference import Inference
+from .known import Elements
+from .names import Names
 from .tensor import Size, Tensor
-
-OPSET = 18
-"""The opset that graphs are written in: the lowest with every operator that the engine needs.
-
-From opset 22 on, ONNX Runtime 1.31 lacks CUDA kernels for MaxPool and others.
-"""
-
-IR_VERSION = 9
-"""The IR version of models in that opset; old enough for every runtime that reads it."""
-
-
-def ir_version(opset: int) -> int:
-    """The IR version that goes with an opset from 18 to 26."""
-    return IR_VERSION + sum(opset >= later for later in (21, 23, 24, 25))
-
-
-# Constants up to this size take part in shape inference (the target of a Reshape, a Slice's ends).
-_SHAPE_DATA_LIMIT = 64
-
-_INTEGERS = (ir.DataType.INT64, ir.DataType.INT32, ir.DataType.BOOL)
-
-_WINDOWED = frozenset({"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "Resize"})
+from .versions import OPSET
 
 AttributeValue = int | float | str | Sequence[int] | Sequence[float] | np.ndarray
 
@@ -119,14 +97,10 @@ class Builder:
         self.composites: dict[ir.Value, Composite] = {}
         self.pieces: dict[ir.Value, Piece] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
-        self._protos: dict[ir.Value, onnx.TypeProto] = {}
-        self._sizes = Sizes()
-        self._elements: dict[ir.Value, Elements] = {}
+        self._inference = Inference(opset)
         self._measured: dict[tuple[ir.Value, int], Tensor] = {}
-        self._names: set[str] = set()
-        self._node_names: set[str] = set()
-        self._name_counts: dict[str, int] = {}
-        self._node_name_counts: dict[str, int] = {}
+        self._names = Names()
+        self._node_names = Names()
 
     # Values -------------------------------------------------------------------------------------
 
@@ -185,15 +159,7 @@ class Builder:
 
     def elements(self, tensor: Tensor) -> Elements | None:
         """What is known of the elements of a small integer vector, such as a computed shape."""
-        return self._elements_of(tensor.value)
-
-    def _elements_of(self, value: ir.Value | None) -> Elements | None:
-        if value is None:
-            return None
-        constant = value.const_value
-        if constant is not None:
-            return elements_of_array(constant.numpy()) if constant.size <= 64 else None
-        return self._elements.get(value)
+        return self._inference.elements(tensor.value)
 
     def named(self, tensor: Tensor, sizes: Sequence[Size]) -> Tensor:
         """State that a value has these sizes, as far as inference has not found out."""
@@ -206,10 +172,7 @@ class Builder:
 
     def declare_shape(self, tensor: Tensor, dims: Sequence[int | str | None]) -> Tensor:
         """State a value's shape where it is known better than inference can tell."""
-        value = tensor.value
-        known = [f"{value.name}.{axis}" if dim is None else dim for axis, dim in enumerate(dims)]
-        value.shape = ir.Shape(known)
-        self._protos.pop(value, None)
+        self._inference.declare_shape(tensor.value, dims)
         return tensor
 
     def initializer(self, tensor: ir.TensorProtocol, name: str) -> Tensor:
@@ -230,7 +193,7 @@ class Builder:
             value = self.op.Identity(tensor).value
         if value.name != name:
             self._release(name)
-            self._names.discard(value.name or "")
+            self._names.free(value.name)
             value.name = self.unique_name(name)
         self.graph.outputs.append(value)
         return Tensor(self, value)
@@ -283,32 +246,27 @@ class Builder:
             wanted = names[index] if index < len(names) else None
             value.name = self.unique_name(wanted or op_type.lower())
         wanted = node_name or node.outputs[0].name or op_type
-        node.name = unique_name(wanted, self._node_names, self._node_name_counts)
-        self._infer(node)
+        node.name = self._node_names.take(wanted)
+        self._inference.infer(node)
         self.graph.append(node)
         return tuple(Tensor(self, value) for value in node.outputs)
 
     def schema(self, op_type: str, domain: str = "") -> defs.OpSchema:
         """The operator's ONNX schema at this graph's opset."""
-        try:
-            return defs.get_schema(op_type, self.opset, domain)
-        except defs.SchemaError as error:
-            raise OperatorError(
-                f"operator {op_type} of {domain or 'ai.onnx'} is unknown at opset {self.opset}"
-            ) from error
+        return self._inference.schema(op_type, domain)
 
     def unique_name(self, name: str) -> str:
         """Reserve `name`, with a number behind it where it is taken."""
-        return unique_name(name, self._names, self._name_counts)
+        return self._names.take(name)
 
     def rename(self, tensor: Tensor, name: str) -> None:
         """Give a node's output a name, where it is free; others keep theirs."""
         value = tensor.value
         if value.producer() is None or value.is_graph_output() or name in self._names:
             return
-        self._names.discard(value.name or "")
+        self._names.free(value.name)
         value.name = self.unique_name(name)
-        self._protos.pop(value, None)
+        self._inference.forget(value)
 
     def _release(self, name: str) -> None:
         """Give whatever inner value has this name another one."""
@@ -322,174 +280,8 @@ class Builder:
                         f"the graph has already an input or output called {name!r}; rename it first"
                     )
                 value.name = self.unique_name(name)
-                self._protos.pop(value, None)
-        self._names.discard(name)
-
-    def _infer(self, node: ir.Node) -> None:
-        """Set the types and shapes of the node's outputs by the operator's own inference."""
-        schema = self.schema(node.op_type, node.domain)
-        types: dict[str, onnx.TypeProto] = {}
-        data: dict[str, onnx.TensorProto] = {}
-        for value in node.inputs:
-            if value is None or value.name is None:
-                continue
-            types[value.name] = self._type_proto(value)
-            constant = value.const_value
-            if constant is not None and constant.size <= _SHAPE_DATA_LIMIT:
-                data[value.name] = ir.serde.serialize_tensor(constant)
-        try:
-            inferred = shape_inference.infer_node_outputs(
-                schema,
-                ir.serde.serialize_node(node),
-                types,
-                data,
-                opset_imports=[onnx.helper.make_opsetid("", self.opset)],
-                ir_version=ir_version(self.opset),
-            )
-        except (
-            shape_inference.InferenceError,
-            onnx.checker.ValidationError,
-            RuntimeError,
-        ) as error:
-            given = ", ".join(_describe(value) for value in node.inputs)
-            detail = str(error).rsplit("] ", 1)[-1].strip()
-            if "deprecated" in detail or "Unrecognized attribute" in detail:
-                raise OperatorError(
-                    f"operator {node.op_type} (node {node.name!r}) is not supported: {detail}"
-                ) from error
-            raise ModelError(f"{node.op_type} does not accept {given}: {detail}") from error
-        known = self._known(node)
-        for value in node.outputs:
-            proto_type = inferred.get(value.name or "")
-            if proto_type is None or not proto_type.WhichOneof("value"):
-                if value is node.outputs[0]:
-                    raise OperatorError(
-                        f"operator {node.op_type} (node {node.name!r}) is not supported: what it "
-                        "gives is not known before it runs"
-                    )
-                continue
-            value.type = ir.serde.deserialize_type_proto_for_type(proto_type)
-            value.shape = ir.serde.deserialize_type_proto_for_shape(proto_type)
-            self._protos[value] = proto_type
-            self._name_sizes(value, known)
-            if node.op_type == "Reshape" and not _same_count(value, node.inputs[0]):
-                raise ModelError(
-                    f"Reshape (node {node.name!r}) cannot make {_describe(value)} of "
-                    f"{_describe(node.inputs[0])}"
-                )
-            # Elsewhere, such as in a part of a split, no elements are nothing wrong.
-            if (node.op_type in _WINDOWED and _is_empty(value)) or _exceeds_picture(node):
-                given = ", ".join(_describe(value) for value in node.inputs)
-                raise EmptyError(f"{node.op_type} leaves nothing of {given}")
-
-    def _known(self, node: ir.Node) -> Known:
-        """What is known of the inputs of a node."""
-        shapes = [
-            None
-            if value is None or value.shape is None
-            else tuple(dim if isinstance(dim, int) else str(dim.value) for dim in value.shape)
-            for value in node.inputs
-        ]
-        elements = [self._elements_of(value) for value in node.inputs]
-        return Known(node, self._sizes, shapes, elements)
-
-    def _name_sizes(self, value: ir.Value, known: Known) -> None:
-        """Give sizes that inference leaves open the names that formulas or nobody has for them."""
-        node, shape = known.node, value.shape
-        dims: list[Dim | None] | None = None
-        if shape is not None:
-            dims = [dim if isinstance(dim, int) else dim.value for dim in shape]
-        if dims is None or None in dims:
-            # A formula tells the first output's shape; indices besides have the same.
-            found = infer_shape(known) if _shapes_alike(value, node) else None
-            if dims is None and found is not None:
-                dims = list(found)
-            elif dims is not None and found is not None:
-                dims = [b if a is None else a for a, b in zip(dims, found, strict=True)]
-            if dims is not None:
-                self.declare_shape(Tensor(self, value), dims)
-        if (
-            value is node.outputs[0]
-            and value.dtype in _INTEGERS
-            and (dims is None or len(dims) < 2)
-        ):
-            elements = infer_elements(known)
-            if elements is not None:
-                self._elements[value] = elements
-
-    def _type_proto(self, value: ir.Value) -> onnx.TypeProto:
-        proto = self._protos.get(value)
-        if proto is None:
-            proto = onnx.TypeProto()
-            if value.type is not None:
-                ir.serde.serialize_type_into(proto, value.type)
-            if value.shape is not None:
-                ir.serde.serialize_shape_into(proto, value.shape)
-            self._protos[value] = proto
-        return proto
-
-
-def unique_name(name: str, taken: set[str], counts: dict[str, int] | None = None) -> str:
-    """The name, with a number behind it where it is taken; takes it.
-
-    `counts` remembers the last number of each name, from which the search goes on.
-    """
-    unique, count = name, 1
-    if counts is not None and name in taken:
-        count = counts.get(name, 1)
-    while unique in taken:
-        count += 1
-        unique = f"{name}_{count}"
-    taken.add(unique)
-    if counts is not None:
-        counts[name] = count
-    return unique
-
-
-def _same_count(value: ir.Value | None, other: ir.Value | None) -> bool:
-    """Whether two values can have the same number of elements, as far as that is known."""
-    counts = (_count(value), _count(other))
-    return None in counts or counts[0] == counts[1]
-
-
-def _count(value: ir.Value | None) -> int | None:
-    """How many elements a value has, `None` where that is unknown."""
-    if value is None or value.shape is None:
-        return None
-    return count([dim if isinstance(dim, int) else str(dim) for dim in value.shape])
-
-
-def _shapes_alike(value: ir.Value, node: ir.Node) -> bool:
-    """Whether formulas find the same for an output as for the node's first."""
-    return value is node.outputs[0] or node.op_type in ("MaxPool", "Split", "TopK")
-
-
-def _is_empty(value: ir.Value | None) -> bool:
-    """Whether a value is known to have no element."""
-    shape = None if value is None else value.shape
-    return shape is not None and any(isinstance(dim, int) and dim < 1 for dim in shape)
-
-
-def _exceeds_picture(node: ir.Node) -> bool:
-    """Whether a convolution's kernel is larger than its padded picture.
-
-    ONNX's inference divides by the stride towards zero, and finds one output where there is none.
-    """
-    shapes = [None if value is None else value.shape for value in node.inputs[:2]]
-    if node.op_type != "Conv" or len(shapes) < 2:
-        return False
-    if node.attributes.get_string("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        return False
-    sizes, kernel = (() if shape is None else tuple(shape)[2:] for shape in shapes)
-    pads = node.attributes.get_ints("pads") or [0] * (2 * len(sizes))
-    dilations = node.attributes.get_ints("dilations") or [1] * len(sizes)
-    return any(
-        isinstance(size, int) and isinstance(taps, int) and dilation * (taps - 1) >= size + padding
-        for size, taps, dilation, padding in zip(
-            sizes, kernel, dilations, map(sum, zip(pads, pads[len(sizes) :], strict=False)),
-            strict=False,
-        )
-    )  # fmt: skip
+                self._inference.forget(value)
+        self._names.free(name)
 
 
 def _attribute(name: str, value: AttributeValue) -> ir.Attr:
@@ -505,10 +297,3 @@ def _attribute(name: str, value: AttributeValue) -> ir.Attr:
     if all(isinstance(item, int | np.integer) for item in value):
         return ir.AttrInt64s(name, [int(item) for item in value])
     return ir.AttrFloat32s(name, [float(item) for item in value])
-
-
-def _describe(value: ir.Value | None) -> str:
-    if value is None:
-        return "nothing"
-    shape = "?" if value.shape is None else "×".join(str(dim) for dim in value.shape)
-    return f"{value.name} ({value.dtype}, {shape or 'scalar'})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
@@ -17,22 +16,21 @@ from onnx import defs
 
 from ..errors import ModelError, OperatorError
 from ..expansions import expansion_of
-from .builder import OPSET
+from ..model_file import ModelFile
 from .checking import all_nodes, check_model, is_sorted
 from .old_resizing import keep_old_resizing
+from .versions import OPSET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model
 
-# The highest opset whose operators all have CUDA kernels in ONNX Runtime (see builder.OPSET).
+# The highest opset whose operators all have CUDA kernels in ONNX Runtime (see `versions`).
 _HIGHEST_OPSET = 21
 
 # The highest that ONNX Runtime 1.31 runs.
 _RUNNABLE_OPSET = 26
-
-_LARGEST_FILE = 2**31 - 1
 
 # Tensors up to this size may tell a converter something (axes, a shape); larger ones are weights.
 _SMALL = 1024
@@ -57,7 +55,7 @@ class LoadedModel:
     props: Mapping[str, str]
 
 
-def load_graph(source: ModelSource) -> LoadedModel:
+def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
     """Read a model and bring it to an opset that the engine writes.
 
     Raises:
@@ -96,42 +94,34 @@ def _to_ir(proto: onnx.ModelProto, origin: str) -> ir.Model:
         raise ModelError(f"{origin} is damaged: {error}") from error
 
 
-def _read(source: ModelSource) -> tuple[onnx.ModelProto, str, str]:
+def _read(source: ModelSource | ModelFile) -> tuple[onnx.ModelProto, str, str]:
     if isinstance(source, ir.Model):
         source = ir.to_proto(source)
     if isinstance(source, onnx.ModelProto):
         data = source.SerializeToString(deterministic=True)
         return source, "the model", hashlib.sha256(data).hexdigest()
     if isinstance(source, bytes):
-        return _parse(source, "the model"), "the model", hashlib.sha256(source).hexdigest()
-    path = Path(source)
-    if path.is_dir():
-        raise ModelError(f"{path} is a folder; an ONNX model is a file")
+        source = ModelFile(source)
+    elif not isinstance(source, ModelFile):
+        source = ModelFile.read(source)
+    proto = _parse(source.data, source.origin)
+    return proto, source.origin, _with_external_data(proto, source)
+
+
+def _with_external_data(proto: onnx.ModelProto, file: ModelFile) -> str:
+    """Read weights from the files beside the model's, if there are any; gives the hash of all."""
+    initializers = proto.graph.initializer
+    external = any(onnx.external_data_helper.uses_external_data(t) for t in initializers)
+    if file.path is None or not external:
+        return file.sha256
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise ModelError(
-                f"{path} has more than 2 GB, which an ONNX file cannot have: its weights would be "
-                "in files beside it"
-            )
-        with path.open("rb") as file:
-            # No message begins with a zero: gigabytes of them need not be read.
-            if file.read(1) == b"\0":
-                raise ModelError(
-                    f"{path} is not an ONNX model, or truncated; expected an ONNX model file"
-                )
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
-    proto = _parse(data, str(path))
-    digest = hashlib.sha256(data)
-    if any(onnx.external_data_helper.uses_external_data(t) for t in proto.graph.initializer):
-        try:
-            onnx.load_external_data_for_model(proto, str(path.parent))
-        except (OSError, ValueError, onnx.checker.ValidationError) as error:
-            raise ModelError(f"the external data of {path} cannot be read: {error}") from error
-        for tensor in proto.graph.initializer:
-            digest.update(tensor.raw_data)
-    return proto, str(path), digest.hexdigest()
+        onnx.load_external_data_for_model(proto, str(file.path.parent))
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise ModelError(f"the external data of {file.path} cannot be read: {error}") from error
+    digest = hashlib.sha256(file.data)
+    for tensor in initializers:
+        digest.update(tensor.raw_data)
+    return digest.hexdigest()
 
 
 def _parse(data: bytes, origin: str) -> onnx.ModelProto:

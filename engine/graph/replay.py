@@ -16,8 +16,9 @@ import onnx_ir as ir
 
 from ..errors import LayerError, ModelError, OnnxscopeError, OperatorError, nearest
 from ..expansions import Call, expansion_of
-from .builder import AttributeValue, Builder, ir_version
+from .builder import AttributeValue, Builder
 from .tensor import Tensor
+from .versions import ir_version
 
 # Larger results are weights that some exporters compute from other weights: still worth computing
 # once, but a graph that makes gigabytes out of a few numbers is left to the runtime.

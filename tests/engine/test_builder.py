@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from onnx import helper
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 from onnxscope.errors import EmptyError, InputError, ModelError, OnnxscopeError, OperatorError
-from onnxscope.graph.builder import IR_VERSION, OPSET, Builder
+from onnxscope.graph.builder import Builder
 from onnxscope.graph.replay import model_of, replay
+from onnxscope.graph.versions import IR_VERSION, OPSET
 
 
 def test_names_are_unique():
