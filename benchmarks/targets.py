@@ -66,7 +66,7 @@ class Result:
         value = "–" if self.value is None else f"{self.value:.2f} {self.unit}"
         sign = "≥" if self.at_least else "≤"
         target = f"{sign} {self.target:g} {self.unit}"
-        return f"{self.title:58} {value:>10}  {target:>10}  {self.verdict:12}  {self.detail}"
+        return f"{self.title:78} {value:>10}  {target:>10}  {self.verdict:12}  {self.detail}"
 
 
 class Board:
