@@ -224,7 +224,7 @@ _OPSET_13: dict[int, list[_Entry]] = {
 }
 _OPSET_17: dict[int, list[_Entry]] = {
     128: ["convnextv2_atto", "fbnetc_100", "spnasnet_100", "nextvit_small"],
-    224: ["deit_tiny_patch16_224", "volo_d1_224"],
+    224: ["deit_tiny_patch16_224"],
 }
 _OPSET_20: dict[int, list[_Entry]] = {
     128: ["efficientnetv2_rw_t", "inception_next_atto", "tinynet_e"],
