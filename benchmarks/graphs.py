@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from ..composition import Composition
 from ..gradient import backpropagate
 from ..graph.builder import Builder
 from ..graph.crop import crop
@@ -21,7 +22,7 @@ from ..parameterizations import Fourier
 from ..precision import check_precision
 from ..rules import rules_for
 from ..session import Cuda, open_for
-from ..step import Composition, append_gradient, append_objective
+from ..step import append_gradient, append_objective
 from ..transforms import compose, lucid
 from .subject import Subject
 

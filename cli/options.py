@@ -133,6 +133,7 @@ def open_model(
     channel_axis: list[str] | None = None,
     image_input: str | None = None,
     for_pictures: bool = True,
+    cache: bool = True,
 ) -> Model:
     """Load a model, with a bar while it is downloaded.
 
@@ -146,6 +147,7 @@ def open_model(
         channel_axis: Each as `NAME=AXIS`.
         image_input: As `onnxscope.load` takes it.
         for_pictures: Whether pictures will go into it, so that it has to be known what it expects.
+        cache: As `onnxscope.load` takes it.
 
     Raises:
         OnnxscopeError: it is not there, or it is not known what it expects of a picture.
@@ -165,6 +167,7 @@ def open_model(
         layout=layout,
         channel_axis=parse_axes(channel_axis or []),
         image_input=image_input,
+        cache=cache,
     )
     if for_pictures and model.preprocessing is None:
         raise InputError(

@@ -201,6 +201,7 @@ def render(
         layout,
         channel_axis=channel_axis,
         image_input=image_input,
+        cache=not no_cache,
     )
     # Behind a ReLU a negative ascent would end as soon as the unit is off.
     wanted, described = options.open_objective(

@@ -13,12 +13,15 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import onnx_ir as ir
+from typing import TYPE_CHECKING
 
 from .errors import InputError
-from .graph.normalization import Normalization, find_normalization
 from .preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from .graph.normalization import Normalization
 
 _MEANS = ("mean", "image_mean", "img_mean", "norm_mean", "pixel_mean")
 _DEVIATIONS = ("std", "image_std", "img_std", "norm_std", "pixel_std")
@@ -55,6 +58,8 @@ def find_expectation(
         layout: Of the input, `NCHW` or `NHWC`.
         props: The file's metadata.
     """
+    from .graph.normalization import find_normalization
+
     said = _from_metadata(props, layout)
     normalization = find_normalization(graph, image, 3 if layout == "NHWC" else 1)
     done = None if normalization is None else _from_graph(normalization, layout)
@@ -66,7 +71,7 @@ def find_expectation(
         return Expectation(
             None, f"contradictory: {said.words} says {said.preprocessing}, but {done.words}"
         )
-    if image.dtype is ir.DataType.UINT8:
+    if image.dtype is not None and image.dtype.name == "UINT8":
         preprocessing = Preprocessing((0.0, 255.0), layout=layout)
         return Expectation(preprocessing, "its input takes bytes; RGB is assumed")
     return said or done or Expectation()

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import onnx_ir as ir
-
 from .blocks import find_blocks
 from .errors import LayerError, nearest
 from .naming import Naming
 
 if TYPE_CHECKING:
+    import onnx_ir as ir
+
     from .graph.axes import Grid
 
 # Operators that treat every channel alike and alone, so that channel i of the output is channel i

@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
-import onnx_ir as ir
 
+from .cache import GraphCache, graph_cache
 from .errors import InputError, ModelError, nearest
-from .graph.loading import LoadedModel, ModelSource, load_graph
 from .model import Model
+from .model_file import ModelFile
 from .preprocessing import Preprocessing
+from .reading import Reading
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import onnx
+    import onnx_ir as ir
+
+    from .graph.loading import ModelSource
 
 
 def load(
@@ -31,6 +35,7 @@ def load(
     channel_axis: Mapping[str, int] | None = None,
     image_input: str | None = None,
     inputs: Mapping[str, npt.ArrayLike] | None = None,
+    cache: bool = True,
 ) -> Model:
     """Load a model.
 
@@ -52,22 +57,30 @@ def load(
             pictures on axis 0: where it cannot be told, or is told wrongly.
         image_input: The name of the input that takes pictures, where there are several.
         inputs: The values of other inputs, by name.
+        cache: Whether what is known of a file without its graph is kept on disk for the next
+            process, and taken from there (see `onnxscope.cache`). The graph is then read when it
+            is needed.
 
     Raises:
         ModelError: there is no such model or file, or it is damaged.
         OperatorError: it holds operators of another domain.
         InputError: the preprocessing is contradictory.
     """
-    loaded, name = find_model(source)
-    fixed = _inputs(loaded, inputs)
-    model = Model(loaded, name, None, layout, channel_axis, image_input, fixed)
+    reading = open_model(
+        source,
+        layout=layout,
+        image_input=image_input,
+        inputs=inputs,
+        cache=graph_cache() if cache else None,
+    )
+    model = Model(reading, None, channel_axis)
     given = (input_range, mean, std, channel_order)
     if all(argument is None for argument in given):
         return model
     if model.metadata is not None:
         raise InputError(
-            f"{name} says itself what it expects of a picture; leave input_range, mean, std and "
-            "channel_order out"
+            f"{model.name} says itself what it expects of a picture; leave input_range, mean, std "
+            "and channel_order out"
         )
     if input_range is None:
         raise InputError(
@@ -82,22 +95,7 @@ def load(
         _triple(std, 1.0),
         channel_order or "rgb",
     )
-    return Model(loaded, name, preprocessing, layout, channel_axis, image_input, fixed)
-
-
-def _inputs(
-    loaded: LoadedModel, inputs: Mapping[str, npt.ArrayLike] | None
-) -> dict[str, np.ndarray]:
-    """The values of inputs in the types that the file says."""
-    types = {value.name: value.dtype for value in loaded.model.graph.inputs}
-    arrays = {}
-    for name, given in (inputs or {}).items():
-        kind = types.get(name)
-        array = np.asarray(given, None if kind is None else kind.numpy())
-        if array.dtype == object:
-            raise InputError(f"the input {name!r} takes numbers, not {given!r}")
-        arrays[name] = array
-    return arrays
+    return Model(reading, preprocessing, channel_axis)
 
 
 def _triple(value: float | Sequence[float] | None, default: float) -> tuple[float, ...]:
@@ -106,33 +104,60 @@ def _triple(value: float | Sequence[float] | None, default: float) -> tuple[floa
     return tuple(float(item) for item in np.ravel(np.asarray(value, np.float64)))
 
 
-def find_model(source: ModelSource) -> tuple[LoadedModel, str]:
-    """The graph that a source means, and what to call it.
+def open_model(
+    source: ModelSource,
+    *,
+    layout: str | None = None,
+    image_input: str | None = None,
+    inputs: Mapping[str, npt.ArrayLike] | None = None,
+    cache: GraphCache | None = None,
+) -> Reading:
+    """What a source means, ready to be read.
+
+    Args:
+        source: As `load` takes it.
+        layout: As `load` takes it.
+        image_input: As `load` takes it.
+        inputs: As `load` takes it.
+        cache: Where facts are kept.
 
     Raises:
-        ModelError: there is no such model or file, or it is damaged.
+        ModelError: there is no such model or file.
     """
-    if isinstance(source, bytearray | memoryview):
-        source = bytes(source)
-    if isinstance(source, bytes | onnx.ModelProto | ir.Model):
-        return load_graph(source), "the model"
+    found, name = _find(source)
+    return Reading(found, name, layout=layout, image_input=image_input, inputs=inputs, cache=cache)
+
+
+def _find(source: ModelSource) -> tuple[ModelFile | onnx.ModelProto | ir.Model, str]:
+    """A model's content, and what to call it."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return ModelFile(bytes(source)), "the model"
     if not isinstance(source, str | os.PathLike):
-        raise ModelError(
-            "a model is a catalogue name, a path, bytes, an onnx.ModelProto or an onnx_ir.Model, "
-            f"not {type(source).__name__}"
-        )
+        return _as_object(source), "the model"
     text = os.fspath(source)
     if isinstance(source, str) and _is_catalogue_name(text):
         from . import models
 
         if text in models.catalogue():
-            return load_graph(models.fetch(text)), text
+            return ModelFile.read(models.fetch(text)), text
         if not Path(text).exists():
             raise ModelError(
                 f"there is no file {text!r} and no model of that name in the catalogue"
                 f"{nearest(text, models.catalogue())}"
             )
-    return load_graph(text), text
+    return ModelFile.read(text), text
+
+
+def _as_object(source: object) -> onnx.ModelProto | ir.Model:
+    import onnx
+    import onnx_ir as ir
+
+    if isinstance(source, onnx.ModelProto | ir.Model):
+        return source
+    raise ModelError(
+        "a model is a catalogue name, a path, bytes, an onnx.ModelProto or an onnx_ir.Model, "
+        f"not {type(source).__name__}"
+    )
 
 
 def _is_catalogue_name(text: str) -> bool:

@@ -9,9 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx_ir as ir
 
-from .activations import Activations
 from .errors import (
     EmptyError,
     InputError,
@@ -19,20 +17,20 @@ from .errors import (
     ModelError,
     OperatorError,
 )
-from .expectations import Expectation, find_expectation, find_labels, find_size
-from .graph.builder import Builder
-from .graph.crop import needed_part
-from .graph.loading import LoadedModel
-from .graph.replay import model_of
-from .graph.tensor import Tensor
+from .expectations import Expectation, find_labels, find_size
 from .images import as_batch
 from .layers import LayerNames, Layers
 from .metadata import Metadata
-from .network import Network
+from .plain import whole
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from .activations import Activations
+    from .graph.tensor import Tensor
+    from .network import Network
+    from .reading import Reading
 
 _USUAL_SIZE = 224
 
@@ -52,35 +50,32 @@ class Model:
 
     def __init__(
         self,
-        loaded: LoadedModel,
-        name: str,
+        reading: Reading,
         preprocessing: Preprocessing | None = None,
-        layout: str | None = None,
         channel_axis: Mapping[str, int] | None = None,
-        image_input: str | None = None,
-        inputs: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        self.name = name
-        self.sha256 = loaded.sha256
-        self.opset = loaded.opset
-        self.metadata = Metadata.from_props(loaded.props)
-        self._graph = loaded.model.graph
-        self._network = Network(
-            self._graph, name, layout=layout, picture=image_input, inputs=inputs
-        )
-        layout = self._network.layout
-        if self.metadata is not None:
-            self.expectation = Expectation(preprocessing or Preprocessing(), "in the graph")
-        elif preprocessing is not None:
-            self.expectation = Expectation(replace(preprocessing, layout=layout), "as given")
-        else:
-            self.expectation = find_expectation(
-                self._graph, self._network.image, layout, loaded.props
-            )
+        """Take the facts; the graph is read when something needs it.
+
+        Raises:
+            OnnxscopeError: see `onnxscope.load`.
+        """
+        self.name = reading.name
+        self._reading = reading
+        self._facts = facts = reading.facts
+        self.sha256 = facts.sha256
+        self.opset = facts.opset
+        self.metadata = Metadata.from_props(facts.props)
+        self.expectation = facts.expectation
+        if preprocessing is not None and self.metadata is None:
+            given = replace(preprocessing, layout=facts.layout)
+            self.expectation = Expectation(given, "as given")
         self.preprocessing = self.expectation.preprocessing
-        self._labels = find_labels(loaded.props)
-        self._named_size = find_size(loaded.props)
-        self._network.tell_axes(channel_axis or {}, self.names)
+        self._labels = find_labels(facts.props)
+        self._named_size = find_size(facts.props)
+        self._given_axes = {
+            self.names.find(layer): whole(f"the channel axis of {layer}", axis, 1)
+            for layer, axis in (channel_axis or {}).items()
+        }
 
     def __repr__(self) -> str:
         height, width = self._size_or_fixed(self.size)
@@ -91,20 +86,17 @@ class Model:
         """All that determines what the model computes, as plain data."""
         return {
             "sha256": self.sha256,
-            "layout": self._network.layout,
+            "layout": self._facts.layout,
             "preprocessing": self.preprocessing,
-            "channel axes": self._network.given_axes,
-            "image input": self._network.image.name,
-            "inputs": self._network.inputs,
+            "channel axes": self._given_axes,
+            "image input": self._facts.image_input,
+            "inputs": dict(self._reading.inputs),
         }
 
     @property
     def self_contained(self) -> bool:
         """Whether its weights are all in memory: none in files beside its own, which may change."""
-        weights = [value.const_value for value in self._graph.initializers.values()]
-        for node in self._graph.all_nodes():
-            weights += [a.value for a in node.attributes.values() if isinstance(a, ir.Attr)]
-        return not any(isinstance(weight, ir.ExternalTensor) for weight in weights)
+        return self._facts.self_contained
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -114,17 +106,17 @@ class Model:
     @property
     def fixed_size(self) -> tuple[int, int] | None:
         """Height and width where the file accepts one picture size only, else `None`."""
-        return self._network.fixed_size
+        return self._facts.fixed_size
 
     @property
     def fixed_batch(self) -> int | None:
         """How many pictures the file takes at a time, where it says a number; else `None`."""
-        return self._network.fixed_batch
+        return self._facts.fixed_batch
 
     @property
     def expected_layout(self) -> str:
         """How pictures lie in the file's input: `NCHW` or `NHWC`."""
-        return self._network.layout
+        return self._facts.layout
 
     @property
     def size(self) -> int:
@@ -136,9 +128,7 @@ class Model:
     @cached_property
     def names(self) -> LayerNames:
         """What may be written for a layer. A converted model's own names need no aliases."""
-        if self.metadata is not None:
-            return LayerNames(self.name, self.metadata.layers)
-        return LayerNames(self.name, self.layer_names, self._network.naming())
+        return LayerNames(self.name, self._facts.layer_names, self._facts.naming)
 
     @property
     def layer_names(self) -> list[str]:
@@ -146,7 +136,7 @@ class Model:
 
         Aliases are in `names`.
         """
-        return list(self.metadata.layers) if self.metadata else list(self._network.value_names)
+        return list(self._facts.layer_names)
 
     @cached_property
     def layers(self) -> Layers:
@@ -155,18 +145,20 @@ class Model:
         Values that cannot be written, such as those behind an unknown operator, are left out.
         """
         image = self._pictures(*self._size_or_fixed(self.size))
-        return self._network.describe(self._prepared(image), self.names, self.layer_names)
+        return self._network.describe(
+            self._prepared(image), self.names, self.layer_names, self._given_axes
+        )
 
     def arguments(self) -> dict[str, Any]:
         """What `onnxscope.load` needs besides the file, as plain data."""
         found: dict[str, Any] = {} if self.preprocessing is None else self.preprocessing.to_json()
-        network = self._network
-        if network.given_axes:
-            found["channel_axis"] = dict(network.given_axes)
-        if network.inputs:
-            found["inputs"] = {name: array.tolist() for name, array in network.inputs.items()}
-        if len(self._graph.inputs) > 1:
-            found["image_input"] = network.image.name
+        inputs = self._reading.inputs
+        if self._given_axes:
+            found["channel_axis"] = dict(self._given_axes)
+        if inputs:
+            found["inputs"] = {name: array.tolist() for name, array in inputs.items()}
+        if self._facts.several_inputs:
+            found["image_input"] = self._facts.image_input
         return found
 
     def on_plain_pictures(self) -> Model:
@@ -174,7 +166,7 @@ class Model:
         if self.preprocessing is not None:
             return self
         plain = copy(self)
-        plain.preprocessing = Preprocessing(layout=self._network.layout)
+        plain.preprocessing = Preprocessing(layout=self._facts.layout)
         return plain
 
     def append(
@@ -197,7 +189,7 @@ class Model:
         """
         if self.preprocessing is None and check_preprocessing:
             raise InputError(
-                f"{self.name} does not say what its input {self._network.image.name!r} expects of "
+                f"{self.name} does not say what its input {self._facts.image_input!r} expects of "
                 f"a picture{_in_brackets(self.expectation.words)}: give input_range, such as "
                 "(0, 1), (-1, 1) or (0, 255), and mean, std and channel_order where the model was "
                 "trained with them"
@@ -222,7 +214,7 @@ class Model:
                 f"{self.name} does not accept {_counted(image)} of {height}×{width} pixels: "
                 f"{error}{self._network.batch_advice(image.dims[0])}"
             ) from error
-        return self._network.present(named, found, image.dims[0])
+        return self._network.present(named, found, image.dims[0], self._given_axes)
 
     def activations(
         self, images: npt.ArrayLike, layers: Sequence[str] | str, provider: str = "cpu"
@@ -237,6 +229,8 @@ class Model:
         Returns:
             By layer, (N, C, H, W) or (N, C) float32.
         """
+        from .graph.builder import Builder
+        from .graph.replay import model_of
         from .session import open_session
 
         names = [layers] if isinstance(layers, str) else list(layers)
@@ -269,6 +263,8 @@ class Model:
         Returns:
             `None` where the layer has no cells.
         """
+        from .graph.crop import needed_part
+
         image = self._pictures(*self._size_or_fixed(self.size))
         builder = image.builder
         cells = self.append(image, [layer], check_preprocessing=False)[layer]
@@ -295,14 +291,20 @@ class Model:
 
     # ---------------------------------------------------------------------------------------------
 
+    @property
+    def _network(self) -> Network:
+        return self._reading.network
+
     def _pictures(self, height: int, width: int) -> Tensor:
         """A symbolic picture of that size in a graph of its own, or as many as the file takes."""
+        from .graph.builder import Builder
+
         batch = self.fixed_batch or 1
         return Builder(opset=self.opset).input("image", (batch, 3, height, width), np.float32)
 
     def _prepared(self, image: Tensor) -> Tensor:
         """Pictures as the file's input takes them."""
-        preprocessing = self.preprocessing or Preprocessing(layout=self._network.layout)
+        preprocessing = self.preprocessing or Preprocessing(layout=self._facts.layout)
         return preprocessing.apply(image)
 
     def _size_or_fixed(self, size: int) -> tuple[int, int]:

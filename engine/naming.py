@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-
-import onnx_ir as ir
+from typing import TYPE_CHECKING, Any
 
 from .graph.scopes import Path, Place, places, weights_path
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum", "LSTM", "GRU"})
 
@@ -83,6 +85,27 @@ class Naming:
     def names_of(self, value: str) -> list[str]:
         """All modules that a value stands for, the outermost first."""
         return [scope.name for scope in self.scopes.values() if scope.outputs == (value,)]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "aliases": dict(self.aliases),
+            "scopes": [asdict(scope) for scope in self.scopes.values()],
+            "paths": dict(self.paths),
+            "meanings": {name: dict(values) for name, values in self._meanings.items()},
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Naming:
+        """Read back what `to_json` wrote."""
+        lists = ("path", "outputs", "operators")
+        scopes = [Scope(**scope | {n: tuple(scope[n]) for n in lists}) for scope in data["scopes"]]
+        return Naming(
+            data["aliases"],
+            {scope.path: scope for scope in scopes},
+            {value: tuple(path) for value, path in data["paths"].items()},
+            data["meanings"],
+        )
 
 
 def name_values(graph: ir.Graph, image: ir.Value) -> Naming:

@@ -17,7 +17,6 @@ from .graph.tensor import Tensor
 from .image_input import describe, image_input, known_dims
 from .layers import Layer, LayerNames, Layers, find_branches, find_main
 from .naming import Naming, computed_from, name_values
-from .plain import whole
 
 Values = tuple[dict[str, Tensor], dict[str, Axes]]
 """Values as the file has them, and what their axes mean, by name."""
@@ -32,7 +31,6 @@ class Network:
         image: The input that takes pictures.
         layout: Of that input, `NCHW` or `NHWC`.
         inputs: Values of the other inputs, by name.
-        given_axes: Channel axes that the user says, by the layers' values.
     """
 
     def __init__(
@@ -62,18 +60,6 @@ class Network:
         self.image, self.layout = image_input(
             graph, name, layout, wanted=picture, given=self.inputs
         )
-        self.given_axes: dict[str, int] = {}
-
-    def tell_axes(self, axes: Mapping[str, int], names: LayerNames) -> None:
-        """Take the user's word for channel axes.
-
-        Raises:
-            OnnxscopeError: a layer is not there, or its axis is that of the pictures.
-        """
-        self.given_axes = {
-            names.find(layer): whole(f"the channel axis of {layer}", axis, 1)
-            for layer, axis in axes.items()
-        }
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
@@ -86,6 +72,14 @@ class Network:
     def fixed_batch(self) -> int | None:
         """How many pictures the file takes at a time, where it says a number; else `None`."""
         return known_dims(self.image)[0]
+
+    @property
+    def self_contained(self) -> bool:
+        """Whether its weights are all in memory: none in files beside its own, which may change."""
+        weights = [value.const_value for value in self.graph.initializers.values()]
+        for node in self.graph.all_nodes():
+            weights += [a.value for a in node.attributes.values() if isinstance(a, ir.Attr)]
+        return not any(isinstance(weight, ir.ExternalTensor) for weight in weights)
 
     @cached_property
     def value_names(self) -> list[str]:
@@ -121,7 +115,11 @@ class Network:
         return values, {name: axes.get(tensor.value, ()) for name, tensor in values.items()}
 
     def present(
-        self, named: Mapping[str, str], found: Values, pictures: int | str | None
+        self,
+        named: Mapping[str, str],
+        found: Values,
+        pictures: int | str | None,
+        given_axes: Mapping[str, int],
     ) -> Activations:
         """Values as objectives read them.
 
@@ -129,6 +127,7 @@ class Network:
             named: The names that they get, each with the value's name.
             found: From `append`.
             pictures: How many there are.
+            given_axes: Channel axes that the user says, by the layers' values.
 
         Raises:
             ModelError: a value has not one row for each picture.
@@ -144,7 +143,7 @@ class Network:
                     + (self.batch_advice(pictures) or "; a layer has one for each")
                 )
             if value.rank in (3, 4):
-                axis = self._channel_axis(value_name, axes)
+                axis = _channel_axis(value_name, axes, given_axes)
                 if axis is None:
                     raise LayerError(f"{name!r} cannot be shown: {_no_channels(value.dims, axes)}")
                 grid = patches(axes, axis)
@@ -155,13 +154,20 @@ class Network:
             presented[name] = value.astype(np.dtype(np.float32)) if half else value
         return Activations(presented, grids)
 
-    def describe(self, pictures: Tensor, names: LayerNames, wanted: Sequence[str]) -> Layers:
+    def describe(
+        self,
+        pictures: Tensor,
+        names: LayerNames,
+        wanted: Sequence[str],
+        given_axes: Mapping[str, int],
+    ) -> Layers:
         """The layers, with their shapes for these pictures.
 
         Args:
             pictures: Symbolic, as the input takes them.
             names: Of the layers.
             wanted: The values that may be layers.
+            given_axes: Channel axes that the user says, by the layers' values.
         """
         missing = self.missing(wanted)
         failures: dict[str, OnnxscopeError] = {}
@@ -171,7 +177,7 @@ class Network:
         for name, value in values.items():
             if not _known(value):
                 continue
-            axis = self._channel_axis(name, axes[name])
+            axis = _channel_axis(name, axes[name], given_axes)
             reason = _unusable(value.shape, axis, pictures.dims[0], axes[name])
             if reason or axis is None:
                 left_out[name] = reason
@@ -223,13 +229,12 @@ class Network:
             "or export it with an open batch"
         )
 
-    def _channel_axis(self, name: str, axes: Axes) -> int | None:
-        given = self.given_axes.get(name)
-        if given is not None and given >= len(axes):
-            raise InputError(
-                f"{name} has axes 1 to {len(axes) - 1} for its channels, not axis {given}"
-            )
-        return channel_axis(axes) if given is None else given
+
+def _channel_axis(name: str, axes: Axes, given_axes: Mapping[str, int]) -> int | None:
+    given = given_axes.get(name)
+    if given is not None and given >= len(axes):
+        raise InputError(f"{name} has axes 1 to {len(axes) - 1} for its channels, not axis {given}")
+    return channel_axis(axes) if given is None else given
 
 
 def _producer_type(value: ir.Value) -> str:

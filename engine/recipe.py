@@ -153,15 +153,15 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
 def current_versions() -> dict[str, str]:
     """Versions of what takes part in the numbers."""
     import numpy
-    import onnx
     import onnxruntime
 
     from . import __version__
+    from .identity import library_version
 
     return {
         "onnxscope": __version__,
         "onnxruntime": onnxruntime.__version__,
-        "onnx": onnx.__version__,
+        "onnx": library_version("onnx"),
         "numpy": numpy.__version__,
         "python": platform.python_version(),
     }

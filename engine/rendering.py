@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,9 +23,11 @@ from .picture import Picture
 from .plain import shown, whole
 from .precision import check_precision
 from .recipe import Recipe, current_versions
-from .rules import RuleTable
 from .targets import resolve
 from .transforms import Geometric, Transform, compose, lucid
+
+if TYPE_CHECKING:
+    from .rules import RuleTable
 
 REDIRECT_STEPS = 16
 """As in Lucid: how many first steps may redirect a missing gradient."""
@@ -113,7 +115,7 @@ def render(
     snapshots = _steps(snapshots)
     warps = compose(lucid() if transforms is None else transforms)
     if not isinstance(model, Model):
-        model = load(model)
+        model = load(model, cache=cache)
     objective, batch = _objective(model, objective, whole("batch", batch, 1))
     height, width = _size(model, size)
     composition = Composition(
@@ -194,6 +196,7 @@ def remake(
         model = load(
             recipe.model["name"] if model is None else model,
             **recipe.model.get("preprocessing", {}),
+            cache=cache,
         )
     if not _is_model_of(recipe, model):
         raise InputError(

@@ -12,7 +12,7 @@ from .errors import InputError, ModelError
 from .expressions import Objective
 from .graph.loading import ModelSource
 from .image_input import image_input
-from .loading import find_model
+from .loading import open_model
 from .model import Model
 from .plain import whole
 from .rules import RuleTable
@@ -80,8 +80,8 @@ def takes_pictures(source: ModelSource, layout: str | None = None) -> bool:
         ModelError: there is no such model.
         InputError: the file leaves open where the channels are, and `layout` does not say it.
     """
-    loaded, name = find_model(source)
-    return _takes_pictures(loaded.model.graph, name, layout)
+    reading = open_model(source)
+    return _takes_pictures(reading.loaded.model.graph, reading.name, layout)
 
 
 def _takes_pictures(graph: ir.Graph, name: str, layout: str | None) -> bool:
@@ -103,7 +103,8 @@ def _subject(
     rng: np.random.Generator,
 ) -> Subject:
     if not isinstance(model, Model):
-        loaded, name = find_model(model)
+        reading = open_model(model)
+        loaded, name = reading.loaded, reading.name
         as_tensors = shapes is not None or isinstance(at, Mapping)
         if as_tensors or not _takes_pictures(loaded.model.graph, name, None):
             if isinstance(target, Objective):
@@ -113,7 +114,7 @@ def _subject(
             if at is not None and not isinstance(at, Mapping):
                 raise InputError(f"{name} takes no picture: at gives arrays by input")
             return tensor_subject(loaded, target, arrays=at or {}, shapes=shapes or {}, rng=rng)
-        model = Model(loaded, name)
+        model = Model(reading)
     if shapes is not None or isinstance(at, Mapping):
         raise InputError(f"{model.name} is loaded to take pictures: give size, or a picture at")
     pixels = None
