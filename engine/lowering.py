@@ -13,6 +13,7 @@ import onnx_ir as ir
 from .graph.builder import Builder, Composite
 from .graph.tensor import Tensor
 from .rules import RuleTable, standard_rules
+from .rules.cpu import cpu_rules
 from .rules.normalization import local_response
 
 
@@ -25,6 +26,9 @@ def lower(builder: Builder, rules: RuleTable) -> None:
     """
     standard = standard_rules()
     for node in list(builder.graph):
+        if node.op_type == "MaxPool" and node.domain == "":
+            _pool_first(builder, node, rules)
+            continue
         lowering = _LOWERINGS.get(node.op_type) if node.domain == "" else None
         source = node.inputs[0] if node.inputs else None
         if lowering is None or source is None or source.dtype != ir.DataType.FLOAT:
@@ -36,6 +40,29 @@ def lower(builder: Builder, rules: RuleTable) -> None:
         node.outputs[0].replace_all_uses_with(y.value)
         builder.composites[y.value] = Composite(x, gradient)
     builder.graph.sort()
+
+
+def _pool_first(builder: Builder, node: ir.Node, rules: RuleTable) -> None:
+    """A MaxPool behind a ReLU that nothing else reads goes before it, where that is the same.
+
+    Both keep the order of numbers, so that the value is the same; a window's winner is the first of
+    its largest, and where that is not positive the ReLU lets nothing through in either order. The
+    ReLU and its mask then work on the smaller of the two values.
+    """
+    source = node.inputs[0]
+    relu = None if source is None else source.producer()
+    if relu is None or relu.op_type != "Relu" or relu.domain != "" or relu.inputs[0] is None:
+        return
+    if len(relu.outputs[0].uses()) != 1 or relu.outputs[0].is_graph_output():
+        return
+    standard = standard_rules()
+    pools = [table["MaxPool"] for table in (standard, cpu_rules())]
+    if len(node.outputs) != 1 or "Relu" not in rules or "MaxPool" not in rules:
+        return
+    if rules["Relu"] != standard["Relu"] or rules["MaxPool"] not in pools:
+        return
+    pooled = builder.append("MaxPool", [Tensor(builder, relu.inputs[0])], dict(node.attributes))
+    node.outputs[0].replace_all_uses_with(builder.op.Relu(pooled[0]).value)
 
 
 def _lrn(x: Tensor, node: ir.Node) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
