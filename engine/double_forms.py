@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from .double_functions import FUNCTIONS, Function
 from .errors import OperatorError
 from .graph.builder import Builder
 from .graph.replay import model_of
@@ -269,15 +270,21 @@ def _cosh(given: Arguments, _: ir.Node) -> Tensor:
 
 
 def _one_hot(given: Arguments, node: ir.Node) -> Tensor:
-    """Nothing is computed of the two values, which single precision holds."""
+    """Where it is on in single precision, which of the two values in double."""
     indices, depth, values = (_given(part) for part in given)
-    chosen = values.op.OneHot(
-        indices,
-        depth,
-        values.astype(np.dtype(np.float32)),
-        axis=node.attributes.get_int("axis", -1),
-    )
-    return chosen.astype(np.dtype(np.float64))
+    ends = values.op.constant([0, 1], np.float32)
+    on = values.op.OneHot(indices, depth, ends, axis=node.attributes.get_int("axis", -1))
+    off = values[0:1].reshape()
+    return on.astype(np.dtype(np.float64)) * (values[1:2].reshape() - off) + off
+
+
+def _prelu(given: Arguments, _: ir.Node) -> Tensor:
+    x, slope = (_given(part) for part in given)
+    return x.op.Relu(x) - x.op.Relu(-x) * slope
+
+
+def _of_one_number(function: Function) -> Form:
+    return lambda given, node: function(_given(given[0]), node)
 
 
 def _resize(given: Arguments, node: ir.Node) -> Tensor:
@@ -343,8 +350,10 @@ FORMS: dict[str, Form] = {
     "LpPool": _lp_pool,
     "Mean": _mean,
     "OneHot": _one_hot,
+    "PRelu": _prelu,
     "Resize": _resize,
     "Sinh": _sinh,
     "Tan": _tan,
+    **{op_type: _of_one_number(function) for op_type, function in FUNCTIONS.items()},
 }
 """By operator of the standard domain: from the inputs, in double precision, to the one output."""

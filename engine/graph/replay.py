@@ -17,6 +17,7 @@ import onnx_ir as ir
 from ..errors import LayerError, ModelError, OnnxscopeError, OperatorError, nearest
 from ..expansions import Call, expansion_of
 from .builder import AttributeValue, Builder
+from .evaluation import evaluated
 from .tensor import Tensor
 from .versions import ir_version
 
@@ -296,23 +297,9 @@ def _computed(
         ]
     if _may_be_huge(builder, node, arrays):
         return None
-    # Imported here: it takes time to load, and most models have nothing to compute.
-    from onnx.reference import ReferenceEvaluator
-
-    proto = ir.to_proto(node)
-    evaluator = ReferenceEvaluator(proto, opsets={"": builder.opset})
-    feeds = {
-        name: array for name, array in zip(proto.input, arrays, strict=True) if array is not None
-    }
-    try:
-        results = evaluator.run(None, feeds)
-    except (ArithmeticError, RuntimeError, ValueError, TypeError, LookupError) as error:
-        raise ModelError(
-            f"{node.op_type} (node {node.name!r}) fails on its constants: {error}"
-        ) from error
     return [
         builder.initializer(ir.tensor(np.asarray(result)), name)
-        for result, name in zip(results, names, strict=True)
+        for result, name in zip(evaluated(builder, node, arrays), names, strict=True)
     ]
 
 

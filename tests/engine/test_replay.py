@@ -377,3 +377,25 @@ def test_an_operator_of_another_domain_is_refused_by_name():
     x = builder.input("x", (2,), np.float32)
     with pytest.raises(OperatorError, match=r"Swirl of com\.example is unknown"):
         replay(builder, ir.from_proto(proto).graph, {"x": x}, ["y"])
+
+
+@pytest.mark.parametrize(
+    ("node", "given"),
+    [
+        # Fewer columns than the data has, and fewer in the first of several: the onnx package's
+        # evaluator refuses them.
+        (
+            helper.make_node("GatherElements", ["a", "b"], ["c"], axis=0),
+            {"a": values(3, 4), "b": np.array([[0, 2]])},
+        ),
+        (helper.make_node("Mean", ["a", "b"], ["c"]), {"a": values(1, 1), "b": values(1, 2)}),
+    ],
+    ids=lambda value: getattr(value, "op_type", ""),
+)
+def test_constants_that_the_reference_refuses_are_computed_by_the_runtime(node, given):
+    nodes = [node, helper.make_node("Mul", ["x", "c"], ["y"])]
+    proto = model(nodes, {"x": values(1, 2)}, ["y"], given)
+    result = replayed(proto, {"x": (1, 2)})
+    assert operators(result) == ["Mul"]
+    x = {"x": values(1, 2)}
+    np.testing.assert_allclose(run(result, x)["y"], run(proto, x)["y"], rtol=1e-6)

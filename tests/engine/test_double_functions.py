@@ -1,0 +1,90 @@
+"""Functions of single numbers, written in double precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from graphs import model, run
+from onnx import helper
+from onnxscope.double import in_double
+
+_x = np.random.default_rng(7).normal(size=(5, 6)).astype(np.float32)
+_inside = np.tanh(_x).astype(np.float32) * np.float32(0.98)
+
+
+def both(op_type, x, constants=None, **attributes):
+    """The operator in double precision, and as it is in single."""
+    constants = constants or {}
+    node = helper.make_node(op_type, ["x", *constants], ["y"], **attributes)
+    proto = model([node], {"x": x}, ["y"], constants)
+    double = run(in_double(proto), {"x": x.astype(np.float64)})["y"]
+    assert double.dtype == np.float64
+    return double, run(proto, {"x": x})["y"]
+
+
+@pytest.mark.parametrize(
+    ("op_type", "x", "function"),
+    [
+        ("Acos", _inside, np.arccos),
+        ("Asin", _inside, np.arcsin),
+        ("Asin", np.array([-1, 0, 1], np.float32), np.arcsin),
+        ("Atan", _x * 10, np.arctan),
+        ("Atan", _x * 1e6, np.arctan),
+        ("Acosh", 1 + abs(_x), np.arccosh),
+        ("Asinh", _x * 4, np.arcsinh),
+        ("Asinh", -abs(_x) * 1e4, np.arcsinh),
+        ("Atanh", _inside, np.arctanh),
+        ("Softplus", _x * 9, lambda x: np.logaddexp(0, x)),
+        ("Softplus", _x * 1e3, lambda x: np.logaddexp(0, x)),
+        ("Mish", _x * 3, lambda x: x * np.tanh(np.logaddexp(0, x))),
+        ("Elu", _x, lambda x: np.where(x > 0, x, np.expm1(x))),
+        ("Softsign", _x, lambda x: x / (1 + abs(x))),
+        ("HardSwish", _x * 3, lambda x: x * np.clip(x / 6 + 0.5, 0, 1)),
+    ],
+)
+def test_exact_to_the_last_digits(op_type, x, function):
+    found, _ = both(op_type, x)
+    np.testing.assert_allclose(found, function(x.astype(np.float64)), rtol=2e-15, atol=2e-15)
+
+
+@pytest.mark.parametrize(
+    ("op_type", "attributes"),
+    [
+        ("Celu", {}),
+        ("Celu", {"alpha": 0.7}),
+        ("Elu", {"alpha": -0.5}),
+        ("HardSigmoid", {}),
+        ("HardSigmoid", {"alpha": -0.4, "beta": 0.3}),
+        ("LeakyRelu", {}),
+        ("LeakyRelu", {"alpha": 1.5}),
+        ("Selu", {}),
+        ("Selu", {"alpha": 0.6, "gamma": -1.0}),
+        ("Shrink", {}),
+        ("Shrink", {"lambd": -0.5, "bias": 0.25}),
+        ("Shrink", {"lambd": 1.0, "bias": 0.5}),
+        ("ThresholdedRelu", {}),
+        ("ThresholdedRelu", {"alpha": -0.7}),
+    ],
+)
+def test_attributes_are_those_of_the_operator(op_type, attributes):
+    found, expected = both(op_type, _x * 2, **attributes)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    nudged, _ = both(op_type, _x * 2 * np.float32(1 + 2**-20), **attributes)
+    assert (nudged != found).any()
+
+
+def test_prelu():
+    found, expected = both("PRelu", _x, {"slope": np.array([0.2, -1, 0, 1, 2, 0.5], np.float32)})
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+def test_the_values_of_one_hot_stay_in_double_precision(axis):
+    node = helper.make_node("OneHot", ["i", "depth", "x"], ["y"], axis=axis)
+    constants = {"i": np.array([1, -1, 0]), "depth": np.array(4)}
+    proto = model([node], {"x": np.zeros(2, np.float32)}, ["y"], constants)
+    x = np.array([0.1, 1 + 1e-12])
+    found = run(in_double(proto), {"x": x})["y"]
+    on = np.eye(4)[[1, 3, 0]]
+    expected = np.where(on if axis else on.T, x[1], x[0])
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
