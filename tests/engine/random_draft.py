@@ -164,7 +164,9 @@ class Draft:
         if same and kind == 1:
             return same[-1 - self.number(0, min(2, len(same) - 1))]
         if kind >= 2 and self.reals:
-            return self._refitted(self.reals[-1 - self.number(0, min(3, len(self.reals) - 1))], shape)
+            return self._refitted(
+                self.reals[-1 - self.number(0, min(3, len(self.reals) - 1))], shape
+            )
         return self.fresh(shape)
 
     def _refitted(self, x: str, shape: tuple[int, ...]) -> str:
@@ -174,9 +176,7 @@ class Draft:
         if size < wanted:
             repeats = -(-wanted // size)
             flat = self.add("Tile", [flat, self.ints([repeats])])[0]
-        if size != wanted and wanted % size:
-            flat = self.add("Slice", [flat, self.ints([0]), self.ints([wanted])])[0]
-        elif size > wanted:
+        if size > wanted or wanted % size:
             flat = self.add("Slice", [flat, self.ints([0]), self.ints([wanted])])[0]
         return self.add("Reshape", [flat, self.vector(shape)])[0]
 
@@ -307,7 +307,7 @@ def names_read(node: onnx.NodeProto) -> list[str]:
     return names
 
 
-class Unwritable(Exception):
+class UnwritableError(Exception):
     """What the recipe wants cannot be written at this opset."""
 
 

@@ -16,7 +16,7 @@ import onnxruntime as ort
 from hypothesis import assume
 from hypothesis import strategies as st
 from onnx import TensorProto, defs, helper, numpy_helper
-from random_draft import RECIPES, Draft, Unwritable, names_read
+from random_draft import RECIPES, Draft, UnwritableError, names_read
 
 _REAL = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.float64): TensorProto.DOUBLE}
 
@@ -152,9 +152,14 @@ def _in_type(node: onnx.NodeProto, dtype: type) -> onnx.NodeProto:
 
 # The strategy ------------------------------------------------------------------------------------
 
+
 def since(op_type: str) -> int:
     """The opset that an operator came with."""
-    versions = [s.since_version for s in defs.get_all_schemas_with_history() if s.name == op_type and s.domain == ""]
+    versions = [
+        s.since_version
+        for s in defs.get_all_schemas_with_history()
+        if s.name == op_type and s.domain == ""
+    ]
     return min(versions)
 
 
@@ -187,7 +192,7 @@ def graphs(
     for name in [*before, op_type, *behind]:
         try:
             RECIPES[name](draft, name)
-        except (ort.capi.onnxruntime_pybind11_state.NotImplemented, Unwritable):
+        except (ort.capi.onnxruntime_pybind11_state.NotImplemented, UnwritableError):
             assume(False)
     return _finished(draft)
 

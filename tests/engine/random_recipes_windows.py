@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import assume
-from random_draft import Draft, Unwritable, recipe
+from random_draft import Draft, UnwritableError, recipe
 
 # Windows ----------------------------------------------------------------------------------------
 
@@ -34,7 +34,7 @@ def _geometry(g: Draft, sizes, kernel, *, pool: bool, dilated: bool = True) -> d
     if not kind.startswith("SAME"):
         assume(all(n >= span for n, span in zip(sizes, spans, strict=True)))
     elif dilations != [1] * rank and pool:
-        raise Unwritable
+        raise UnwritableError
     return options
 
 
@@ -49,7 +49,7 @@ def _conv(g: Draft, op: str):
     bias = g.shaped([group * outputs]) if g.flag() else None
     options = _geometry(g, sizes, kernel, pool=False) | g.some(kernel_shape=kernel)
     if options.get("auto_pad", "").startswith("SAME") and max(options.get("dilations", [1])) > 1:
-        raise Unwritable
+        raise UnwritableError
     if group > 1 or g.flag():
         options["group"] = group
     return g.add(op, [x, w, bias], **options)
@@ -69,7 +69,9 @@ def _conv_transpose(g: Draft, op: str):
         options["dilations"] = dilations
     kind = g.choice(["pads", "nothing", "shape", "VALID", "SAME_UPPER", "SAME_LOWER"])
     if kind == "pads":
-        options["pads"] = [g.number(0, (k - 1) * d) for k, d in zip(kernel * 2, dilations * 2)]
+        options["pads"] = [
+            g.number(0, (k - 1) * d) for k, d in zip(kernel * 2, dilations * 2, strict=True)
+        ]
     elif kind == "shape":
         options["output_shape"] = [n * s for n, s in zip(sizes, strides, strict=True)]
         assume(all(k >= s for k, s in zip(kernel, strides, strict=True)))
@@ -199,7 +201,12 @@ def _resize(g: Draft, op: str):
     if g.flag():
         scales = [g.choice([1.0, 2.0, 3.0, 0.5, 1.5, 0.7]) for _ in axes]
         given = [x, None, g.constant([*leading, *scales], single=True)]
-        assume(all(int(n * s) >= 1 for n, s in zip([sizes[a % 4 - 2] for a in axes], scales, strict=True)))
+        assume(
+            all(
+                int(n * s) >= 1
+                for n, s in zip([sizes[a % 4 - 2] for a in axes], scales, strict=True)
+            )
+        )
         return g.add(op, given, **options)
     wanted = [g.number(1, 7) for _ in axes]
     if leading:
