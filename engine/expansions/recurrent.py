@@ -26,9 +26,10 @@ class Direction:
     """One direction of a recurrent layer; H hidden units, N sequences, G gates.
 
     Attributes:
-        gates: The input's part of all gates with the input's bias, (T, N, G·H).
+        gates: The input's part of all gates with the input's bias, (T, N, G·H), and with the
+            recurrence's where it is only added.
         recurrence: (H, G·H), from the hidden state to the gates.
-        bias: The recurrence's, (G·H,); `None` where there is none.
+        bias: The recurrence's (G·H,) of a GRU; `None` where there is none.
         peepholes: (3·H,) of an LSTM; `None` where there are none.
         hidden: The first hidden state (N, H).
         cell: The first cell state (N, H).
@@ -59,15 +60,20 @@ def _lstm_step(
 ) -> tuple[Tensor, Tensor]:
     # ONNX's order of gates: input, output, forget, cell.
     total = gates + hidden @ d.recurrence
-    if d.bias is not None:
-        total = total + d.bias
-    enter, leave, forget, candidate = (d.gate(total, number) for number in range(4))
     gate, squash, show = d.activations
+    coupled = call.node.attributes.get_int("input_forget", 0) == 1
+    candidate = d.gate(total, 3)
+    if d.peepholes is None and not coupled:
+        # One activation for three gates: a step is many small nodes, whose number is its time.
+        opened = gate(total[..., : 3 * d.size])
+        entered, left, kept = (d.gate(opened, number) for number in range(3))
+        following = kept * cell + entered * squash(candidate)
+        return left * show(following), following
+    enter, leave, forget = (d.gate(total, number) for number in range(3))
     if d.peepholes is not None:
         enter = enter + d.gate(d.peepholes, 0) * cell
         forget = forget + d.gate(d.peepholes, 2) * cell
     entered = gate(enter)
-    coupled = call.node.attributes.get_int("input_forget", 0) == 1
     kept = 1 - entered if coupled else gate(forget)
     following = kept * cell + entered * squash(candidate)
     if d.peepholes is not None:
@@ -101,8 +107,7 @@ def _gru_step(
 def _rnn_step(
     _: Call, d: Direction, gates: Tensor, hidden: Tensor, cell: Tensor
 ) -> tuple[Tensor, Tensor]:
-    total = gates + hidden @ d.recurrence
-    return d.activations[0](total if d.bias is None else total + d.bias), cell
+    return d.activations[0](gates + hidden @ d.recurrence), cell
 
 
 def _unroll(gates: int, step: Step, defaults: Sequence[str]) -> Expansion:
@@ -158,8 +163,10 @@ def _direction(
     bias = None
     if both is not None:
         own = both[number]
-        gates = gates + own[: gate_count * size]
         bias = own[gate_count * size :]
+        gates = gates + own[: gate_count * size]
+        if call.node.op_type != "GRU":
+            gates, bias = gates + bias, None
     batch_first = call.node.attributes.get_int("layout", 0) == 1
     nothing = call.op.ConstantOfShape(
         call.op.vector([x.sizes[1], size]), value=np.zeros(1, x.dtype)
