@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .expressions import Objective
+from .expressions import Objective, part_of
 from .identity import has_identity
-from .objectives import part_of
 from .optimizers import GraphOptimizer
 from .parameterizations import Parameterization
 from .transforms import Transform

@@ -1,13 +1,19 @@
-"""The algebra of objectives: numbers, sums, products, negation."""
+"""The algebra of objectives.
+
+Numbers, sums, products and negation; to each picture its own; before activation functions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from numbers import Real
+from operator import itemgetter
 from typing import Any
 
+from .activations import Activations
 from .errors import TargetError
+from .graph.preactivation import without_activation
 from .graph.tensor import Tensor
 from .plain import real, shown
 
@@ -165,6 +171,85 @@ class Negative(Objective):
         return f"−{bracketed(self.operand)}"
 
 
+@dataclass(frozen=True)
+class Each(Objective):
+    """To each picture of a batch its own objective (see `each`)."""
+
+    parts: tuple[Objective, ...]
+
+    def layers(self) -> tuple[str, ...]:
+        """All parts' layers."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.layers()))
+
+    def build(self, values: Values) -> Tensor:
+        """(N,), picture n by part n."""
+        pictures = next(iter(values.values())).shape[0]
+        if pictures != len(self.parts):
+            raise TargetError(
+                f"{len(self.parts)} objectives are for as many pictures, not for {pictures}"
+            )
+        results = [
+            part.build(_changed(values, part.layers(), itemgetter(slice(index, index + 1))))
+            for index, part in enumerate(self.parts)
+        ]
+        return results[0] if len(results) == 1 else results[0].op.Concat(*results, axis=0)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"each": [part.to_json() for part in self.parts]}
+
+    def __str__(self) -> str:
+        return "; ".join(str(part) for part in self.parts)
+
+
+@dataclass(frozen=True)
+class BeforeActivation(Objective):
+    """An objective on what its layers' activation functions are given (see `before_activation`)."""
+
+    operand: Objective
+
+    def layers(self) -> tuple[str, ...]:
+        """The operand's layers."""
+        return self.operand.layers()
+
+    def build(self, values: Values) -> Tensor:
+        """The operand, on the values before the layers' last activation functions."""
+        return self.operand.build(_changed(values, values, without_activation))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"before_activation": self.operand.to_json()}
+
+    def __str__(self) -> str:
+        return f"{bracketed(self.operand)} before activation"
+
+
+def part_of(objective: Objective, start: int, stop: int) -> Objective:
+    """An objective for some of its pictures: those from `start` to before `stop`."""
+    match objective:
+        case Each():
+            chosen = objective.parts[start:stop]
+            return chosen[0] if len(chosen) == 1 else Each(chosen)
+        case Sum() | Product():
+            left, right = (part_of(p, start, stop) for p in (objective.left, objective.right))
+            return replace(objective, left=left, right=right)
+        case Negative() | BeforeActivation():
+            return replace(objective, operand=part_of(objective.operand, start, stop))
+    return objective
+
+
+def operands(objective: Objective) -> Sequence[Objective]:
+    """The objectives that one is made of, none of a leaf."""
+    match objective:
+        case Sum() | Product():
+            return objective.left, objective.right
+        case Negative() | BeforeActivation():
+            return (objective.operand,)
+        case Each():
+            return objective.parts
+    return ()
+
+
 def _as_objective(value: Objective | float) -> Objective:
     if isinstance(value, Objective):
         return value
@@ -181,3 +266,11 @@ def bracketed(operand: Objective) -> str:
     """In words, with brackets around a sum and around what begins with a minus."""
     text = str(operand)
     return f"({text})" if isinstance(operand, Sum) or text.startswith("−") else text
+
+
+def _changed(
+    values: Values, names: Iterable[str], change: Callable[[Tensor], Tensor]
+) -> Activations:
+    """Some layers, each changed; where their patches are stays known."""
+    grids = values.grids if isinstance(values, Activations) else {}
+    return Activations({name: change(values[name]) for name in names}, grids)

@@ -14,9 +14,9 @@ from .cache import graph_cache
 from .composition import Composition
 from .errors import AscentError, InputError
 from .expressions import Objective
+from .leaves import Neuron
 from .loading import load
 from .model import Model
-from .objectives import Neuron
 from .optimizers import Adam, Optimizer
 from .parameterizations import Fourier, Parameterization
 from .picture import Picture
