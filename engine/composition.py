@@ -91,9 +91,7 @@ class Composition:
 
     def layer_shape(self, layer: str) -> tuple[int, ...]:
         """A layer's shape for pictures of this size, without the batch."""
-        from . import step
-
-        return step.layer_shape(self, layer)
+        return self.model.layer_shape(layer, self.batch, self.height, self.width)
 
     def image_graph(self) -> onnx.ModelProto:
         """Parameters to `image`: (N, 3, H, W) in [0, 1]."""

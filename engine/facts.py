@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -81,22 +80,20 @@ class Facts:
             network.self_contained,
         )
 
-    def to_bytes(self) -> bytes:
-        """As JSON."""
-        data = vars(self) | {
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return vars(self) | {
             "props": dict(self.props),
             "expectation": asdict(self.expectation),
             "naming": self.naming.to_json(),
         }
-        return json.dumps(data).encode()
 
     @staticmethod
-    def from_bytes(text: bytes) -> Facts:
-        """Read back what `to_bytes` wrote; the cache has checked it."""
-        data: dict[str, Any] = json.loads(text)
+    def from_json(data: Mapping[str, Any]) -> Facts:
+        """Read back what `to_json` wrote; the cache has checked it."""
         size = data["fixed_size"]
         return Facts(
-            **data
+            **dict(data)
             | {
                 "fixed_size": None if size is None else (size[0], size[1]),
                 "expectation": _expectation(**data["expectation"]),

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .blocks import find_blocks
 from .errors import LayerError, nearest
+from .graph.axes import Grid
 from .naming import Naming
 
 if TYPE_CHECKING:
     import onnx_ir as ir
-
-    from .graph.axes import Grid
 
 # Operators that treat every channel alike and alone, so that channel i of the output is channel i
 # of the first input.
@@ -153,8 +152,31 @@ class Layers(Mapping[str, Layer]):
     def __len__(self) -> int:
         return len(self._layers)
 
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, without the names."""
+        layers = [asdict(layer) for layer in self._layers.values()]
+        return {"layers": layers, "left_out": self.left_out}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any], names: LayerNames) -> Layers:
+        """Read back what `to_json` wrote."""
+        layers = [_layer(**facts) for facts in data["layers"]]
+        return Layers({layer.name: layer for layer in layers}, data["left_out"], names)
+
     def __repr__(self) -> str:
         return f"<{len(self)} layers: {', '.join(list(self)[:3])}, …>"
+
+
+def _layer(
+    shape: list[int], branches: list[dict[str, Any]], grid: dict[str, int] | None, **facts: Any
+) -> Layer:
+    """A layer from its fields as plain data."""
+    return Layer(
+        shape=tuple(shape),
+        branches=tuple(Branch(**branch) for branch in branches),
+        grid=None if grid is None else Grid(**grid),
+        **facts,
+    )
 
 
 class LayerNames:

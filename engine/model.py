@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .reading import Reading
 
 _USUAL_SIZE = 224
+
+_Found = TypeVar("_Found")
 
 
 class Model:
@@ -144,10 +146,33 @@ class Model:
 
         Values that cannot be written, such as those behind an unknown operator, are left out.
         """
-        image = self._pictures(*self._size_or_fixed(self.size))
-        return self._network.describe(
-            self._prepared(image), self.names, self.layer_names, self._given_axes
+
+        def find() -> Layers:
+            image = self._pictures(*self._size_or_fixed(self.size))
+            return self._network.describe(
+                self._prepared(image), self.names, self.layer_names, self._given_axes
+            )
+
+        return self._kept(
+            "layers", find, Layers.to_json, lambda data: Layers.from_json(data, self.names)
         )
+
+    def layer_shape(self, layer: str, pictures: int, height: int, width: int) -> tuple[int, ...]:
+        """A layer's shape for pictures of that size, without the batch.
+
+        Raises:
+            OnnxscopeError: see `append`.
+        """
+
+        def find() -> tuple[int, ...]:
+            from .graph.builder import Builder
+
+            image = Builder(opset=self.opset).input(
+                "image", (pictures, 3, height, width), np.float32
+            )
+            return self.append(image, [layer])[layer].shape[1:]
+
+        return self._kept("shape", find, list, tuple, of=(layer, pictures, height, width))
 
     def arguments(self) -> dict[str, Any]:
         """What `onnxscope.load` needs besides the file, as plain data."""
@@ -294,6 +319,20 @@ class Model:
     @property
     def _network(self) -> Network:
         return self._reading.network
+
+    def _kept(
+        self,
+        kind: str,
+        find: Callable[[], _Found],
+        to_json: Callable[[_Found], Any],
+        from_json: Callable[[Any], _Found],
+        **parts: object,
+    ) -> _Found:
+        """See `Reading.kept`; what a class of the user's finds is not kept."""
+        if type(self) is not Model:
+            return find()
+        parts |= {"preprocessing": self.preprocessing, "axes": self._given_axes}
+        return self._reading.kept(kind, find, to_json, from_json, **parts)
 
     def _pictures(self, height: int, width: int) -> Tensor:
         """A symbolic picture of that size in a graph of its own, or as many as the file takes."""

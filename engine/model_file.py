@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -22,7 +22,7 @@ class ModelFile:
         path: Where they are from; `None` where they were given.
     """
 
-    data: bytes
+    data: bytes = field(repr=False)
     path: Path | None = None
 
     @staticmethod

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from .graph.loading import LoadedModel
     from .network import Network
 
+_Found = TypeVar("_Found")
+
 
 class Reading:
     """A model's source, and what was read of it so far.
 
-    The facts of a file are kept in the cache, under its content and the arguments; those of a model
-    that has weights in other files, or whose other inputs were given, are not.
+    What was found out about a file is kept in the cache, under its content and the arguments; not
+    where it has weights in other files, or its other inputs were given.
 
     Attributes:
         name: The catalogue name, or where the file came from.
@@ -52,7 +55,7 @@ class Reading:
             layout: As `onnxscope.load` takes it.
             image_input: As `onnxscope.load` takes it.
             inputs: As `onnxscope.load` takes it.
-            cache: Where facts are kept.
+            cache: Where what was found out is kept.
         """
         self.name = name
         self._source: ModelFile | onnx.ModelProto | ir.Model | None = source
@@ -72,17 +75,9 @@ class Reading:
         Raises:
             OnnxscopeError: see `network`.
         """
-        key = self._key()
-        if self._cache is None or key is None:
-            return Facts.of(self.loaded, self.network)
-        kept = self._cache.get(key)
-        if kept is not None:
-            return Facts.from_bytes(kept)
-        facts = Facts.of(self.loaded, self.network)
-        # What was read from other files is in the model's hash, not in this file's.
-        if facts.self_contained and facts.sha256 == self._file_sha256:
-            self._cache.put(key, facts.to_bytes())
-        return facts
+        return self.kept(
+            "facts", lambda: Facts.of(self.loaded, self.network), Facts.to_json, Facts.from_json
+        )
 
     @property
     def loaded(self) -> LoadedModel:
@@ -125,16 +120,45 @@ class Reading:
         """The values of the other inputs, by name, in the types that the file says."""
         return self.network.inputs if self._inputs else {}
 
-    def _key(self) -> str | None:
-        """What determines the facts; `None` where that cannot be told."""
+    def kept(
+        self,
+        kind: str,
+        find: Callable[[], _Found],
+        to_json: Callable[[_Found], Any],
+        from_json: Callable[[Any], _Found],
+        **parts: object,
+    ) -> _Found:
+        """What was found out about the graph before, or is now, and kept for the next process.
+
+        Args:
+            kind: What it is.
+            find: Looks it up in the graph.
+            to_json: It as plain data.
+            from_json: The reverse.
+            parts: What it depends on besides the source and the arguments.
+        """
+        key = self._key(kind=kind, **parts)
+        if self._cache is None or key is None:
+            return find()
+        kept = self._cache.get(key)
+        if kept is not None:
+            return from_json(json.loads(kept))
+        found = find()
+        # What was read from other files is in the graph's hash, not in this file's.
+        if self.network.self_contained and self.loaded.sha256 == self._file_sha256:
+            self._cache.put(key, json.dumps(to_json(found)).encode())
+        return found
+
+    def _key(self, **parts: object) -> str | None:
+        """A key of the source, the arguments and `parts`; `None` where these cannot be told."""
         if self._inputs or not self._file_sha256:
             return None
         try:
             return key_of(
-                kind="facts",
                 sha256=self._file_sha256,
                 layout=self._layout,
                 image_input=self._image_input,
+                **parts,
             )
         except NoIdentityError:
             return None

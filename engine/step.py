@@ -23,13 +23,6 @@ from .precision import LOSS_SCALE, use_half
 from .rules import RuleTable
 
 
-def layer_shape(composition: Composition, layer: str) -> tuple[int, ...]:
-    """See `Composition.layer_shape`."""
-    shape = (composition.batch, 3, composition.height, composition.width)
-    image = Builder(opset=composition.model.opset).input("image", shape, np.float32)
-    return composition.model.append(image, [layer])[layer].shape[1:]
-
-
 def image_graph(composition: Composition) -> onnx.ModelProto:
     """See `Composition.image_graph`."""
     builder = Builder("image")
