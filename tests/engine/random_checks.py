@@ -275,7 +275,7 @@ def check_differences(
             direction = np.asarray(rng.uniform(-1, 1, exact.shape))
             terms = exact * direction
             slope, scale = float(terms.sum()), float(np.linalg.norm(terms))
-            floor = 1e-9 if precise else 1e-5
+            floor = 1e-6 if precise else 1e-3
             found = truth.slope(point, cotangent, name, direction, max(scale, floor))
             rounding = 0.0 if precise else noise[name] * float(np.abs(direction).max(initial=0))
             part = _DOUBLE if precise else 2e-3 if truth.kind == "single" else _SINGLE
