@@ -44,7 +44,7 @@ def rounding_noise(function: Function, spacing: float, epsilon: float) -> float:
 
     Args:
         function: Of one number.
-        spacing: Of the points, as small as tells them apart.
+        spacing: Of the points: so far apart that they round independently, and no further.
         epsilon: Of the precision: at least so much of the value is noise.
     """
     values = [function(spacing * point) for point in range(_NEIGHBOURS)]

@@ -8,6 +8,7 @@ is none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,6 +35,10 @@ _REPEATS = 3
 # shows.
 _DEPTHS = (1, 4, 16)
 _NEAREST = 1e-4
+
+# Values scatter by rounding where they are √ε apart, over this: closer, most sums round alike, and
+# further away what the network bends shows.
+_CLOSE = 16
 
 # How many random points are tried to find one where something slopes.
 _DRAWS = 8
@@ -190,8 +195,8 @@ class Verifier:
         for name, direction in directions:
             function = self._along(point, name, direction)
             if name not in noise:
-                spacing = 16 * self._forward.epsilon
-                noise[name] = rounding_noise(function, spacing, self._forward.epsilon)
+                epsilon = self._forward.epsilon
+                noise[name] = rounding_noise(function, math.sqrt(epsilon) / _CLOSE, epsilon)
             scale = self._scales[name] * _finite_length(rough[name])
             slopes.append(derivative(function, self._forward.steps, noise[name], scale))
         return _Place(point, slopes)
