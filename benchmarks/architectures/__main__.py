@@ -16,10 +16,11 @@ says that it cannot; `failed` where anything else is raised, by ONNX Runtime for
 where already the exported file does not compute what PyTorch does; `export` where the exporter
 fails (no case of ours); `crash` and `timeout` speak for themselves.
 
-The ratio is the median time of the gradient's graph, which computes the output as well, over that
-of the exported file, in turns on the same threads. Building counts from the loaded `ModelProto` to
-the finished one. Where the ratio is above 2.6, the JSON has the operators that take longest in
-both.
+The ratio is the median time of the gradient's graph in the forms for the CPU (`rules_for("cpu")`,
+checked like the standard ones), which computes the output as well, over that of the exported file,
+in turns on the same threads, which sleep while they wait. Building counts from the loaded
+`ModelProto` to the finished one. Where the ratio is above 2.6, the JSON has the operators that take
+longest in both.
 
     python benchmarks/architectures --json results.json
 """

@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import onnxscope as osc
+from onnxscope.rules import rules_for
 
 TOLERANCE = 1e-4
 TIMES_TORCH = 3.0
@@ -98,22 +99,40 @@ def _differentiate(
         "build_s": round(build, 3),
         "gradient_nodes": len(gradient.graph.node),
     }
+    result |= _check(gradient, name, references, options)
+    if options.seconds == 0:
+        return result
+    fastest = osc.differentiate(model, of=name, wrt=["input"], rules=rules_for("cpu"))
+    checked = _check(fastest, name, references, options)
+    if checked.get("status") == "wrong":
+        result |= checked | {"message": f"by the rules for the CPU, {checked['message']}"}
+    given, feeds = {"input": references[0]["x"]}, _feeds(references[0], name)
+    session = _session(fastest, options.threads)
+    result |= _timing("", _interleaved([(forward, given), (session, feeds)], options.seconds))
+    if result["ratio"] > SLOW:
+        result["forward_profile"] = _profile(model, given, options.threads)
+        result["gradient_profile"] = _profile(fastest, feeds, options.threads)
+    return result
+
+
+def _check(
+    gradient: onnx.ModelProto,
+    name: str,
+    references: list[Feeds],
+    options: argparse.Namespace,
+) -> dict[str, Any]:
+    """How far a gradient's graph is from PyTorch, and `wrong` where that is too far."""
     session = _session(gradient, options.threads)
-
-    def feeds_of(reference: Feeds) -> Feeds:
-        return {"input": reference["x"], f"grad_{name}": reference["dy"]}
-
-    result |= _compare_all("dx", references, lambda r: session.run(["grad_input"], feeds_of(r))[0])
+    result = _compare_all(
+        "dx", references, lambda r: session.run(["grad_input"], _feeds(r, name))[0]
+    )
     if not result["error_dx"] <= result["limit_dx"]:
         result |= {"status": "wrong", "message": f"relative error {result['error_dx']:.1e}"}
-    if options.seconds > 0:
-        given, feeds = {"input": references[0]["x"]}, feeds_of(references[0])
-        times = _interleaved([(forward, given), (session, feeds)], options.seconds)
-        result |= _timing("", times)
-        if result["ratio"] > SLOW:
-            result["forward_profile"] = _profile(model, given, options.threads)
-            result["gradient_profile"] = _profile(gradient, feeds, options.threads)
     return result
+
+
+def _feeds(reference: Feeds, name: str) -> Feeds:
+    return {"input": reference["x"], f"grad_{name}": reference["dy"]}
 
 
 def _compare_all(

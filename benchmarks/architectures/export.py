@@ -173,9 +173,9 @@ def _reference(network: nn.Module, shape: tuple[int, ...]) -> dict[str, np.ndarr
     """Three pictures (first axis of all entries) with what PyTorch computes for them.
 
     Where a unit lies within rounding of the kink of a ReLU or of two equals in a maximum, every
-    float32 computation has its own idea of the gradient. So pictures are drawn until three are found
-    whose float64 gradient stands fast when they are moved by some float32 roundings; where there
-    are none, those that move it least are taken.
+    float32 computation has its own idea of the gradient. So pictures are drawn until three are
+    found whose float64 gradient stands fast when they are moved by some float32 roundings; where
+    there are none, those that move it least are taken.
     """
     functional.batch_norm = _batch_norm
     double = copy.deepcopy(network).double()
