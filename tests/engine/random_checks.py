@@ -147,6 +147,24 @@ def check(graph: RandomGraph, rules: RuleTable | None = None) -> None:
         raise AssertionError(f"{error}\n{graph}") from error
 
 
+def check_gradient(graph: RandomGraph, rules: RuleTable | None = None) -> None:
+    """That the gradients are those of differences, and nothing else.
+
+    Raises:
+        AssertionError: they are not; the graph is named.
+    """
+    closed = Gradient(graph, rules)
+    y = Evaluator(graph.model())(graph.feeds())[graph.of]
+    cotangent = _cotangents(y)[0]
+    found = closed(cotangent)
+    gradients = {name: found[f"grad_{name}"] for name in graph.wrt}
+    noise = closed.noise(cotangent, gradients)
+    try:
+        check_differences(graph, rules, y, cotangent, gradients, noise)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{graph}") from error
+
+
 def _check(graph: RandomGraph, rules: RuleTable | None) -> None:
     closed = Gradient(graph, rules)
     closed.check_form()
