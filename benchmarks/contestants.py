@@ -72,7 +72,7 @@ def _render(subject: Subject, clock: Clock) -> None:
 
 
 def _uncaptured(subject: Subject, clock: Clock) -> None:
-    from ..climbers import CompiledClimber
+    from ..compiled_climber import CompiledClimber
     from ..optimizers import Adam
     from ..streams import Streams
 

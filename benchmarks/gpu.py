@@ -21,7 +21,7 @@ from onnxscope.benchmarks import graphs
 from onnxscope.benchmarks.machine import load_average, surroundings
 from onnxscope.benchmarks.report import Measurement, bench, heading, publish
 from onnxscope.benchmarks.subject import Subject, save_random
-from onnxscope.climbers import CompiledClimber
+from onnxscope.compiled_climber import CompiledClimber
 from onnxscope.errors import DownloadError, ModelError, OnnxscopeError
 from onnxscope.loading import load
 from onnxscope.models import fetch

@@ -15,11 +15,12 @@ import numpy as np
 
 from .ascent import Ascent
 from .cache import GraphCache
-from .climbers import cores, make_climber
+from .climbers import make_climber
 from .errors import MemoryShortageError, OnnxscopeError
 from .identity import has_identity
 from .optimizers import GraphOptimizer, Optimizer
 from .session import Provider, choose_provider
+from .side_by_side import cores
 from .streams import Streams
 
 if TYPE_CHECKING:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import onnxscope as osc
 import pytest
-from onnxscope import batching, climbers, memory
-from onnxscope.climbers import CompiledClimber, SideBySide, make_climber
+from onnxscope import batching, memory, side_by_side, stored
+from onnxscope.climbers import make_climber
+from onnxscope.compiled_climber import CompiledClimber
 from onnxscope.composition import Composition
 from onnxscope.errors import InputError, MemoryShortageError
+from onnxscope.side_by_side import SideBySide
 from onnxscope.streams import Streams, generator
 from onnxscope.transforms import compose
 
@@ -60,7 +62,7 @@ def test_cores_side_by_side_make_the_same_pictures(
     composition = _composition(squeezenet, 3, objective)
     results = []
     for cores in (1, 2, 8):
-        monkeypatch.setattr(climbers, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(side_by_side, "cores", lambda cores=cores: cores)
         streams = Streams(composition, seed=1)
         climber = make_climber(composition, streams.parameters(), osc.Adam(), "cpu")
         assert isinstance(climber, SideBySide if cores > 1 else CompiledClimber)
@@ -151,9 +153,9 @@ def test_runs_are_as_large_as_memory_allows(
     squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = osc.render(squeezenet, "fire5:3", batch=5, **QUICK)
-    monkeypatch.setattr(climbers, "cores", lambda: 1)
+    monkeypatch.setattr(side_by_side, "cores", lambda: 1)
     composition = _composition(squeezenet, 5, osc.channel("fire5", 3))
-    step = climbers.Graphs(composition).step("cpu", osc.Adam()).footprint
+    step = stored.Graphs(composition).step("cpu", osc.Adam()).footprint
     monkeypatch.setattr(memory, "available_memory", lambda: step.total(2) + step.each // 2)
     runs = []
     pictures = osc.render(

@@ -6,8 +6,10 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
-from onnxscope.climbers import Climber, CompiledClimber, HostClimber, make_climber
+from onnxscope.climbers import Climber, make_climber
+from onnxscope.compiled_climber import CompiledClimber
 from onnxscope.composition import Composition
+from onnxscope.host_climber import HostClimber
 from onnxscope.optimizers import GraphOptimizer
 from onnxscope.rules import standard_rules
 from onnxscope.transforms import compose

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import onnxscope as osc
 import pytest
-from onnxscope import climbers
+from onnxscope import side_by_side
+from onnxscope.compiled_climber import CompiledClimber
 from onnxscope.errors import AscentError, InputError, ModelError
 from onnxscope.session import BoundSession, Session
 
@@ -64,7 +65,7 @@ def test_the_last_good_picture_is_kept(squeezenet: osc.Model, fail: Fail) -> Non
 def test_so_are_those_of_all_cores(
     squeezenet: osc.Model, fail: Fail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(climbers, "cores", lambda: 2)
+    monkeypatch.setattr(side_by_side, "cores", lambda: 2)
     good = osc.render(squeezenet, "fire5:3", batch=2, **{**QUICK, "steps": 2})
     # Each core runs once in a step: one of the two fails in the third.
     fail(6)
@@ -94,9 +95,9 @@ def test_a_device_that_is_lost_leaves_the_copy_on_the_host(
 ) -> None:
     # As after a CUDA error: nothing of the device can be read any more.
     good = osc.render(squeezenet, "fire5:3", **{**QUICK, "steps": 2})
-    step = climbers.CompiledClimber.step
+    step = CompiledClimber.step
 
-    def copying(self: climbers.CompiledClimber, *arguments: object, **keywords: object) -> object:
+    def copying(self: CompiledClimber, *arguments: object, **keywords: object) -> object:
         result = step(self, *arguments, **keywords)
         if self._count == 2:
             self._copied_at -= 10
@@ -106,7 +107,7 @@ def test_a_device_that_is_lost_leaves_the_copy_on_the_host(
     def lost(self: BoundSession) -> dict[str, np.ndarray]:
         raise ModelError("CUDA failure 700: an illegal memory access was encountered")
 
-    monkeypatch.setattr(climbers.CompiledClimber, "step", copying)
+    monkeypatch.setattr(CompiledClimber, "step", copying)
     fail(5, "CUDA failure 700: an illegal memory access was encountered")
 
     def callback(progress: osc.Progress) -> None:

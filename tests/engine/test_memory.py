@@ -135,9 +135,9 @@ def test_the_climber_asks_for_all_cores_together(
     squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr("onnxscope.climbers.cores", lambda: 2)
+    monkeypatch.setattr("onnxscope.side_by_side.cores", lambda: 2)
     monkeypatch.setattr(
-        "onnxscope.climbers.check_memory", lambda footprint, *given: asked.append(given)
+        "onnxscope.climbing.check_memory", lambda footprint, *given: asked.append(given)
     )
     composition = Composition(squeezenet, osc.channel("fire5", 3), osc.Fourier(), (), 5, 64, 64)
     make_climber(composition, Streams(composition, 0).parameters(), osc.Adam(), "cpu")

@@ -1,0 +1,151 @@
+"""An ascent whose gradient and update are one graph, with its state where the graph runs.
+
+The host sends the random data and reads the value.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .cache import GraphCache
+from .climbing import Arrays, Viewer, choose, is_finite, open_checked, with_prefix
+from .errors import OnnxscopeError
+from .optimizers import GraphOptimizer
+from .session import BoundSession, Cuda, Provider, Session
+from .stored import Graphs
+
+if TYPE_CHECKING:
+    from .composition import Composition
+
+_SECONDS_BETWEEN_COPIES = 1.0
+
+
+class CompiledClimber:
+    """Gradient and update in one graph; the state stays where the graph runs."""
+
+    def __init__(
+        self,
+        composition: Composition,
+        parameters: Arrays,
+        optimizer: GraphOptimizer,
+        provider: str | Provider,
+        cache: GraphCache | None = None,
+        threads: int | None = None,
+        copies: int = 1,
+        *,
+        capture: bool = True,
+    ) -> None:
+        """Open the session.
+
+        Args:
+            composition: What to climb.
+            parameters: Where to start.
+            optimizer: The update rule.
+            provider: See `onnxscope.render`.
+            cache: Where finished graphs are kept.
+            threads: How many threads of the CPU to take; by default all.
+            copies: For how many climbers like this the memory has to suffice; 0 where that is
+                known.
+            capture: Whether CUDA may replay whole steps (see `Cuda`).
+
+        Raises:
+            MemoryShortageError: it does not.
+        """
+        self.redirected = 0
+        self.moved = False
+        self._batch = composition.batch
+        self._graphs = Graphs(composition, cache)
+        self._threads = threads
+        self._tf32 = composition.precision != "float32"
+        self._optimizer = optimizer
+        self._names = list(parameters)
+        self._count = 0
+        session = open_checked(
+            lambda name: self._graphs.step(name, optimizer),
+            self._batch,
+            provider,
+            Cuda(tf32=self._tf32, graphs=capture),
+            threads,
+            copies,
+        )
+        state = dict(parameters)
+        for slot in optimizer.slots:
+            state |= {f"{slot}.{n}": np.zeros_like(a) for n, a in parameters.items()}
+        self._bound = BoundSession(session, state, ("value", "largest"))
+        self._redirecting: Session | None = None
+        self._picture = Viewer(self._graphs, session.provider)
+        self._copied = 0, dict(parameters)
+        self._copied_at = time.monotonic()
+
+    @property
+    def provider(self) -> Provider:
+        """Where the step runs."""
+        return self._bound.provider
+
+    def step(self, data: Mapping[str, np.ndarray], *, redirect: bool) -> tuple[np.ndarray, bool]:
+        """Make one step (see `Climber`)."""
+        schedule = self._optimizer.schedule(self._count + 1)
+        feeds = dict(data)
+        for name, number in schedule.items():
+            feeds[f"schedule.{name}"] = np.array(number, np.float32)
+        outputs = self._bound.run(feeds)
+        self._count += 1
+        value, largest = outputs["value"], outputs["largest"]
+        if not is_finite(value, largest):
+            self.take_back()
+            return value, False
+        self.moved |= bool(largest.any())
+        if redirect and not largest.all():
+            try:
+                self._redirect(feeds, largest == 0)
+            except OnnxscopeError:
+                self.take_back()
+                raise
+        if self.provider.name != "cpu":
+            self._copy_at_times()
+        return value, True
+
+    def take_back(self) -> None:
+        """Return to the state before the last step, once."""
+        self._bound.take_back()
+        self._count -= 1
+
+    def _copy_at_times(self) -> None:
+        """Keep the pictures on the host, now and then: a device that fails may take them along."""
+        if time.monotonic() - self._copied_at >= _SECONDS_BETWEEN_COPIES:
+            self._copied = self._count, self._parameters()
+            self._copied_at = time.monotonic()
+
+    def _parameters(self) -> Arrays:
+        state = self._bound.state()
+        return {name: state[name] for name in self._names}
+
+    def _redirect(self, feeds: Arrays, dead: np.ndarray) -> None:
+        """Make the step again for the dead pictures, from the state before it."""
+        if self._redirecting is None:
+            self._redirecting = open_checked(
+                lambda name: self._graphs.step(name, self._optimizer, redirected=True),
+                self._batch,
+                self.provider,
+                Cuda(tf32=self._tf32),
+                self._threads,
+            )
+        outputs = self._redirecting.run({**self._bound.previous_state(), **feeds})
+        self._bound.set_state(choose(dead, with_prefix("next.", outputs), self._bound.state()))
+        self.redirected += 1
+
+    def images(self) -> np.ndarray:
+        """The pictures as they are now."""
+        return self._picture.of(self._parameters())
+
+    def rescued(self) -> tuple[int, np.ndarray]:
+        """The pictures after a failure (see `Climber`)."""
+        try:
+            count, parameters = self._count, self._parameters()
+        except OnnxscopeError:
+            count, parameters = self._copied
+        return count, Viewer(self._graphs, Provider("cpu")).of(parameters)
