@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .bound_session import BoundSession
 from .cache import GraphCache
 from .climbing import Arrays, Viewer, choose, is_finite, open_checked, with_prefix
 from .errors import OnnxscopeError
 from .optimizers import GraphOptimizer
-from .session import BoundSession, Cuda, Provider, Session
+from .session import Cuda, Provider, Session
 from .stored import Graphs
 
 if TYPE_CHECKING:

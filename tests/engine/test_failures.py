@@ -8,9 +8,10 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from onnxscope import side_by_side
+from onnxscope.bound_session import BoundSession
 from onnxscope.compiled_climber import CompiledClimber
 from onnxscope.errors import AscentError, InputError, ModelError
-from onnxscope.session import BoundSession, Session
+from onnxscope.session import Session
 
 QUICK = {"size": 64, "steps": 6, "provider": "cpu"}
 OUT_OF_MEMORY = (
