@@ -37,7 +37,7 @@ def define(rules: RuleTable) -> None:
     rules.define("Selu", _selu)
 
     # Smooth
-    rules.define("Sigmoid", lambda op, dy, x, *, y: dy * y * (1 - y))
+    rules.define("Sigmoid", lambda op, dy, x, *, y: dy * y * _complement(op, y))
     rules.define("Tanh", lambda op, dy, x, *, y: dy * (1 - y * y))
     rules.define("Softplus", lambda op, dy, x: dy * op.Sigmoid(x))
     rules.define("Softsign", _softsign)
@@ -169,6 +169,14 @@ def _selu(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, alpha: float, gamm
 # Smooth -----------------------------------------------------------------------------------------
 
 
+def _complement(op: Operators, s: Tensor) -> Tensor:
+    """1 − s for s between 0 and 1.
+
+    In float32 as a HardSigmoid, which unlike Sub keeps ONNX Runtime's blocked convolution layout.
+    """
+    return op.HardSigmoid(s, alpha=-1.0, beta=1.0) if s.dtype == np.float32 else 1 - s
+
+
 def _softsign(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
     below = 1 + abs(x)
     return dy / (below * below)
@@ -198,7 +206,7 @@ def tanh_gelu_slope(op: Operators, x: Tensor, y: Tensor, a: float, b: float, k: 
 def swish_slope(op: Operators, y: Tensor, s: Tensor, a: float, k: float) -> Tensor:
     """Of y = k · x · s with s = σ(a · x): k · s + a · y · (1 − s)."""
     scaled = y if a == 1 else y * a
-    return s * (k - scaled) + scaled
+    return (s if k == 1 else s * k) + scaled * _complement(op, s)
 
 
 def _gelu(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, approximate: str) -> Tensor:
