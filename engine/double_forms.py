@@ -335,11 +335,17 @@ def _interpolation(node: ir.Node, before: int, size: int, scale: float | None) -
     return np.asarray(matrix.reshape(before, size), np.float64)
 
 
+def _dropout(given: Arguments, _: ir.Node) -> Tensor:
+    """What it does outside of training; ONNX Runtime would pass on a ratio that is computed."""
+    return _given(given[0])
+
+
 FORMS: dict[str, Form] = {
     "AveragePool": _average_pool,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "Cosh": _cosh,
+    "Dropout": _dropout,
     "Erf": _erf,
     "Gelu": _gelu,
     "GlobalAveragePool": _global_average_pool,

@@ -88,3 +88,8 @@ def test_the_values_of_one_hot_stay_in_double_precision(axis):
     on = np.eye(4)[[1, 3, 0]]
     expected = np.where(on if axis else on.T, x[1], x[0])
     np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+def test_dropout_with_a_ratio_gives_its_input():
+    found, _ = both("Dropout", _x, {"ratio": np.float32(0.4), "training": np.array(False)})
+    np.testing.assert_array_equal(found, _x.astype(np.float64))
