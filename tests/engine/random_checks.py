@@ -118,7 +118,9 @@ def _is_smooth(evaluate: Evaluator, point: Arrays, of: str) -> bool:
             weights = rng.uniform(0.5, 1, y.shape) if weights is None else weights
             return float((y * weights).sum()) if y.shape == weights.shape else np.nan
 
-        if not rounding_noise(along, 1e-6, 1e-16) <= 1e-9 * max(abs(along(0)), 1e-3):
+        value = along(0)
+        noise, change = rounding_noise(along, 1e-6, 1e-16), abs(along(6e-6) - value)
+        if not noise <= max(1e-13 * max(abs(value), 1e-3), 1e-4 * change):
             return False
     return True
 

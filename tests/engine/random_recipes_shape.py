@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from hypothesis import assume
+from onnx.reference import ReferenceEvaluator
 from random_draft import Draft, recipe
 
 # Shapes -----------------------------------------------------------------------------------------
@@ -222,7 +223,13 @@ def _patches(g: Draft, op: str):
     channels = g.number(1, 2)
     x = g.shaped([g.number(1, 2), channels * math.prod(block), math.prod(windows)])
     options = {"strides": strides, "dilations": dilations, "pads": pads}
-    return g.add(op, [x, g.ints(image), g.ints(block)], **options)
+    g.add(op, [x, g.ints(image), g.ints(block)], **options)
+    # ONNX Runtime gives other sums than the standard for some geometries of one axis: such a
+    # forward pass has no gradient to be right about.
+    node = next(node for node in reversed(g.nodes) if node.op_type == op)
+    evaluate = ReferenceEvaluator(node, opsets={"": g.opset})
+    (expected,) = evaluate.run(None, {name: g.values[name] for name in node.input})
+    assume(np.allclose(g.values[node.output[0]], expected, atol=1e-4))
 
 
 # Reading and writing by index -------------------------------------------------------------------
