@@ -68,10 +68,29 @@ def _compress(
     op: Operators, dy: Tensor, x: Tensor, condition: Tensor, *, axis: int | None
 ) -> Tensor:
     known = condition.array
-    kept = np.flatnonzero(known) if known is not None else op.NonZero(condition).reshape(-1)
     flat = x.reshape(math.prod(x.sizes)) if axis is None else x
     along = 0 if axis is None else axis % x.rank
+    size, length = flat.dims[along], condition.dims[0]
+    if known is None and isinstance(size, int) and isinstance(length, int):
+        return reshape_as(_expanded(op, dy, condition, along, size - length), x)
+    kept = np.flatnonzero(known) if known is not None else op.NonZero(condition).reshape(-1)
     return reshape_as(give_back_rows(op, dy, flat, kept, along, repeated=False), x)
+
+
+def _expanded(op: Operators, dy: Tensor, condition: Tensor, axis: int, more: int) -> Tensor:
+    """Rows of dy where the condition holds, zeros elsewhere and for so many rows more.
+
+    Every row is gathered: how many there are in dy need not be known, which ONNX Runtime would find
+    out on the CPU.
+    """
+    holds = condition.astype(_INT64)
+    # Row 0 will be zeros.
+    rows = op.CumSum(holds, op.constant(0, np.int64)) * holds
+    if more:
+        rows = op.Concat(rows, op.constant(np.zeros(more), np.int64), axis=0)
+    pads = np.zeros(2 * dy.rank, np.int64)
+    pads[axis] = 1
+    return op.Gather(op.Pad(dy, op.constant(pads)), rows, axis=axis)
 
 
 def _unique(

@@ -5,6 +5,7 @@ Constant padding is undone by cutting. Padding that repeats elements gives each 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ from ..graph.builder import Operators
 from ..graph.tensor import INT64_MAX, Size, Tensor
 from .pieces import add_up, flip
 from .scattering import give_back_moved, positions_in
+from .slide import numbers
 from .table import RuleTable
 from .vocabulary import normalized_axes, zeros, zeros_like
 
@@ -44,8 +46,17 @@ def _pad(
         folded = _folded(op, dy, x, list(zip(where, _pairs(amounts), strict=True)), mode)
         if folded is not None:
             return folded
-    moved = op.Pad(positions_in(op, x), pads, None, axes, mode=mode)
-    return give_back_moved(op, dy, x, moved)
+    # As floats: CUDA pads no whole numbers.
+    places = positions_in(op, x)
+    exact = op.Pad(places.astype(_exact_type(x)), pads, None, axes, mode=mode)
+    return give_back_moved(op, dy, x, exact.astype(places.dtype))
+
+
+def _exact_type(x: Tensor) -> np.dtype[np.generic]:
+    """A floating-point type that has the number of every element of x."""
+    known = numbers(x.sizes)
+    small = known is not None and math.prod(known) <= 2**24
+    return np.dtype(np.float32 if small else np.float64)
 
 
 def _constant_axes(axes: Tensor | None, rank: int) -> list[int] | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
+from .slide import numbers
 from .table import Rule, RuleTable
 from .vocabulary import count_of, expand_as, normalized_axes, reshape_as
 
@@ -24,7 +25,7 @@ def define(rules: RuleTable) -> None:
     """Add the rules of this module to a table."""
     for op_type, rule in (
         ("ReduceSum", lambda op, dy, x, y, over: over.spread(dy)),
-        ("ReduceMean", lambda op, dy, x, y, over: over.spread(dy / over.count(dy))),
+        ("ReduceMean", lambda op, dy, x, y, over: over.spread(dy / over.count())),
         ("ReduceSumSquare", lambda op, dy, x, y, over: x * over.kept(dy * 2)),
         ("ReduceL1", lambda op, dy, x, y, over: op.Sign(x) * over.kept(dy)),
         ("ReduceL2", _l2),
@@ -73,15 +74,39 @@ class Reduction:
         if self.keepdims or self.listed == []:
             return reduced
         if self.listed is None:
-            kept = reduced.op.Reshape(reduced, self._kept_shape())
+            kept = (
+                reduced.op.Unsqueeze(reduced, self.axes)
+                if self._exactly_axes
+                else reduced.op.Reshape(reduced, self._kept_shape())
+            )
             return kept.builder.declare_shape(kept, [None] * self.x.rank)
         sizes: list[Size] = [
             1 if axis in self.listed else size for axis, size in enumerate(self.x.sizes)
         ]
         return reduced.reshape(*sizes)
 
+    @property
+    def _exactly_axes(self) -> bool:
+        """Whether the computed axes are those that are reduced, and never stand for all."""
+        if self.noop:
+            return True
+        count = None if self.axes is None else self.axes.dims[0]
+        return isinstance(count, int) and count > 0
+
     def _kept_shape(self) -> Tensor:
         """The shape of `kept` for computed axes, at run time."""
+        return self.x.op.Where(self._reduced(), self.x.op.constant(1, np.int64), self._shape())
+
+    def _shape(self) -> Tensor:
+        """The shape of x."""
+        known, op = numbers(self.x.sizes), self.x.op
+        return op.Shape(self.x) if known is None else op.constant(known, np.int64)
+
+    def _reduced(self) -> Tensor:
+        """For each axis of x whether it is reduced, for computed axes.
+
+        Without the size of `axes`, which ONNX Runtime would compare on the CPU.
+        """
         assert self.axes is not None
         op, rank = self.x.op, self.x.rank
         column = op.Unsqueeze(self.axes.astype(_INT64), op.constant([1], np.int64))
@@ -89,19 +114,20 @@ class Reduction:
         front, back = (op.constant([range(n, n + rank)], np.int64) for n in (0, -rank))
         hits = op.Or(op.Equal(column, front), op.Equal(column, back)).astype(_INT64)
         reduced = op.ReduceSum(hits, op.constant([0], np.int64), keepdims=0).greater(0)
-        if not self.noop:
-            reduced = op.Or(reduced, op.Equal(op.Size(self.axes), op.constant(0, np.int64)))
-        return op.Where(reduced, op.constant(1, np.int64), op.Shape(self.x))
+        if self._exactly_axes:
+            return reduced
+        return op.Or(reduced, op.Equal(op.ReduceSum(hits, keepdims=0), op.constant(0, np.int64)))
 
     def spread(self, reduced: Tensor) -> Tensor:
         """A reduced value repeated along the reduced axes of x."""
         return reduced if self.listed == [] else expand_as(self.kept(reduced), self.x)
 
-    def count(self, reduced: Tensor) -> float | Tensor:
+    def count(self) -> float | Tensor:
         """How many elements of x go into one of the result."""
         if self.listed is None:
             op, dtype = self.x.op, self.x.dtype
-            return op.Size(self.x).astype(dtype) / op.Size(reduced).astype(dtype)
+            sizes = op.Where(self._reduced(), self._shape().astype(dtype), op.constant(1, dtype))
+            return op.ReduceProd(sizes, keepdims=0)
         return count_of([self.x.sizes[axis] for axis in self.listed], self.x.dtype)
 
     def again(self, op_type: str, x: Tensor) -> Tensor:

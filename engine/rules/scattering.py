@@ -9,6 +9,7 @@ import numpy as np
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
 from .pieces import place
+from .slide import numbers
 from .vocabulary import count_of, reshape_as, zeros, zeros_like
 
 # How much more a gradient may gather than it was given, before scattering is cheaper.
@@ -102,7 +103,14 @@ def _gathered_back(
     return op.Gather(dy, op.constant(table), axis=axis).sum([axis])
 
 
-def pad_back(op: Operators, dy: Tensor, x: Tensor, starts: Tensor, axes: Tensor) -> Tensor:
+def pad_back(
+    op: Operators,
+    dy: Tensor,
+    x: Tensor,
+    starts: Tensor,
+    axes: Tensor,
+    ends: Tensor | None = None,
+) -> Tensor:
     """Zeros of the shape of x around `dy`, which was cut out of it, all found out at run time.
 
     Args:
@@ -112,16 +120,30 @@ def pad_back(op: Operators, dy: Tensor, x: Tensor, starts: Tensor, axes: Tensor)
         starts: Where the part begins along each axis, as Slice has it: negative numbers count from
             the end, and what is outside is clipped.
         axes: The axes, which may be negative.
+        ends: Where it ends along each axis, likewise; by default the part is measured.
     """
-    sizes, lengths = (op.Gather(op.Shape(tensor), axes) for tensor in (x, dy))
-    before = starts.astype(np.dtype(np.int64))
-    if before.array is None or before.array.min(initial=0) < 0:
-        before = op.Where(before.less(0), before + sizes, before)
-        before = op.Max(before, op.constant(0, np.int64))
-    # An empty part may begin anywhere; one that begins inside does not notice.
-    before = op.Min(before, sizes)
-    pads = op.Concat(before, sizes - lengths - before, axis=0)
+    known = numbers(x.sizes)
+    if ends is None or known is None:
+        sizes, lengths = (op.Gather(op.Shape(tensor), axes) for tensor in (x, dy))
+        before = _clipped(op, starts, sizes)
+        after = sizes - lengths - before
+    else:
+        # ONNX Runtime computes on the CPU with what it measures, whatever the provider.
+        sizes = op.Gather(op.constant(known, np.int64), axes)
+        before = _clipped(op, starts, sizes)
+        after = sizes - op.Max(_clipped(op, ends, sizes), before)
+    pads = op.Concat(before, after, axis=0)
     return x.builder.declare_shape(op.Pad(dy, pads, None, axes), x.dims)
+
+
+def _clipped(op: Operators, bounds: Tensor, sizes: Tensor) -> Tensor:
+    """Bounds of a Slice counted from the front, within axes of these sizes."""
+    counted = bounds.astype(np.dtype(np.int64))
+    if counted.array is None or counted.array.min(initial=0) < 0:
+        counted = op.Where(counted.less(0), counted + sizes, counted)
+        counted = op.Max(counted, op.constant(0, np.int64))
+    # An empty part may begin anywhere; one that begins inside does not notice.
+    return op.Min(counted, sizes)
 
 
 def positions_in(op: Operators, x: Tensor) -> Tensor:

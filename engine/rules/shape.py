@@ -112,7 +112,8 @@ def _range_start(op: Operators, dy: Tensor, start: Tensor, limit: Tensor, delta:
 
 def _range_delta(op: Operators, dy: Tensor, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     """Element k is start + k·delta; how many there are has no derivative."""
-    count = dy.sizes[0]
-    end = count.reshape() if isinstance(count, Tensor) else op.constant(count, np.int64)
+    count = dy.dims[0]
+    # Not Shape made a scalar: ONNX Runtime would reshape it on the CPU, whatever the provider.
+    end = op.constant(count, np.int64) if isinstance(count, int) else op.Size(dy)
     steps = op.Range(op.constant(0, np.int64), end, op.constant(1, np.int64))
     return (dy * steps.astype(dy.dtype)).sum()

@@ -48,7 +48,7 @@ def _slice(
             return pad_back(op, part, x, op.constant(_block_starts(cuts), np.int64), where)
     if steps is None or (steps.array is not None and np.all(steps.array == 1)):
         where = axes or _leading_axes(op, starts)
-        return pad_back(op, dy, x, starts, where)
+        return pad_back(op, dy, x, starts, where, ends)
     # The positions that the same Slice takes; for steps that are computed, or count from an open
     # end.
     return give_back_moved(op, dy, x, op.Slice(positions_in(op, x), *given))
