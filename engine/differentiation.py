@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import onnx
@@ -11,6 +12,7 @@ from .errors import InputError, LayerError, nearest
 from .gradient import backpropagate
 from .graph.builder import Builder
 from .graph.loading import ModelSource, load_graph
+from .graph.lookups import lookups
 from .graph.names import Names
 from .graph.replay import model_of, replay
 from .graph.tensor import Tensor
@@ -30,12 +32,15 @@ def differentiate(
     The result keeps the model's inputs and outputs and adds an output `grad_<name>` for each name
     in `wrt`. Where `of` is not a scalar, an input `grad_<of>` of its shape takes the cotangent.
     Where the model has an input or output of such a name already, being a gradient itself, a number
-    follows: `grad_<name>_2`.
+    follows: `grad_<name>_2`. Open sizes are called as in the model, or by how they follow from the
+    inputs'. Initializers that the model lists among its inputs, as files before IR 4 do, are
+    weights.
 
     Args:
         model: What `onnxscope.load` takes, but for catalogue names.
         of: The value to differentiate, any value of the graph.
-        wrt: Inputs or initializers to differentiate with respect to.
+        wrt: What to differentiate with respect to: inputs, initializers, or real values on the way,
+            such as what tokens were looked up as.
         shapes: Shapes of inputs whose shape the model leaves open.
         rules: Gradient rules; by default the standard ones.
 
@@ -53,11 +58,17 @@ def differentiate(
     for value in graph.inputs:
         if value.name in graph.initializers or not value.name or value.dtype is None:
             continue
+        if value.name in wrt and not value.dtype.is_floating_point():
+            looked_up = [f"{node.outputs[0].name!r}" for node in lookups(value)]
+            remedy = f"; what it is looked up as has one: {looked_up[0]}" if looked_up else ""
+            raise LayerError(f"{_no_gradient(value)}{remedy}")
         dims = _input_dims(value, given.pop(value.name, None))
         inputs[value.name] = builder.input(value.name, dims, value.dtype.numpy())
     for name in given:
         raise LayerError(f"the model has no input {name!r}{nearest(name, inputs)}")
     weights: dict[ir.Value, ir.TensorProtocol] = {}
+    known = [*inputs, *graph.initializers]
+    known += [value.name for node in graph for value in node.outputs if value.name]
     for name in wrt:
         data = graph.initializers[name].const_value if name in graph.initializers else None
         if name not in inputs and data is not None:
@@ -65,17 +76,19 @@ def differentiate(
             weights[inputs[name].value] = data
             # No constant while the graph is written: what is computed from it must not be folded.
             inputs[name].value.const_value = None
-        if name not in inputs:
-            known = [*inputs, *graph.initializers]
-            raise LayerError(f"the model has no input {name!r}{nearest(name, known)}")
-        _require_float(inputs[name])
+        if name not in known:
+            raise LayerError(f"the model has no value {name!r}{nearest(name, known)}")
+        if name in inputs:
+            _require_float(inputs[name])
     if len(set(wrt)) != len(wrt):
-        raise LayerError(f"wrt names an input twice: {', '.join(wrt)}")
+        raise LayerError(f"wrt names a value twice: {', '.join(wrt)}")
     outputs = [value.name for value in graph.outputs if value.name]
     names = Names([*inputs, *outputs])
-    values = replay(builder, graph, inputs, [*outputs, of])
+    inner = [name for name in wrt if name not in inputs]
+    values = inputs | replay(builder, graph, inputs, [*outputs, of, *inner], apart=inner)
     target = values[of]
-    _require_float(target)
+    for name in (of, *inner):
+        _require_float(values[name])
     if target.rank == 0:
         cotangent = builder.constant(1, target.dtype)
     else:
@@ -83,13 +96,19 @@ def differentiate(
     gradients = backpropagate(
         builder,
         {target: cotangent},
-        [inputs[name] for name in wrt],
+        [values[name] for name in wrt],
         standard_rules() if rules is None else rules,
     )
-    for name in outputs:
-        builder.output(name, values[name])
+    symbols = {dim for tensor in inputs.values() for dim in tensor.dims if isinstance(dim, str)}
+    for value in graph.outputs:
+        if value.name:
+            written = builder.output(value.name, values[value.name])
+            _name_sizes(written, value, symbols)
+            if value.name == of:
+                _name_sizes(cotangent, value, symbols)
     for name, gradient in zip(wrt, gradients, strict=True):
-        builder.output(names.take(f"grad_{name}"), gradient)
+        written = builder.output(names.take(f"grad_{name}"), gradient)
+        _name_sizes(written, values[name].value, symbols)
     for value, data in weights.items():
         value.const_value = data
     return model_of(builder, loaded.props)
@@ -107,6 +126,30 @@ def _input_dims(value: ir.Value, given: Sequence[int] | None) -> Sequence[int | 
     return given
 
 
+def _name_sizes(tensor: Tensor, declared: ir.Value, symbols: set[str]) -> None:
+    """Call sizes that only the run knows what the declaration calls them.
+
+    A size that is computed from those of the inputs says so, which is more than its name would.
+    """
+    if declared.shape is None or tensor.value.shape is None:
+        return
+    if len(declared.shape) != len(tensor.value.shape):
+        return
+    sizes: list[int | ir.SymbolicDim] = list(tensor.value.shape)
+    for axis, size in enumerate(sizes):
+        name = declared.shape[axis]
+        if isinstance(size, int) or isinstance(name, int) or name.value is None:
+            continue
+        if symbols.isdisjoint(re.findall(r"\w+", size.value or "")):
+            sizes[axis] = name
+    tensor.value.shape = ir.Shape(sizes)
+
+
 def _require_float(tensor: Tensor) -> None:
     if tensor.value.dtype is not None and not tensor.value.dtype.is_floating_point():
-        raise LayerError(f"{tensor.name!r} is {tensor.dtype}: only real numbers have a gradient")
+        raise LayerError(_no_gradient(tensor.value))
+
+
+def _no_gradient(value: ir.Value) -> str:
+    dtype = "" if value.dtype is None else value.dtype.numpy()
+    return f"{value.name!r} is {dtype}: only real numbers have a gradient"

@@ -19,6 +19,7 @@ from .errors import InputError, LayerError, ModelError, nearest
 from .expressions import Objective
 from .graph.builder import Builder
 from .graph.loading import LoadedModel
+from .graph.lookups import lookups
 from .graph.replay import model_of, replay
 from .images import as_batch
 from .model import Model
@@ -284,28 +285,21 @@ def _random_dims(value: ir.Value, bound: Mapping[str, int]) -> tuple[int, ...]:
     return known
 
 
-# What an index goes through unchanged on its way to a table.
-_UNCHANGED = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Expand"})
-
-
-def _lookups(value: ir.Value) -> Iterator[tuple[ir.Value, int]]:
+def _tables(value: ir.Value) -> Iterator[tuple[ir.Value, int]]:
     """The tables that a value indexes, each with the number of its entries."""
-    for node, position in value.uses():
-        if node.op_type in _UNCHANGED and position == 0:
-            yield from _lookups(node.outputs[0])
+    for node in lookups(value):
         table = node.inputs[0]
-        if node.op_type == "Gather" and position == 1 and table is not None:
-            dims = _dims(table) or ()
-            axis = node.attributes.get_int("axis", 0)
-            if -len(dims) <= axis < len(dims):
-                size = dims[axis]
-                if isinstance(size, int):
-                    yield table, size
+        dims = [] if table is None else _dims(table) or []
+        axis = node.attributes.get_int("axis", 0)
+        if table is not None and -len(dims) <= axis < len(dims):
+            size = dims[axis]
+            if isinstance(size, int):
+                yield table, size
 
 
 def _index_range(value: ir.Value) -> int:
     """How many different numbers an input of integers may hold."""
-    sizes = [size for _, size in _lookups(value)]
+    sizes = [size for _, size in _tables(value)]
     return min([*sizes, _MOST_INDICES]) if sizes else _FLAGS
 
 
@@ -313,7 +307,7 @@ def _looked_up(graph: ir.Graph, inputs: Sequence[ir.Value]) -> dict[str, np.ndar
     """The real tables that inputs index, which become inputs of the graph themselves."""
     tables: dict[str, np.ndarray] = {}
     for value in inputs:
-        for table, _ in _lookups(value):
+        for table, _ in _tables(value):
             data = table.const_value
             if table.name in graph.initializers and data is not None and _is_real(table):
                 tables[str(table.name)] = np.array(data.numpy())

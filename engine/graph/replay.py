@@ -46,6 +46,7 @@ def replay(
     *,
     failures: dict[str, OnnxscopeError] | None = None,
     outer: Callable[[ir.Value], Tensor] | None = None,
+    apart: Collection[str] = (),
 ) -> dict[str, Tensor]:
     """Append the nodes that compute the `wanted` values of `graph`.
 
@@ -57,6 +58,8 @@ def replay(
         failures: Where it is given, a wanted value that cannot be written is left out, and the
             reason put here under its name.
         outer: For the body of a control flow operator: its values of the graph around it.
+        apart: Names of values that all that reads them must go through: none of them is a constant
+            or another name for something else, and nothing is folded across one.
 
     Returns:
         The wanted values in the new graph, by name.
@@ -89,8 +92,9 @@ def replay(
                 raise
             failed.update(dict.fromkeys(node.outputs, error))
         else:
-            pairs = zip(node.outputs, outputs, strict=True)
-            values.update({value: tensor for value, tensor in pairs if tensor is not None})
+            for value, tensor in zip(node.outputs, outputs, strict=True):
+                if tensor is not None:
+                    values[value] = builder.op.Identity(tensor) if value.name in apart else tensor
     if failures is not None:
         failures.update({n: failed[value] for n, value in targets.items() if value in failed})
     return {name: value_of(value) for name, value in targets.items() if value not in failed}

@@ -280,7 +280,7 @@ def test_mistaken_names():
     proto = text_model(TWO)
     with pytest.raises(LayerError, match=r"no value 'yy'; did you mean 'y'\?"):
         osc.differentiate(proto, of="yy", wrt=["x"])
-    with pytest.raises(LayerError, match="no input 'xx'; did you mean 'x'"):
+    with pytest.raises(LayerError, match="no value 'xx'; did you mean 'x'"):
         osc.differentiate(proto, of="y", wrt=["xx"])
     with pytest.raises(LayerError, match="no input 'q'"):
         osc.differentiate(proto, of="y", wrt=["x"], shapes={"q": (2,)})
@@ -292,6 +292,71 @@ def test_mistaken_names():
 
 
 # Weights -----------------------------------------------------------------------------------------
+
+
+def test_values_on_the_way():
+    # Of a convolution that is folded elsewhere, of another name for it, of what is read twice.
+    proto = text_model(
+        "g (float[1, 2, 4, 4] x) => (float[1, 2, 4, 4] y) "
+        "{ c = Conv(x, w)  n = BatchNormalization(c, s, b, m, v)  i = Identity(c) "
+        "t = Tanh(i)  q = Mul(c, c)  p = Add(n, q)  y = Add(p, t) }"
+    )
+    rng = np.random.default_rng(0)
+    for name, array in {
+        "w": rng.standard_normal((2, 2, 1, 1)),
+        "s": np.array([2.0, 3.0]),
+        "b": np.zeros(2),
+        "m": np.zeros(2),
+        "v": np.full(2, 0.25),
+    }.items():
+        proto.graph.initializer.append(numpy_helper.from_array(np.float32(array), name))
+    graph = osc.differentiate(proto, of="y", wrt=["c", "i", "n", "x"])
+    onnx.checker.check_model(graph, full_check=True)
+    x = rng.standard_normal((1, 2, 4, 4)).astype(np.float32)
+    found = run(graph, {"x": x, "grad_y": np.ones_like(x)})
+    w = numpy_helper.to_array(proto.graph.initializer[0])[:, :, 0, 0]
+    c = np.einsum("oc,nchw->nohw", w, x)
+    through = 1 - np.tanh(c) ** 2
+    scaled = np.array([2.0, 3.0]).reshape(1, 2, 1, 1) / np.sqrt(0.25 + 1e-5)
+    np.testing.assert_allclose(found["grad_n"], np.ones_like(x), rtol=1e-5)
+    np.testing.assert_allclose(found["grad_i"], through, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found["grad_c"], scaled + 2 * c + through, rtol=1e-5, atol=1e-5)
+    back = np.einsum("oc,nohw->nchw", w, found["grad_c"])
+    np.testing.assert_allclose(found["grad_x"], back, rtol=1e-5, atol=1e-5)
+
+
+def test_what_tokens_are_looked_up_as():
+    text = (
+        "g (int64[N, L] tokens) => (float[N, 1, 3] y) "
+        "{ e = Gather(table, tokens)  t = Tanh(e)  y = ReduceMean<keepdims = 1>(t, axis) }"
+    )
+    proto = text_model(text)
+    table = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
+    proto.graph.initializer.append(numpy_helper.from_array(table, "table"))
+    proto.graph.initializer.append(numpy_helper.from_array(np.array([1]), "axis"))
+    with pytest.raises(LayerError, match=r"'tokens' is int64.*: 'e'$"):
+        osc.differentiate(proto, of="y", wrt=["tokens"])
+    graph = osc.differentiate(proto, of="y", wrt=["e"])
+    tokens = np.array([[0, 1, 1, 4], [2, 2, 2, 3]])
+    found = run(graph, {"tokens": tokens, "grad_y": np.ones((2, 1, 3), np.float32)})
+    expected = (1 - np.tanh(table[tokens]) ** 2) / 4
+    np.testing.assert_allclose(found["grad_e"], expected, rtol=1e-5)
+
+
+def test_open_sizes_keep_their_names_in_gradients_of_gradients():
+    text = (
+        "g (float[N, 2, H, W] x) => (float[N, 2, P, Q] y) "
+        "{ s = Sin(x)  p = AveragePool<kernel_shape = [3, 3], strides = [2, 2]>(s) "
+        'y = Resize<mode = "linear">(p, , twice) twice = Constant<value_floats = '
+        "[1.0, 1.0, 2.0, 2.0]>() }"
+    )
+    graph = text_model(text)
+    graph.graph.node.insert(0, graph.graph.node.pop())
+    for of in ("y", "grad_x", "grad_x_2"):
+        graph = osc.differentiate(graph, of=of, wrt=["x"])
+        for value in graph.graph.output[1:]:
+            dims = [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+            assert dims == ["N", 2, "H", "W"], value.name
 
 
 def test_with_respect_to_an_initializer():
