@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import onnx
 import onnx_ir as ir
 
-from .errors import InputError, LayerError, nearest
+from .errors import InputError, LayerError, ModelError, nearest
 from .gradient import backpropagate
 from .graph.builder import Builder
 from .graph.loading import ModelSource, load_graph
@@ -47,7 +47,7 @@ def differentiate(
     Raises:
         LayerError: a name is not there.
         OperatorError: an operator on the way has no gradient rule.
-        ModelError: a shape that a rule needs is unknown; give `shapes`.
+        ModelError: a shape that a rule needs, or the rank of an input, is unknown; give `shapes`.
     """
     wrt = [wrt] if isinstance(wrt, str) else list(wrt)
     loaded = load_graph(model)
@@ -116,6 +116,11 @@ def differentiate(
 
 def _input_dims(value: ir.Value, given: Sequence[int] | None) -> Sequence[int | str | None]:
     """The shape of an input, with what the model leaves open as given."""
+    if value.shape is None and given is None:
+        raise ModelError(
+            f"the model does not say how many axes its input {value.name!r} has: give its shape, "
+            f"such as shapes={{{value.name!r}: (1, 8)}}"
+        )
     dims = [dim if isinstance(dim, int) else dim.value for dim in value.shape or ()]
     if given is None:
         return dims

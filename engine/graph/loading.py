@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ _HIGHEST_OPSET = 21
 
 # The highest that ONNX Runtime 1.31 runs.
 _RUNNABLE_OPSET = 26
+
+# Where in the converter's source something was found amiss.
+_ASSERTION = re.compile(r"^\S+:\d+: \w+: Assertion `.*` failed: ")
 
 # Tensors up to this size may tell a converter something (axes, a shape); larger ones are weights.
 _SMALL = 1024
@@ -167,7 +171,7 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
         onnx.version_converter.ConvertError,
         onnx.shape_inference.InferenceError,
     ) as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
+        reason = _ASSERTION.sub("", (str(error).strip().splitlines() or ["no reason given"])[-1])
         raise ModelError(
             f"{origin} is written in opset {opset} and cannot be brought to {OPSET}: {reason}"
         ) from error

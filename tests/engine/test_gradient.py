@@ -12,7 +12,7 @@ from graphs import operators, run, session, text_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
-from onnxscope.errors import InputError, LayerError
+from onnxscope.errors import InputError, LayerError, ModelError
 
 rng = np.random.default_rng(3)
 
@@ -292,6 +292,15 @@ def test_mistaken_names():
 
 
 # Weights -----------------------------------------------------------------------------------------
+
+
+def test_an_input_of_unknown_rank_is_no_scalar():
+    proto = text_model("g (float[2] x) => (float[2] y) { y = Tanh(x) }")
+    proto.graph.input[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(ModelError, match="how many axes its input 'x' has"):
+        osc.differentiate(proto, of="y", wrt=["x"])
+    graph = osc.differentiate(proto, of="y", wrt=["x"], shapes={"x": (2,)})
+    assert run(graph, {"x": np.zeros(2, np.float32), "grad_y": np.ones(2, np.float32)})
 
 
 def test_values_on_the_way():
