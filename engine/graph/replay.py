@@ -17,6 +17,7 @@ import onnx_ir as ir
 from ..errors import LayerError, ModelError, OnnxscopeError, OperatorError, nearest
 from ..expansions import Call, expansion_of
 from .builder import AttributeValue, Builder
+from .ceil_mode import without_ceil_mode, without_unseen
 from .evaluation import evaluated
 from .tensor import Tensor
 from .versions import ir_version
@@ -188,7 +189,11 @@ def _write(
             return folded
     attributes: dict[str, AttributeValue | ir.Attr | None] = dict(node.attributes)
     if node.op_type in ("MaxPool", "AveragePool") and node.domain == "":
-        attributes |= _without_ceil_mode(node, arguments[0])
+        attributes |= without_ceil_mode(node, arguments[0])
+        kept = attributes.get("ceil_mode") is not None and node.attributes["ceil_mode"].value == 1
+        # The places of maxima are counted in the whole picture.
+        if kept and len(node.outputs) == 1:
+            arguments = [without_unseen(arguments[0], node), *arguments[1:]]
     try:
         outputs = builder.append(
             node.op_type,
@@ -231,46 +236,6 @@ def _folded(builder: Builder, outputs: Sequence[Tensor]) -> Sequence[Tensor]:
     value = outputs[0]
     known = np.array(elements, value.dtype)
     return [builder.constant(known.reshape(() if value.rank == 0 else (-1,)))]
-
-
-def _without_ceil_mode(
-    node: ir.Node, x: Tensor | None
-) -> dict[str, AttributeValue | ir.Attr | None]:
-    """The attributes of a pool that get by without `ceil_mode`, by padding behind the picture.
-
-    Not every runtime has it, and ONNX's shape inference counts windows that start behind the
-    picture, which ONNX Runtime leaves out. Kept where padding would count in averages.
-    """
-    given = node.attributes
-    if given.get_int("ceil_mode", 0) == 0 or x is None or x.rank < 3:
-        return {}
-    sizes = [size for size in x.dims[2:] if isinstance(size, int)]
-    if len(sizes) < x.rank - 2:
-        # How far the last window reaches depends on an open size.
-        return {}
-    kernel = given.get_ints("kernel_shape") or []
-    strides = given.get_ints("strides") or [1] * len(sizes)
-    dilations = given.get_ints("dilations") or [1] * len(sizes)
-    pads = given.get_ints("pads") or [0] * (2 * len(sizes))
-    if given.get_string("auto_pad", "NOTSET") != "NOTSET":
-        return {"ceil_mode": None}
-    lengths = (len(kernel), len(strides), len(dilations), len(pads) / 2)
-    if any(length != len(sizes) for length in lengths) or min(strides) < 1:
-        # Refused where the pool itself is written.
-        return {}
-    before, after = list(pads[: len(sizes)]), []
-    for axis, size in enumerate(sizes):
-        span = dilations[axis] * (kernel[axis] - 1) + 1
-        room = size + before[axis] + pads[axis + len(sizes)] - span
-        last = -(-room // strides[axis]) * strides[axis]
-        if last >= size + before[axis]:
-            last -= strides[axis]
-        after.append(max(0, last + span - before[axis] - size))
-    within = [min(n, limit) for n, limit in zip(after, pads[len(sizes) :], strict=True)]
-    counted = given.get_int("count_include_pad", 0) == 1 and after != within
-    if counted or any(n >= k for n, k in zip(after, kernel, strict=True)):
-        return {"pads": before + within}
-    return {"ceil_mode": None, "pads": before + after}
 
 
 def _computed(

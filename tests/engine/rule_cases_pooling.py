@@ -76,6 +76,14 @@ for shape in ((2, 3, 7), (2, 3, 4, 5), (1, 2, 3, 2, 2)):
 case("GlobalMaxPool", "ties", np.ones((2, 2, 3, 3)), dtypes="f", exact=_global_max, finite=False)
 case("GlobalMaxPool", "opset 22", distinct(1, 2, 3, 3), dtypes="f", opset=22, exact=_global_max)
 
+# Padding cannot stand for ceil_mode along one axis, and along another the last window that it would
+# add starts behind the picture.
+_kept = {"strides": [3, 2], "ceil_mode": 1}
+case("MaxPool", "ceil mode kept", distinct(1, 2, 3, 3), kernel_shape=[1, 3], dilations=[1, 2],
+     pads=[0, 1, 0, 2], dtypes="df", exact=window_adjoints.max_pool, **_kept)  # fmt: skip
+case("AveragePool", "ceil mode kept", normal(1, 2, 3, 4), kernel_shape=[1, 3], pads=[0, 1, 0, 1],
+     count_include_pad=1, dtypes="f", exact=window_adjoints.average_pool, **_kept)  # fmt: skip
+
 # Norms ------------------------------------------------------------------------------------------
 
 
