@@ -296,7 +296,8 @@ def _scatter_elements(g: Draft, op: str):
         cut[axis] = g.number(1, 4)
         index = _indices(g, cut, shape[axis])
     assume(index.size <= 30)
-    options = {} if reduction == "none" and g.flag() else {"reduction": reduction}
+    plain = reduction == "none" and (g.opset < 16 or g.flag())
+    options = {} if plain else {"reduction": reduction}
     return g.add(op, [x, g.ints(index, _kind(g)), g.shaped(cut)], axis=axis, **options)
 
 
@@ -310,7 +311,8 @@ def _scatter_nd(g: Draft, op: str):
     chosen = [places[g.number(0, len(places) - 1)] for _ in range(count)]
     if reduction == "none":
         chosen = [places[i] for i in g.order(len(places))[:count]]
-    options = {} if reduction == "none" and g.flag() else {"reduction": reduction}
+    plain = reduction == "none" and (g.opset < 16 or g.flag())
+    options = {} if plain else {"reduction": reduction}
     updates = g.shaped([count, *shape[depth:]])
     return g.add(op, [x, g.ints(chosen), updates], **options)
 
