@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import onnx_ir as ir
 
 from .graph.builder import Builder, Composite
@@ -17,7 +16,7 @@ from .graph.tensor import Tensor
 from .idioms import find_idioms
 from .rules import RuleTable, call
 from .rules.pieces import add_up
-from .rules.vocabulary import sum_to_shape
+from .rules.vocabulary import sum_to_shape, zeros_like
 
 
 def backpropagate(
@@ -59,7 +58,8 @@ def backpropagate(
             continue
         _visit(builder, node, cotangents, active, contributions, rules, composites)
     return [
-        _accumulate(builder, contributions, tensor.value, keep=True) or _zeros_like(tensor)
+        _accumulate(builder, contributions, tensor.value, keep=True)
+        or zeros_like(builder.op, tensor)
         for tensor in wrt
     ]
 
@@ -150,8 +150,3 @@ def _ancestors(graph: ir.Graph, values: set[ir.Value]) -> list[ir.Node]:
             found.append(node)
     found.reverse()
     return found
-
-
-def _zeros_like(tensor: Tensor) -> Tensor:
-    shape = tensor.op.Shape(tensor)
-    return tensor.op.ConstantOfShape(shape, value=np.zeros(1, tensor.dtype))

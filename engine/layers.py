@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .blocks import find_blocks
 from .errors import LayerError, nearest
 from .graph.axes import Grid
-from .naming import Naming
+from .naming import Naming, computed_from
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -315,15 +315,9 @@ def _is_main(value: ir.Value, behind: set[str]) -> bool:
 
 def _between(graph: ir.Graph, image: ir.Value, ends: Collection[str]) -> list[ir.Node]:
     """The nodes that lead from the image to a named value, in topological order."""
-    reached = {image}
-    forward = []
-    for node in graph:
-        if node.op_type != "Shape" and any(value in reached for value in node.inputs):
-            reached.update(node.outputs)
-            forward.append(node)
     needed: set[ir.Value] = set()
     nodes = []
-    for node in reversed(forward):
+    for node in reversed(computed_from(graph, image)):
         if any(value in needed or value.name in ends for value in node.outputs):
             needed.update(value for value in node.inputs if value is not None)
             nodes.append(node)

@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..graph.tensor import Size, Tensor
+from ..rules.vocabulary import count_up
 from .heads import joined_heads, split_heads
 from .table import Call, Expansion
 
@@ -120,8 +121,8 @@ def _visible(call: Call, queries: Size, keys: Size, before: Size) -> Tensor | No
     lengths = call.input(6)
     if left < 0 and right < 0 and lengths is None:
         return None
-    row = op.Unsqueeze(_count(call, queries), op.constant([1], np.int64))
-    column = _count(call, keys)
+    row = op.Unsqueeze(count_up(call.op, queries), op.constant([1], np.int64))
+    column = count_up(call.op, keys)
     conditions: list[Tensor] = []
     place = row + before
     if lengths is not None:
@@ -137,14 +138,6 @@ def _visible(call: Call, queries: Size, keys: Size, before: Size) -> Tensor | No
     for condition in conditions[1:]:
         seen = op.And(seen, condition)
     return seen
-
-
-def _count(call: Call, size: Size) -> Tensor:
-    """0, 1, … below a size."""
-    if isinstance(size, int):
-        return call.op.constant(np.arange(size), np.int64)
-    start, step = call.op.constant(0, np.int64), call.op.constant(1, np.int64)
-    return call.op.Range(start, size.reshape(), step)
 
 
 def _lengthened(call: Call, mask: Tensor, keys: Size) -> Tensor:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import OperatorError
-from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
-from ..rules.slide import count_up
+from ..rules.vocabulary import as_float, count_up, scalar
 from .table import Call, Expansion
 
 
@@ -125,10 +124,12 @@ def _samples(
     step = width / bins
     number_of_bin = op.constant(np.arange(bins).reshape(1, -1, 1), dtype)
     place = start + number_of_bin * step + (sample + 0.5) * (step / divisor)
-    last = _as_float(size, dtype)
-    outside = op.Or(op.Less(place, op.constant(-1, dtype)), op.Greater(place, _at(op, last, dtype)))
+    last = as_float(size, dtype)
+    outside = op.Or(
+        op.Less(place, op.constant(-1, dtype)), op.Greater(place, scalar(op, last, dtype))
+    )
     inside = op.Not(outside).astype(dtype)
-    clipped = op.Clip(place, op.constant(0, dtype), _at(op, last - 1, dtype))
+    clipped = op.Clip(place, op.constant(0, dtype), scalar(op, last - 1, dtype))
     first = op.Floor(clipped)
     axis = op.constant([3], np.int64)
     pixel = count_up(op, size).astype(dtype)
@@ -181,7 +182,7 @@ def _pixels_of_bins(call: Call, ends: list[Tensor], size: Size, bins: int, scale
     start, stop = ((op.Sign(end) * op.Floor(abs(end * scale) + 0.5)).reshape(-1, 1) for end in ends)
     width = op.Max(stop - start + 1, op.constant(1, dtype)) / bins
     number = op.constant(np.arange(bins)[None], dtype)
-    limit = _at(op, _as_float(size, dtype), dtype)
+    limit = scalar(op, as_float(size, dtype), dtype)
     zero = op.constant(0, dtype)
     first = op.Clip(op.Floor(number * width) + start, zero, limit).reshape(-1, bins, 1)
     last = op.Clip(op.Ceil((number + 1) * width) + start, zero, limit).reshape(-1, bins, 1)
@@ -191,15 +192,6 @@ def _pixels_of_bins(call: Call, ends: list[Tensor], size: Size, bins: int, scale
 
 def _axes(tensor: Tensor, *axes: int) -> Tensor:
     return tensor.op.constant(axes, np.int64)
-
-
-def _as_float(size: Size, dtype: np.dtype[np.generic]) -> float | Tensor:
-    return size.astype(dtype) if isinstance(size, Tensor) else float(size)
-
-
-def _at(op: Operators, number: float | Tensor, dtype: np.dtype[np.generic]) -> Tensor:
-    """A number as a scalar."""
-    return number.reshape() if isinstance(number, Tensor) else op.constant(number, dtype)
 
 
 EXPANSIONS: dict[tuple[str, str], Expansion] = {

@@ -8,8 +8,8 @@ from math import prod
 import numpy as np
 
 from ..errors import OperatorError
-from ..graph.tensor import Size, Tensor
-from ..rules.vocabulary import reshape_as
+from ..graph.tensor import Tensor
+from ..rules.vocabulary import count_up, reshape_as
 from ..rules.writing import as_elements
 from .table import Call, Expansion
 
@@ -37,11 +37,8 @@ def _tensor_scatter(call: Call) -> Sequence[Tensor | None]:
     cache, update, first = call.required(0), call.required(1), call.input(2)
     op, attributes = call.op, call.node.attributes
     axis = attributes.get_int("axis", -2) % cache.rank
-    length: Size = update.sizes[axis]
-    end = length.reshape() if isinstance(length, Tensor) else op.constant(length, np.int64)
-    steps = op.Range(op.constant(0, np.int64), end, op.constant(1, np.int64))
     column = [-1 if other == axis else 1 for other in range(cache.rank)]
-    positions = steps.reshape(*column)
+    positions = count_up(op, update.sizes[axis]).reshape(*column)
     if first is not None:
         starts = first.astype(np.dtype(np.int64))
         positions = positions + starts.reshape(-1, *[1] * (cache.rank - 1))

@@ -19,6 +19,7 @@ from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
 from .table import RuleTable
+from .vocabulary import count_up
 
 
 def define(rules: RuleTable) -> None:
@@ -184,7 +185,7 @@ def _identity(op: Operators, x: Tensor, axis: int) -> Tensor:
     size = x.sizes[axis]
     if isinstance(size, int):
         return op.constant(np.eye(size), x.dtype)
-    index = op.Range(op.constant(0, np.int64), op.Squeeze(size), op.constant(1, np.int64))
+    index = count_up(op, size)
     first, second = op.constant([0], np.int64), op.constant([1], np.int64)
     same = op.Equal(op.Unsqueeze(index, first), op.Unsqueeze(index, second))
     return same.astype(x.dtype)

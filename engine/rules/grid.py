@@ -10,6 +10,7 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
+from .vocabulary import as_float, scalar
 
 # The parameter of the cubic kernel, which ONNX fixes for GridSample.
 _A = -0.75
@@ -99,7 +100,7 @@ def _taps(
 ) -> list[list[Tap]]:
     """The taps along each axis, as ONNX Runtime takes them."""
     dtype = coordinates[0].dtype
-    lengths = [_as_float(size, dtype) for size in sizes]
+    lengths = [as_float(size, dtype) for size in sizes]
     pixels, scales = [], []
     for coordinate, length in zip(coordinates, lengths, strict=True):
         scale = (length - 1) / 2 if align else length / 2
@@ -113,8 +114,8 @@ def _taps(
     for pixel, length, scale in zip(pixels, lengths, scales, strict=True):
         place, direction = pixel, None
         if padding == "border" and mode not in ("cubic", "bicubic"):
-            last = _tensor(op, length - 1, dtype)
-            place = op.Clip(pixel, _tensor(op, 0, dtype), last)
+            last = scalar(op, length - 1, dtype)
+            place = op.Clip(pixel, scalar(op, 0, dtype), last)
             direction = op.Equal(place, pixel).astype(dtype)
         elif padding == "reflection":
             place, direction = _reflected(op, pixel, length, shift)
@@ -170,7 +171,7 @@ def _within(
     if padding == "reflection":
         number, _ = _reflected(op, number, length, shift)
     dtype = number.dtype
-    kept = op.Clip(number, _tensor(op, 0, dtype), _tensor(op, length - 1, dtype))
+    kept = op.Clip(number, scalar(op, 0, dtype), scalar(op, length - 1, dtype))
     return kept.astype(_INDEX), _masked(op, number, weight, length, padding)
 
 
@@ -180,8 +181,8 @@ def _masked(
     if padding != "zeros":
         return weight
     dtype = number.dtype
-    kept = op.Clip(number, _tensor(op, 0, dtype), _tensor(op, length - 1, dtype))
-    return op.Where(op.Equal(kept, number), weight, _tensor(op, 0, dtype))
+    kept = op.Clip(number, scalar(op, 0, dtype), scalar(op, length - 1, dtype))
+    return op.Where(op.Equal(kept, number), weight, scalar(op, 0, dtype))
 
 
 def _reflected(
@@ -195,17 +196,8 @@ def _reflected(
     back = phase - span
     # What is exactly at the far end still goes forwards.
     sign = op.Where(
-        op.Greater(back, _tensor(op, 0, pixel.dtype)),
-        _tensor(op, -1, pixel.dtype),
-        _tensor(op, 1, pixel.dtype),
+        op.Greater(back, scalar(op, 0, pixel.dtype)),
+        scalar(op, -1, pixel.dtype),
+        scalar(op, 1, pixel.dtype),
     )
     return span - abs(back) - shift, sign
-
-
-def _as_float(size: Size, dtype: np.dtype[np.generic]) -> float | Tensor:
-    return size.astype(dtype) if isinstance(size, Tensor) else float(size)
-
-
-def _tensor(op: Operators, number: float | Tensor, dtype: np.dtype[np.generic]) -> Tensor:
-    """A number as a scalar; Clip takes no other bounds."""
-    return number.reshape() if isinstance(number, Tensor) else op.constant(number, dtype)

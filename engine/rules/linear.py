@@ -7,7 +7,7 @@ import numpy as np
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from .table import RuleTable
-from .vocabulary import reshape_as
+from .vocabulary import count_up, reshape_as
 
 
 def define(rules: RuleTable) -> None:
@@ -114,12 +114,9 @@ def _all_others(op: Operators, x: Tensor) -> tuple[Tensor, Tensor]:
         others = op.constant(shorter + (shorter >= index[:, None]), np.int64)
         return others, op.constant(1 - (index + index[:, None]) % 2 * 2, np.int64)
     size = x.sizes[-1]
-    assert isinstance(size, Tensor)
-    zero, one, two = (op.constant(number, np.int64) for number in range(3))
     first, second = op.constant([0], np.int64), op.constant([1], np.int64)
-    count = op.Squeeze(size)
-    index_, shorter_ = (op.Range(zero, end, one) for end in (count, count - 1))
+    index_, shorter_ = (count_up(op, count) for count in (size, size - 1))
     column, row = op.Unsqueeze(index_, second), op.Unsqueeze(shorter_, first)
     behind = op.GreaterOrEqual(row, column).astype(np.dtype(np.int64))
-    parity = op.Mod(column + op.Unsqueeze(index_, first), two)
+    parity = op.Mod(column + op.Unsqueeze(index_, first), op.constant(2, np.int64))
     return row + behind, 1 - parity * 2

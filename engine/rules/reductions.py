@@ -16,7 +16,7 @@ from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
 from .slide import numbers
 from .table import Rule, RuleTable
-from .vocabulary import count_of, expand_as, normalized_axes, reshape_as
+from .vocabulary import count_of, count_up, expand_as, normalized_axes, reshape_as
 
 _INT64 = np.dtype(np.int64)
 
@@ -203,8 +203,7 @@ def _cumulative_product(
     shape = _around(op, x, axis)
     moved, given = (op.Reshape(part, shape) for part in (x, dy))
     rows, columns = (op.Unsqueeze(part, op.constant([1], np.int64)) for part in (moved, given))
-    first, step = op.constant(0, np.int64), op.constant(1, np.int64)
-    index = op.Range(first, op.Squeeze(op.Shape(moved, start=1, end=2)), step)
+    index = count_up(op, moved.sizes[1])
     row = op.Unsqueeze(index, op.constant([1, 2], np.int64))
     column = op.Unsqueeze(index, op.constant([0, 2], np.int64))
     without = op.Where(op.Equal(row, column), op.constant(1, x.dtype), rows)

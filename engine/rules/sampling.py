@@ -10,7 +10,7 @@ from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
 from .grid import Mixture, mixture
 from .table import RuleTable
-from .vocabulary import reshape_as, zeros
+from .vocabulary import as_float, reshape_as, scalar, zeros
 
 # Room for a pixel and its right or lower neighbour that both lie outside.
 _BORDER = 2
@@ -105,7 +105,7 @@ def _bilinear(op: Operators, dy: Tensor, x: Tensor, grid: Tensor, align_corners:
     updates = dy.reshape(batch, channels, 1, count) * shares.reshape(batch, 1, 4, count)
     # Pixels outside the picture get what is theirs in a border, which is cut off.
     wide = width + 2 * _BORDER
-    wide_as_float = _as_float(wide, x.dtype)
+    wide_as_float = as_float(wide, x.dtype)
     corner = _clipped(top, height) * wide_as_float + _clipped(left, width)
     integer = np.dtype(np.int32)
     first = corner.astype(integer)
@@ -126,18 +126,13 @@ def _bilinear(op: Operators, dy: Tensor, x: Tensor, grid: Tensor, align_corners:
 def _clipped(pixel: Tensor, size: Size) -> Tensor:
     """The first of two neighbouring pixels, counted within the border; far ones at its end."""
     low = pixel.op.constant(-_BORDER, pixel.dtype)
-    high = _as_float(size, pixel.dtype)
-    upper = high.reshape() if isinstance(high, Tensor) else pixel.op.constant(high, pixel.dtype)
+    upper = scalar(pixel.op, as_float(size, pixel.dtype), pixel.dtype)
     return pixel.op.Clip(pixel, low, upper) + _BORDER
 
 
 def _pixel(coordinate: Tensor, size: Size, align_corners: int) -> Tensor:
     """ONNX's normalised coordinate (−1 to 1) in pixels."""
-    length = _as_float(size, coordinate.dtype)
+    length = as_float(size, coordinate.dtype)
     if align_corners:
         return (coordinate + 1) * ((length - 1) / 2)
     return (coordinate + 1) * (length / 2) - 0.5
-
-
-def _as_float(size: Size, dtype: np.dtype[np.generic]) -> float | Tensor:
-    return size.astype(dtype) if isinstance(size, Tensor) else float(size)

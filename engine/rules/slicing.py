@@ -12,6 +12,7 @@ from ..graph.tensor import Size, Tensor
 from .pieces import flip, place, spread
 from .scattering import give_back_moved, pad_back, positions_in
 from .table import RuleTable
+from .vocabulary import count_up
 
 
 def define(rules: RuleTable) -> None:
@@ -86,10 +87,7 @@ def _block_starts(cuts: Sequence[Cut]) -> list[int]:
 
 def _leading_axes(op: Operators, starts: Tensor) -> Tensor:
     """The axes of a Slice that names none."""
-    count = starts.sizes[0]
-    if not isinstance(count, Tensor):
-        return op.constant(range(count), np.int64)
-    return op.Range(op.constant(0, np.int64), count.reshape(), op.constant(1, np.int64))
+    return count_up(op, starts.sizes[0])
 
 
 # CenterCropPad ----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import numpy as np
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
 from ..graph.window import Window
+from .vocabulary import count_up
 
 Matrix = np.ndarray | Tensor
 """A constant, or what is computed at run time in its place."""
@@ -118,15 +119,6 @@ def at_least(size: Size, low: int) -> Size:
 def half(size: Size) -> Size:
     """Half of a size, rounded down."""
     return size / 2 if isinstance(size, Tensor) else size // 2
-
-
-def count_up(op: Operators, size: Size) -> Tensor:
-    """0, 1, …, size − 1 (int64)."""
-    if not isinstance(size, Tensor):
-        return op.constant(np.arange(size), np.int64)
-    limit = op.Squeeze(size, op.constant([0], np.int64))
-    upto = op.Range(op.constant(0, np.int64), limit, op.constant(1, np.int64))
-    return size.builder.named(upto, [size])
 
 
 def pixels_of_taps(op: Operators, slide: Slide, axis: int) -> Matrix:

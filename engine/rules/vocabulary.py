@@ -91,6 +91,25 @@ def count_of(sizes: Sequence[Size], dtype: np.dtype[np.generic]) -> float | Tens
     return total.astype(dtype).reshape()
 
 
+def as_float(size: Size, dtype: np.dtype[np.generic]) -> float | Tensor:
+    """A size to compute with in real numbers: a number, or a vector of one."""
+    return size.astype(dtype) if isinstance(size, Tensor) else float(size)
+
+
+def scalar(op: Operators, number: float | Tensor, dtype: np.dtype[np.generic]) -> Tensor:
+    """A number, or a tensor of one, without axes; Clip takes no other bounds."""
+    return number.reshape() if isinstance(number, Tensor) else op.constant(number, dtype)
+
+
+def count_up(op: Operators, size: Size) -> Tensor:
+    """0, 1, …, size − 1 (int64)."""
+    if not isinstance(size, Tensor):
+        return op.constant(np.arange(size), np.int64)
+    limit = op.Squeeze(size, op.constant([0], np.int64))
+    upto = op.Range(op.constant(0, np.int64), limit, op.constant(1, np.int64))
+    return size.builder.named(upto, [size])
+
+
 def constant_of(tensor: Tensor | None, what: str) -> np.ndarray:
     """The data of an input that must be a constant.
 
