@@ -139,8 +139,10 @@ def _root_mean_square(
     x: Tensor, gamma: Tensor, epsilon: float, axis: int = -1
 ) -> tuple[Tensor, Tensor]:
     axes = list(range(axis % x.rank, x.rank))
-    inverse = x.op.Reciprocal(((x * x).mean(axes, keepdims=True) + epsilon).sqrt())
-    return x * inverse * gamma, inverse
+    # Squares go beyond half precision.
+    wide = x.astype(np.dtype(np.float32)) if x.dtype.itemsize < 4 else x
+    inverse = x.op.Reciprocal(((wide * wide).mean(axes, keepdims=True) + epsilon).sqrt())
+    return (wide * inverse).astype(x.dtype) * gamma.astype(x.dtype), inverse
 
 
 def _group_norm(call: Call) -> Sequence[Tensor | None]:
@@ -215,6 +217,14 @@ def _refuse(call: Call, what: str, indices: Sequence[int]) -> None:
         raise OperatorError(f"{call.where} has {what}, which is not supported")
 
 
+def _refuse_layout(call: Call) -> Sequence[Tensor | None]:
+    raise OperatorError(
+        f"{call.where} of {call.node.domain} has the layout of one kind of processor: ONNX Runtime "
+        "wrote this file fully optimised; use the file before, or write it with "
+        "ORT_ENABLE_EXTENDED at most"
+    )
+
+
 EXPANSIONS: dict[tuple[str, str], Expansion] = {
     ("com.microsoft", "Attention"): _attention,
     ("com.microsoft", "BiasAdd"): _bias_add,
@@ -232,4 +242,10 @@ EXPANSIONS: dict[tuple[str, str], Expansion] = {
     ("com.microsoft", "SkipSimplifiedLayerNormalization"): _skip_simplified_layer_normalization,
     # ONNX Runtime keeps this one in the standard domain, where ONNX does not know it.
     ("", "SimplifiedLayerNormalization"): _simplified_layer_normalization,
+}
+
+# Operators on tensors in blocks of channels, or channels last.
+DOMAINS: dict[str, Expansion] = {
+    "com.microsoft.nchwc": _refuse_layout,
+    "com.ms.internal.nhwc": _refuse_layout,
 }

@@ -66,12 +66,20 @@ Expansion = Callable[[Call], Sequence[Tensor | None] | None]
 
 def expansion_of(domain: str, op_type: str) -> Expansion | None:
     """How an operator is expanded, `None` where it is kept."""
-    return _table().get(("" if domain == "ai.onnx" else domain, op_type))
+    found = _table().get(("" if domain == "ai.onnx" else domain, op_type))
+    return found or _domains().get(domain)
 
 
 def all_expansions() -> Mapping[tuple[str, str], Expansion]:
     """All expansions by domain and operator."""
     return MappingProxyType(_table())
+
+
+def _domains() -> Mapping[str, Expansion]:
+    """Expansions of all other operators of a domain."""
+    from . import contrib
+
+    return contrib.DOMAINS
 
 
 @cache
