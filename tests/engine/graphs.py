@@ -44,12 +44,14 @@ def text_model(text: str) -> onnx.ModelProto:
     return onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["" : 18]>\n{text}')
 
 
-def session(proto: onnx.ModelProto) -> ort.InferenceSession:
+def session(proto: onnx.ModelProto, *, optimized: bool = True) -> ort.InferenceSession:
     """A session on one thread of the CPU."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    if not optimized:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return ort.InferenceSession(
         proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

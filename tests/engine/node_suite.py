@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import onnxscope as osc
+from graphs import session
 from onnx import TensorProto, numpy_helper
 from onnxscope.differences import derivative, rounding_noise
 
@@ -79,7 +80,7 @@ def outcome(case: Any) -> Outcome:
     if len(model.graph.node) == 1 and model.graph.node[0].op_type in constant:
         return Outcome("no derivative", constant[model.graph.node[0].op_type])
     try:
-        kernel = _session(model)
+        kernel = session(model)
         first, again = (kernel.run(outputs, feeds) for _ in range(2))
     except Exception as error:  # ONNX Runtime has a dozen unrelated classes of them
         return Outcome("not run", str(error).splitlines()[0][:160])
@@ -90,7 +91,7 @@ def outcome(case: Any) -> Outcome:
         # What such inputs are for is to be constants; and not all of them need a gradient.
         closed, left = _with_constants(model, feeds)
         try:
-            kernel = _session(closed)
+            kernel = session(closed)
         except Exception as error:  # as above
             return Outcome("refused", f"{verdicts[0].reason}; with constants: {error}")
         again = [_judge(closed, kernel, of, wrt[:1], left, case.name) for of in outputs]
@@ -134,7 +135,7 @@ def _judge(
             graph = osc.differentiate(model, of=of, wrt=wrt)
     except osc.OnnxscopeError as error:
         return Outcome("refused", str(error))
-    gradient = _session(graph)
+    gradient = session(graph)
     known = {value.name for value in gradient.get_inputs()}
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     found: list[str] = []
@@ -188,7 +189,7 @@ def _not_a_number_inside(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]
     opened.CopyFrom(model)
     del opened.graph.output[:]
     opened.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in inner)
-    results = _session(opened).run(inner, dict(feeds))
+    results = session(opened).run(inner, dict(feeds))
     return any(r.dtype.kind == "f" and np.isnan(r).any() for r in results if r is not None)
 
 
@@ -269,15 +270,6 @@ def _runnable(model: onnx.ModelProto) -> onnx.ModelProto:
         entry.version = min(entry.version, HIGHEST_OPSET)
     copy.ir_version = min(copy.ir_version, 10)
     return copy
-
-
-def _session(model: onnx.ModelProto) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    return ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
 
 
 def outcomes() -> Iterator[tuple[str, Outcome]]:

@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
+from graphs import session
 from onnxscope.gradient import backpropagate
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.replay import model_of
@@ -43,11 +43,9 @@ def _pool_gradient(rules: RuleTable, attributes: dict[str, object], x: np.ndarra
     builder.output("dx", backpropagate(builder, {y: seed}, [image], rules)[0])
     model = model_of(builder)
     onnx.checker.check_model(model, full_check=True)
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    opened = session(model)
     seeds = np.random.default_rng(1).standard_normal(y.shape).astype(x.dtype)
-    result: np.ndarray = session.run(None, {"x": x, "dy": seeds})[0]
+    result: np.ndarray = opened.run(None, {"x": x, "dy": seeds})[0]
     return result
 
 
@@ -125,10 +123,8 @@ def test_a_lowered_lrn_is_an_lrn(size: int, beta: float, bias: float) -> None:
         builder.output("dx", backpropagate(builder, {total: seed}, [image], standard_rules())[0])
         model = model_of(builder)
         assert any(node.op_type == "LRN" for node in model.graph.node) != lowered
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), providers=["CPUExecutionProvider"]
-        )
-        return session.run(None, {"x": x})
+        opened = session(model)
+        return opened.run(None, {"x": x})
 
     for found, wanted in zip(run(lowered=True), run(lowered=False), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
@@ -165,9 +161,7 @@ def test_strided_depthwise_convolutions_are_those_of_a_diagonal_kernel(
         model = model_of(builder)
         transposes = any(node.op_type == "ConvTranspose" for node in model.graph.node)
         assert transposes == (group == 1)
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), providers=["CPUExecutionProvider"]
-        )
-        results.append(session.run(None, {"x": x})[0])
+        opened = session(model)
+        results.append(opened.run(None, {"x": x})[0])
     np.testing.assert_allclose(results[0], results[1], rtol=1e-4, atol=1e-5)
     assert np.abs(results[1]).max() > 0

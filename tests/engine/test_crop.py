@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import graphs
 import numpy as np
 import onnx
-import onnxruntime
 import onnxscope as osc
 import pytest
 from onnxscope import step
@@ -68,11 +68,9 @@ def _run(
     builder.output("grad_image", gradient)
     model = model_of(builder)
     onnx.checker.check_model(model, full_check=True)
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    opened = graphs.session(model)
     images = np.random.default_rng(1).random((2, 3, *size), np.float32)
-    return model, session.run(None, {"image": images})
+    return model, opened.run(None, {"image": images})
 
 
 def _work(model: onnx.ModelProto) -> int:
@@ -132,11 +130,7 @@ def test_a_whole_step_with_its_warp(
 
     def run() -> dict[str, np.ndarray]:
         graph = composition.gradient_graph(standard_rules())
-        session = onnxruntime.InferenceSession(
-            graph.SerializeToString(), providers=["CPUExecutionProvider"]
-        )
-        names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, feeds), strict=True))
+        return graphs.run(graph, feeds)
 
     part = run()
     monkeypatch.setattr(step, "crop", lambda builder: None)

@@ -8,9 +8,9 @@ from pathlib import Path
 import exporters
 import numpy as np
 import onnx
-import onnxruntime
 import onnxscope as osc
 import pytest
+from graphs import session
 from onnx import TensorProto
 from onnxscope.errors import InputError, LayerError, ModelError
 
@@ -206,11 +206,9 @@ def test_halves() -> None:
     net.weights["w"] = net.weights["w"].astype(np.float16)
     proto = net.model("r", dtype=TensorProto.FLOAT16, shape=(1, 3, 16, 16))
     model = osc.load(proto, input_range=(-1, 1))
-    session = onnxruntime.InferenceSession(
-        proto.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    opened = session(proto)
     feed = (2 * IMAGE - 1).transpose(2, 0, 1)[None].astype(np.float16)
-    plain = session.run(None, {"x": feed})[0]
+    plain = opened.run(None, {"x": feed})[0]
     found = model.activations(IMAGE, "r")["r"]
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, plain.astype(np.float32), rtol=1e-2, atol=1e-2)

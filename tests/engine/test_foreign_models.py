@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import onnxscope as osc
 import pytest
+from graphs import session
 from onnx import TensorProto, helper, numpy_helper
 from onnxscope.errors import InputError, LayerError, ModelError, OperatorError
 
@@ -70,10 +70,8 @@ def test_channels_are_found_in_either_layout() -> None:
     image = RNG.random((20, 24, 3), np.float32)
     for output in ("r1", "joined"):
         proto.graph.output[0].name = output
-        session = onnxruntime.InferenceSession(
-            proto.SerializeToString(), providers=["CPUExecutionProvider"]
-        )
-        plain = session.run(None, {"x": image[None]})[0]
+        opened = session(proto)
+        plain = opened.run(None, {"x": image[None]})[0]
         channels_last = plain if output == "joined" else plain.transpose(0, 2, 3, 1)
         found = model.activations(image, output)[output]
         np.testing.assert_allclose(found, channels_last.transpose(0, 3, 1, 2), rtol=1e-5, atol=1e-6)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import exporters
 import numpy as np
 import onnx
-import onnxruntime
 import onnxscope as osc
 import pytest
+from graphs import session
 from onnxscope.errors import InputError, LayerError, TargetError
 from onnxscope.graph.axes import Grid
 
@@ -18,10 +18,8 @@ def _run(proto: onnx.ModelProto, feeds: dict[str, np.ndarray], output: str) -> n
     changed = onnx.ModelProto()
     changed.CopyFrom(proto)
     changed.graph.output[0].name = output
-    session = onnxruntime.InferenceSession(
-        changed.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    return session.run([output], feeds)[0]
+    opened = session(changed)
+    return opened.run([output], feeds)[0]
 
 
 @pytest.mark.parametrize("class_token", [True, False])

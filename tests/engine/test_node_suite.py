@@ -9,9 +9,9 @@ import warnings
 import numpy as np
 import onnx
 import onnx_ad
-import onnxruntime as ort
 import onnxscope as osc
 import pytest
+from graphs import session
 from node_suite import node_tests, outcome
 
 # Tests whose gradient is refused, by a part of the reason.
@@ -85,16 +85,6 @@ def test_light_models(path):
     rounding = np.linalg.norm(gradient - plain) / size
     assert rounding < 0.05
     assert np.linalg.norm(gradient - expected) / size <= max(1e-5, 2 * rounding)
-
-
-def session(model, *, optimized=True):
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    if not optimized:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
 
 
 def before_softmax(model):
