@@ -33,8 +33,12 @@ def _geometry(g: Draft, sizes, kernel, *, pool: bool, dilated: bool = True) -> d
         options["auto_pad"] = kind
     if not kind.startswith("SAME"):
         assume(all(n >= span for n, span in zip(sizes, spans, strict=True)))
-    elif dilations != [1] * rank and pool:
-        raise UnwritableError
+    else:
+        # ONNX Runtime refuses windows that leave pixels out.
+        strides = options.get("strides", [1] * rank)
+        assume(all(k >= n for k, n in zip(kernel, strides, strict=True)))
+        if dilations != [1] * rank and pool:
+            raise UnwritableError
     return options
 
 
