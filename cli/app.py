@@ -4,17 +4,44 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from ..errors import OnnxscopeError
+from ..errors import OnnxscopeError, OnnxscopeWarning
 from . import bench, cache, convert, gradient, inspect, models, render, verify
 
 
+@contextmanager
+def _readable_warnings() -> Iterator[None]:
+    """The library's warnings as a sentence each, said once."""
+    from .console import warn
+
+    said: set[str] = set()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", OnnxscopeWarning)
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], *where: Any, **options: Any
+        ) -> None:
+            if not issubclass(category, OnnxscopeWarning):
+                others(message, category, *where, **options)
+            elif str(message) not in said:
+                said.add(str(message))
+                warn(str(message))
+
+        warnings.showwarning = show
+        yield
+
+
 class Commands(TyperGroup):
-    """Commands whose errors are one sentence and the exit code 2."""
+    """Commands whose warnings and errors are one sentence, and errors the exit code 2."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command.
@@ -25,7 +52,8 @@ class Commands(TyperGroup):
         from .console import fail
 
         try:
-            return super().invoke(ctx)
+            with _readable_warnings():
+                return super().invoke(ctx)
         except OnnxscopeError as error:
             fail(str(error))
         except MemoryError as error:

@@ -7,10 +7,12 @@ summed, and broadcasting is undone, here and nowhere else.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 
+from .errors import StraightThroughWarning
 from .graph.builder import Builder, Composite
 from .graph.tensor import Tensor
 from .idioms import find_idioms
@@ -39,6 +41,9 @@ def backpropagate(
 
     Raises:
         OperatorError: a node on the path has no rule.
+
+    Warns:
+        StraightThroughWarning: a node on the path rounds.
     """
     active = _depend_on({tensor.value for tensor in wrt}, builder.graph)
     contributions: dict[ir.Value, list[Tensor]] = {}
@@ -47,6 +52,7 @@ def backpropagate(
     wanted = {tensor.value for tensor in wrt}
     apart = wanted | {tensor.value for tensor in seeds}
     composites = find_idioms(builder, rules, apart) | builder.composites
+    rounding: list[str] = []
     for node in reversed(_ancestors(builder.graph, {tensor.value for tensor in seeds})):
         if not any(value in active for value in node.outputs):
             continue
@@ -57,6 +63,18 @@ def backpropagate(
         if all(cotangent is None for cotangent in cotangents):
             continue
         _visit(builder, node, cotangents, active, contributions, rules, composites)
+        composite = composites.get(node.outputs[0])
+        if composite is not None and composite.rounding:
+            rounding.append(composite.rounding)
+    if rounding:
+        first = (
+            rounding[-1] if len(rounding) == 1 else f"{len(rounding)} nodes such as {rounding[-1]}"
+        )
+        warnings.warn(
+            f"gradients pass straight through what rounds to integers: {first}",
+            StraightThroughWarning,
+            stacklevel=3,
+        )
     return [
         _accumulate(builder, contributions, tensor.value, keep=True)
         or zeros_like(builder.op, tensor)

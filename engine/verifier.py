@@ -9,6 +9,7 @@ is none.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,7 @@ import onnx_ir as ir
 
 from .differences import Difference, Function, derivative, rounding_noise
 from .differentiation import differentiate
-from .errors import OperatorError
+from .errors import OperatorError, StraightThroughWarning
 from .faults import Arrays, Surroundings, find_faults
 from .forward import Forward
 from .rules import RuleTable, rules_for, standard_rules
@@ -72,13 +73,28 @@ Direction = tuple[str, np.ndarray]
 
 
 class _Gradient:
-    """A gradient graph, evaluated at points."""
+    """A gradient graph, evaluated at points.
+
+    Attributes:
+        provider: Where it runs.
+        rounding: What it passes straight through, in words: then it is no derivative.
+    """
 
     def __init__(self, subject: Subject, table: Tables, provider: str | Provider) -> None:
         self._inputs: list[str] = []
+        self.rounding = ""
 
         def build(name: str) -> onnx.ModelProto:
-            graph = subject.gradient(table(name))
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                graph = subject.gradient(table(name))
+            for warning in said:
+                if issubclass(warning.category, StraightThroughWarning):
+                    self.rounding = str(warning.message)
+                else:
+                    warnings.warn_explicit(
+                        warning.message, warning.category, warning.filename, warning.lineno
+                    )
             self._inputs = [value.name for value in graph.graph.input]
             return graph
 
@@ -160,7 +176,7 @@ class Verifier:
         for units in _DEPTHS:
             found = self._compare(place, directions, units, moved=moves > 0)
             if found.verdict != DISAGREES:
-                return replace(found, cause=_doubt(found))
+                return replace(found, cause=_doubt(found, self._gradient.rounding))
         joint = [
             dict(directions[start : start + len(subject.wrt)])
             for start in range(0, len(directions), len(subject.wrt))
@@ -222,6 +238,8 @@ class Verifier:
         for (name, direction), slope in zip(directions, place.slopes, strict=True):
             scale = self._scales[name] * _finite_length(gradient[name])
             rounding = self._scales[name] * noise[name]
+            # Differences say nothing of a gradient that is no derivative.
+            known = not self._gradient.rounding
             checks.append(
                 Check(
                     input=name,
@@ -230,7 +248,7 @@ class Verifier:
                     if reference is None
                     else float(np.vdot(reference[name], direction)),
                     differences=slope.slope,
-                    uncertainty=float(np.hypot(rounding, slope.uncertainty)),
+                    uncertainty=float(np.hypot(rounding, slope.uncertainty)) if known else np.inf,
                     scale=max(scale, abs(slope.slope)),
                     tolerance=tolerance,
                     left=slope.left,
@@ -332,10 +350,12 @@ class Verifier:
         return "every node agrees by itself: what is wrong is how their gradients are put together"
 
 
-def _doubt(found: Verification) -> str:
+def _doubt(found: Verification, rounding: str) -> str:
     """Why nothing can be told, where that is so."""
     if found.verdict != CANNOT_TELL:
         return ""
+    if rounding:
+        return f"{rounding}, where differences have no slope or a jump"
     if any(check.kink for check in found.checks):
         return (
             "the point is on a kink, where slopes differ from side to side, and so are the points "

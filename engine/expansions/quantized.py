@@ -9,13 +9,12 @@ Quantization and Training of Neural Networks, 2018.)
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
 
-from ..errors import OperatorError, StraightThroughWarning
+from ..errors import OperatorError
 from ..graph.builder import Composite
 from ..graph.tensor import Tensor
 from .table import Call, Expansion
@@ -34,14 +33,9 @@ def _quantize(call: Call) -> Sequence[Tensor | None]:
             f"{call.where} quantises to {kind}: a straight-through gradient is taken for integers "
             "only"
         )
-    warnings.warn(
-        f"{call.where} rounds to integers: gradients pass it straight through",
-        StraightThroughWarning,
-        stacklevel=2,
-    )
     scaled = x / _along_axis(call, scale.astype(x.dtype), x)
     rounded = call.op.Round(scaled)
-    call.builder.composites[rounded.value] = Composite(scaled, lambda dy: dy)
+    call.builder.composites[rounded.value] = Composite(scaled, lambda dy: dy, rounding=call.where)
     if zero is not None:
         rounded = rounded + _along_axis(call, zero.astype(x.dtype), x)
     low, high = (call.op.constant(end, x.dtype) for end in _ends(kind))

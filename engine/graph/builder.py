@@ -37,10 +37,13 @@ class Composite:
     Attributes:
         source: The input.
         gradient: From the output's cotangent to the input's.
+        rounding: Operator and node where that is no derivative, but passes a rounding straight
+            through.
     """
 
     source: Tensor
     gradient: Callable[[Tensor], Tensor]
+    rounding: str = ""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,31 @@ def tokens(folder):
     return "t.onnx"
 
 
+@pytest.fixture
+def rounded(folder):
+    """The path of a network that rounds its picture and its sum to integers."""
+    proto = onnx.parser.parse_model("""<ir_version: 9, opset_import: ["" : 18]>
+        g (float[1, 3, 8, 8] image) => (float[1, 3, 8, 8] y)
+        { s = Constant<value_float = 0.1>()  z = Constant<value = uint8 {100}>()
+        q = QuantizeLinear(image, s, z)  d = DequantizeLinear(q, s, z)  t = Mul(d, d)
+        p = QuantizeLinear(t, s, z)  y = DequantizeLinear(p, s, z) }""")
+    onnx.save(proto, folder / "q.onnx")
+    return "q.onnx"
+
+
+def test_a_gradient_that_passes_a_rounding_is_said_to_once(run, rounded):
+    result = run("verify", rounded, "--provider", "cpu")
+    assert result.exit_code == 3, result.output
+    assert "cannot be told" in result.stdout
+    assert "2 nodes such as QuantizeLinear" in result.stdout
+    made = run("gradient", rounded, "y:0", "-o", "g.onnx", "--input-range", 0, 1)
+    assert made.exit_code == 0, made.output
+    (line,) = made.stderr.splitlines()
+    assert line.startswith("warning: gradients pass straight through")
+    # Looking at layers takes no gradient.
+    assert run("inspect", rounded).stderr == ""
+
+
 def test_a_gradient_that_agrees(run, tiny):
     result = run("verify", tiny, "--provider", "cpu")
     assert result.exit_code == 0, result.output

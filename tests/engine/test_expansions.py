@@ -348,8 +348,9 @@ def quantized_network() -> onnx.ModelProto:
 
 def test_quantised_values_pass_gradients_straight_through():
     proto = quantized_network()
-    with pytest.warns(StraightThroughWarning, match="QuantizeLinear"):
+    with pytest.warns(StraightThroughWarning, match="QuantizeLinear") as said:
         graph = osc.differentiate(proto, of="y", wrt=["x"])
+    assert [warning.filename for warning in said] == [__file__]
     x = values(1, 3, 6, 6)
     x[0, 0, :2] = 30  # beyond the grid's end
     plain = session(proto, optimized=False)
