@@ -14,9 +14,8 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
-from .slide import numbers
 from .table import Rule, RuleTable
-from .vocabulary import count_of, count_up, expand_as, normalized_axes, reshape_as
+from .vocabulary import count_of, count_up, expand_as, normalized_axes, reshape_as, shape_of
 
 _INT64 = np.dtype(np.int64)
 
@@ -95,12 +94,7 @@ class Reduction:
 
     def _kept_shape(self) -> Tensor:
         """The shape of `kept` for computed axes, at run time."""
-        return self.x.op.Where(self._reduced(), self.x.op.constant(1, np.int64), self._shape())
-
-    def _shape(self) -> Tensor:
-        """The shape of x."""
-        known, op = numbers(self.x.sizes), self.x.op
-        return op.Shape(self.x) if known is None else op.constant(known, np.int64)
+        return self.x.op.Where(self._reduced(), self.x.op.constant(1, np.int64), shape_of(self.x))
 
     def _reduced(self) -> Tensor:
         """For each axis of x whether it is reduced, for computed axes.
@@ -126,7 +120,7 @@ class Reduction:
         """How many elements of x go into one of the result."""
         if self.listed is None:
             op, dtype = self.x.op, self.x.dtype
-            sizes = op.Where(self._reduced(), self._shape().astype(dtype), op.constant(1, dtype))
+            sizes = op.Where(self._reduced(), shape_of(self.x).astype(dtype), op.constant(1, dtype))
             return op.ReduceProd(sizes, keepdims=0)
         return count_of([self.x.sizes[axis] for axis in self.listed], self.x.dtype)
 

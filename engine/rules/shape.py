@@ -7,7 +7,7 @@ import numpy as np
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
 from .table import RuleTable
-from .vocabulary import reshape_as, zeros_like
+from .vocabulary import reshape_as, shape_of, zeros_like
 
 
 def define(rules: RuleTable) -> None:
@@ -76,7 +76,7 @@ def _tile(op: Operators, dy: Tensor, x: Tensor, repeats: Tensor) -> Tensor:
             sizes.append(size)
         return dy.reshape(*sizes).sum(repeated) if repeated else dy
     columns = [
-        op.Unsqueeze(column, op.constant([1], np.int64)) for column in (repeats, op.Shape(x))
+        op.Unsqueeze(column, op.constant([1], np.int64)) for column in (repeats, shape_of(x))
     ]
     interleaved = op.Reshape(op.Concat(*columns, axis=1), op.constant([-1], np.int64))
     apart = op.Reshape(dy, interleaved)

@@ -83,6 +83,12 @@ def expand_as(dy: Tensor, x: Tensor) -> Tensor:
     return dy.builder.declare_shape(expanded, x.dims)
 
 
+def shape_of(x: Tensor) -> Tensor:
+    """The shape of x as an int64 vector: a constant where it is known."""
+    known = [size for size in x.dims if isinstance(size, int)]
+    return x.op.constant(known, np.int64) if len(known) == x.rank else x.op.Shape(x)
+
+
 def count_of(sizes: Sequence[Size], dtype: np.dtype[np.generic]) -> float | Tensor:
     """How many elements a shape has, to multiply with or divide by: a number, or a scalar."""
     total = math.prod(sizes)

@@ -157,6 +157,19 @@ def test_gradients_of_known_shapes_can_be_captured(op_type):
             assert constant.issuperset(filter(None, taken)), (case, node)
 
 
+# Sizes of parts that only the run knows; an operator that has no kernel itself.
+MEASURE = {"Split", "Col2Im"}
+
+
+@pytest.mark.parametrize("op_type", sorted(set(OPERATORS) - MEASURE))
+def test_gradients_of_computed_arguments_measure_nothing(op_type):
+    """What is computed with Shape or Size, ONNX Runtime computes on the CPU."""
+    for case, gradient in graphs(op_type, 18, np.float32):
+        if any(isinstance(array, Fed) for array in case.inputs):
+            operators = {node.op_type for node in gradient.graph.node}
+            assert not operators & {"Shape", "Size"}, case
+
+
 def test_an_operator_without_a_kernel_is_found():
     case = next(case for case in CASES if case.op == "Atan")
     atan = osc.differentiate(case.model(), of="y", wrt=["x0"])
