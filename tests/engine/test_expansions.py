@@ -528,3 +528,10 @@ def test_every_expansion_has_a_test():
     untestable |= {("com.microsoft", f"{kind}Linear") for kind in ("Quantize", "Dequantize")}
     untestable |= {("com.microsoft", "BiasAdd")}
     assert expanded - untestable == tested
+
+
+def test_an_operator_has_a_rule_or_an_expansion():
+    rules = osc.standard_rules()
+    # Of ScatterND only the reductions are expanded.
+    twice = [name for domain, name in table.all_expansions() if not domain and name in rules]
+    assert twice == ["ScatterND"]
