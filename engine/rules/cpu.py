@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import onnx_ir as ir
 
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
@@ -16,10 +17,20 @@ from ..graph.window import Window, resolve_window
 from .pooling import max_pool
 from .slide import numbers
 from .table import RuleTable
-from .vocabulary import positive_mask, reshape_as, zeros
+from .vocabulary import positive_mask, reshape_as
 
 # Beyond this many taps, rows and columns together, MaxPool's Indices cost less.
 _MOST_TAPS = 10
+
+# What pads stand for. Not minus infinity, which times the zeros of a kernel is not a number.
+_LOWEST = float(np.finfo(np.float32).min)
+
+# Operators that a network computes numbers with, and those that pass on what they are given.
+_FINITE = frozenset(
+    {"AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "HardSwish", "MaxPool"}
+    | {"Clip", "Elu", "Gelu", "LeakyRelu", "LRN", "Relu", "Sigmoid", "Softplus", "Tanh"}
+)
+_CARRY = frozenset({"Concat", "Transpose"})
 
 # Integers up to this size are exact in float32.
 _EXACT = 2**24
@@ -88,12 +99,11 @@ def _max_pool(
         strides=strides,
     )
     batch, (height, width) = x.sizes[0], sizes
-    winner = _winning_pixel(op, _padded(op, x, ys[0], window), ys[0], window, width)
+    seen = x if _is_finite(x.value) else op.Max(x, op.constant(_LOWEST, x.dtype))
+    winner = _winning_pixel(op, _padded(op, seen, ys[0], window), ys[0], window, width)
     index = winner.astype(np.dtype(np.int32)).reshape(batch, channels, -1)
-    empty = zeros(op, [batch, channels, height * width], x.dtype)
     given = dy.reshape(batch, channels, -1)
-    scattered = op.ScatterElements(empty, index, given, axis=2, reduction="add")
-    return reshape_as(scattered, x)
+    return reshape_as(scatter_add(op, given, [batch, channels, height * width], index, axis=2), x)
 
 
 def _padded(op: Operators, x: Tensor, y: Tensor, window: Window) -> Tensor:
@@ -106,9 +116,27 @@ def _padded(op: Operators, x: Tensor, y: Tensor, window: Window) -> Tensor:
     ]
     if not any((*window.before, *after)):
         return x
-    # Not minus infinity, which times the zeros of a kernel is not a number.
-    lowest = op.constant(np.finfo(np.float32).min, x.dtype)
-    return op.Pad(x, op.constant([0, 0, *window.before, 0, 0, *after], np.int64), lowest)
+    return op.Pad(
+        x,
+        op.constant([0, 0, *window.before, 0, 0, *after], np.int64),
+        op.constant(_LOWEST, x.dtype),
+    )
+
+
+def _is_finite(value: ir.Value | None) -> bool:
+    """Whether a value is sure to hold no infinity, as far as its network computes with numbers.
+
+    Exporters pad with minus infinity before a MaxPool of their own.
+    """
+    node = None if value is None else value.producer()
+    if node is None:
+        # A picture.
+        return value is not None and value.is_graph_input()
+    if node.domain != "":
+        return False
+    if node.op_type in _CARRY:
+        return all(_is_finite(x) for x in node.inputs)
+    return node.op_type in _FINITE
 
 
 def _spatial(x: Tensor) -> tuple[int, ...]:

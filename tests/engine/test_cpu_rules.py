@@ -69,6 +69,22 @@ def test_max_pool_is_bit_for_bit_the_standard_one(
     assert np.abs(wanted).max() > 0
 
 
+def test_a_picture_padded_with_minus_infinity_before_max_pool() -> None:
+    def gradient(rules: RuleTable) -> np.ndarray:
+        builder = Builder()
+        x = builder.input("x", [1, 4, 9, 9], np.float32)
+        pads = builder.constant([0, 0, 0, 0, 0, 0, 1, 1], np.int64)
+        padded = builder.op.Pad(x, pads, builder.constant(-np.inf, np.float32))
+        y = builder.op.MaxPool(padded, kernel_shape=[3, 3], strides=[2, 2])
+        builder.output("dx", backpropagate(builder, {y: y}, [x], rules)[0])
+        rng = np.random.default_rng(0)
+        feeds = {"x": rng.standard_normal((1, 4, 9, 9)).astype(np.float32)}
+        result: np.ndarray = session(model_of(builder)).run(None, feeds)[0]
+        return result
+
+    np.testing.assert_array_equal(gradient(rules_for("cpu")), gradient(standard_rules()))
+
+
 def test_an_open_batch_costs_no_more_than_a_known_one() -> None:
     """The same operators but for those that read and state the batch."""
 
