@@ -15,6 +15,7 @@ from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from ..graph.window import Window, resolve_window
 from .pooling import max_pool
+from .scattering import scatter_add
 from .slide import numbers
 from .table import RuleTable
 from .vocabulary import positive_mask, reshape_as
