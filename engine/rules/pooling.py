@@ -13,6 +13,7 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
+from .scattering import scatter_add
 from .slide import Matrix, Slide, numbers, slide_of, sum_of_windows, window_counts
 from .table import RuleTable
 from .vocabulary import count_of, expand_as, reshape_as, zeros
@@ -59,14 +60,8 @@ def max_pool(
             },
             outputs=2,
         )
-    scattered = op.ScatterElements(
-        zeros(op, [math.prod(x.sizes)], x.dtype),
-        indices.reshape(-1),
-        dy.reshape(-1),
-        axis=0,
-        reduction="add",
-    )
-    return reshape_as(scattered, x)
+    pixels = [math.prod(x.sizes)]
+    return reshape_as(scatter_add(op, dy.reshape(-1), pixels, indices.reshape(-1), axis=0), x)
 
 
 def _max_unpool(

@@ -9,8 +9,9 @@ import numpy as np
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
 from .grid import Mixture, mixture
+from .scattering import scatter_add
 from .table import RuleTable
-from .vocabulary import as_float, reshape_as, scalar, zeros
+from .vocabulary import as_float, reshape_as, scalar
 
 # Room for a pixel and its right or lower neighbour that both lie outside.
 _BORDER = 2
@@ -39,14 +40,9 @@ def _grid_sample(
     count, pixels = math.prod(dy.sizes[2:]), math.prod(x.sizes[2:])
     shares = mixed.weight.reshape(batch, 1, taps, count)
     updates = dy.reshape(batch, channels, 1, count) * shares
-    scattered = op.ScatterElements(
-        zeros(op, [batch, channels, pixels], dy.dtype),
-        _every_channel(op, mixed, x, count),
-        updates.reshape(batch, channels, taps * count),
-        axis=2,
-        reduction="add",
-    )
-    return reshape_as(scattered, x)
+    updates = updates.reshape(batch, channels, taps * count)
+    places = _every_channel(op, mixed, x, count)
+    return reshape_as(scatter_add(op, updates, [batch, channels, pixels], places, axis=2), x)
 
 
 def _grid(
@@ -111,12 +107,12 @@ def _bilinear(op: Operators, dy: Tensor, x: Tensor, grid: Tensor, align_corners:
     first = corner.astype(integer)
     below = wide.astype(integer) if isinstance(wide, Tensor) else wide
     index = op.Concat(first, first + 1, first + below, first + (below + 1), axis=2)
-    scattered = op.ScatterElements(
-        zeros(op, [batch, channels, (height + 2 * _BORDER) * wide], dy.dtype),
-        op.Expand(index, op.vector([batch, channels, 4 * count])),
+    scattered = scatter_add(
+        op,
         updates.reshape(batch, channels, 4 * count),
+        [batch, channels, (height + 2 * _BORDER) * wide],
+        op.Expand(index, op.vector([batch, channels, 4 * count])),
         axis=2,
-        reduction="add",
     )
     framed = scattered.reshape(batch, channels, height + 2 * _BORDER, wide)
     inside = (slice(_BORDER, height + _BORDER), slice(_BORDER, width + _BORDER))

@@ -15,7 +15,7 @@ from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import INT64_MAX, Tensor
 from .indexing import flat_positions, split_sizes
-from .scattering import positions_in
+from .scattering import positions_in, scatter_add
 from .table import RuleTable
 from .vocabulary import zeros_like
 
@@ -77,7 +77,7 @@ def _product_of_others(
     ones = op.ConstantOfShape(op.vector(x.sizes), value=np.ones(1, x.dtype))
     nonzero = op.ScatterElements(ones, indices, divisor, axis=axis, reduction="mul")
     is_zero = zero.astype(x.dtype)
-    count = op.ScatterElements(zeros_like(op, x), indices, is_zero, axis=axis, reduction="add")
+    count = scatter_add(op, is_zero, x.sizes, indices, axis)
     other_zeros = op.GatherElements(count, indices, axis=axis) - is_zero
     product = op.GatherElements(nonzero, indices, axis=axis) / divisor
     return op.Where(other_zeros.greater(0.5), op.constant(0, x.dtype), product)

@@ -294,6 +294,21 @@ def test_mistaken_names():
 # Weights -----------------------------------------------------------------------------------------
 
 
+def test_pools_of_open_sizes_in_half_precision():
+    text = (
+        "g (float16[N, 2, H, W] x) => (float16[N, 2, P, Q] y) "
+        "{ y = MaxPool<kernel_shape = [3, 3], strides = [2, 2]>(x) }"
+    )
+    graph = osc.differentiate(text_model(text), of="y", wrt=["x"])
+    x = np.random.default_rng(0).permutation(70).reshape(1, 2, 5, 7).astype(np.float16)
+    found = run(graph, {"x": x, "grad_y": np.ones((1, 2, 2, 3), np.float16)})["grad_x"]
+    expected = np.zeros_like(x)
+    for channel, row, column in np.ndindex(2, 2, 3):
+        part = (0, channel, slice(2 * row, 2 * row + 3), slice(2 * column, 2 * column + 3))
+        expected[part] += x[part] == x[part].max()
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_an_input_of_unknown_rank_is_no_scalar():
     proto = text_model("g (float[2] x) => (float[2] y) { y = Tanh(x) }")
     proto.graph.input[0].type.tensor_type.ClearField("shape")
