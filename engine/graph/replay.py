@@ -74,10 +74,11 @@ def replay(
         if value.name and value.name in inputs:
             values[value] = inputs[value.name]
     targets = _find(graph, wanted, optional=outer is not None)
+    weights = set(graph.initializers.values())
     failed: dict[ir.Value, OnnxscopeError] = {}
 
     def value_of(value: ir.Value, node: ir.Node | None = None) -> Tensor:
-        if value not in values and value.const_value is None and outer is not None:
+        if value not in values and value not in weights and outer is not None:
             values[value] = outer(value)
         return _argument(builder, values, value, node)
 

@@ -432,6 +432,17 @@ def test_a_branch_that_a_constant_chooses(flag):
     np.testing.assert_allclose(gradient, expected * dy, rtol=1e-5, atol=1e-6)
 
 
+def test_a_weight_that_only_a_branch_reads_has_a_gradient():
+    branch = body("t () => (float[3] a) { a = Sin(w) }")
+    node = helper.make_node("If", ["flag"], ["y"], then_branch=branch, else_branch=branch)
+    weights = {"flag": True, "w": values(3)}
+    graph = osc.differentiate(flow_model(node, {"x": [3]}, weights), of="y", wrt=["w", "x"])
+    feeds = {"x": values(3), "grad_y": values(3)}
+    dw, dx = session(graph).run(["grad_w", "grad_x"], feeds)
+    np.testing.assert_allclose(dw, np.cos(weights["w"]) * feeds["grad_y"], rtol=1e-5)
+    assert not dx.any()
+
+
 def test_a_branch_that_a_shape_chooses():
     before = [
         helper.make_node("Shape", ["x"], ["shape"]),
