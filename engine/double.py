@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from .double_forms import FORMS
+from .double_forms import FORMS, SEVERAL
 from .errors import OperatorError
 from .graph.builder import AttributeValue, Builder
 from .graph.replay import model_of
@@ -67,6 +67,8 @@ def _write(builder: Builder, node: ir.Node, values: Mapping[ir.Value, Tensor]) -
     form = FORMS.get(node.op_type) if node.domain == "" else None
     if form is not None and len(node.outputs) == 1:
         return [form(given, node)]
+    if node.op_type in SEVERAL and node.domain == "":
+        return SEVERAL[node.op_type](given, node)[: len(node.outputs)]
     outputs = builder.append(
         node.op_type,
         _narrowed(builder, node, given),

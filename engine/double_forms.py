@@ -219,6 +219,19 @@ def _instance_normalization(given: Arguments, node: ir.Node) -> Tensor:
     return normal * scale.reshape(*by_channel) + bias.reshape(*by_channel)
 
 
+def _layer_normalization(given: Arguments, node: ir.Node) -> list[Tensor]:
+    """ONNX Runtime gives mean and inverse deviation in single precision."""
+    x, scale = _given(given[0]), _given(given[1])
+    axes = list(range(node.attributes.get_int("axis", -1) % x.rank, x.rank))
+    mean = x.mean(axes, keepdims=True)
+    variance = ((x - mean) ** 2).mean(axes, keepdims=True)
+    deviation = (variance + node.attributes.get_float("epsilon", 1e-5)).sqrt()
+    y = (x - mean) / deviation * scale
+    if len(given) > 2 and given[2] is not None:
+        y = y + given[2]
+    return [y, mean, 1.0 / deviation]
+
+
 def _local_response(given: Arguments, node: ir.Node) -> Tensor:
     x = _given(given[0])
     attributes = node.attributes
@@ -363,3 +376,8 @@ FORMS: dict[str, Form] = {
     **{op_type: _of_one_number(function) for op_type, function in FUNCTIONS.items()},
 }
 """By operator of the standard domain: from the inputs, in double precision, to the one output."""
+
+SEVERAL: dict[str, Callable[[Arguments, ir.Node], list[Tensor]]] = {
+    "LayerNormalization": _layer_normalization,
+}
+"""Operators with several outputs, likewise; nodes may have fewer of them."""

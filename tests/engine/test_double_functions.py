@@ -93,3 +93,18 @@ def test_the_values_of_one_hot_stay_in_double_precision(axis):
 def test_dropout_with_a_ratio_gives_its_input():
     found, _ = both("Dropout", _x, {"ratio": np.float32(0.4), "training": np.array(False)})
     np.testing.assert_array_equal(found, _x.astype(np.float64))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_every_output_of_a_layer_normalization(bias):
+    given = {"scale": np.float32([1, 2, -1, 0.5, 3, 1]), "bias": np.float32([0, 1, 2, 3, 4, 5])}
+    names = ["x", *given][: 3 if bias else 2]
+    node = helper.make_node("LayerNormalization", names, ["y", "mean", "inverse"], epsilon=0.1)
+    proto = model([node], {"x": _x}, ["y", "mean", "inverse"], given)
+    x = _x.astype(np.float64)
+    found = run(in_double(proto), {"x": x})
+    mean, epsilon = x.mean(-1, keepdims=True), float(np.float32(0.1))
+    inverse = 1 / np.sqrt(x.var(-1, keepdims=True) + epsilon)
+    y = (x - mean) * inverse * given["scale"] + bias * given["bias"]
+    for name, expected in {"y": y, "mean": mean, "inverse": inverse}.items():
+        np.testing.assert_allclose(found[name], expected, rtol=1e-13, atol=1e-13)
