@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -19,6 +18,7 @@ from onnxscope.graph.builder import Builder
 from onnxscope.graph.loading import load_graph
 from onnxscope.graph.replay import model_of, replay
 from onnxscope.rules import RuleTable
+from random_draft import names_read
 from random_graphs import RandomGraph
 
 Arrays = Mapping[str, np.ndarray]
@@ -119,8 +119,11 @@ def _is_smooth(evaluate: Evaluator, point: Arrays, of: str) -> bool:
             return float((y * weights).sum()) if y.shape == weights.shape else np.nan
 
         value = along(0)
-        noise, change = rounding_noise(along, 1e-6, 1e-16), abs(along(6e-6) - value)
-        if not noise <= max(1e-13 * max(abs(value), 1e-3), 1e-4 * change):
+        noise, far, near = rounding_noise(along, 1e-6, 1e-16), along(6e-6), along(1e-8)
+        slope = (far - value) / 6e-6
+        rough = noise > max(1e-13 * max(abs(value), 1e-3), 1e-10 * abs(slope))
+        steps = abs((near - value) / 1e-8 - slope) > 0.01 * abs(slope) + 1e-5 * max(abs(value), 1)
+        if rough or steps or not np.isfinite(noise):
             return False
     return True
 
@@ -327,13 +330,14 @@ def _double_gradients(
 ) -> dict[str, np.ndarray] | None:
     """The gradients in double precision, `None` where no runtime has all kernels."""
     feeds = graph.inputs | {f"grad_{graph.of}": cotangent}
-    native = functools.partial(
-        osc.differentiate, graph.model(np.float64), of=graph.of, wrt=graph.wrt, rules=rules
-    )
-    plain = functools.partial(
-        osc.differentiate, graph.model(), of=graph.of, wrt=graph.wrt, rules=rules
-    )
-    for build in (native, lambda: in_double(plain())):
+
+    def differentiated(dtype: type) -> onnx.ModelProto:
+        return osc.differentiate(graph.model(dtype), of=graph.of, wrt=graph.wrt, rules=rules)
+
+    for build in (
+        lambda: in_double(differentiated(np.float32)),
+        lambda: differentiated(np.float64),
+    ):
         try:
             evaluate = Evaluator(build())
         except Exception:
@@ -356,7 +360,7 @@ def _reaching(graph: RandomGraph) -> set[str]:
     needed = {graph.of}
     for node in reversed(graph.nodes):
         if needed & set(node.output):
-            needed |= set(node.input)
+            needed |= set(names_read(node))
     return needed
 
 
