@@ -82,13 +82,18 @@ def _timm(
 
 _RENDERED = {"convnext_atto", "efficientnet_b0", "mobilevit_xxs", "regnety_002", "starnet_s050"}
 
-# By the picture's size.
+# By the picture's size. Small ones for networks of very many ReLUs, of which in a large picture
+# some would always be at their kink.
 _TORCHSCRIPT: dict[int, list[_Entry]] = {
-    64: ["densenet121"],
-    112: [("tresnet_m", {"width_factor": 0.5})],
+    64: [
+        "densenet121",
+        "mobileone_s0",
+        "res2net50_26w_4s",
+        "resnext50_32x4d",
+        ("tresnet_m", {"width_factor": 0.5}),
+    ],
     128: [
         "resnet26d",
-        "resnext50_32x4d",
         "regnety_002",
         "regnetz_b16",
         "efficientnet_b0",
@@ -108,7 +113,6 @@ _TORCHSCRIPT: dict[int, list[_Entry]] = {
         "ghostnetv2_100",
         "hardcorenas_a",
         "repvgg_a0",
-        "res2net50_26w_4s",
         "resnest14d",
         "rexnet_100",
         "selecsls42b",
@@ -127,14 +131,13 @@ _TORCHSCRIPT: dict[int, list[_Entry]] = {
         "starnet_s050",
         "mambaout_femto",
         "gernet_s",
-        "mobileone_s0",
         "fasternet_t0",
         "lcnetv2_small",
         "rdnet_tiny",
         "efficientvit_b0",
         "pvt_v2_b0",
     ],
-    192: ["inception_v3"],
+    96: ["inception_v3"],
     224: [
         ("vgg11_bn", {"mlp_ratio": 0.0625}),
         "vit_tiny_patch16_224",
@@ -173,7 +176,6 @@ _DYNAMO: dict[int, list[_Entry]] = {
         "poolformerv2_s12",
         "eca_nfnet_l0",
         "nf_regnet_b0",
-        "dpn68",
         "hrnet_w18_small",
         "shvit_s1",
         "swiftformer_xs",
@@ -189,7 +191,8 @@ _DYNAMO: dict[int, list[_Entry]] = {
         "focalnet_tiny_srf",
     ],
     140: ["convmixer_1024_20_ks9_p14"],
-    160: ["inception_v4", "inception_resnet_v2", "legacy_xception"],
+    64: ["dpn68"],
+    96: ["inception_v4", "inception_resnet_v2", "legacy_xception"],
     224: [
         "deit_tiny_patch16_224",
         ("deit3_small_patch16_224", {"depth": 4}),
@@ -220,7 +223,7 @@ _DYNAMO: dict[int, list[_Entry]] = {
 _OPSET_13: dict[int, list[_Entry]] = {
     64: ["densenet121"],
     128: ["mobilenetv2_100", "resnet18", "tf_efficientnet_b0", "mnasnet_small"],
-    160: ["tf_inception_v3"],
+    96: ["tf_inception_v3"],
 }
 _OPSET_17: dict[int, list[_Entry]] = {
     128: ["convnextv2_atto", "fbnetc_100", "spnasnet_100", "nextvit_small"],
