@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import onnx
 import onnx_ir as ir
-from onnx import helper, inliner
+from onnx import defs, helper, inliner
 
 from ..errors import OperatorError
 from ..graph.replay import replay
@@ -37,6 +37,12 @@ def _inlined(call: Call) -> onnx.ModelProto:
     given = {f"input{i}": tensor for i, tensor in enumerate(call.inputs) if tensor is not None}
     node.input[:] = [f"input{i}" if tensor else "" for i, tensor in enumerate(call.inputs)]
     node.output[:] = [f"output{i}" if name else "" for i, name in enumerate(node.output)]
+    version = call.node.version or call.builder.opset
+    # The inliner leaves what a body reads of an attribute that is not set without a value.
+    written = {attribute.name for attribute in node.attribute}
+    for name, attribute in defs.get_schema(node.op_type, version, "").attributes.items():
+        if name not in written and attribute.default_value.name:
+            node.attribute.append(attribute.default_value)
     model = helper.make_model(
         helper.make_graph(
             [node],
@@ -44,7 +50,7 @@ def _inlined(call: Call) -> onnx.ModelProto:
             [helper.make_value_info(name, _type_of(tensor)) for name, tensor in given.items()],
             [helper.make_empty_tensor_value_info(name) for name in node.output if name],
         ),
-        opset_imports=[helper.make_opsetid("", call.node.version or call.builder.opset)],
+        opset_imports=[helper.make_opsetid("", version)],
     )
     return inliner.inline_selected_functions(
         model, [("", node.op_type)], inline_schema_functions=True

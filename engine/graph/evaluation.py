@@ -51,13 +51,15 @@ def _by_reference(opset: int, node: ir.Node, arrays: Arrays) -> list[np.ndarray]
     from onnx.reference import ReferenceEvaluator
 
     proto = ir.to_proto(node)
-    evaluator = ReferenceEvaluator(proto, opsets={"": opset})
     feeds = {
         name: array for name, array in zip(proto.input, arrays, strict=True) if array is not None
     }
     try:
-        return list(evaluator.run(None, feeds))
-    except (ArithmeticError, RuntimeError, ValueError, TypeError, LookupError) as error:
+        # Functions without the attributes that they have defaults for are an AttributeError to it.
+        return list(ReferenceEvaluator(proto, opsets={"": opset}).run(None, feeds))
+    except (
+        ArithmeticError, RuntimeError, ValueError, TypeError, LookupError, AttributeError,
+    ) as error:  # fmt: skip
         raise ModelError(str(error)) from error
 
 

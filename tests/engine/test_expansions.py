@@ -212,6 +212,7 @@ def test_root_mean_square_normalization():
 
 def test_swish():
     check("Swish", [values(2, 3)], opset=24, alpha=1.3)
+    check("Swish", [values(2, 3)], opset=24)
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
