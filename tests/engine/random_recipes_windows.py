@@ -217,7 +217,9 @@ def _resize(g: Draft, op: str):
         leading = list(g.values[x].shape[:2])
     if g.opset >= 18:
         policies = ["stretch", "stretch", "not_larger", "not_smaller"]
-        options |= g.some(keep_aspect_ratio_policy=g.choice(policies)) if not leading else {}
+        # Of axes counted from the end ONNX Runtime does not find the sizes.
+        if not leading and min(axes) > 0:
+            options |= g.some(keep_aspect_ratio_policy=g.choice(policies))
     return g.add(op, [x, None, None, g.ints([*leading, *wanted])], **options)
 
 
