@@ -10,6 +10,7 @@ import onnx
 import onnxscope as osc
 from graphs import session
 from onnx.reference import ReferenceEvaluator
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 from onnxscope.differences import Difference, derivative, rounding_noise
 from onnxscope.double import in_double
 from onnxscope.errors import OnnxscopeError
@@ -97,7 +98,11 @@ class Truth:
         start = np.asarray(point[name], np.float64)
 
         def along(t: float) -> float:
-            y = self._evaluate({**point, name: start + t * direction})[self._of]
+            try:
+                y = self._evaluate({**point, name: start + t * direction})[self._of]
+            except Fail:
+                # So far away a Range has another length, which nothing behind it fits.
+                return np.nan
             if y.shape != cotangent.shape:
                 return np.nan
             return float(np.vdot(y.astype(np.float64), cotangent))
