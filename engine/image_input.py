@@ -10,6 +10,8 @@ from .errors import InputError, ModelError, nearest
 
 _TYPES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.UINT8)
 
+_ANY = "`onnxscope verify` and `onnxscope.differentiate` take networks of any inputs"
+
 
 def image_input(
     graph: ir.Graph,
@@ -53,12 +55,16 @@ def image_input(
         fitting = [v for v in candidates if v.dtype in _TYPES and _layouts(v)[0]]
         certain = [v for v in fitting if _layouts(v)[1]]
         candidates = certain or fitting
-        if len(candidates) != 1:
-            which = "none of them" if not candidates else "more than one of them"
+        if not candidates:
+            raise ModelError(
+                f"{name} has {len(inputs)} inputs ({described}), and none of them is a picture; "
+                f"{_ANY}"
+            )
+        if len(candidates) > 1:
             raise InputError(
-                f"{name} has {len(inputs)} inputs ({described}), and {which} is certainly the "
-                "picture; say image_input='NAME' (--image-input), and the values of the others as "
-                "inputs={'NAME': array}"
+                f"{name} has {len(inputs)} inputs ({described}), and more than one of them may be "
+                "the picture; say image_input='NAME' (--image-input), and in Python the values of "
+                "the others as inputs={'NAME': array}"
             )
     if not candidates:
         raise ModelError(f"{name} has no inputs; expected one, a picture")
@@ -69,13 +75,14 @@ def _layout(value: ir.Value, name: str, layout: str | None) -> str:
     described = describe(value)
     if value.dtype not in _TYPES:
         raise ModelError(
-            f"the input {described} of {name} is no picture: expected float32, float16 or uint8"
+            f"the input {described} of {name} is no picture: expected float32, float16 or uint8; "
+            f"{_ANY}"
         )
     possible, certain = _layouts(value)
     if not possible:
         raise ModelError(
             f"the input {described} of {name} is not a picture; expected (N, 3, H, W) or "
-            "(N, H, W, 3)"
+            f"(N, H, W, 3); {_ANY}"
         )
     if layout is not None:
         if layout not in (certain or possible):
