@@ -189,7 +189,7 @@ def _write(
         if folded is not None:
             return folded
     attributes: dict[str, AttributeValue | ir.Attr | None] = dict(node.attributes)
-    if node.op_type in ("MaxPool", "AveragePool") and node.domain == "":
+    if node.op_type in ("MaxPool", "AveragePool", "LpPool") and node.domain == "":
         attributes |= without_ceil_mode(node, arguments[0])
         kept = attributes.get("ceil_mode") is not None and node.attributes["ceil_mode"].value == 1
         # The places of maxima are counted in the whole picture.

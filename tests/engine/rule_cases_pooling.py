@@ -117,6 +117,10 @@ for sizes, kernel, attributes in (
     for p in (1, 2, 3):
         case("LpPool", f"{sizes} {kernel} {attributes} p {p}", away(1, 2, *sizes), p=p,
              kernel_shape=kernel, dtypes="f", exact=_lp_pool, **attributes)  # fmt: skip
+# A window more along the last axis would start behind the picture.
+for p in (1, 2):
+    case("LpPool", f"ceil mode, no window behind p {p}", away(2, 1, 2, 3), p=p, ceil_mode=1,
+         kernel_shape=[1, 1], strides=[1, 3], dtypes="f", exact=_lp_pool)  # fmt: skip
 _some_zeros = away(1, 2, 6, 6)
 _some_zeros[:, :, :3, :3] = 0
 for p in (2, 3):
