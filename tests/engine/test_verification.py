@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -20,6 +22,10 @@ from onnxscope.rules import RuleTable, standard_rules
 from onnxscope.session import Provider
 from rule_cases import CASES
 
+# Each family of operators has its cases in a module of its own.
+for path in sorted(Path(__file__).parent.glob("rule_cases_*.py")):
+    importlib.import_module(path.stem)
+
 STANDARD = standard_rules()
 SIZE = 96
 
@@ -27,13 +33,21 @@ SIZE = 96
 # Every operator ----------------------------------------------------------------------------------
 
 
+# How much they give is in their data: no cotangent can be drawn beforehand.
+_SIZED_BY_DATA = {"Range", "Unique"}
+
+
+def _usable(case):
+    return case.finite and case.runtime == "onnxruntime"
+
+
 def _first_cases():
     """Of each operator the first case away from kinks that slopes, in either precision."""
-    flat = ("constant 0", "integer 0", "1 to -1", "1e-09 to 1", "far away")
+    flat = ("one element", "constant 0", "integer 0", "1 to -1", "1e-09 to 1", "far away")
     found = {}
     for case in CASES:
         steep = not any(words in case.label for words in flat)
-        if case.finite and steep and case.runtime == "onnxruntime":
+        if case.op not in _SIZED_BY_DATA and steep and _usable(case):
             dtype = case.feeds[f"x{case.positions[0]}"].dtype
             found.setdefault((case.op, dtype.name), case)
     return list(found.values())
@@ -47,8 +61,8 @@ def test_every_operator_agrees(case):
 
 
 def test_every_operator_has_such_a_case():
-    usable = {case.op for case in CASES if case.finite and case.runtime == "onnxruntime"}
-    assert {case.op for case in _first_cases()} == usable
+    usable = {case.op for case in CASES if _usable(case)}
+    assert {case.op for case in _first_cases()} == usable - _SIZED_BY_DATA
 
 
 @pytest.mark.parametrize(
