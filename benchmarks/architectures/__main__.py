@@ -63,7 +63,12 @@ def main() -> int:
     print(HEADER)
     results = []
     for case, export in zip(chosen, exports, strict=True):
-        result = _examine(case, export, options)
+        kept = options.folder / case.key / "result.json"
+        if options.resume and kept.is_file():
+            result = json.loads(kept.read_text(encoding="utf-8"))
+        else:
+            result = _examine(case, export, options)
+            kept.write_text(json.dumps(result), encoding="utf-8")
         results.append(result)
         print(_line(result), flush=True)
     summary = summarise(results)
@@ -119,6 +124,9 @@ def _options() -> argparse.Namespace:
         type=Path,
         default=Path(tempfile.gettempdir()) / "onnxscope-architectures",
         help="where exported networks are kept",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="take results that the folder has, of whatever run"
     )
     parser.add_argument("--jobs", type=int, default=1, help="exports at a time")
     parser.add_argument("--threads", type=int, default=2, help="of ONNX Runtime")
