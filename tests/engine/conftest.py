@@ -1,8 +1,20 @@
-"""Makes the plain helper modules beside the tests importable, whatever pytest's import mode."""
+"""What all tests of the engine have.
+
+The plain helper modules beside the tests are importable, whatever pytest's import mode.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+from drawing import start_anew
+
+
+@pytest.fixture(autouse=True)
+def _numbers_of_its_own(request: pytest.FixtureRequest) -> None:
+    start_anew(request.node.name)

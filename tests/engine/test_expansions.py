@@ -6,13 +6,14 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
+from drawing import generator
 from graphs import operators, session
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnxscope.errors import OperatorError, StraightThroughWarning
 from onnxscope.expansions import table
 
-RNG = np.random.default_rng(3)
+RNG = generator(3)
 
 
 def values(*shape: int) -> np.ndarray:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnxscope as osc
 import pytest
+from drawing import generator
 from graphs import model, operators, session
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 from onnxscope.errors import OperatorError
 
-RNG = np.random.default_rng(4)
+RNG = generator(4)
 
 
 @dataclass(frozen=True)

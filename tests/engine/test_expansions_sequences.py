@@ -6,11 +6,12 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
+from drawing import generator
 from graphs import operators, run
 from onnx.reference import ReferenceEvaluator
 from onnxscope.errors import OperatorError
 
-RNG = np.random.default_rng(11)
+RNG = generator(11)
 
 # Each body makes `y` of `x` (6 × 4) and `w` (2 × 4); the second entry is what it means in NumPy.
 SEQUENCES = {
