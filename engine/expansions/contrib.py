@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
-
-import numpy as np
 
 from ..errors import OperatorError
 from ..graph.tensor import Tensor
-from .heads import attend, joined_heads, split_heads
 from .table import Call, Expansion
 
 
@@ -108,115 +104,6 @@ def _fused_matmul(call: Call) -> Sequence[Tensor | None]:
     return [product if alpha == 1 else product * alpha]
 
 
-def _skip_layer_normalization(call: Call) -> Sequence[Tensor | None]:
-    x, skip, gamma = (call.required(index) for index in range(3))
-    beta, bias = call.input(3), call.input(4)
-    total = x + skip if bias is None else x + skip + bias
-    outputs = call.builder.append(
-        "LayerNormalization",
-        [total, gamma, beta],
-        {"axis": -1, "epsilon": call.node.attributes.get_float("epsilon", 1e-12)},
-        outputs=3,
-    )
-    return [*outputs, total][: len(call.node.outputs)]
-
-
-def _skip_simplified_layer_normalization(call: Call) -> Sequence[Tensor | None]:
-    x, skip, gamma, bias = (*(call.required(index) for index in range(3)), call.input(3))
-    total = x + skip if bias is None else x + skip + bias
-    y, inverse = _root_mean_square(total, gamma, call.node.attributes.get_float("epsilon", 1e-12))
-    return [y, None, inverse, total][: len(call.node.outputs)]
-
-
-def _simplified_layer_normalization(call: Call) -> Sequence[Tensor | None]:
-    x, gamma = call.required(0), call.required(1)
-    axis = call.node.attributes.get_int("axis", -1)
-    epsilon = call.node.attributes.get_float("epsilon", 1e-5)
-    return _root_mean_square(x, gamma, epsilon, axis)[: len(call.node.outputs)]
-
-
-def _root_mean_square(
-    x: Tensor, gamma: Tensor, epsilon: float, axis: int = -1
-) -> tuple[Tensor, Tensor]:
-    axes = list(range(axis % x.rank, x.rank))
-    # Squares go beyond half precision.
-    wide = x.astype(np.dtype(np.float32)) if x.dtype.itemsize < 4 else x
-    inverse = x.op.Reciprocal(((wide * wide).mean(axes, keepdims=True) + epsilon).sqrt())
-    return (wide * inverse).astype(x.dtype) * gamma.astype(x.dtype), inverse
-
-
-def _group_norm(call: Call) -> Sequence[Tensor | None]:
-    """Of (N, H, W, C), with a Swish behind it where it is asked for."""
-    x, gamma, beta = (call.required(index) for index in range(3))
-    attributes = call.node.attributes
-    last = attributes.get_int("channels_last", 1) == 1
-    planes = x.transpose(0, 3, 1, 2) if last else x
-    groups = attributes.get_int("groups", 1)
-    batch, channels, *cells = planes.sizes
-    split = planes.reshape(batch, groups, -1)
-    ones = call.op.constant(np.ones(groups), x.dtype)
-    normal = call.op.InstanceNormalization(
-        split, ones, ones * 0, epsilon=attributes.get_float("epsilon", 1e-5)
-    ).reshape(batch, channels, *cells)
-    shaped = normal * gamma.reshape(-1, 1, 1).astype(x.dtype) + beta.reshape(-1, 1, 1).astype(
-        x.dtype
-    )
-    if attributes.get_int("activation", 0):
-        shaped = shaped * call.op.Sigmoid(shaped)
-    return [shaped.transpose(0, 2, 3, 1) if last else shaped]
-
-
-def _multi_head_attention(call: Call) -> Sequence[Tensor | None]:
-    query, key, value = (call.required(index) for index in range(3))
-    bias, scores = call.input(3), call.input(5)
-    _refuse(call, "a cache of past keys", range(6, 8))
-    _refuse(call, "a key padding mask", [4])
-    if query.rank != 3 or key.rank != 3 or value.rank != 3:
-        raise OperatorError(
-            f"{call.where} takes packed or four-dimensional keys: only (N, L, C) is supported"
-        )
-    if bias is not None:
-        width, values = query.shape[-1], value.shape[-1]
-        query, key = query + bias[:width], key + bias[width : 2 * width]
-        value = value + bias[2 * width : 2 * width + values]
-    heads = call.node.attributes.get_int("num_heads", 1)
-    parts = [split_heads(tensor, heads) for tensor in (query, key, value)]
-    mixed = attend(
-        *parts,
-        scale=call.node.attributes.get_float("scale", 0.0),
-        bias=scores,
-        causal=call.node.attributes.get_int("unidirectional", 0) == 1,
-    )
-    return [joined_heads(mixed), *([None] * (len(call.node.outputs) - 1))]
-
-
-def _attention(call: Call) -> Sequence[Tensor | None]:
-    """Of com.microsoft: one product for queries, keys and values."""
-    x, weights, bias = call.required(0), call.required(1), call.input(2)
-    _refuse(call, "a mask", [3])
-    _refuse(call, "a cache of past keys", [4, 6])
-    projected = x @ weights
-    projected = projected if bias is None else projected + bias
-    sizes = call.node.attributes.get_ints("qkv_hidden_sizes", None)
-    width = projected.shape[-1]
-    query, key, value = sizes or [width // 3] * 3
-    heads = call.node.attributes.get_int("num_heads", 1)
-    ends = (0, query, query + key, query + key + value)
-    parts = [split_heads(projected[..., first:last], heads) for first, last in pairwise(ends)]
-    mixed = attend(
-        *parts,
-        scale=call.node.attributes.get_float("scale", 0.0),
-        bias=call.input(5),
-        causal=call.node.attributes.get_int("unidirectional", 0) == 1,
-    )
-    return [joined_heads(mixed), *([None] * (len(call.node.outputs) - 1))]
-
-
-def _refuse(call: Call, what: str, indices: Sequence[int]) -> None:
-    if any(call.input(index) is not None for index in indices):
-        raise OperatorError(f"{call.where} has {what}, which is not supported")
-
-
 def _refuse_layout(call: Call) -> Sequence[Tensor | None]:
     raise OperatorError(
         f"{call.where} of {call.node.domain} has the layout of one kind of processor: ONNX Runtime "
@@ -226,7 +113,6 @@ def _refuse_layout(call: Call) -> Sequence[Tensor | None]:
 
 
 EXPANSIONS: dict[tuple[str, str], Expansion] = {
-    ("com.microsoft", "Attention"): _attention,
     ("com.microsoft", "BiasAdd"): _bias_add,
     ("com.microsoft", "BiasGelu"): _bias_gelu,
     ("com.microsoft", "BiasSplitGelu"): _bias_split_gelu,
@@ -235,13 +121,7 @@ EXPANSIONS: dict[tuple[str, str], Expansion] = {
     ("com.microsoft", "FusedGemm"): _fused_gemm,
     ("com.microsoft", "FusedMatMul"): _fused_matmul,
     ("com.microsoft", "Gelu"): _gelu,
-    ("com.microsoft", "GroupNorm"): _group_norm,
-    ("com.microsoft", "MultiHeadAttention"): _multi_head_attention,
     ("com.microsoft", "QuickGelu"): _quick_gelu,
-    ("com.microsoft", "SkipLayerNormalization"): _skip_layer_normalization,
-    ("com.microsoft", "SkipSimplifiedLayerNormalization"): _skip_simplified_layer_normalization,
-    # ONNX Runtime keeps this one in the standard domain, where ONNX does not know it.
-    ("", "SimplifiedLayerNormalization"): _simplified_layer_normalization,
 }
 
 # Operators on tensors in blocks of channels, or channels last.

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ..graph.tensor import Tensor
+from ..graph.tensor import Size, Tensor
+from ..rules.vocabulary import count_up
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -22,33 +23,73 @@ def joined_heads(x: Tensor) -> Tensor:
     return x.transpose(0, 2, 1, 3).reshape(batch, length, heads * depth)
 
 
-def attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    *,
-    scale: float = 0.0,
-    bias: Tensor | None = None,
-    causal: bool = False,
-) -> Tensor:
-    """softmax(query · keyᵀ · scale + bias) · value, of (N, heads, L, D) each.
+def repeated_heads(x: Tensor, times: int) -> Tensor:
+    """Keys or values (N, heads, L, D) once for each head of the queries that shares them."""
+    if times == 1:
+        return x
+    batch, heads, length, depth = x.sizes
+    spread = x.reshape(batch, heads, 1, length, depth)
+    sizes = x.op.vector([batch, heads, times, length, depth])
+    return x.op.Expand(spread, sizes).reshape(batch, heads * times, length, depth)
+
+
+def scaled_products(query: Tensor, key: Tensor, scale: float = 0.0) -> Tensor:
+    """Queries · keysᵀ · scale: (N, heads, L, L') of (N, heads, L, D) and (N, heads, L', D).
 
     Args:
         query: What asks.
         key: What is asked.
-        value: What is mixed.
         scale: Of the products; 0 for 1/√D.
-        bias: Added to the scaled products, broadcast to (N, heads, L, L').
-        causal: Whether a token sees itself and the ones before it alone.
     """
-    op = query.op
-    factor = scale or 1 / math.sqrt(query.shape[-1])
-    scores = (query * factor) @ key.transpose(0, 1, 3, 2)
-    if bias is not None:
-        scores = scores + bias
-    if causal:
-        rows, columns = query.shape[2], key.shape[2]
-        seen = np.tril(np.ones((rows, columns), np.bool_), columns - rows)
-        # -1e4 is minus infinity to a softmax, also in float16.
-        scores = op.Where(op.constant(seen), scores, op.constant(-1e4, scores.dtype))
-    return op.Softmax(scores, axis=-1) @ value
+    depth = query.dims[-1]
+    factor = scale or 1 / math.sqrt(depth if isinstance(depth, int) else query.shape[-1])
+    return (query * factor) @ key.transpose(0, 1, 3, 2)
+
+
+def hide(scores: Tensor, seen: Tensor | None) -> Tensor:
+    """The lowest number instead of scores that are not seen: exactly zero behind a softmax.
+
+    Minus infinity would do as well, but for a row that sees nothing, whose gradient is NaN then.
+    """
+    if seen is None:
+        return scores
+    lowest = float(np.finfo(np.float16 if scores.dtype == np.float16 else np.float32).min)
+    return scores.op.Where(seen, scores, scores.op.constant(lowest, scores.dtype))
+
+
+def keys_up_to(key: Tensor, ends: Tensor) -> Tensor:
+    """Which keys of (N, heads, L', D) lie before their sequence's end: (N, 1, 1, L').
+
+    Args:
+        key: What is asked.
+        ends: How many keys each sequence has, N integers.
+    """
+    column = count_up(key.op, key.sizes[2])
+    return key.op.Less(column, ends.astype(np.dtype(np.int64)).reshape(-1, 1, 1, 1))
+
+
+def keys_from(key: Tensor, starts: Tensor) -> Tensor:
+    """Which keys of (N, heads, L', D) lie at or behind their sequence's start: (N, 1, 1, L')."""
+    column = count_up(key.op, key.sizes[2])
+    return key.op.GreaterOrEqual(column, starts.astype(np.dtype(np.int64)).reshape(-1, 1, 1, 1))
+
+
+def seen_by_place(query: Tensor, key: Tensor, before: Size) -> Tensor | None:
+    """Which keys (L, L') a token sees that looks at itself and at what is before it.
+
+    As ONNX Runtime's kernels have it, the last query sees all keys; that makes a difference only
+    where there are more keys than queries and keys before them. `None`: all keys are seen.
+
+    Args:
+        query: (N, heads, L, D).
+        key: (N, heads, L', D).
+        before: How many keys there are from before the queries.
+    """
+    op, queries, keys = query.op, query.sizes[2], key.sizes[2]
+    if isinstance(queries, int) and isinstance(keys, int) and isinstance(before, int):
+        seen = np.tril(np.ones((queries, keys), np.bool_), before)
+        seen[-1] = True
+        return None if seen.all() else op.constant(seen)
+    row = op.Unsqueeze(count_up(op, queries), op.constant([1], np.int64))
+    last = op.Equal(row, op.vector([queries]) - 1)
+    return op.Or(op.LessOrEqual(count_up(op, keys), row + before), last)

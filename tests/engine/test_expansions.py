@@ -9,7 +9,6 @@ import pytest
 from drawing import generator
 from graphs import operators, session
 from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 from onnxscope.errors import OperatorError, StraightThroughWarning
 from onnxscope.expansions import table
 
@@ -23,11 +22,14 @@ def values(*shape: int) -> np.ndarray:
 def node_model(
     op_type, arrays, outputs=1, *, opset=18, domain="", constants=(), **attributes
 ) -> onnx.ModelProto:
-    """One node of inputs i0, i1, … and outputs o0, o1, …; no shape of an output is given."""
+    """One node of inputs i0, i1, … and outputs o0, o1, …; no shape of an output is given.
+
+    `outputs` is how many there are, or which: others are left out.
+    """
     names = ["" if array is None else f"i{i}" for i, array in enumerate(arrays)]
-    node = helper.make_node(
-        op_type, names, [f"o{i}" for i in range(outputs)], domain=domain, **attributes
-    )
+    wanted = range(outputs) if isinstance(outputs, int) else outputs
+    results = [f"o{i}" if i in wanted else "" for i in range(max(wanted) + 1)]
+    node = helper.make_node(op_type, names, results, domain=domain, **attributes)
     given = [(n, a) for n, a in zip(names, arrays, strict=True) if n and n not in constants]
     graph = helper.make_graph(
         [node],
@@ -36,7 +38,7 @@ def node_model(
             helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
             for n, a in given
         ],
-        [helper.make_empty_tensor_value_info(f"o{i}") for i in range(outputs)],
+        [helper.make_empty_tensor_value_info(f"o{i}") for i in wanted],
         [numpy_helper.from_array(arrays[int(n[1:])], n) for n in constants],
     )
     imports = [helper.make_opsetid("", opset)]
@@ -240,18 +242,6 @@ FUSED = [
     ("FusedGemm", [values(3, 4), values(4, 5), values(5)], {"activation": "Tanh", "alpha": 0.7}),
     ("FusedMatMul", [values(2, 3, 4), values(2, 5, 4)], {"transB": 1, "alpha": 0.5}),
     ("FusedMatMul", [values(4, 2, 3, 5), values(2, 3, 4, 6)], {"transA": 1, "transBatchA": 1}),
-    ("SkipLayerNormalization",
-     [values(2, 3, 8), values(2, 3, 8), values(8), values(8), values(8)], {"outputs": 4}),
-    ("SkipSimplifiedLayerNormalization",
-     [values(2, 3, 8), values(2, 3, 8), values(8), values(8)], {}),
-    ("MultiHeadAttention", [values(2, 3, 8), values(2, 5, 8), values(2, 5, 8), values(24)],
-     {"num_heads": 2}),
-    ("MultiHeadAttention",
-     [values(2, 5, 8), values(2, 5, 8), values(2, 5, 8), values(24), None, values(1, 2, 5, 5)],
-     {"num_heads": 2, "unidirectional": 1}),
-    ("Attention", [values(2, 5, 8), values(8, 24) * 0.3, values(24)], {"num_heads": 2}),
-    ("Attention", [values(2, 5, 8), values(8, 24) * 0.3, values(24)],
-     {"num_heads": 2, "unidirectional": 1}),
 ]  # fmt: skip
 
 
@@ -260,41 +250,12 @@ def test_fused_operators(op_type, arrays, options):
     check(op_type, arrays, domain="com.microsoft", **options)
 
 
-def test_simplified_layer_normalization():
-    check("SimplifiedLayerNormalization", [values(2, 3, 8), values(8)])
-
-
-def test_squares_in_half_precision_do_not_overflow():
-    x = (400 * np.random.default_rng(0).normal(size=(2, 8))).astype(np.float16)
-    proto = node_model("SimplifiedLayerNormalization", [x, np.ones(8, np.float16)])
-    # ONNX's own evaluator computes in half precision; ONNX Runtime has it in single on the CPU.
-    half = ReferenceEvaluator(osc.differentiate(proto, of="o0", wrt=["i0"]))
-    feeds = {"i0": x, "i1": np.ones(8, np.float16), "grad_o0": np.ones((2, 8), np.float16)}
-    y, gradient = half.run(["o0", "grad_i0"], feeds)
-    wide = x.astype(np.float64)
-    expected = wide / np.sqrt((wide**2).mean(-1, keepdims=True) + 1e-5)
-    np.testing.assert_allclose(y, expected, rtol=2e-3)
-    assert np.isfinite(gradient).all()
-
-
 @pytest.mark.parametrize("domain", ["com.microsoft.nchwc", "com.ms.internal.nhwc"])
 def test_layouts_of_one_kind_of_processor_are_refused(domain):
     arrays = [np.zeros((1, 8, 6, 6), np.float32), np.zeros((8, 8, 3, 3), np.float32)]
     proto = node_model("Conv", arrays, domain=domain)
     with pytest.raises(OperatorError, match=f"{domain} .*ORT_ENABLE_EXTENDED"):
         osc.differentiate(proto, of="o0", wrt=["i0"])
-
-
-def test_group_norm_of_channels_last():
-    # ONNX Runtime has no CPU kernel for it.
-    def oracle(x, gamma, beta):
-        split = x.astype(np.float64).reshape(2, 4, 4, 2, 4)
-        mean, variance = split.mean((1, 2, 4), keepdims=True), split.var((1, 2, 4), keepdims=True)
-        normal = ((split - mean) / np.sqrt(variance + 1e-5)).reshape(x.shape) * gamma + beta
-        return normal / (1 + np.exp(-normal))
-
-    arrays = [values(2, 4, 4, 8), values(8), values(8)]
-    check("GroupNorm", arrays, domain="com.microsoft", oracle=oracle, groups=2, activation=1)
 
 
 def test_bias_split_gelu():
@@ -306,12 +267,6 @@ def test_bias_split_gelu():
         return left * gelu.run(None, {"i0": right})[0]
 
     check("BiasSplitGelu", [values(2, 3, 8), values(8)], domain="com.microsoft", oracle=oracle)
-
-
-def test_what_attention_cannot_do_is_said():
-    arrays = [values(2, 5, 8), values(8, 24), values(24), np.array([5, 4], np.int32)]
-    with pytest.raises(OperatorError, match=r"Attention \(node 'o0'\) has a mask"):
-        check("Attention", arrays, domain="com.microsoft", num_heads=2)
 
 
 # Quantised networks ------------------------------------------------------------------------------
@@ -523,11 +478,11 @@ def test_a_loop_that_data_ends_is_refused():
 
 def test_every_expansion_has_a_test():
     tested = {("com.microsoft", op_type) for op_type, _, _ in FUSED}
-    tested |= {("com.microsoft", name) for name in ("GroupNorm", "BiasSplitGelu")}
+    tested |= {("com.microsoft", name) for name in ("BiasSplitGelu",)}
     tested |= {("", name) for name in (
         "LSTM", "GRU", "RNN", "If", "Loop", "Scan", "Attention", "RotaryEmbedding", "Swish",
         "RMSNormalization", "NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss",
-        "SimplifiedLayerNormalization", "QuantizeLinear", "DequantizeLinear",
+        "QuantizeLinear", "DequantizeLinear",
     )}  # fmt: skip
     expanded = {
         key
