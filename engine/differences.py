@@ -36,6 +36,17 @@ class Difference:
     kink: bool
 
 
+def independent_spacing(epsilon: float) -> float:
+    """How far apart points are whose values round independently, for inputs of about 1.
+
+    Closer than √ε / 16 most sums round alike, and further away what the function bends shows.
+
+    Args:
+        epsilon: Of the precision.
+    """
+    return math.sqrt(epsilon) / 16
+
+
 def rounding_noise(function: Function, spacing: float, epsilon: float) -> float:
     """How much rounding scatters the function's values near 0.
 
@@ -44,7 +55,8 @@ def rounding_noise(function: Function, spacing: float, epsilon: float) -> float:
 
     Args:
         function: Of one number.
-        spacing: Of the points: so far apart that they round independently, and no further.
+        spacing: Of the points: so far apart that they round independently, and no further (see
+            `independent_spacing`).
         epsilon: Of the precision: at least so much of the value is noise.
     """
     values = [function(spacing * point) for point in range(_NEIGHBOURS)]

@@ -8,7 +8,6 @@ is none.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ import numpy.typing as npt
 import onnx
 import onnx_ir as ir
 
-from .differences import Difference, Function, derivative, rounding_noise
+from .differences import Difference, Function, derivative, independent_spacing, rounding_noise
 from .differentiation import differentiate
 from .errors import OperatorError, StraightThroughWarning
 from .faults import Arrays, Surroundings, find_faults
@@ -36,10 +35,6 @@ _REPEATS = 3
 # shows.
 _DEPTHS = (1, 4, 16)
 _NEAREST = 1e-4
-
-# Values scatter by rounding where they are √ε apart, over this: closer, most sums round alike, and
-# further away what the network bends shows.
-_CLOSE = 16
 
 # How many random points are tried to find one where something slopes.
 _DRAWS = 8
@@ -212,7 +207,7 @@ class Verifier:
             function = self._along(point, name, direction)
             if name not in noise:
                 epsilon = self._forward.epsilon
-                noise[name] = rounding_noise(function, math.sqrt(epsilon) / _CLOSE, epsilon)
+                noise[name] = rounding_noise(function, independent_spacing(epsilon), epsilon)
             scale = self._scales[name] * _finite_length(rough[name])
             slopes.append(derivative(function, self._forward.steps, noise[name], scale))
         return _Place(point, slopes)

@@ -16,6 +16,7 @@ from ..graph.tensor import INT64_MIN, Size, Tensor
 from ..graph.window import Window
 from .slide import Slide, numbers, slide_of
 from .table import RuleTable
+from .vocabulary import channel_sum
 
 
 def define(rules: RuleTable) -> None:
@@ -308,4 +309,4 @@ def _leading(sizes: Sequence[Size]) -> tuple[slice, ...]:
 
 def convolution_bias(op: Operators, dy: Tensor, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     """Of the bias: the sum over pictures and pixels."""
-    return dy.sum([axis for axis in range(dy.rank) if axis != 1])
+    return channel_sum(dy)

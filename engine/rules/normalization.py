@@ -11,7 +11,7 @@ from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from .table import RuleTable
-from .vocabulary import reshape_as
+from .vocabulary import channel_sum, reshape_as
 
 
 def define(rules: RuleTable) -> None:
@@ -133,16 +133,15 @@ def _batch_normalization(
             "BatchNormalization in training mode is not supported; export the model for inference"
         )
     along_channels = [-1, *([1] * (x.rank - 2))]
-    others = [axis for axis in range(x.rank) if axis != 1]
     root = (variance + epsilon).sqrt()
     if index == 0:
         return dy * (scale / root).reshape(*along_channels)
-    total = dy.sum(others)
+    total = channel_sum(dy)
     if index == 2:
         return total
     if index == 3:
         return -(total * scale / root)
-    centered = (dy * (x - mean.reshape(*along_channels))).sum(others)
+    centered = channel_sum(dy * (x - mean.reshape(*along_channels)))
     if index == 1:
         return centered / root
     return centered * scale * -0.5 / (root * root * root)

@@ -14,7 +14,7 @@ import numpy as np
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from .table import RuleTable
-from .vocabulary import count_of, expand_as
+from .vocabulary import channel_sum, count_of, expand_as
 
 
 def define(rules: RuleTable) -> None:
@@ -142,19 +142,15 @@ def _instance(
 def _instance_scale(
     op: Operators, dy: Tensor, x: Tensor, scale: Tensor, bias: Tensor, *, epsilon: float
 ) -> Tensor:
-    return _channel_sum(dy * standardized(op, x, 2, epsilon).z)
+    return channel_sum(dy * standardized(op, x, 2, epsilon).z)
 
 
 def _instance_bias(op: Operators, dy: Tensor, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-    return _channel_sum(dy)
+    return channel_sum(dy)
 
 
 def _by_channel(x: Tensor, parameter: Tensor) -> Tensor:
     return parameter.reshape(-1, *([1] * (x.rank - 2)))
-
-
-def _channel_sum(dy: Tensor) -> Tensor:
-    return dy.sum([axis for axis in range(dy.rank) if axis != 1])
 
 
 # Norms ------------------------------------------------------------------------------------------

@@ -77,6 +77,11 @@ def reshape_as(dy: Tensor, x: Tensor) -> Tensor:
     return x.builder.declare_shape(dy.reshape(*x.sizes), x.dims)
 
 
+def channel_sum(dy: Tensor) -> Tensor:
+    """Summed over pictures and pixels, one sum for each channel (axis 1)."""
+    return dy.sum([axis for axis in range(dy.rank) if axis != 1])
+
+
 def expand_as(dy: Tensor, x: Tensor) -> Tensor:
     """`dy` repeated to the shape of `x`."""
     expanded = dy.op.Expand(dy, dy.builder.vector(x.sizes))

@@ -11,7 +11,7 @@ import onnxscope as osc
 from graphs import session
 from onnx.reference import ReferenceEvaluator
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
-from onnxscope.differences import Difference, derivative, rounding_noise
+from onnxscope.differences import Difference, derivative, independent_spacing, rounding_noise
 from onnxscope.double import in_double
 from onnxscope.errors import OnnxscopeError
 from onnxscope.forward import DOUBLE_STEPS, SINGLE_STEPS
@@ -107,7 +107,8 @@ class Truth:
                 return np.nan
             return float(np.vdot(y.astype(np.float64), cotangent))
 
-        return derivative(along, self.steps, rounding_noise(along, 16 * epsilon, epsilon), scale)
+        noise = rounding_noise(along, independent_spacing(epsilon), epsilon)
+        return derivative(along, self.steps, noise, scale)
 
 
 def _is_smooth(evaluate: Evaluator, point: Arrays, of: str) -> bool:
