@@ -212,6 +212,7 @@ def _create(
     # Before a session has options, the default logger speaks: of libraries that do not load.
     onnxruntime.set_default_logger_severity(4)
     full_name = _full_name(name)
+    data = model if isinstance(model, bytes) else model.SerializeToString()
     if name == "cpu":
         # One block for all values of a run, planned ahead, saves no time here and takes up to
         # twice the memory of allocating them as they come.
@@ -220,11 +221,12 @@ def _create(
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         session = onnxruntime.InferenceSession(
-            model if isinstance(model, bytes) else model.SerializeToString(),
+            data,
             options,
             providers=[(full_name, _options(name, cuda))],
             # Otherwise a provider that fails to start is replaced by the CPU, with a print.
             enable_fallback=0,
+            disabled_optimizers=_harmful_optimizers(data) if name == "cpu" else [],
         )
     except Exception as error:
         # ONNX Runtime raises its own classes, which share no base but Exception.
@@ -238,6 +240,20 @@ def _create(
             f"{session.get_providers()[0]} instead"
         )
     return session
+
+
+def _harmful_optimizers(model: bytes) -> list[str]:
+    """Optimizers of ONNX Runtime that end the process on this graph.
+
+    On the CPU, version 1.31 fuses a float16 Transpose that swaps the first axes with the MatMul
+    behind it. Where the other factor is a constant, what then makes float32 of float16 constants
+    crashes while the session is opened. Attention as PyTorch exports it has such nodes.
+    """
+    if b"Transpose" not in model or b"MatMul" not in model:
+        return []
+    from .half import computes_in_half
+
+    return ["MatmulTransposeFusion"] if computes_in_half(model) else []
 
 
 def _options(name: str, cuda: Cuda) -> dict[str, Any]:
