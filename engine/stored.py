@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
+from threading import Lock
 from typing import TYPE_CHECKING
 
+from . import errors
 from .cache import GraphCache
 from .identity import NoIdentityError, key_of
 from .memory import Footprint
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 _SIZE = 4
 
+# Warnings are collected for the whole process: climbers side by side do so one after the other.
+_COLLECTING = Lock()
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -29,17 +35,20 @@ class Graph:
     Attributes:
         model: An ONNX file.
         footprint: What running it takes.
+        warnings: What its user should know, said when it was built: kinds of `errors`, and texts.
     """
 
     model: bytes
     footprint: Footprint
+    warnings: tuple[tuple[str, str], ...] = ()
 
 
 class Graphs:
     """What a composition runs, each graph built when it is asked for.
 
     A graph is kept where all that determines it has an identity (see `identity`): not where an
-    objective, a transform or another part is code of the user's, nor with rules of the user's.
+    objective, a transform or another part is code of the user's, nor with rules of the user's. What
+    was warned of when it was built is warned of again when it is taken from the cache.
     """
 
     def __init__(self, composition: Composition, cache: GraphCache | None = None) -> None:
@@ -113,11 +122,14 @@ class Graphs:
             return _finished(build(), batch)
         kept = self._cache.get(key)
         if kept is not None:
-            return _unpacked(kept)
-        proto = build()
-        graph = _finished(proto, batch)
-        # Weights are most of a graph, and the same for all units of a layer.
-        self._cache.put(key, _packed(graph), (t.raw_data for t in proto.graph.initializer))
+            graph = _unpacked(kept)
+        else:
+            proto, said = _built(build)
+            graph = _finished(proto, batch, said)
+            # Weights are most of a graph, and the same for all units of a layer.
+            self._cache.put(key, _packed(graph), (t.raw_data for t in proto.graph.initializer))
+        for kind, text in graph.warnings:
+            warnings.warn(text, getattr(errors, kind), stacklevel=4)
         return graph
 
 
@@ -145,16 +157,35 @@ def _picture(composition: Composition) -> dict[str, object]:
     }
 
 
-def _finished(proto: onnx.ModelProto, batch: int) -> Graph:
-    return Graph(proto.SerializeToString(), Footprint.of(proto, batch))
+def _built(build: Callable[[], onnx.ModelProto]) -> tuple[onnx.ModelProto, list[tuple[str, str]]]:
+    """A graph, and this package's warnings; others are passed on."""
+    with _COLLECTING, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        proto = build()
+    said: dict[tuple[str, str], None] = {}
+    for warning in caught:
+        if issubclass(warning.category, errors.OnnxscopeWarning):
+            said[warning.category.__name__, str(warning.message)] = None
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    return proto, list(said)
+
+
+def _finished(proto: onnx.ModelProto, batch: int, said: Sequence[tuple[str, str]] = ()) -> Graph:
+    return Graph(proto.SerializeToString(), Footprint.of(proto, batch), tuple(said))
 
 
 def _packed(graph: Graph) -> bytes:
-    facts = json.dumps(asdict(graph.footprint)).encode()
+    known = {"footprint": asdict(graph.footprint), "warnings": graph.warnings}
+    facts = json.dumps(known).encode()
     return len(facts).to_bytes(_SIZE, "little") + facts + graph.model
 
 
 def _unpacked(data: bytes) -> Graph:
     """Read back what `_packed` wrote; the cache has checked it."""
     end = _SIZE + int.from_bytes(data[:_SIZE], "little")
-    return Graph(data[end:], Footprint(**json.loads(data[_SIZE:end])))
+    facts = json.loads(data[_SIZE:end])
+    said = tuple((kind, text) for kind, text in facts["warnings"])
+    return Graph(data[end:], Footprint(**facts["footprint"]), said)

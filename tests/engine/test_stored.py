@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,11 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
+from graphs import text_model
 from onnxscope import cache, identity
 from onnxscope.cache import GraphCache
 from onnxscope.composition import Composition
+from onnxscope.errors import StraightThroughWarning
 from onnxscope.identity import NoIdentityError, describe, key_of
 from onnxscope.parameterizations import Fourier
 from onnxscope.stored import Graphs
@@ -228,7 +231,8 @@ def _keys(graphs: Graphs) -> dict[str, str]:
     class Noting(GraphCache):
         def get(self, key: str) -> bytes:
             found.append(key)
-            return (2).to_bytes(4, "little") + b"{}"
+            facts = b'{"footprint": {}, "warnings": []}'
+            return len(facts).to_bytes(4, "little") + facts
 
     graphs._cache = Noting(Path())
     asked = {
@@ -326,6 +330,47 @@ def test_a_second_time_nothing_is_built_and_the_picture_is_the_same(
     entries = sum(path.stat().st_size for path in folder.glob("*.graph"))
     assert parts < 3_000_000
     assert entries < 3_000_000
+
+
+def test_what_was_warned_of_is_warned_of_again(folder: Path, built: list[str]) -> None:
+    proto = text_model("""g (float[1, 3, H, W] x) => (float[N, C, h, w] y)
+        <float s = {0.05}, uint8 z = {128}> {
+            q = QuantizeLinear (x, s, z)
+            d = DequantizeLinear (q, s, z)
+            y = Conv (d, k)
+        }""")
+    kernel = np.random.default_rng(0).normal(size=(2, 3, 3, 3)).astype(np.float32)
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(kernel, "k"))
+    model = osc.load(proto, input_range=(-1, 1))
+    said = []
+    for _ in range(3):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            osc.render(model, "y:1", **QUICK)
+        said.append([(w.category, str(w.message)) for w in caught])
+    assert built.count("step_graph") == 1
+    assert len(said[0]) == 1
+    assert said[0][0][0] is StraightThroughWarning
+    assert "QuantizeLinear" in said[0][0][1]
+    assert said[1] == said[2] == said[0]
+
+
+def test_what_others_warn_of_is_passed_on_and_not_kept(
+    squeezenet: osc.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = Composition.image_graph
+
+    def warns(self: Composition) -> onnx.ModelProto:
+        warnings.warn("overflow", RuntimeWarning, stacklevel=1)
+        return build(self)
+
+    monkeypatch.setattr(Composition, "image_graph", warns)
+    graphs = Graphs(_composition(squeezenet), GraphCache(tmp_path))
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        graphs.image()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        graphs.image()
 
 
 def test_damaged_entries_are_made_again(
