@@ -96,9 +96,7 @@ _INTEGER_ONLY = {
     "com.microsoft": (
         "DynamicQuantizeLSTM",
         "DynamicQuantizeMatMul",
-        "MatMulBnb4",
         "MatMulIntegerToFloat",
-        "MatMulNBits",
         "QAttention",
         "QGemm",
         "QLinearAdd",

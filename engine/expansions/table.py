@@ -88,6 +88,7 @@ def _table() -> dict[tuple[str, str], Expansion]:
     from . import (
         affine_grid,
         attention,
+        block_quantized,
         contrib,
         contrib_attention,
         contrib_normalization,
@@ -108,6 +109,7 @@ def _table() -> dict[tuple[str, str], Expansion]:
     tables: list[Mapping[tuple[str, str], Expansion]] = [
         affine_grid.EXPANSIONS,
         attention.EXPANSIONS,
+        block_quantized.EXPANSIONS,
         contrib.EXPANSIONS,
         contrib_attention.EXPANSIONS,
         contrib_normalization.EXPANSIONS,
