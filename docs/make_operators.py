@@ -13,6 +13,7 @@ from pathlib import Path
 import onnx
 import onnxscope as osc
 from onnx import defs
+from onnxscope.expansions.contrib_refused import REASONS
 from onnxscope.expansions.table import all_expansions
 
 PAGE = Path(__file__).parent / "operators.md"
@@ -69,6 +70,8 @@ def operator_table() -> str:
     for domain, name in sorted(expansions):
         if domain == "com.microsoft":
             kind = _kind_of(expansions[domain, name])
+            if name in REASONS:
+                kind = f"refused: {REASONS[name]}"
             lines.append(f"| {name} | {kind} |")
     return "\n".join(lines) + "\n"
 

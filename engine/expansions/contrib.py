@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from ..errors import OperatorError
 from ..graph.tensor import Tensor
+from ..rules.vocabulary import reshape_as
 from .table import Call, Expansion
 
 
@@ -24,9 +25,7 @@ def _bias_gelu(call: Call) -> Sequence[Tensor | None]:
 
 def _fast_gelu(call: Call) -> Sequence[Tensor | None]:
     x, bias = call.required(0), call.input(1)
-    x = x if bias is None else x + bias
-    inner = (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)
-    return [x * 0.5 * (1 + call.op.Tanh(inner))]
+    return [_tanh_gelu(x if bias is None else x + bias)]
 
 
 def _quick_gelu(call: Call) -> Sequence[Tensor | None]:
@@ -45,6 +44,11 @@ def _erf_gelu(x: Tensor) -> Tensor:
     return x * 0.5 * (1 + x.op.Erf(x * math.sqrt(0.5)))
 
 
+def _tanh_gelu(x: Tensor) -> Tensor:
+    inner = (x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)
+    return x * 0.5 * (1 + x.op.Tanh(inner))
+
+
 def _bias_add(call: Call) -> Sequence[Tensor | None]:
     return [call.required(0) + call.required(1) + call.required(2)]
 
@@ -57,6 +61,29 @@ def _fused_conv(call: Call) -> Sequence[Tensor | None]:
     y = y if addend is None else y + addend
     parameters = call.node.attributes.get_floats("activation_params", None) or []
     return [_activated(call, y, parameters)]
+
+
+def _nhwc_conv(call: Call) -> Sequence[Tensor | None]:
+    """Of (N, …, C) with kernels whose channels are last as well."""
+    x, w, bias = call.required(0), call.required(1), call.input(2)
+    first = [(0, tensor.rank - 1, *range(1, tensor.rank - 1)) for tensor in (x, w)]
+    inputs = [tensor.transpose(*order) for tensor, order in zip((x, w), first, strict=True)]
+    y = call.builder.append("Conv", [*inputs, bias], dict(call.node.attributes))[0]
+    return [y.transpose(0, *range(2, y.rank), 1)]
+
+
+def _gemm_fast_gelu(call: Call) -> Sequence[Tensor | None]:
+    product, bias = call.required(0) @ call.required(1), call.input(2)
+    return [_tanh_gelu(product if bias is None else product + bias)]
+
+
+def _bias_softmax(call: Call) -> Sequence[Tensor | None]:
+    """Of a sum, over all axes from one on; the other part lacks axes in front or among those."""
+    x, bias, attributes = call.required(0), call.required(1), call.node.attributes
+    axis = attributes.get_int("axis", 1) % x.rank
+    total = x + bias
+    rows = total.reshape(*x.sizes[:axis], -1)
+    return [reshape_as(call.op.Softmax(rows, axis=-1), x)]
 
 
 def _fused_gemm(call: Call) -> Sequence[Tensor | None]:
@@ -115,13 +142,18 @@ def _refuse_layout(call: Call) -> Sequence[Tensor | None]:
 EXPANSIONS: dict[tuple[str, str], Expansion] = {
     ("com.microsoft", "BiasAdd"): _bias_add,
     ("com.microsoft", "BiasGelu"): _bias_gelu,
+    ("com.microsoft", "BiasSoftmax"): _bias_softmax,
     ("com.microsoft", "BiasSplitGelu"): _bias_split_gelu,
     ("com.microsoft", "FastGelu"): _fast_gelu,
     ("com.microsoft", "FusedConv"): _fused_conv,
     ("com.microsoft", "FusedGemm"): _fused_gemm,
     ("com.microsoft", "FusedMatMul"): _fused_matmul,
     ("com.microsoft", "Gelu"): _gelu,
+    ("com.microsoft", "GemmFastGelu"): _gemm_fast_gelu,
+    ("com.microsoft", "NhwcConv"): _nhwc_conv,
     ("com.microsoft", "QuickGelu"): _quick_gelu,
+    # As FusedMatMul was called before.
+    ("com.microsoft", "TransposeMatMul"): _fused_matmul,
 }
 
 # Operators on tensors in blocks of channels, or channels last.

@@ -11,6 +11,7 @@ from graphs import operators, session
 from onnx import TensorProto, helper, numpy_helper
 from onnxscope.errors import OperatorError, StraightThroughWarning
 from onnxscope.expansions import table
+from onnxscope.expansions.contrib_refused import REASONS
 
 RNG = generator(3)
 
@@ -242,12 +243,59 @@ FUSED = [
     ("FusedGemm", [values(3, 4), values(4, 5), values(5)], {"activation": "Tanh", "alpha": 0.7}),
     ("FusedMatMul", [values(2, 3, 4), values(2, 5, 4)], {"transB": 1, "alpha": 0.5}),
     ("FusedMatMul", [values(4, 2, 3, 5), values(2, 3, 4, 6)], {"transA": 1, "transBatchA": 1}),
+    ("TransposeMatMul", [values(2, 3, 4), values(2, 5, 4)], {"transB": 1, "alpha": 0.5}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("op_type", "arrays", "options"), FUSED)
 def test_fused_operators(op_type, arrays, options):
     check(op_type, arrays, domain="com.microsoft", **options)
+
+
+def test_bias_softmax():
+    # ONNX Runtime has no CPU kernel for it, nor for the next two: what they fuse is the oracle.
+    def oracle(x, bias):
+        weights = np.exp((x + bias).astype(np.float64).reshape(2, 3, 20))
+        return (weights / weights.sum(-1, keepdims=True)).reshape(x.shape)
+
+    options = {"axis": 2, "is_inner_broadcast": 1, "oracle": oracle}
+    for shape in ((2, 1, 4, 5), (1, 1, 4, 5), (3, 4, 5)):
+        arrays = [values(2, 3, 4, 5), values(*shape)]
+        check("BiasSoftmax", arrays, domain="com.microsoft", **options)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_gemm_fast_gelu(bias):
+    gelu = session(node_model("FastGelu", [values(2, 3, 5)], domain="com.microsoft"))
+
+    def oracle(x, w, bias=0):
+        return gelu.run(None, {"i0": x @ w + bias})[0]
+
+    arrays = [values(2, 3, 4), values(4, 5), *([values(5)] if bias else [])]
+    check("GemmFastGelu", arrays, domain="com.microsoft", oracle=oracle)
+
+
+def test_convolution_of_channels_last():
+    def turned(x):
+        return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+
+    arrays = [values(1, 6, 5, 3), values(4, 3, 2, 3), values(4)]
+    options = {"strides": [2, 1], "pads": [1, 0, 1, 1]}
+    plain = session(node_model("Conv", [*map(turned, arrays[:2]), arrays[2]], **options))
+
+    def oracle(x, w, bias):
+        y = plain.run(None, {"i0": turned(x), "i1": turned(w), "i2": bias})[0]
+        return y.transpose(0, 2, 3, 1)
+
+    check("NhwcConv", arrays, domain="com.microsoft", oracle=oracle, **options)
+
+
+@pytest.mark.parametrize("op_type", list(REASONS))
+def test_operators_are_refused_by_name(op_type):
+    proto = node_model(op_type, [values(2, 3)], domain="com.microsoft")
+    message = rf"{op_type} \(node 'o0'\) of com.microsoft is not supported: {REASONS[op_type]}"
+    with pytest.raises(OperatorError, match=message):
+        osc.differentiate(proto, of="o0", wrt=["i0"])
 
 
 @pytest.mark.parametrize("domain", ["com.microsoft.nchwc", "com.ms.internal.nhwc"])
@@ -478,7 +526,9 @@ def test_a_loop_that_data_ends_is_refused():
 
 def test_every_expansion_has_a_test():
     tested = {("com.microsoft", op_type) for op_type, _, _ in FUSED}
-    tested |= {("com.microsoft", name) for name in ("BiasSplitGelu",)}
+    tested |= {("com.microsoft", name) for name in (
+        "BiasSoftmax", "BiasSplitGelu", "GemmFastGelu", "NhwcConv",
+    )}  # fmt: skip
     tested |= {("", name) for name in (
         "LSTM", "GRU", "RNN", "If", "Loop", "Scan", "Attention", "RotaryEmbedding", "Swish",
         "RMSNormalization", "NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss",
