@@ -74,7 +74,8 @@ def _check_graph(graph: onnx.GraphProto, outer: set[str], origin: str) -> None:
                     f"{origin} is damaged: {name!r} is computed by two nodes, {_shown(node)} and "
                     f"{_shown(graph.node[producers[name]])}"
                 )
-            producers[name] = number
+            if name:
+                producers[name] = number
     for node in graph.node:
         for name in node.input:
             if name and name not in known and name not in producers:

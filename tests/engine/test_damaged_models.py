@@ -193,3 +193,27 @@ def test_duplicated_unused_and_shared_weights():
     graph = osc.differentiate(proto, of="y", wrt=["x"])
     assert "unused" not in {t.name for t in graph.graph.initializer}
     assert [value.name for value in graph.graph.input] == ["x", "grad_y"]
+
+
+def test_what_is_left_out_has_no_producer():
+    nodes = [
+        helper.make_node("Clip", ["x", "", "most"], ["c"]),
+        helper.make_node("Dropout", ["c"], ["d", ""]),
+        helper.make_node("LayerNormalization", ["d", "scale"], ["y", "", "z"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 3])],
+        [
+            numpy_helper.from_array(np.float32(1), "most"),
+            numpy_helper.from_array(np.ones(3, np.float32), "scale"),
+        ],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    x = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
+    found = session(osc.differentiate(proto, of="y", wrt=["x"])).run(
+        ["y"], {"x": x, "grad_y": np.ones_like(x)}
+    )
+    np.testing.assert_allclose(found[0], session(proto).run(None, {"x": x})[0], rtol=1e-5)
