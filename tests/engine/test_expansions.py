@@ -528,17 +528,26 @@ def test_every_expansion_has_a_test():
     tested = {("com.microsoft", op_type) for op_type, _, _ in FUSED}
     tested |= {("com.microsoft", name) for name in (
         "BiasSoftmax", "BiasSplitGelu", "GemmFastGelu", "NhwcConv",
+        # In files of their own.
+        "Attention", "EmbedLayerNormalization", "GatherBlockQuantized", "GroupNorm",
+        "GroupQueryAttention", "MatMulBnb4", "MatMulNBits", "MultiHeadAttention",
+        "RotaryEmbedding", "SkipGroupNorm", "SkipLayerNormalization",
+        "SkipSimplifiedLayerNormalization",
     )}  # fmt: skip
     tested |= {("", name) for name in (
         "LSTM", "GRU", "RNN", "If", "Loop", "Scan", "Attention", "RotaryEmbedding", "Swish",
         "RMSNormalization", "NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss",
-        "QuantizeLinear", "DequantizeLinear",
+        "QuantizeLinear", "DequantizeLinear", "SimplifiedLayerNormalization",
     )}  # fmt: skip
     expanded = {
         key
         for key, expansion in table._table().items()
         if expansion.__module__.rpartition(".")[2]
-        in ("attention", "contrib", "control", "functions", "quantized", "recurrent")
+        in (
+            *("attention", "block_quantized", "contrib", "contrib_attention"),
+            *("contrib_normalization", "control", "functions", "grouped_attention", "quantized"),
+            *("recurrent", "rotary"),
+        )
         and expansion.__name__ != "_refuse_integers"
     }
     # Beyond what ONNX Runtime 1.31 runs, or the same operator under the runtime's domain.
