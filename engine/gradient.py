@@ -75,11 +75,13 @@ def backpropagate(
             StraightThroughWarning,
             stacklevel=3,
         )
-    return [
+    results = [
         _accumulate(builder, contributions, tensor.value, keep=True)
         or zeros_like(builder.op, tensor)
         for tensor in wrt
     ]
+    rules.finish(builder, apart | {tensor.value for tensor in results})
+    return results
 
 
 def _visit(

@@ -11,6 +11,8 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from ..graph.blocked import keep_blocked
+from ..graph.branches import BLOCK, merge_convolutions, separate_branches
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from ..graph.window import Window, resolve_window
@@ -19,6 +21,7 @@ from .scattering import scatter_add
 from .slide import numbers
 from .table import RuleTable
 from .vocabulary import positive_mask, reshape_as
+from .winners import Windows, give_to_winners, winning_pixel
 
 # Beyond this many taps, rows and columns together, MaxPool's Indices cost less.
 _MOST_TAPS = 10
@@ -41,6 +44,7 @@ def cpu_rules() -> RuleTable:
     """The overriding rules, a new table at each call."""
     table = RuleTable()
     table.define("MaxPool", _max_pool)
+    table.finish_with(merge_convolutions, separate_branches, keep_blocked)
     return table
 
 
@@ -58,17 +62,10 @@ def _max_pool(
     storage_order: int,
     strides: list[int] | None,
 ) -> Tensor:
-    """Find the winners without MaxPool's Indices, which take a scalar loop over every window.
-
-    A maximum over rows of a window, then one over these. A depthwise convolution with minus one at
-    a single tap, plus the maximum, is positive where that tap lost; the runtime computes it and its
-    step function in one vectorised kernel. Of the ones and zeros of all taps but the last, Horner's
-    scheme makes the number of the first that did not lose: the winner, ties going to the first in
-    row-major order.
-    """
+    """By the winners, found without MaxPool's Indices (see `winners`)."""
     # A batch may be open: it does not matter to the arithmetic.
     few = x.rank == 4 and sum(kernel_shape) <= _MOST_TAPS
-    channels, *sizes = numbers(x.sizes[1:]) or [0]
+    _, *sizes = numbers(x.sizes[1:]) or [0]
     outputs = numbers(ys[0].sizes[2:])
     if (
         x.dtype != np.float32
@@ -99,29 +96,66 @@ def _max_pool(
         pads=pads,
         strides=strides,
     )
-    batch, (height, width) = x.sizes[0], sizes
-    seen = x if _is_finite(x.value) else op.Max(x, op.constant(_LOWEST, x.dtype))
-    winner = _winning_pixel(op, _padded(op, seen, ys[0], window), ys[0], window, width)
+    return _to_winners(Windows.over(op, window, x, ys[0]), dy, x, ys[0])
+
+
+def _to_winners(windows: Windows, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """The cotangent of a pool's input."""
+    op, (batch, channels), (height, width) = windows.op, x.sizes[:2], windows.size
+    full = isinstance(channels, int) and channels % BLOCK == 0
+    corner = windows.corners()
+    finite = _is_rectified(x.value) or _is_finite(x.value)
+    seen = x if finite else op.Max(x, op.constant(_LOWEST, x.dtype))
+    if not _may_see_zeros(windows.window, x.value):
+        windows, seen = windows.padded(seen, _LOWEST)
+    elif windows.window.strides == (1, 1) and full:
+        return give_to_winners(windows, dy, seen, y)
+    elif any(windows.window.before):
+        # Where all is zero the border may seem to win: there is nothing to give.
+        dy = dy * positive_mask(op, y)
+    winner = winning_pixel(windows, seen, y, corner, width)
     index = winner.astype(np.dtype(np.int32)).reshape(batch, channels, -1)
     given = dy.reshape(batch, channels, -1)
     return reshape_as(scatter_add(op, given, [batch, channels, height * width], index, axis=2), x)
 
 
-def _padded(op: Operators, x: Tensor, y: Tensor, window: Window) -> Tensor:
-    """The picture with what windows see beyond its border, which never wins."""
-    after = [
-        max((out - 1) * stride + span - first - size, 0)
-        for out, stride, span, first, size in zip(
-            _spatial(y), window.strides, window.extent, window.before, _spatial(x), strict=True
+def _may_see_zeros(window: Window, x: ir.Value) -> bool:
+    """Whether windows may see zeros beyond the border, as convolutions do.
+
+    Behind the last pixel they do no harm: of equal taps the first wins, and it lies within. Before
+    the first one they win where there is nothing above zero; where nothing is below it either, as
+    behind a ReLU, no gradient goes on from there.
+    """
+    if any(pad >= taps for pad, taps in zip(window.before * 2, window.kernel * 2, strict=True)):
+        return False
+    if any(pad >= taps for pad, taps in zip(window.after, window.kernel, strict=True)):
+        return False
+    return not any(window.before) or _is_rectified(x)
+
+
+def _is_rectified(value: ir.Value) -> bool:
+    """Whether a value is not negative, and where it is zero, nothing that it is made of counts."""
+    node = value.producer()
+    if node is None or node.domain != "" or value is not node.outputs[0]:
+        return False
+    if node.op_type in ("Concat", "MaxPool", "AveragePool", "Identity"):
+        return all(x is not None and _is_rectified(x) for x in node.inputs)
+    if node.op_type == "Mul":
+        x, y = (factor for factor in node.inputs if factor is not None)
+        return (_is_rectified(x) and _is_not_negative(y)) or (
+            _is_rectified(y) and _is_not_negative(x)
         )
-    ]
-    if not any((*window.before, *after)):
-        return x
-    return op.Pad(
-        x,
-        op.constant([0, 0, *window.before, 0, 0, *after], np.int64),
-        op.constant(_LOWEST, x.dtype),
-    )
+    return node.op_type in ("Relu", "Sigmoid", "HardSigmoid")
+
+
+def _is_not_negative(value: ir.Value) -> bool:
+    """Whether a value is sure to have no negative element."""
+    node = value.producer()
+    if node is None or node.domain != "":
+        return False
+    if node.op_type in ("Mul", "Reciprocal"):
+        return all(x is not None and _is_not_negative(x) for x in node.inputs)
+    return node.op_type in ("Sqrt", "Exp", "Relu", "Sigmoid", "HardSigmoid", "Softplus", "Abs")
 
 
 def _is_finite(value: ir.Value | None) -> bool:
@@ -138,87 +172,3 @@ def _is_finite(value: ir.Value | None) -> bool:
     if node.op_type in _CARRY:
         return all(_is_finite(x) for x in node.inputs)
     return node.op_type in _FINITE
-
-
-def _spatial(x: Tensor) -> tuple[int, ...]:
-    return tuple(size for size in x.dims[2:] if isinstance(size, int))
-
-
-def _winning_pixel(op: Operators, padded: Tensor, y: Tensor, window: Window, width: int) -> Tensor:
-    """For each window the index of the pixel that wins, counted within the picture, as floats."""
-    down, right = window.dilations
-    rows, columns = _spatial(y)
-    first_row = np.arange(rows) * window.strides[0] - window.before[0]
-    first_column = np.arange(columns) * window.strides[1] - window.before[1]
-    corner = op.constant(first_row[:, None] * width + first_column[None, :], np.float32)
-    highest, number = y, None
-    if window.kernel[1] > 1:
-        highest = op.MaxPool(
-            padded,
-            kernel_shape=[1, window.kernel[1]],
-            strides=[1, window.strides[1]],
-            dilations=[1, right],
-        )
-        number = _first_number(_lost(op, padded, highest, window, 1))
-    elif window.strides[1] > 1:
-        highest = op.MaxPool(padded, kernel_shape=[1, 1], strides=[1, window.strides[1]])
-    else:
-        highest = padded
-    if window.kernel[0] == 1 and window.strides[0] == 1:
-        return corner if number is None else number * right + corner
-    lost = _lost(op, highest, y, window, 0)
-    if number is None:
-        return _first_number(lost) * (down * width) + corner if lost else y * 0 + corner
-    # The winner's column in the first row, and by how much it is further on in each next one.
-    place = _rows(op, number, window, {0: right}, 0)
-    step: Tensor | None = None
-    for tap in range(window.kernel[0] - 1, 0, -1):
-        further = _rows(op, number, window, {tap - 1: -right, tap: right}, down * width)
-        step = lost[tap - 1] * (further if step is None else further + step)
-    return (place if step is None else place + step) + corner
-
-
-def _lost(op: Operators, x: Tensor, maximum: Tensor, window: Window, axis: int) -> list[Tensor]:
-    """For each tap along one axis but the last, 1 where it is below the maximum, else 0."""
-    result = []
-    for tap in range(window.kernel[axis] - 1):
-        taken = _taps(op, x, window, axis, {tap: -1.0}, 0)
-        result.append(positive_mask(op, maximum + taken))
-    return result
-
-
-def _first_number(lost: list[Tensor]) -> Tensor:
-    """The number of the first tap that did not lose."""
-    number = lost[-1]
-    for earlier in reversed(lost[:-1]):
-        number = earlier + earlier * number
-    return number
-
-
-def _rows(
-    op: Operators, number: Tensor, window: Window, weights: dict[int, int], bias: int
-) -> Tensor:
-    """For each window a weighted sum of what its rows hold, and a number more."""
-    return _taps(op, number, window, 0, {tap: float(w) for tap, w in weights.items()}, bias)
-
-
-def _taps(
-    op: Operators, x: Tensor, window: Window, axis: int, weights: dict[int, float], bias: int
-) -> Tensor:
-    """A weighted sum of some taps along one axis, by a depthwise convolution."""
-    (channels,), taps = numbers(x.sizes[1:2]) or (0,), window.kernel[axis]
-    kernel = np.zeros((channels, 1, taps), np.float32)
-    for tap, weight in weights.items():
-        kernel[:, :, tap] = weight
-
-    def both(along: int) -> list[int]:
-        return [along if a == axis else 1 for a in (0, 1)]
-
-    return op.Conv(
-        x,
-        op.constant(kernel.reshape(channels, 1, *both(taps))),
-        op.constant(np.full(channels, bias), np.float32) if bias else None,
-        group=channels,
-        strides=both(window.strides[axis]),
-        dilations=both(window.dilations[axis]),
-    )

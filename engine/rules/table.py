@@ -21,15 +21,18 @@ An attribute that a node sets and its rule does not name is an error, never igno
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import onnx_ir as ir
 from onnx import defs, helper
 
 from ..errors import OperatorError
+from ..graph.builder import Builder
 from ..graph.tensor import Tensor
 
 Rule = Callable[..., Tensor | None]
+Finish = Callable[[Builder, Container[ir.Value]], None]
 AttributeValues = Mapping[str, object]
 
 _CONTEXT = frozenset({"y", "ys", "dys", "index"})
@@ -83,6 +86,7 @@ class RuleTable:
     def __init__(self) -> None:
         self._rules: dict[str, OperatorRules] = {}
         self._constant: dict[str, str] = {}
+        self._finish: tuple[Finish, ...] = ()
 
     def __contains__(self, op_type: str) -> bool:
         return op_type in self._rules or op_type in self._constant
@@ -101,7 +105,21 @@ class RuleTable:
         merged = RuleTable()
         merged._rules = {**self._rules, **overrides._rules}
         merged._constant = {**self._constant, **overrides._constant}
+        merged._finish = self._finish + overrides._finish
         return merged
+
+    def finish_with(self, *passes: Finish) -> None:
+        """Rewrite the finished gradient, in this order, without changing what it computes.
+
+        Args:
+            passes: Each is called with the builder, and the values that have to stay.
+        """
+        self._finish += passes
+
+    def finish(self, builder: Builder, kept: Container[ir.Value]) -> None:
+        """Run what `finish_with` was given."""
+        for rewrite in self._finish:
+            rewrite(builder, kept)
 
     @property
     def without_derivative(self) -> Mapping[str, str]:

@@ -69,6 +69,58 @@ def test_max_pool_is_bit_for_bit_the_standard_one(
     assert np.abs(wanted).max() > 0
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [*POOLS, {"kernel_shape": [3, 3]}, {"kernel_shape": [2, 3], "dilations": [2, 1]}],
+    ids=str,
+)
+@pytest.mark.parametrize("channels", [16, 5])
+@pytest.mark.parametrize("kind", ["noise", "ties", "zeros"])
+def test_max_pool_behind_a_relu_gives_the_same(
+    attributes: dict[str, object], channels: int, kind: str
+) -> None:
+    """There windows may see zeros beyond the border, and need no indices where they are close."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, channels, 11, 14)).astype(np.float32)
+    x = {"noise": x, "ties": np.round(x), "zeros": x - 2}[kind]
+
+    def gradient(rules: RuleTable) -> np.ndarray:
+        builder = Builder()
+        image = builder.input("x", x.shape, x.dtype)
+        y = builder.op.MaxPool(builder.op.Relu(image), **attributes)
+        seed = builder.input("dy", y.shape, x.dtype)
+        builder.output("dx", backpropagate(builder, {y: seed}, [image], rules)[0])
+        seeds = np.random.default_rng(1).standard_normal(y.shape).astype(x.dtype)
+        result: np.ndarray = session(model_of(builder)).run(None, {"x": x, "dy": seeds})[0]
+        return result
+
+    wanted = gradient(standard_rules())
+    # What is given to a tap and taken back again is rounded.
+    np.testing.assert_allclose(gradient(rules_for("cpu")), wanted, rtol=0, atol=3e-6)
+    assert np.abs(wanted).max() > 0
+
+
+@pytest.mark.parametrize("kernel", [[3, 3], [1, 3], [3, 1], [2, 2]])
+@pytest.mark.parametrize("pads", [[0, 0, 0, 0], [0, 0, 1, 1]])
+def test_max_pool_of_neighbouring_windows_needs_no_indices(
+    kernel: list[int], pads: list[int]
+) -> None:
+    """Nothing is scattered; pads at the end never win, also where all is negative."""
+    if any(pad >= taps for pad, taps in zip(pads[2:], kernel, strict=True)):
+        pytest.skip("ONNX wants pads smaller than the kernel")
+    rng = np.random.default_rng(0)
+    attributes: dict[str, object] = {"kernel_shape": kernel, "pads": pads}
+    for x in (rng.standard_normal((1, 32, 9, 7)) - 3, np.round(rng.standard_normal((1, 32, 9, 7)))):
+        wanted = _pool_gradient(standard_rules(), attributes, x.astype(np.float32))
+        found = _pool_gradient(rules_for("cpu"), attributes, x.astype(np.float32))
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=3e-6)
+    builder = Builder()
+    image = builder.input("x", (1, 32, 9, 7), np.float32)
+    y = builder.op.MaxPool(image, **attributes)
+    builder.output("dx", backpropagate(builder, {y: y}, [image], rules_for("cpu"))[0])
+    assert "ScatterElements" not in {node.op_type for node in model_of(builder).graph.node}
+
+
 def test_a_picture_padded_with_minus_infinity_before_max_pool() -> None:
     def gradient(rules: RuleTable) -> np.ndarray:
         builder = Builder()
