@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 
 import onnx
 import onnx_ir as ir
 
-from .errors import InputError, LayerError, ModelError, nearest
+from .errors import (
+    InputError,
+    LayerError,
+    ModelError,
+    OnnxscopeError,
+    OnnxscopeWarning,
+    OperatorError,
+    nearest,
+)
 from .gradient import backpropagate
 from .graph.builder import Builder
 from .graph.loading import ModelSource, load_graph
 from .graph.lookups import lookups
 from .graph.names import Names
-from .graph.replay import model_of, replay
+from .graph.replay import model_of, own_tensor, replay
 from .graph.tensor import Tensor
 from .rules import RuleTable, standard_rules
 
@@ -34,7 +43,8 @@ def differentiate(
     Where the model has an input or output of such a name already, being a gradient itself, a number
     follows: `grad_<name>_2`. Open sizes are called as in the model, or by how they follow from the
     inputs'. Initializers that the model lists among its inputs, as files before IR 4 do, are
-    weights.
+    weights. An output that the gradient does not need and that cannot be written in standard
+    operators, such as one behind an operator of another domain, is left out.
 
     Args:
         model: What `onnxscope.load` takes, but for catalogue names.
@@ -48,6 +58,10 @@ def differentiate(
         LayerError: a name is not there.
         OperatorError: an operator on the way has no gradient rule.
         ModelError: a shape that a rule needs, or the rank of an input, is unknown; give `shapes`.
+
+    Warns:
+        OnnxscopeWarning: an output is left out.
+        StraightThroughWarning: a gradient passes a rounding as if there were none.
     """
     wrt = [wrt] if isinstance(wrt, str) else list(wrt)
     loaded = load_graph(model)
@@ -70,8 +84,9 @@ def differentiate(
     known = [*inputs, *graph.initializers]
     known += [value.name for node in graph for value in node.outputs if value.name]
     for name in wrt:
-        data = graph.initializers[name].const_value if name in graph.initializers else None
-        if name not in inputs and data is not None:
+        held = graph.initializers[name].const_value if name in graph.initializers else None
+        if name not in inputs and held is not None:
+            data = own_tensor(held)
             inputs[name] = builder.initializer(data, name)
             weights[inputs[name].value] = data
             # No constant while the graph is written: what is computed from it must not be folded.
@@ -85,7 +100,18 @@ def differentiate(
     outputs = [value.name for value in graph.outputs if value.name]
     names = Names([*inputs, *outputs])
     inner = [name for name in wrt if name not in inputs]
-    values = inputs | replay(builder, graph, inputs, [*outputs, of, *inner], apart=inner)
+    failures: dict[str, OnnxscopeError] = {}
+    values = inputs | replay(
+        builder, graph, inputs, [*outputs, of, *inner], apart=inner, failures=failures
+    )
+    for name, error in failures.items():
+        if name in (of, *inner) or not isinstance(error, OperatorError):
+            raise error
+        warnings.warn(
+            f"the output {name!r} is left out, which the gradient does not need: {error}",
+            OnnxscopeWarning,
+            stacklevel=2,
+        )
     target = values[of]
     for name in (of, *inner):
         _require_float(values[name])
@@ -101,8 +127,8 @@ def differentiate(
     )
     symbols = {dim for tensor in inputs.values() for dim in tensor.dims if isinstance(dim, str)}
     for value in graph.outputs:
-        if value.name:
-            written = builder.output(value.name, values[value.name])
+        if value.name in values:
+            written = _output(builder, value.name, values[value.name])
             _name_sizes(written, value, symbols)
             if value.name == of:
                 _name_sizes(cotangent, value, symbols)
@@ -112,6 +138,14 @@ def differentiate(
     for value, data in weights.items():
         value.const_value = data
     return model_of(builder, loaded.props)
+
+
+def _output(builder: Builder, name: str, tensor: Tensor) -> Tensor:
+    """Declare an output of the model, which may be one of its inputs, as it is."""
+    if not (tensor.value.is_graph_input() and tensor.value.name == name):
+        return builder.output(name, tensor)
+    builder.graph.outputs.append(tensor.value)
+    return tensor
 
 
 def _input_dims(value: ir.Value, given: Sequence[int] | None) -> Sequence[int | str | None]:

@@ -154,9 +154,19 @@ def _argument(
         if value.const_value is None:
             reader = "" if node is None else f", which {node.op_type} {node.name!r} reads"
             raise ModelError(f"value {value.name!r}{reader}, is neither computed nor given")
-        tensor = builder.initializer(value.const_value, value.name or "weights")
+        tensor = builder.initializer(own_tensor(value.const_value), value.name or "weights")
         values[value] = tensor
     return tensor
+
+
+def own_tensor(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
+    """A model's tensor, not copied, for another graph.
+
+    A tensor is called after the value that holds it: without this, one that gets another name here
+    would lose its own in the model that it is from.
+    """
+    shape = ir.Shape(tensor.shape.numpy())
+    return ir.LazyTensor(lambda: tensor, dtype=tensor.dtype, shape=shape, name=tensor.name)
 
 
 def _write(
@@ -336,6 +346,12 @@ def drop_unused(graph: ir.Graph) -> None:
             needed.update(value for value in node.inputs if value is not None)
         else:
             dead.append(node)
+    for node in dead:
+        for output in node.outputs:
+            # A node that was refused reads its inputs all the same.
+            for reader, index in tuple(output.uses()):
+                if reader.graph is None:
+                    reader.replace_input_with(index, None)
     graph.remove(dead, safe=True)
     for name, value in list(graph.initializers.items()):
         if value not in needed:

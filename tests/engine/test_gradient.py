@@ -8,13 +8,20 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
+from drawing import generator
 from graphs import operators, run, session, text_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
-from onnxscope.errors import InputError, LayerError, ModelError
+from onnxscope.errors import (
+    InputError,
+    LayerError,
+    ModelError,
+    OnnxscopeWarning,
+    OperatorError,
+)
 
-rng = np.random.default_rng(3)
+rng = generator(3)
 
 
 def gradients(text, feeds, wrt=("x",), of="y", **options):
@@ -274,6 +281,62 @@ def test_outputs_that_are_constants():
     np.testing.assert_array_equal(results["shape"], [2, 3])
     np.testing.assert_array_equal(results["grad_x"], np.full((2, 3), 25))
     assert (results["c"], results["k"]) == (25, 5)
+
+
+def test_outputs_that_are_inputs_or_weights():
+    text = """g (double[N, 2] x, double[3] other) => (double[N, 2] x, double[N, 2] y, double[2] k,
+        double[3] other) <double[2] k = {3.0, 4.0}> { y = Mul(x, k) }"""
+    x, dy = values(5, 2), values(5, 2)
+    feeds = {"x": x, "other": values(3), "grad_y": dy}
+    results = gradients(text, feeds, wrt=["x", "k"])
+    assert list(results) == ["x", "y", "k", "other", "grad_x", "grad_k"]
+    np.testing.assert_array_equal(results["x"], x)
+    np.testing.assert_array_equal(results["other"], feeds["other"])
+    np.testing.assert_array_equal(results["k"], [3, 4])
+    np.testing.assert_allclose(results["grad_x"], dy * [3, 4])
+    np.testing.assert_allclose(results["grad_k"], (dy * x).sum(0))
+    # An input differentiated with respect to itself.
+    graph = osc.differentiate(text_model(text), of="x", wrt=["x"])
+    valid(graph)
+    results = run(graph, {"x": x, "other": feeds["other"], "grad_x": dy})
+    np.testing.assert_array_equal(results["grad_x_2"], dy)
+
+
+def test_the_users_model_stays_as_it_is():
+    proto = text_model("""g (double[2] x) => (double[2] y, double[2] k)
+        <double[2] k = {3.0, 4.0}> { y = Mul(x, k) }""")
+    before = proto.SerializeToString(deterministic=True)
+    for wrt in ("x", "k"):
+        osc.differentiate(proto, of="y", wrt=[wrt])
+        assert proto.SerializeToString(deterministic=True) == before
+
+
+CUSTOM = """<ir_version: 9, opset_import: ["" : 18, "acme" : 1]>
+    g (double[3] x) => (double[3] far, double[3] y, double[3] further)
+    { y = Tanh(x)  near = Mul(y, y)  far = acme.Frobnicate(near)  further = Neg(far) }"""
+
+
+def test_outputs_behind_operators_of_others_are_left_out():
+    proto = onnx.parser.parse_model(CUSTOM)
+    with pytest.warns(OnnxscopeWarning, match=r"the output '(far|further)' is left out") as said:
+        graph = osc.differentiate(proto, of="y", wrt=["x"])
+    assert len(said) == 2
+    assert {warning.filename for warning in said} == {__file__}
+    valid(graph)
+    assert [output.name for output in graph.graph.output] == ["y", "grad_x"]
+    x, dy = values(3), values(3)
+    found = run(graph, {"x": x, "grad_y": dy})["grad_x"]
+    np.testing.assert_allclose(found, dy * (1 - np.tanh(x) ** 2))
+    for of, wrt in (("further", "x"), ("y", "far")):
+        with pytest.raises(OperatorError, match="Frobnicate"):
+            osc.differentiate(proto, of=of, wrt=[wrt])
+
+
+def test_an_output_that_does_not_fit_is_no_reason_to_leave_it_out():
+    text = """g (double[3] x, double[2] z) => (double[3] y, double[3] sum)
+        { y = Tanh(x)  sum = Add(x, z) }"""
+    with pytest.raises(ModelError):
+        osc.differentiate(text_model(text), of="y", wrt=["x"])
 
 
 def test_mistaken_names():
