@@ -10,7 +10,10 @@ from .errors import InputError, ModelError, nearest
 
 _TYPES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.UINT8)
 
-_ANY = "`onnxscope verify` and `onnxscope.differentiate` take networks of any inputs"
+_ANY = (
+    "`onnxscope verify`, `onnxscope gradient --wrt` and `onnxscope.differentiate` take networks of "
+    "any inputs"
+)
 
 
 def image_input(
@@ -63,9 +66,13 @@ def image_input(
         if len(candidates) > 1:
             raise InputError(
                 f"{name} has {len(inputs)} inputs ({described}), and more than one of them may be "
-                "the picture; say image_input='NAME' (--image-input), and in Python the values of "
-                "the others as inputs={'NAME': array}"
+                "the picture; say image_input='NAME' (--image-input NAME), and the values of the "
+                "others as inputs={'NAME': array} (--input NAME=VALUE)"
             )
+    if not candidates and inputs:
+        raise InputError(
+            f"of {name} all inputs are given ({described}); one of them has to take the picture"
+        )
     if not candidates:
         raise ModelError(f"{name} has no inputs; expected one, a picture")
     return candidates[0], _layout(candidates[0], name, layout)
@@ -106,7 +113,7 @@ def _layouts(value: ir.Value) -> tuple[list[str], list[str]]:
 
 def describe(value: ir.Value) -> str:
     """An input as `x (N×3×H×W)`, with its type where that is not float32."""
-    shape = "?" if value.shape is None else "×".join(str(dim) for dim in value.shape)
+    shape = "?" if value.shape is None else "×".join(map(str, value.shape)) or "one number"
     kind = "" if value.dtype in (None, ir.DataType.FLOAT) else f" {str(value.dtype).lower()}"
     return f"{value.name} ({shape}{kind})"
 

@@ -56,7 +56,9 @@ def load(
         channel_axis: Of layers, by name, the axis with the channels, counted from 0 with the
             pictures on axis 0: where it cannot be told, or is told wrongly.
         image_input: The name of the input that takes pictures, where there are several.
-        inputs: The values of other inputs, by name.
+        inputs: The values of other inputs, by name: arrays of their shapes, numbers in a row that
+            are laid out in these, or a number that fills one; sizes that the file leaves open are 1
+            where nothing else follows.
         cache: Whether what is known of a file without its graph is kept on disk for the next
             process, and taken from there (see `onnxscope.cache`). The graph is then read when it
             is needed.
@@ -64,7 +66,7 @@ def load(
     Raises:
         ModelError: there is no such model or file, or it is damaged.
         OperatorError: it holds operators of another domain.
-        InputError: the preprocessing is contradictory.
+        InputError: the preprocessing is contradictory, or the value of an input does not fit it.
     """
     reading = open_model(
         source,

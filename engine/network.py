@@ -205,7 +205,7 @@ class Network:
         """Which values cannot be computed from the picture alone, and what they need."""
         missing: dict[ir.Value, str] = {
             value: f"it needs the input {describe(value)} as well; give it to load as "
-            f"inputs={{{value.name!r}: array}}"
+            f"inputs={{{value.name!r}: array}} (--input {value.name}=VALUE)"
             for value in self.graph.inputs
             if value is not self.image
             and value.name not in self.graph.initializers

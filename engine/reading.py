@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from .cache import GraphCache
-from .errors import InputError
 from .facts import Facts
 from .identity import NoIdentityError, key_of
 from .model_file import ModelFile
@@ -165,12 +164,11 @@ class Reading:
 
 
 def _typed(graph: ir.Graph, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, np.ndarray]:
-    types = {value.name: value.dtype for value in graph.inputs}
-    arrays = {}
-    for name, given in inputs.items():
-        kind = types.get(name)
-        array = np.asarray(given, None if kind is None else kind.numpy())
-        if array.dtype == object:
-            raise InputError(f"the input {name!r} takes numbers, not {given!r}")
-        arrays[name] = array
-    return arrays
+    """Values as the inputs take them; names that the model does not have are told later."""
+    from .given import as_input
+
+    by_name = {value.name: value for value in graph.inputs}
+    return {
+        name: as_input(by_name[name], given) if name in by_name else np.asarray(given)
+        for name, given in inputs.items()
+    }

@@ -17,6 +17,7 @@ import onnx_ir as ir
 from .differentiation import differentiate
 from .errors import InputError, LayerError, ModelError, nearest
 from .expressions import Objective
+from .given import as_input
 from .graph.builder import Builder
 from .graph.loading import LoadedModel
 from .graph.lookups import lookups
@@ -169,11 +170,10 @@ def tensor_subject(
     for name in {**arrays, **shapes}:
         if name not in inputs:
             raise LayerError(f"the model has no input {name!r}{nearest(name, inputs)}")
-    bound = _bound_dimensions(inputs, arrays, shapes)
+    fixed = {name: as_input(inputs[name], a, shapes.get(name)) for name, a in arrays.items()}
+    bound = _bound_dimensions(inputs, fixed, shapes)
     point = {
-        name: np.array(arrays[name], _dtype(value))
-        if name in arrays
-        else _random_array(value, shapes.get(name), bound, rng)
+        name: fixed[name] if name in fixed else _random_array(value, shapes.get(name), bound, rng)
         for name, value in inputs.items()
     }
     drawn = {name: value for name, value in inputs.items() if name not in arrays}
@@ -191,6 +191,8 @@ def tensor_subject(
     cotangent = _cotangent(of, unit, value.shape, rng).astype(value.dtype)
     builder.output(VALUE, value)
     model = loaded.model
+    # What else the model gives is not verified, and need not have a gradient.
+    graph.outputs[:] = [output for output in graph.outputs if output.name == of]
     sizes = {name: array.shape for name, array in point.items()}
     return Subject(
         name=loaded.origin,
