@@ -11,10 +11,10 @@ import onnx
 
 from .errors import InputError
 from .expressions import Objective
-from .files import write_bytes
 from .images import as_batch, as_pictures
 from .loading import load
 from .model import Model
+from .model_file import write_model
 from .objectives import check_objective
 from .rules import RuleTable, rules_for, standard_rules
 from .session import Session, open_for
@@ -100,13 +100,12 @@ class Gradient:
         size: int | tuple[int, int] | None = None,
         batch: int = 1,
     ) -> Path:
-        """Write `to_onnx` to a file.
+        """Write `to_onnx` to a file; of more than 2 GB, the weights to a second one beside it.
 
         Raises:
             OutputError: it cannot be written.
         """
-        write_bytes(path, self.to_onnx(size=size, batch=batch).SerializeToString())
-        return Path(path)
+        return write_model(path, self.to_onnx(size=size, batch=batch))[0]
 
     def _rules_or(self, default: RuleTable) -> RuleTable:
         # Not by truth: an empty table is a table.

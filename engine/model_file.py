@@ -1,4 +1,4 @@
-"""The content of a model file, with a checksum."""
+"""Model files: their content with a checksum; written whole, whatever their size."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from .errors import ModelError
+from .files import atomic_path, write_bytes
+
+if TYPE_CHECKING:
+    import onnx
 
 _LARGEST_FILE = 2**31 - 1
+
+# Smaller tensors may be shapes and axes, which tools want to see in the model itself.
+_SMALL = 1024
 
 
 @dataclass(frozen=True)
@@ -60,3 +68,55 @@ class ModelFile:
     def sha256(self) -> str:
         """Hash of the content; what lies in files beside it is not in it."""
         return hashlib.sha256(self.data).hexdigest()
+
+
+def write_model(
+    target: str | os.PathLike[str], model: onnx.ModelProto, limit: int = _LARGEST_FILE
+) -> list[Path]:
+    """Write a model whole or not at all.
+
+    The weights of a model that is too large for one file are written to a second one beside it,
+    called after it with `.data` behind, where every reader of ONNX looks for them.
+
+    Args:
+        target: The file.
+        model: What to write. Weights that go to a second file are taken out of it.
+        limit: How many bytes a file may have.
+
+    Returns:
+        The files, the model first.
+
+    Raises:
+        OutputError: one cannot be written.
+    """
+    target = Path(target)
+    weights = model.graph.initializer
+    # A message of more than 2 GB cannot be serialized, not even to be measured.
+    if sum(len(tensor.raw_data) for tensor in weights) <= limit:
+        data = model.SerializeToString()
+        if len(data) <= limit:
+            write_bytes(target, data)
+            return [target]
+    beside = target.with_name(f"{target.name}.data")
+    # Left in reverse order: the model stands there only when its weights do.
+    with atomic_path(target) as light, atomic_path(beside) as heavy:
+        with heavy.open("wb") as file:
+            for tensor in weights:
+                _move_out(tensor, file, beside.name)
+        light.write_bytes(model.SerializeToString())
+        # An older model of that name must not find the new weights.
+        target.unlink(missing_ok=True)
+    return [target, beside]
+
+
+def _move_out(tensor: onnx.TensorProto, file: BinaryIO, location: str) -> None:
+    """Append a tensor's data to a file, and note where they are."""
+    from onnx.external_data_helper import set_external_data
+
+    length = len(tensor.raw_data)
+    if length <= _SMALL:
+        return
+    offset = file.tell()
+    file.write(tensor.raw_data)
+    set_external_data(tensor, location, offset=offset, length=length)
+    tensor.ClearField("raw_data")
