@@ -10,10 +10,12 @@ import typer
 from ..errors import InputError
 from . import options
 from .console import stderr, stdout
+from .inputs import parse_inputs
 
 EPILOG = "Example: onnxscope bench squeezenet fire5:100 --rounds 6"
 
 _NETWORK, _TARGET = "inception_v1", "mixed4a:11"
+_MOST_NUMBERS = 4096
 
 
 def bench(
@@ -60,6 +62,7 @@ def bench(
     channel_order: options.ChannelOrder = None,
     layout: options.Layout = None,
     image_input: options.ImageInput = None,
+    inputs: options.Inputs = None,
 ) -> None:
     """Measure speed here, side by side with what is installed.
 
@@ -85,7 +88,14 @@ def bench(
             source = save_random(model or _NETWORK, Path(folder))
         else:
             options.open_model(
-                model, input_range, mean, std, channel_order, layout, image_input=image_input
+                model,
+                input_range,
+                mean,
+                std,
+                channel_order,
+                layout,
+                image_input=image_input,
+                inputs=inputs,
             )
             source = model
         arguments = {
@@ -95,6 +105,7 @@ def bench(
             "channel_order": channel_order,
             "layout": layout,
             "image_input": image_input,
+            "inputs": _short_inputs(inputs),
         }
         subjects = [
             Subject.of(
@@ -117,6 +128,21 @@ def bench(
             console.print("\n" + "\n".join(measurement.lines()), soft_wrap=True)
     if json is not None:
         publish(facts, json)
+
+
+def _short_inputs(given: list[str] | None) -> dict[str, object] | None:
+    """Values of other inputs as plain data, which goes to each contestant's command line.
+
+    Raises:
+        InputError: they are too many for that.
+    """
+    import numpy as np
+
+    arrays = {name: np.asarray(value) for name, value in parse_inputs(given).items()}
+    count = sum(array.size for array in arrays.values())
+    if count > _MOST_NUMBERS:
+        raise InputError(f"bench takes up to {_MOST_NUMBERS:,} numbers by --input, not {count:,}")
+    return {name: array.tolist() for name, array in arrays.items()} or None
 
 
 def _numbers(name: str, text: str) -> list[int]:

@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import InputError
 from . import options
-from .console import file_size, plural, stdout, times
+from .console import file_size, plural, stdout
+from .inputs import parse_shapes
 
-EPILOG = "Example: onnxscope gradient squeezenet fire5:11 -o fire5-11-gradient.onnx"
+if TYPE_CHECKING:
+    import onnx
+
+EPILOG = """Example: onnxscope gradient squeezenet fire5:11 -o fire5-11-gradient.onnx
+
+Of any value of any model: onnxscope gradient my.onnx loss --wrt hidden --wrt scale -o g.onnx"""
+
+_BARE = "The bare gradient"
+_WIDTHS = {"float": "float32", "double": "float64"}
 
 
 def gradient(
+    ctx: typer.Context,
     model: options.ModelName,
-    target: options.Target,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="LAYER:UNIT such as mixed4a:11, a LAYER, or a class by name or number; with "
+            "--wrt, the name of a value.",
+        ),
+    ],
     output: options.Output,
+    wrt: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Differentiate the model as it is, whatever it takes, with respect to this "
+            "input, weight or value on the way; may be repeated.",
+            rich_help_panel=_BARE,
+        ),
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=1,3,224,224",
+            help="With --wrt, the shape of an input that the file leaves open, to be built in; "
+            "may be repeated.",
+            rich_help_panel=_BARE,
+        ),
+    ] = None,
     objective: options.Objective = None,
     y: options.Row = None,
     x: options.Column = None,
@@ -31,16 +69,32 @@ def gradient(
     layout: options.Layout = None,
     channel_axis: options.ChannelAxis = None,
     image_input: options.ImageInput = None,
+    inputs: options.Inputs = None,
 ) -> None:
     """Write the gradient of an objective with respect to the picture as an ONNX model.
 
-    It is self-contained and of standard operators only: pictures in, values and gradients out.
+    It is self-contained and of standard operators only: pictures in, values and gradients out. With
+    --wrt it is the model itself, its inputs and outputs kept, that gives its gradients as well:
+    grad_NAME for each NAME. Where TARGET is no single number, an input grad_TARGET says what its
+    elements count.
     """
-    from ..files import check_writable, write_bytes
-    from ..gradients import Gradient
+    from ..files import check_writable
 
     check_writable(output)
+    if wrt is not None:
+        others = options.given_besides(ctx, "model", "target", "output", "wrt", "shape")
+        if others:
+            raise InputError(
+                f"--wrt differentiates the model as it is; leave out {', '.join(others)}"
+            )
+        _write_bare(model, target, wrt, shape, output)
+        return
+    if shape is not None:
+        raise InputError("--shape is for --wrt NAME; the pictures' size is --size")
     pixels = options.parse_size(size)
+
+    from ..gradients import Gradient
+
     opened = options.open_model(
         model,
         input_range,
@@ -50,19 +104,57 @@ def gradient(
         layout,
         channel_axis=channel_axis,
         image_input=image_input,
+        inputs=inputs,
     )
     wanted, described = options.open_objective(
         opened, target, objective, y, x, reduction, negative=negative, token=token
     )
     proto = Gradient(opened, wanted).to_onnx(size=pixels, batch=batch)
-    data = proto.SerializeToString()
-    write_bytes(output, data)
+    _write(proto, output, f"{described} of {opened.name}")
+
+
+def _write_bare(
+    model: str, value: str, wrt: list[str], shape: list[str] | None, output: Path
+) -> None:
+    from ..differentiation import differentiate
+
+    shapes = parse_shapes(shape)
+    source = options.fetch_published(model) or model
+    proto = differentiate(source, value, wrt, shapes=shapes)
+    gradients = [output.name for output in proto.graph.output][-len(wrt) :]
+    _write(proto, output, f"{value} of {model} by {', '.join(wrt)}", [value, *gradients])
+
+
+def _write(
+    proto: onnx.ModelProto, output: Path, described: str, outputs: Collection[str] = ()
+) -> None:
+    """Write a gradient, and say what it takes and gives: these outputs, or all."""
+    from ..model_file import write_model
+
+    files = write_model(output, proto)
+    size = sum(file.stat().st_size for file in files)
     console = stdout()
-    console.print(str(output), style="bold", soft_wrap=True)
+    console.print(", ".join(map(str, files)), style="bold", soft_wrap=True)
     opset = next(entry.version for entry in proto.opset_import if not entry.domain)
-    facts = [f"opset {opset}", plural(len(proto.graph.node), "node"), file_size(len(data))]
-    console.print(f"  {described} of {opened.name}: {', '.join(facts)}", soft_wrap=True)
-    for direction, values in (("in ", proto.graph.input), ("out", proto.graph.output)):
-        for value in values:
-            dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-            console.print(f"  {direction}  {value.name}  float32 {times(dims)}", soft_wrap=True)
+    facts = [f"opset {opset}", plural(len(proto.graph.node), "node"), file_size(size)]
+    console.print(f"  {described}: {', '.join(facts)}", soft_wrap=True)
+    for value in proto.graph.input:
+        console.print(f"  in   {value.name}  {_kind(value)}", soft_wrap=True)
+    shown = [value for value in proto.graph.output if not outputs or value.name in outputs]
+    for value in shown:
+        console.print(f"  out  {value.name}  {_kind(value)}", soft_wrap=True)
+    rest = len(proto.graph.output) - len(shown)
+    if rest:
+        console.print(f"       and {plural(rest, 'more output')} of the model", style="dim")
+
+
+def _kind(value: onnx.ValueInfoProto) -> str:
+    """Type and shape: `float32 1×3×H×W`."""
+    from onnx import TensorProto
+
+    tensor = value.type.tensor_type
+    name = TensorProto.DataType.Name(tensor.elem_type).lower()
+    dims = [dim.dim_param or str(dim.dim_value) for dim in tensor.shape.dim]
+    # Sizes that follow from others are formulas.
+    shape = "×".join(f"({dim})" if " " in dim else dim for dim in dims) or "one number"
+    return f"{ {'float': 'float32', 'double': 'float64'}.get(name, name) } {shape}"

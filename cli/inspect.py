@@ -31,6 +31,12 @@ A unit: onnxscope inspect squeezenet fire5:11
 What a file expects of pictures: onnxscope inspect my.onnx --image photo.jpg"""
 
 
+_NO_LAYERS = (
+    "It has no layers to show: no value that is computed from the picture has channels for each "
+    "picture. `onnxscope gradient --wrt` and `onnxscope verify --shape` take any value."
+)
+
+
 def inspect(
     model: options.ModelName,
     target: Annotated[
@@ -68,6 +74,7 @@ def inspect(
     layout: options.Layout = None,
     channel_axis: options.ChannelAxis = None,
     image_input: options.ImageInput = None,
+    inputs: options.Inputs = None,
 ) -> None:
     """Show a model's layers, or a layer's branches, or where a unit comes from."""
     from ..targets import find_unit
@@ -85,6 +92,7 @@ def inspect(
         layout,
         channel_axis=channel_axis,
         image_input=image_input,
+        inputs=inputs,
         for_pictures=False,
     )
     console = stdout()
@@ -106,7 +114,10 @@ def _show_model(console: Console, model: Model, *, every: bool) -> None:
     shown = layers if every else [layer for layer in layers if layer.main]
     show_facts(console, model.name, _facts(model))
     console.print()
-    show_layers(console, model, shown, every=every)
+    if shown:
+        show_layers(console, model, shown, every=every)
+    else:
+        console.print(_NO_LAYERS, soft_wrap=True)
     if len(shown) < len(layers):
         rest = plural(len(layers) - len(shown), "more layer")
         console.print(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError
+from .inputs import parse_inputs
 
 if TYPE_CHECKING:
     from .. import expressions
@@ -119,6 +120,25 @@ ImageInput = Annotated[
         rich_help_panel=_PREPROCESSING,
     ),
 ]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=VALUE",
+        help="The value of another input: a number, which fills it, numbers with commas between "
+        "them, or a .npy file; repeat as needed.",
+        rich_help_panel=_PREPROCESSING,
+    ),
+]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shape",
+        metavar="NAME=1,3,224,224",
+        help="The shape of an input that the file leaves open; may be repeated. Then the "
+        "network is not asked for pictures.",
+    ),
+]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")]
 
 
@@ -132,6 +152,7 @@ def open_model(
     *,
     channel_axis: list[str] | None = None,
     image_input: str | None = None,
+    inputs: list[str] | None = None,
     for_pictures: bool = True,
     cache: bool = True,
 ) -> Model:
@@ -146,18 +167,17 @@ def open_model(
         layout: As `onnxscope.load` takes it.
         channel_axis: Each as `NAME=AXIS`.
         image_input: As `onnxscope.load` takes it.
+        inputs: Values of other inputs, each as `NAME=VALUE`.
         for_pictures: Whether pictures will go into it, so that it has to be known what it expects.
         cache: As `onnxscope.load` takes it.
 
     Raises:
         OnnxscopeError: it is not there, or it is not known what it expects of a picture.
     """
-    from .. import models
     from ..loading import load
-    from .download import fetch
 
-    if name in models.catalogue():
-        fetch(name)
+    values = parse_inputs(inputs)
+    fetch_published(name)
     model = load(
         name,
         input_range=input_range,
@@ -167,6 +187,7 @@ def open_model(
         layout=layout,
         channel_axis=parse_axes(channel_axis or []),
         image_input=image_input,
+        inputs=values,
         cache=cache,
     )
     if for_pictures and model.preprocessing is None:
@@ -176,6 +197,33 @@ def open_model(
             "trained with them; `onnxscope inspect MODEL --image PHOTO` shows what each does"
         )
     return model
+
+
+def fetch_published(name: str) -> Path | None:
+    """The file of a model of the catalogue, with a bar while it is downloaded; `None` for others.
+
+    Raises:
+        OnnxscopeError: it cannot be downloaded.
+    """
+    from .. import models
+    from .download import fetch
+
+    return fetch(name) if name in models.catalogue() else None
+
+
+def given_besides(ctx: typer.Context, *allowed: str) -> list[str]:
+    """What was given on the command line besides some parameters, as users type it."""
+    return [
+        parameter.opts[-1] if parameter.opts[-1].startswith("-") else parameter.name.upper()
+        for parameter in ctx.command.params
+        if parameter.name and parameter.name not in allowed and is_given(ctx, parameter.name)
+    ]
+
+
+def is_given(ctx: typer.Context, name: str) -> bool:
+    """Whether a parameter was given on the command line."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def open_objective(

@@ -162,9 +162,10 @@ def render(
     layout: options.Layout = None,
     channel_axis: options.ChannelAxis = None,
     image_input: options.ImageInput = None,
+    inputs: options.Inputs = None,
 ) -> None:
     """Make the picture that a unit, layer or class of a model likes most."""
-    if strip is None and _given(ctx, "snapshots"):
+    if strip is None and options.is_given(ctx, "snapshots"):
         raise InputError("--snapshots says which steps --strip FILE shows; give both")
     strip_steps = options.parse_steps(snapshots)
     if recipe is not None:
@@ -201,6 +202,7 @@ def render(
         layout,
         channel_axis=channel_axis,
         image_input=image_input,
+        inputs=inputs,
         cache=not no_cache,
     )
     # Behind a ReLU a negative ascent would end as soon as the unit is off.
@@ -277,15 +279,6 @@ def _refuse_beside_recipe(ctx: typer.Context) -> None:
     Raises:
         InputError: it was given as well.
     """
-    given = [
-        parameter.opts[-1] if parameter.opts[-1].startswith("-") else parameter.name.upper()
-        for parameter in ctx.command.params
-        if parameter.name and parameter.name not in _BESIDE_RECIPE and _given(ctx, parameter.name)
-    ]
+    given = options.given_besides(ctx, *_BESIDE_RECIPE)
     if given:
         raise InputError(f"the recipe says all of a picture; leave out {', '.join(given)}")
-
-
-def _given(ctx: typer.Context, name: str) -> bool:
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"

@@ -11,6 +11,7 @@ import typer
 from ..errors import InputError
 from . import options
 from .console import plural, stdout, times
+from .inputs import parse_inputs, parse_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +28,8 @@ EPILOG = """Example: onnxscope verify squeezenet
 An objective: onnxscope verify squeezenet fire5:11
 
 Open shapes: onnxscope verify my.onnx --shape tokens=1,16
+
+At given values: onnxscope verify my.onnx --input tokens=101,7,102
 
 Exit codes: 0 the gradient agrees, 1 it disagrees, 2 bad input, 3 cannot tell"""
 
@@ -59,14 +62,7 @@ def verify(
     ] = 3,
     seed: Annotated[int, typer.Option(help="Same seed, same point and directions.")] = 0,
     size: options.Size = None,
-    shape: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=1,3,224,224",
-            help="The shape of an input that the file leaves open; may be repeated. Then the "
-            "network is not asked for pictures.",
-        ),
-    ] = None,
+    shape: options.Shapes = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     input_range: options.InputRange = None,
     mean: options.Mean = None,
@@ -75,6 +71,7 @@ def verify(
     layout: options.Layout = None,
     channel_axis: options.ChannelAxis = None,
     image_input: options.ImageInput = None,
+    inputs: options.Inputs = None,
 ) -> None:
     """Check the gradient of this very model, on this machine, against central differences.
 
@@ -82,10 +79,12 @@ def verify(
     """
     from ..verification import verify as check
 
-    shapes = None if shape is None else dict(_parse_shape(text) for text in shape)
+    shapes = None if shape is None else parse_shapes(shape)
+    values = parse_inputs(inputs)
     opened: Model | ModelSource
     about_pictures = (input_range, mean, std, channel_order, layout, channel_axis, image_input)
-    if shapes is None and (image_input is not None or _takes_pictures(model, layout)):
+    as_tensors = shapes is not None or (bool(values) and image_input is None)
+    if not as_tensors and (image_input is not None or _takes_pictures(model, layout)):
         opened = options.open_model(
             model,
             input_range,
@@ -95,20 +94,25 @@ def verify(
             layout,
             channel_axis=channel_axis,
             image_input=image_input,
+            inputs=inputs,
             for_pictures=False,
         )
+        values = {}
     elif any(option is not None for option in about_pictures):
-        why = "it takes none" if shapes is None else "with --shape it is not asked for any"
+        given = "--input and no --image-input" if shapes is None else "--shape"
+        why = f"with {given} it is not asked for any" if as_tensors else "it takes none"
         raise InputError(
             "--input-range, --mean, --std, --channel-order, --layout, --channel-axis and "
             f"--image-input are about pictures; of {model}, {why}"
         )
     else:
+        options.fetch_published(model)
         opened = model
     found = check(
         opened,
         target,
         provider=provider,
+        at=values or None,
         size=options.parse_size(size),
         shapes=shapes,
         directions=directions,
@@ -126,19 +130,6 @@ def _takes_pictures(name: str, layout: str | None) -> bool:
     from ..verification import takes_pictures
 
     return name in models.catalogue() or takes_pictures(name, layout)
-
-
-def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
-    """`tokens=1,16` as a name and a shape.
-
-    Raises:
-        InputError: it is something else.
-    """
-    name, separator, numbers = text.rpartition("=")
-    parts = numbers.lower().replace("x", ",").split(",") if numbers else []
-    if not separator or not name or not all(part.strip().isdecimal() for part in parts):
-        raise InputError(f"--shape is a name and numbers such as image=1,3,224,224, not {text!r}")
-    return name, tuple(int(part) for part in parts)
 
 
 def _show(console: Console, found: Verification) -> None:
