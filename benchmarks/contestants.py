@@ -99,6 +99,10 @@ def _forward(subject: Subject, clock: Clock) -> None:
     _run_graph(graphs.forward(subject), subject, clock)
 
 
+def _cut(subject: Subject, clock: Clock) -> None:
+    _run_graph(graphs.cut(subject), subject, clock)
+
+
 def _onnx_ad(graph: onnx.ModelProto, subject: Subject, clock: Clock) -> None:
     import onnx_ad
 
@@ -299,6 +303,7 @@ CONTESTANTS: Mapping[str, Contestant] = MappingProxyType(
             _needs_torch,
         ),
         "onnxscope-forward": Contestant("onnxscope, forward graph alone", "part", _forward),
+        "cut-forward": Contestant("the network cut at the layer, forward", "part", _cut),
         "peak": Contestant("convolutions alone at the peak rate", "part", _peak),
     }
 )

@@ -46,7 +46,7 @@ _NAMES = (
 _UNITS = {
     "inception_v1": ("mixed4a", 11),
     "inception_v3": ("mixed_4", 300),
-    "squeezenet": ("fire5", 100),
+    "squeezenet": ("fire5", 101),
     "efficientnet_lite0": ("blocks_10", 11),
 }
 _LIMITS = {"float32": (2e-2, 0.9998), "tf32": (0.5, 0.9), "float16": (0.5, 0.9)}

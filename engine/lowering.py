@@ -61,8 +61,17 @@ def _pool_first(builder: Builder, node: ir.Node, rules: RuleTable) -> None:
         return
     if rules["Relu"] != standard["Relu"] or rules["MaxPool"] not in pools:
         return
+    if rules["MaxPool"] == pools[1] and _sees_a_border_first(node):
+        return
     pooled = builder.append("MaxPool", [Tensor(builder, relu.inputs[0])], dict(node.attributes))
     node.outputs[0].replace_all_uses_with(builder.op.Relu(pooled[0]).value)
+
+
+def _sees_a_border_first(node: ir.Node) -> bool:
+    """Whether the first window begins outside; on the CPU that is cheaper behind a ReLU."""
+    pads, strides = (node.attributes.get_ints(name, [0]) for name in ("pads", "strides"))
+    same = node.attributes.get_string("auto_pad", "NOTSET").startswith("SAME")
+    return any(pads[: len(pads) // 2]) or (same and max(strides) < 2)
 
 
 def _lrn(x: Tensor, node: ir.Node) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
