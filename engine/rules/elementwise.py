@@ -10,7 +10,6 @@ from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from .table import RuleTable
-from .vocabulary import constant_of
 
 
 def define(rules: RuleTable) -> None:
@@ -118,8 +117,15 @@ def _where_other(op: Operators, dy: Tensor, condition: Tensor, a: Tensor, b: Ten
 def _dropout(
     op: Operators, dy: Tensor, x: Tensor, ratio: Tensor | None, training: Tensor | None
 ) -> Tensor:
-    if training is not None and constant_of(training, "the training mode of Dropout").any():
+    mode = None if training is None else training.array
+    remedy = "export the model for inference, or make the third input of Dropout a constant false"
+    if training is not None and mode is None:
         raise OperatorError(
-            "Dropout in training mode is not supported; export the model for inference"
+            f"whether Dropout is in training mode is known at run time only; {remedy}"
+        )
+    if mode is not None and mode.any():
+        raise OperatorError(
+            "Dropout in training mode drops other elements in every run, so that there is no one "
+            f"gradient; {remedy}"
         )
     return dy

@@ -218,17 +218,25 @@ def differentiate_node(op_type, *shapes, constants=(), rules=None, of="y", outpu
             "constants": [np.ones(2, np.float32)] * 4, "training_mode": 1,
             "outputs": ("y", "mean", "variance"),
         }),
-        (
-            "training",
-            "Dropout",
-            [(2, 3)],
-            {"constants": [np.array(0.5, np.float32), np.array(True)]},
-        ),
+        ("in training mode drops .*; export the model for inference, or make", "Dropout", [(2, 3)],
+         {"constants": [np.array(0.5, np.float32), np.array(True)]}),
     ],
 )  # fmt: skip
 def test_refused(reason, op_type, shapes, options):
     with pytest.raises(OperatorError, match=reason):
         differentiate_node(op_type, *shapes, **options)
+
+
+def test_a_training_mode_of_the_run_is_refused():
+    node = helper.make_node("Dropout", ["x", "ratio", "training"], ["y"])
+    proto = model(
+        [node],
+        {"x": (np.float32, (2, 3)), "training": (np.bool_, ())},
+        ["y"],
+        {"ratio": np.float32(0.5)},
+    )
+    with pytest.raises(OperatorError, match=r"known at run time only; .* constant false"):
+        osc.differentiate(proto, of="y", wrt=["x"])
 
 
 @pytest.mark.parametrize("kind", ["FLOAT8E4M3FN", "FLOAT8E5M2", "FLOAT16", "BFLOAT16", "DOUBLE"])
