@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 import onnx_ir as ir
 
 from .errors import StraightThroughWarning
-from .graph.builder import Builder, Composite
+from .graph.builder import Builder, Composite, Compound
 from .graph.tensor import Tensor
 from .idioms import find_idioms
-from .rules import RuleTable, call
+from .rules import RuleTable, call, standard_rules
 from .rules.pieces import add_up
 from .rules.vocabulary import sum_to_shape, zeros_like
 
@@ -53,7 +53,9 @@ def backpropagate(
     apart = wanted | {tensor.value for tensor in seeds}
     composites = find_idioms(builder, rules, apart) | builder.composites
     rounding: list[str] = []
-    for node in reversed(_ancestors(builder.graph, {tensor.value for tensor in seeds})):
+    nodes = _ancestors(builder.graph, {tensor.value for tensor in seeds})
+    compounds = _compounds(builder, rules, nodes)
+    for node in reversed(nodes):
         if not any(value in active for value in node.outputs):
             continue
         cotangents = [
@@ -61,6 +63,10 @@ def backpropagate(
             for value in node.outputs
         ]
         if all(cotangent is None for cotangent in cotangents):
+            continue
+        compound = compounds.get(node.outputs[0])
+        if compound is not None and cotangents[0] is not None:
+            _visit_compound(compound, cotangents[0], active, contributions)
             continue
         _visit(builder, node, cotangents, active, contributions, rules, composites)
         composite = composites.get(node.outputs[0])
@@ -125,6 +131,39 @@ def _visit(
         if cotangent is not None:
             fitted = sum_to_shape(cotangent, Tensor(builder, value))
             contributions.setdefault(value, []).append(fitted)
+
+
+def _visit_compound(
+    compound: Compound,
+    cotangent: Tensor,
+    active: set[ir.Value],
+    contributions: dict[ir.Value, list[Tensor]],
+) -> None:
+    """Add the contributions of several nodes at once to their active sources."""
+    wanted = [source.value in active for source in compound.sources]
+    found = compound.gradient(cotangent, wanted)
+    for source, dx, is_wanted in zip(compound.sources, found, wanted, strict=True):
+        if dx is not None and is_wanted:
+            contributions.setdefault(source.value, []).append(sum_to_shape(dx, source))
+
+
+def _compounds(
+    builder: Builder, rules: RuleTable, nodes: Sequence[ir.Node]
+) -> dict[ir.Value, Compound]:
+    """The compounds that differentiate as such.
+
+    A pass over the graph may have put something else in the place of a source.
+    """
+    if not builder.compounds:
+        return {}
+    standard = standard_rules()
+    kept = {op for op in standard if op in rules and rules.find(op, "", "") == standard[op]}
+    read = {value for node in nodes for value in node.inputs}
+    return {
+        value: compound
+        for value, compound in builder.compounds.items()
+        if compound.operators <= kept and all(s.value in read for s in compound.sources)
+    }
 
 
 def _accumulate(

@@ -47,6 +47,23 @@ class Composite:
 
 
 @dataclass(frozen=True)
+class Compound:
+    """Several nodes that differentiate as one operator of several inputs.
+
+    Attributes:
+        sources: The inputs: all that the nodes compute with, but for constants.
+        gradient: From the output's cotangent, and which of the sources want theirs, to those of the
+            sources; `None` for one that has none.
+        operators: Whose rules the gradient stands for. Where a table overrides one of them, the
+            nodes are differentiated one by one.
+    """
+
+    sources: tuple[Tensor, ...]
+    gradient: Callable[[Tensor, Sequence[bool]], Sequence[Tensor | None]]
+    operators: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Piece:
     """A value that is zero but for a part of it.
 
@@ -90,6 +107,7 @@ class Builder:
         op: Its operators as methods (see `Operators`).
         opset: Version of the standard operator set that the nodes are written in.
         composites: Values whose gradient is not that of the single nodes behind them.
+        compounds: The same for values of several inputs.
         pieces: Values that are known to be zero but for a part.
     """
 
@@ -98,6 +116,7 @@ class Builder:
         self.graph = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name=name)
         self.op = Operators(self)
         self.composites: dict[ir.Value, Composite] = {}
+        self.compounds: dict[ir.Value, Compound] = {}
         self.pieces: dict[ir.Value, Piece] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
         self._inference = Inference(opset)

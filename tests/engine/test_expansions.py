@@ -176,6 +176,127 @@ def test_a_recurrence_over_an_open_length_asks_for_it():
     assert "RNN" not in operators(osc.differentiate(proto, of="o0", wrt=["i0"], shapes=shapes))
 
 
+RECURRENT = [
+    ("LSTM", 4, 3, {}),
+    ("GRU", 3, 2, {}),
+    ("GRU", 3, 2, {"linear_before_reset": 1}),
+    ("RNN", 1, 2, {}),
+]
+
+
+def one_by_one() -> osc.RuleTable:
+    """The standard rules, of which one is another function: no gradient is taken in one piece."""
+    table = osc.RuleTable()
+    table.define("Tanh", lambda op, dy, x, *, y: dy * (1 - y * y))
+    return osc.standard_rules() | table
+
+
+def recurrent_arrays(op_type, gates, directions) -> list[np.ndarray | None]:
+    states = [values(directions, N, H)] * (2 if op_type == "LSTM" else 1)
+    return [values(T, N, INPUTS), *weights(gates, directions), None, *states]
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+@pytest.mark.parametrize(("op_type", "gates", "outputs", "options"), RECURRENT)
+def test_a_recurrence_in_one_piece_has_the_gradient_of_its_nodes(
+    op_type, gates, outputs, options, direction
+):
+    arrays = recurrent_arrays(op_type, gates, 2 if direction == "bidirectional" else 1)
+    options = {"hidden_size": H, "direction": direction, **options}
+    feeds = {f"i{i}": array for i, array in enumerate(arrays) if array is not None}
+    for index in range(outputs):
+        proto = node_model(op_type, arrays, outputs, **options)
+        found = []
+        for rules in (None, one_by_one()):
+            graph = osc.differentiate(proto, of=f"o{index}", wrt=list(feeds), rules=rules)
+            opened = session(graph)
+            seed = {
+                entry.name: np.random.default_rng(1).normal(size=entry.shape).astype(np.float32)
+                for entry in opened.get_inputs()
+                if entry.name.startswith("grad_")
+            }
+            names = [f"grad_{name}" for name in feeds]
+            found.append((len(graph.graph.node), opened.run(names, feeds | seed)))
+        (fewer, ours), (more, theirs) = found
+        assert fewer < more
+        for mine, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize(("op_type", "gates", "outputs", "options"), RECURRENT)
+def test_the_gradient_of_a_recurrences_gradient(op_type, gates, outputs, options):
+    arrays = recurrent_arrays(op_type, gates, 2)
+    proto = node_model(
+        op_type, arrays, outputs, hidden_size=H, direction="bidirectional", **options
+    )
+    feeds = {f"i{i}": array for i, array in enumerate(arrays) if array is not None}
+    feeds["grad_o0"] = values(T, 2, N, H)
+    first = osc.differentiate(proto, of="o0", wrt=["i0"])
+    kernel = session(first)
+    second = osc.differentiate(first, of="grad_i0", wrt=list(feeds))
+    cotangent = values(T, N, INPUTS)
+    opened = session(second)
+    names = [entry.name for entry in opened.get_outputs()][-len(feeds) :]
+    results = opened.run(names, feeds | {"grad_grad_i0": cotangent})
+    for (name, array), gradient in zip(feeds.items(), results, strict=True):
+        direction = RNG.uniform(-1, 1, array.shape).astype(np.float32)
+
+        def along(t, name=name, direction=direction):
+            moved = feeds | {name: feeds[name] + np.float32(t) * direction}
+            return float((kernel.run(["grad_i0"], moved)[0].astype(np.float64) * cotangent).sum())
+
+        h = 0.02
+        difference = (8 * (along(h) - along(-h)) - along(2 * h) + along(-2 * h)) / (12 * h)
+        slope = float((gradient.astype(np.float64) * direction).sum())
+        size = np.linalg.norm(gradient * direction) + 0.01 * np.linalg.norm(cotangent)
+        assert abs(slope - difference) <= 3e-3 * max(size, abs(difference))
+
+
+@pytest.mark.parametrize(("op_type", "gates", "outputs", "options"), RECURRENT)
+def test_a_recurrence_over_an_open_number_of_sequences(op_type, gates, outputs, options):
+    arrays = recurrent_arrays(op_type, gates, 2)
+    options = {"hidden_size": H, "direction": "bidirectional", **options}
+    proto = node_model(op_type, arrays, outputs, **options)
+    feeds = {f"i{i}": array for i, array in enumerate(arrays) if array is not None}
+    seed = {"grad_o0": values(T, 2, N, H)}
+    names = [f"grad_{name}" for name in feeds]
+    expected = session(osc.differentiate(proto, of="o0", wrt=list(feeds))).run(names, feeds | seed)
+    for entry in proto.graph.input:
+        if entry.name in ("i0", "i5", "i6"):
+            entry.type.tensor_type.shape.dim[1].dim_param = "sequences"
+    graph = osc.differentiate(proto, of="o0", wrt=list(feeds))
+    assert graph.graph.output[0].type.tensor_type.shape.dim[2].dim_param == "sequences"
+    found = session(graph).run(names, feeds | seed)
+    for mine, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=2e-6)
+
+
+def test_directions_with_other_activations():
+    names = ["Sigmoid", "Tanh", "Tanh", "Sigmoid", "Softsign", "Tanh"]
+    options = {"hidden_size": H, "direction": "bidirectional", "activations": names}
+    check("LSTM", [values(T, N, INPUTS), *weights(4, 2)], 3, **options)
+
+
+def test_lengths_that_are_all_the_inputs_cost_nothing():
+    arrays = [values(T, N, INPUTS), *weights(4, 1), np.full(N, T, np.int32)]
+    options = {"hidden_size": H, "direction": "reverse"}
+    graph = check("LSTM", arrays, 3, constants=("i4",), **options)
+    assert not {"Where", "ReverseSequence"}.intersection(operators(graph))
+
+
+def test_constant_weights_of_a_recurrence_are_rearranged_at_once():
+    arrays = [values(T, N, INPUTS), *weights(4, 2)]
+    constants = ("i1", "i2", "i3")
+    options = {"hidden_size": H, "direction": "bidirectional"}
+    graph = check("LSTM", arrays, 3, constants=constants, **options)
+    assert "Transpose" not in operators(graph)
+    # A step more is some 17 nodes, forwards and backwards, in each direction.
+    longer = [values(T + 10, N, INPUTS), *arrays[1:]]
+    proto = node_model("LSTM", longer, 3, constants=constants, **options)
+    more = osc.differentiate(proto, of="o0", wrt=["i0"])
+    assert len(more.graph.node) - len(graph.graph.node) <= 10 * 2 * 17
+
+
 # Functions ---------------------------------------------------------------------------------------
 
 
