@@ -44,7 +44,7 @@ def _concat(op: Operators, dy: Tensor, *xs: Tensor, axis: int, index: int) -> Te
         start = start + x.sizes[axis]
     part = [slice(None)] * dy.rank
     part[axis] = slice(start, start + xs[index].sizes[axis])
-    return dy[tuple(part)]
+    return dy.builder.declare_shape(dy[tuple(part)], xs[index].dims)
 
 
 def _split(
