@@ -111,7 +111,9 @@ def _gather_block_quantized(call: Call) -> Sequence[Tensor | None]:
 
     def rows(x: Tensor, places: Tensor) -> Tensor:
         if not packed:
-            x = call.op.Cast(x, to=int(ir.DataType.INT8))
+            # A byte for each, which runtimes look up; not all of them convert four bits.
+            byte = np.dtype(np.int8)
+            x = x.astype(byte) if x.array is None else call.builder.constant(x.array, byte)
         found = call.op.Gather(x, places, axis=axis)
         return (_unpacked(call, found, bits) if packed else found).astype(scales.dtype)
 

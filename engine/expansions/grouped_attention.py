@@ -109,8 +109,8 @@ def _separated(call: Call) -> tuple[Tensor, Tensor, Tensor]:
 
 def _places(call: Call, query: Tensor, past: Tensor | None) -> _Places:
     op = call.op
-    length = query.sizes[2]
-    total = call.required(5).astype(_WHOLE).reshape(-1, 1) + 1
+    batch, _, length, _ = query.sizes
+    total = call.builder.named(call.required(5).astype(_WHOLE).reshape(-1, 1), [batch, 1]) + 1
     longest = call.required(6)
     known = longest.array
     size: Size = length
@@ -151,8 +151,9 @@ def _cached(old: Tensor, new: Tensor, places: _Places) -> Tensor:
     behind = op.Min(op.Max(place, op.constant([0], np.int64)), last) + op.vector([old.sizes[2]])
     index = op.Where(op.Less(place, op.constant([0], np.int64)), places.cached, behind)
     apart = op.constant([1, 3], np.int64)
-    sizes = op.vector([batch, heads, 1, depth])
-    spread = op.Expand(op.Unsqueeze(index, apart), sizes)
+    spread = op.Expand(op.Unsqueeze(index, apart), op.vector([batch, heads, 1, depth]))
+    # Said here, for what follows need not find out when it runs.
+    new.builder.named(spread, [batch, heads, *places.cached.sizes, depth])
     gathered = op.GatherElements(op.Concat(old, new, axis=2), spread, axis=2)
     filled = op.Unsqueeze(op.LessOrEqual(place, last), apart)
     return op.Where(filled, gathered, op.constant(0, new.dtype))
