@@ -92,25 +92,31 @@ def _fused_gemm(call: Call) -> Sequence[Tensor | None]:
     y = call.builder.append("Gemm", call.inputs, attributes)[0]
     parameters = [
         call.node.attributes.get_float(f"activation_{name}", default)
-        for name, default in (("alpha", 0.01), ("beta", 0.0))
+        for name, default in (("alpha", 0.01), ("beta", 0.0), ("gamma", 1.0))
     ]
     return [_activated(call, y, parameters)]
 
 
 def _activated(call: Call, y: Tensor, parameters: Sequence[float]) -> Tensor:
-    """The activation that a fused operator names."""
-    name = call.node.attributes.get_string("activation", "") or ""
-    first, second = [*parameters, 0.0, 0.0][:2]
+    """The activation that a fused operator names, of as many parameters as it has."""
+    name, op = call.node.attributes.get_string("activation", "") or "", call.op
+    alpha, beta, gamma = [*parameters, 0.0, 0.0, 0.0][:3]
     if name == "":
         return y
-    if name in ("Relu", "Tanh", "Sigmoid"):
+    if name in ("HardSwish", "Relu", "Sigmoid", "Softplus", "Softsign", "Tanh"):
         return call.builder.append(name, [y], {})[0]
-    if name == "LeakyRelu":
-        return call.op.LeakyRelu(y, alpha=first)
+    if name in ("Celu", "Elu", "LeakyRelu", "ThresholdedRelu"):
+        return call.builder.append(name, [y], {"alpha": alpha})[0]
     if name == "HardSigmoid":
-        return call.op.HardSigmoid(y, alpha=first, beta=second)
+        return op.HardSigmoid(y, alpha=alpha, beta=beta)
+    if name == "Selu":
+        return op.Selu(y, alpha=alpha, gamma=gamma)
+    if name == "ScaledTanh":
+        return op.Tanh(y * beta) * alpha
+    if name == "ParametricSoftplus":
+        return op.Softplus(y * beta) * alpha
     if name == "Clip":
-        return call.op.Clip(y, call.op.constant(first, y.dtype), call.op.constant(second, y.dtype))
+        return op.Clip(y, op.constant(alpha, y.dtype), op.constant(beta, y.dtype))
     raise OperatorError(f"{call.where} has the activation {name!r}, which is not known")
 
 

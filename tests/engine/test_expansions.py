@@ -373,6 +373,37 @@ def test_fused_operators(op_type, arrays, options):
     check(op_type, arrays, domain="com.microsoft", **options)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Celu", "Elu", "HardSigmoid", "LeakyRelu", "ParametricSoftplus", "Relu", "ScaledTanh"),
+        *("Selu", "Sigmoid", "Softplus", "Softsign", "Tanh", "ThresholdedRelu"),
+    ],
+)
+def test_activations_of_a_fused_product(name):
+    # Far from the kinks on both sides, and for HardSigmoid between them.
+    sides = [-0.3, 0.2] if name == "HardSigmoid" else [-6, 5]
+    arrays = [values(6, 4) * 0.1, values(4, 2) * 0.5, np.array(sides, np.float32)]
+    options = {"activation_alpha": 0.7, "activation_beta": 0.4, "activation_gamma": 1.2}
+    check("FusedGemm", arrays, domain="com.microsoft", activation=name, **options)
+
+
+@pytest.mark.parametrize("name", ["Clip", "HardSigmoid", "HardSwish"])
+def test_activations_of_a_fused_convolution(name):
+    arrays = [values(1, 3, 5, 5) * 0.05, values(3, 3, 3, 3), np.array([-0.6, 0.3, 5], np.float32)]
+    options = {"activation": name, "activation_params": [0.2, 0.5]}
+    if name == "Clip":
+        options["activation_params"] = [-3.0, 2.0]
+    check("FusedConv", arrays, domain="com.microsoft", **options)
+
+
+def test_an_activation_that_is_not_known():
+    arrays = [values(2, 3), values(3, 4), values(4)]
+    proto = node_model("FusedGemm", arrays, domain="com.microsoft", activation="Wave")
+    with pytest.raises(OperatorError, match="the activation 'Wave', which is not known"):
+        osc.differentiate(proto, of="o0", wrt=["i0"])
+
+
 def test_bias_softmax():
     # ONNX Runtime has no CPU kernel for it, nor for the next two: what they fuse is the oracle.
     def oracle(x, bias):
