@@ -10,7 +10,7 @@ positions is enlarged to them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -36,10 +36,13 @@ def keep_blocked(builder: Builder, kept: Container[ir.Value]) -> None:
             are left in topological order.
         kept: Values that have to stay what they are.
     """
-    blocks = _Blocks(builder)
-    for node in list(builder.graph):
+    nodes = list(builder.graph)
+    blocks = _Blocks(builder, _between(nodes))
+    for node in nodes:
         blocks.look_at(node.outputs[0])
         rewrite = _REWRITES.get(node.op_type) if node.domain == "" else None
+        if rewrite in _STAYING and node.outputs[0] not in blocks.between:
+            continue
         if rewrite is None or node.outputs[0] in kept or node.outputs[0].is_graph_output():
             continue
         result = rewrite(blocks, node)
@@ -48,11 +51,39 @@ def keep_blocked(builder: Builder, kept: Container[ir.Value]) -> None:
     builder.graph.sort()
 
 
-class _Blocks:
-    """Knows which values are blocked, and writes what stays so."""
+def _between(nodes: Sequence[ir.Node]) -> set[ir.Value]:
+    """The values that can be blocked all the way from one convolution or pool to another.
 
-    def __init__(self, builder: Builder) -> None:
+    To write others in blocks would only move the place where the layout is left.
+    """
+    passing = _FOLLOWERS | _REWRITES.keys()
+    reached: set[ir.Value] = set()
+    for node in nodes:
+        y = node.outputs[0]
+        if node.domain == "" and _is_picture(y):
+            varying = [x for x in node.inputs if x is not None and x.const_value is None]
+            passes = node.op_type in passing and any(x in reached for x in varying)
+            if passes or node.op_type in _SOURCES:
+                reached.add(y)
+    wanted: set[ir.Value] = set()
+    for node in reversed(nodes):
+        goes_on = node.op_type in passing and node.outputs[0] in wanted
+        if node.domain == "" and (goes_on or node.op_type in _SOURCES):
+            wanted.update(x for x in node.inputs if x is not None and x in reached)
+    return wanted
+
+
+class _Blocks:
+    """Knows which values are blocked, and writes what stays so.
+
+    Attributes:
+        builder: The graph.
+        between: Values of the graph that are worth keeping in blocks.
+    """
+
+    def __init__(self, builder: Builder, between: Container[ir.Value]) -> None:
         self.builder = builder
+        self.between = between
         self._known: dict[ir.Value, bool] = {}
 
     def look_at(self, value: ir.Value) -> None:
@@ -179,7 +210,7 @@ def _sum(blocks: _Blocks, node: ir.Node) -> Tensor | None:
     if not outside:
         return total
     other = _total(blocks, outside)
-    if _fills_blocks(node.outputs[0]) and _goes_on(node.outputs[0]):
+    if _fills_blocks(node.outputs[0]) and node.outputs[0] in blocks.between:
         # One order, and the sum comes with it.
         return total + blocks.scaled(other, 1.0)
     return total + other if len(terms) > 2 else None
@@ -193,13 +224,10 @@ def _total(blocks: _Blocks, terms: list[Tensor]) -> Tensor:
     return total
 
 
-def _goes_on(value: ir.Value) -> bool:
-    """Whether what reads a value is blocked."""
-    return any(reader.op_type in _SOURCES | {"Mul"} for reader in value.consumers())
-
-
 def _add(blocks: _Blocks, node: ir.Node) -> Tensor | None:
     x, y = node.inputs[:2]
+    if node.outputs[0] not in blocks.between:
+        return None
     return _sum(blocks, node) or _shifted(blocks, x, y, 1.0) or _shifted(blocks, y, x, 1.0)
 
 
@@ -298,3 +326,6 @@ _REWRITES: dict[str, Rewrite] = {
     "Sub": _subtract,
     "Sum": _sum,
 }
+
+# Those that leave blocks where the runtime would have left them before.
+_STAYING = (_divide, _expand, _multiply, _negate, _subtract)

@@ -213,3 +213,12 @@ def test_convolutions_of_one_tap_are_summed_as_one(tmp_path: Path) -> None:
         assert sum(node.op_type == "Conv" for node in model.graph.node) == (5 if rewrite else 6)
         found.append(_run(model, tmp_path)[0][0])
     np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-5)
+
+
+def test_what_leaves_the_layout_anyway_is_left_as_it_is() -> None:
+    """Erf is computed outside: to multiply inside would only write the value once more."""
+    builder, y = _network(lambda b, x: b.op.Erf(x * 0.3) * x)
+    builder.output("y", y)
+    before = Counter(node.op_type for node in builder.graph)
+    keep_blocked(builder, ())
+    assert Counter(node.op_type for node in builder.graph) == before
