@@ -153,7 +153,7 @@ def _input_dims(value: ir.Value, given: Sequence[int] | None) -> Sequence[int | 
     if value.shape is None and given is None:
         raise ModelError(
             f"the model does not say how many axes its input {value.name!r} has: give its shape, "
-            f"such as shapes={{{value.name!r}: (1, 8)}}"
+            f"such as shapes={{{value.name!r}: (1, 8)}} (--shape {value.name}=1,8)"
         )
     dims = [dim if isinstance(dim, int) else dim.value for dim in value.shape or ()]
     if given is None:

@@ -65,7 +65,8 @@ class Tensor:
         if self.value.shape is None:
             raise ModelError(
                 f"the rank of {self.name!r} is unknown; "
-                "give the shapes of the model's inputs: shapes={'name': (1, 3, 224, 224)}"
+                "give the shapes of the model's inputs: shapes={'name': (1, 3, 224, 224)} "
+                "(--shape name=1,3,224,224)"
             )
         return tuple(dim if isinstance(dim, int) else dim.value for dim in self.value.shape)
 
@@ -82,7 +83,8 @@ class Tensor:
             shown = ", ".join("?" if dim is None else str(dim) for dim in dims)
             raise ModelError(
                 f"the shape of {self.name!r} is needed and is only known as ({shown}); "
-                "give the shapes of the model's inputs: shapes={'name': (1, 3, 224, 224)}"
+                "give the shapes of the model's inputs: shapes={'name': (1, 3, 224, 224)} "
+                "(--shape name=1,3,224,224)"
             )
         return known
 
