@@ -73,10 +73,11 @@ def gradient(
 ) -> None:
     """Write the gradient of an objective with respect to the picture as an ONNX model.
 
-    It is self-contained and of standard operators only: pictures in, values and gradients out. With
-    --wrt it is the model itself, its inputs and outputs kept, that gives its gradients as well:
-    grad_NAME for each NAME. Where TARGET is no single number, an input grad_TARGET says what its
-    elements count.
+    It is self-contained and of standard operators only: pictures in, values and gradients out.
+
+    With --wrt it is the model itself, which gives grad_NAME for each NAME besides its outputs.
+
+    There, where TARGET is more than a number, an input grad_TARGET takes its elements' weights.
     """
     from ..files import check_writable
 
