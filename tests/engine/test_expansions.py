@@ -12,6 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxscope.errors import OperatorError, StraightThroughWarning
 from onnxscope.expansions import table
 from onnxscope.expansions.contrib_refused import REASONS
+from onnxscope.gradient import backpropagate
+from onnxscope.graph.builder import Builder
+from onnxscope.graph.loading import load_graph
+from onnxscope.graph.replay import model_of, replay
+from onnxscope.precision import use_half
 
 RNG = generator(3)
 
@@ -269,6 +274,37 @@ def test_a_recurrence_over_an_open_number_of_sequences(op_type, gates, outputs, 
     found = session(graph).run(names, feeds | seed)
     for mine, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize(("op_type", "gates", "outputs", "options"), RECURRENT)
+def test_a_recurrence_in_half_precision_has_the_same_gradient(op_type, gates, outputs, options):
+    # Its products are replaced by others: the gradient in one piece would lead nowhere.
+    weights_ = [array / 3 for array in recurrent_arrays(op_type, gates, 2)[1:4]]
+    arrays = [values(T, N, INPUTS), *weights_]
+    constants = ("i1", "i2", "i3")
+    proto = node_model(
+        op_type, arrays, outputs, constants=constants, hidden_size=H, direction="bidirectional",
+        **options,
+    )  # fmt: skip
+    found = []
+    for half in (False, True):
+        loaded = load_graph(proto)
+        builder = Builder(opset=loaded.opset)
+        x = builder.input("i0", arrays[0].shape, np.float32)
+        # Products behind a first one are halved.
+        mixed = x @ builder.constant(np.eye(INPUTS), np.float32)
+        y = replay(builder, loaded.model.graph, {"i0": mixed}, ["o0"])["o0"]
+        value = builder.output("value", (y * y).sum())
+        if half:
+            use_half(builder, x)
+        seed = builder.constant(1, np.float32)
+        dx = backpropagate(builder, {value: seed}, [x], osc.standard_rules())[0]
+        builder.output("dx", dx)
+        model = model_of(builder)
+        assert half == any(node.op_type == "Cast" for node in model.graph.node)
+        found.append(session(model).run(["dx"], {"i0": arrays[0]})[0])
+    single, halved = found
+    assert np.linalg.norm(halved - single) <= 5e-3 * np.linalg.norm(single)
 
 
 def test_directions_with_other_activations():
