@@ -170,7 +170,10 @@ def _normal(rng: np.random.Generator, sd: float, shape: tuple[int, ...]) -> np.n
 
 def _valid_rgb(colors: Tensor, decorrelate: bool) -> Tensor:
     if decorrelate:
+        # A convolution would fill blocks of 16 channels on CPUs.
         matrix = COLOR_CORRELATION / np.linalg.norm(COLOR_CORRELATION, axis=0).max()
-        kernel = colors.builder.constant(matrix.reshape(3, 3, 1, 1), colors.dtype)
-        colors = colors.op.Conv(colors, kernel)
+        mixed = colors.op.MatMul(
+            colors.builder.constant(matrix, colors.dtype), colors.reshape(*colors.sizes[:2], -1)
+        )
+        colors = mixed.reshape(*colors.sizes)
     return colors.op.Sigmoid(colors)
