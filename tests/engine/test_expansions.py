@@ -276,11 +276,14 @@ def test_a_recurrence_over_an_open_number_of_sequences(op_type, gates, outputs, 
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=2e-6)
 
 
+@pytest.mark.parametrize("steps", [1, T])
 @pytest.mark.parametrize(("op_type", "gates", "outputs", "options"), RECURRENT)
-def test_a_recurrence_in_half_precision_has_the_same_gradient(op_type, gates, outputs, options):
-    # Its products are replaced by others: the gradient in one piece would lead nowhere.
+def test_a_recurrence_in_half_precision_has_the_same_gradient(
+    op_type, gates, outputs, options, steps
+):
+    # Its products are replaced by others: the gradient in one piece would lead to what is no more.
     weights_ = [array / 3 for array in recurrent_arrays(op_type, gates, 2)[1:4]]
-    arrays = [values(T, N, INPUTS), *weights_]
+    arrays = [values(steps, N, INPUTS), *weights_]
     constants = ("i1", "i2", "i3")
     proto = node_model(
         op_type, arrays, outputs, constants=constants, hidden_size=H, direction="bidirectional",
