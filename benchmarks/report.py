@@ -143,7 +143,7 @@ class Measurement:
         assert self.rate is not None
         title = f"its convolutions alone at {_rate(self.rate)}"
         shown = [
-            f"{what} takes {self.rows[name].median / self.limit:.2f} times that"
+            f"{what} takes {self.rows[name].undisturbed / self.limit:.2f} times that"
             for name, what in (("onnxscope", "the step"), ("onnxscope-network", "the network"))
             if name in self.rows
         ]
@@ -178,7 +178,7 @@ def bench(
             )
     rate = limit = None
     if "peak" in rows:
-        rate = float(rows["peak"].results["flops"]) / rows["peak"].median * 1000
+        rate = float(rows["peak"].results["flops"]) / rows["peak"].undisturbed * 1000
         limit = graphs.convolution_flops(subject) / rate * 1000
     return Measurement(subject, rows, missing, differences, limit, rate)
 

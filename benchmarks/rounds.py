@@ -65,6 +65,11 @@ class Row:
         low, _, high = statistics.quantiles(self.milliseconds, n=4)
         return low, high
 
+    @property
+    def undisturbed(self) -> float:
+        """What a step takes where other work on the machine slows it little: the lower quartile."""
+        return self.quartiles[0]
+
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
         return {
