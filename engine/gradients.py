@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 
+from .cache import graph_cache
 from .errors import InputError
 from .expressions import Objective
 from .images import as_batch, as_pictures
 from .loading import load
 from .model import Model
-from .model_file import write_model
 from .objectives import check_objective
-from .rules import RuleTable, rules_for, standard_rules
 from .session import Session, open_for
-from .step import gradient_of_image
+from .stored import gradient_of_pictures
 from .targets import resolve
+
+if TYPE_CHECKING:
+    import onnx
+
+    from .rules import RuleTable
 
 
 class Gradient:
@@ -35,6 +39,7 @@ class Gradient:
         *,
         provider: str = "auto",
         rules: RuleTable | None = None,
+        cache: bool = True,
     ) -> None:
         """Prepare a gradient.
 
@@ -44,8 +49,10 @@ class Gradient:
             provider: See `onnxscope.render`.
             rules: Gradient rules; by default the standard ones, in the forms that are fastest on
                 the provider.
+            cache: Whether finished graphs are kept on disk, as for `onnxscope.render`; with rules
+                of your own they never are.
         """
-        self.model = model if isinstance(model, Model) else load(model)
+        self.model = model if isinstance(model, Model) else load(model, cache=cache)
         self.objective = (
             resolve(self.model, objective)
             if isinstance(objective, str)
@@ -53,6 +60,7 @@ class Gradient:
         )
         self._provider = provider
         self._rules = rules
+        self._cache = graph_cache() if cache and rules is None else None
         self._sessions: dict[tuple[int, ...], Session] = {}
 
     def __call__(self, images: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -67,8 +75,7 @@ class Gradient:
         batch = as_batch(images)
         if batch.shape not in self._sessions:
             self._sessions[batch.shape] = open_for(
-                lambda provider: self._graph(batch.shape, self._rules_or(rules_for(provider))),
-                self._provider,
+                lambda provider: self._compiled(batch.shape, provider), self._provider
             )
         outputs = self._sessions[batch.shape].run({"image": batch})
         gradient = as_pictures(outputs["grad_image"])
@@ -91,7 +98,12 @@ class Gradient:
         height, width = (size, size) if isinstance(size, int) else size
         if min(height, width, batch) < 1:
             raise InputError(f"size and batch must be at least 1, not {height}×{width}, {batch}")
-        return self._graph((batch, 3, height, width), self._rules_or(standard_rules()))
+        from .rules import standard_rules
+        from .step import gradient_of_image
+
+        # Not by truth: an empty table is a table.
+        rules = standard_rules() if self._rules is None else self._rules
+        return gradient_of_image(self.model, self.objective, (batch, 3, height, width), rules)
 
     def save(
         self,
@@ -105,14 +117,18 @@ class Gradient:
         Raises:
             OutputError: it cannot be written.
         """
+        from .model_file import write_model
+
         return write_model(path, self.to_onnx(size=size, batch=batch))[0]
 
-    def _rules_or(self, default: RuleTable) -> RuleTable:
-        # Not by truth: an empty table is a table.
-        return default if self._rules is None else self._rules
-
-    def _graph(self, shape: tuple[int, ...], rules: RuleTable) -> onnx.ModelProto:
+    def _compiled(self, shape: tuple[int, ...], provider: str) -> onnx.ModelProto | bytes:
+        """The graph for a provider."""
         batch, channels, height, width = shape
-        return gradient_of_image(
-            self.model, self.objective, (batch, channels, height, width), rules
-        )
+        pictures = (batch, channels, height, width)
+        if self._rules is None:
+            return gradient_of_pictures(
+                self.model, self.objective, pictures, provider, self._cache
+            ).model
+        from .step import gradient_of_image
+
+        return gradient_of_image(self.model, self.objective, pictures, self._rules)

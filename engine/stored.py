@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import onnx
 
     from .composition import Composition
+    from .expressions import Objective
     from .model import Model
     from .rules import RuleTable
 
@@ -113,24 +114,69 @@ class Graphs:
         parts: Callable[[], dict[str, object]],
         build: Callable[[], onnx.ModelProto],
     ) -> Graph:
-        batch = self._composition.batch
-        if self._cache is None:
-            return _finished(build(), batch)
-        try:
-            key = key_of(kind=kind, **parts())
-        except NoIdentityError:
-            return _finished(build(), batch)
-        kept = self._cache.get(key)
-        if kept is not None:
-            graph = _unpacked(kept)
-        else:
-            proto, said = _built(build)
-            graph = _finished(proto, batch, said)
-            # Weights are most of a graph, and the same for all units of a layer.
-            self._cache.put(key, _packed(graph), (t.raw_data for t in proto.graph.initializer))
-        for kind, text in graph.warnings:
-            warnings.warn(text, getattr(errors, kind), stacklevel=4)
-        return graph
+        return _kept(self._cache, kind, parts, build, self._composition.batch, 5)
+
+
+def gradient_of_pictures(
+    model: Model,
+    objective: Objective,
+    shape: tuple[int, int, int, int],
+    provider: str,
+    cache: GraphCache | None,
+) -> Graph:
+    """From pictures to value and gradient (see `step.gradient_of_image`).
+
+    Args:
+        model: The network.
+        objective: What is differentiated.
+        shape: Of the pictures, (N, 3, H, W).
+        provider: What it shall run on, by name.
+        cache: Where it may be kept.
+    """
+
+    def build() -> onnx.ModelProto:
+        from .rules import rules_for
+        from .step import gradient_of_image
+
+        return gradient_of_image(model, objective, shape, rules_for(provider))
+
+    def parts() -> dict[str, object]:
+        return {
+            "model": _identity(model),
+            "objective": objective,
+            "shape": shape,
+            "provider": provider,
+        }
+
+    return _kept(cache, "gradient of pictures", parts, build, shape[0], 6)
+
+
+def _kept(
+    cache: GraphCache | None,
+    kind: str,
+    parts: Callable[[], dict[str, object]],
+    build: Callable[[], onnx.ModelProto],
+    batch: int,
+    stacklevel: int,
+) -> Graph:
+    """From the cache, or built and kept there; warnings are raised in either case."""
+    if cache is None:
+        return _finished(build(), batch)
+    try:
+        key = key_of(kind=kind, **parts())
+    except NoIdentityError:
+        return _finished(build(), batch)
+    kept = cache.get(key)
+    if kept is not None:
+        graph = _unpacked(kept)
+    else:
+        proto, said = _built(build)
+        graph = _finished(proto, batch, said)
+        # Weights are most of a graph, and the same for all units of a layer.
+        cache.put(key, _packed(graph), (t.raw_data for t in proto.graph.initializer))
+    for name, text in graph.warnings:
+        warnings.warn(text, getattr(errors, name), stacklevel=stacklevel)
+    return graph
 
 
 def _identity(model: Model) -> dict[str, object]:

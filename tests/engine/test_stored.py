@@ -10,18 +10,20 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
 from graphs import text_model
-from onnxscope import cache, identity
+from onnxscope import cache, identity, step
 from onnxscope.cache import GraphCache
 from onnxscope.composition import Composition
 from onnxscope.errors import StraightThroughWarning
 from onnxscope.identity import NoIdentityError, describe, key_of
 from onnxscope.parameterizations import Fourier
+from onnxscope.rules import rules_for
 from onnxscope.stored import Graphs
 from onnxscope.transforms import compose
 
@@ -468,3 +470,33 @@ def test_two_processes_at_once(folder: Path, tmp_path: Path, squeezenet: osc.Mod
     for number in range(3):
         assert (tmp_path / f"{number}.png").read_bytes() == wanted.read_bytes()
     assert list(folder.glob("*.graph"))
+
+
+def test_gradients_are_kept_as_well(
+    squeezenet: osc.Model, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By model, objective and shape; with rules of the user's, or where it is not wanted, never."""
+    built: list[tuple[int, ...]] = []
+    build = step.gradient_of_image
+
+    def counted(*arguments: Any) -> onnx.ModelProto:
+        built.append(arguments[2])
+        return build(*arguments)
+
+    monkeypatch.setattr(step, "gradient_of_image", counted)
+    picture = np.random.default_rng(0).random((40, 40, 3), np.float32)
+
+    def evaluate(target: str = "fire2:3", size: int = 40, **options: Any) -> np.ndarray:
+        gradient = osc.Gradient(squeezenet, target, provider="cpu", **options)
+        return gradient(picture[:size])[1]
+
+    first = evaluate()
+    np.testing.assert_array_equal(evaluate(), first)
+    assert len(built) == 1
+    evaluate("fire2:4")
+    evaluate(size=36)
+    assert len(built) == 3
+    np.testing.assert_array_equal(evaluate(cache=False), first)
+    np.testing.assert_array_equal(evaluate(rules=rules_for("cpu")), first)
+    assert len(built) == 5
+    assert len(list(folder.iterdir())) >= 3
