@@ -253,6 +253,8 @@ class Builder:
         """
         while inputs and inputs[-1] is None:
             inputs = inputs[:-1]
+        if op_type.startswith("Reduce") and not domain and len(inputs) > 1:
+            inputs = self._counted_from_front(inputs)
         node = ir.Node(
             domain,
             op_type,
@@ -272,6 +274,19 @@ class Builder:
         self._inference.infer(node)
         self.graph.append(node)
         return tuple(Tensor(self, value) for value in node.outputs)
+
+    def _counted_from_front(self, inputs: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+        """The inputs of a reduction with no axis negative, where its value may turn out empty.
+
+        ONNX Runtime reduces an empty value along the axes 0, 1, … alone, and passes over others.
+        """
+        x, axes = inputs[:2]
+        known = None if axes is None else axes.array
+        if x is None or known is None or known.min(initial=0) >= 0 or x.value.shape is None:
+            return inputs
+        if not any(dim == 0 or not isinstance(dim, int) for dim in x.dims):
+            return inputs
+        return [x, self.constant(np.where(known < 0, known + x.rank, known), known.dtype)]
 
     def schema(self, op_type: str, domain: str = "") -> defs.OpSchema:
         """The operator's ONNX schema at this graph's opset."""

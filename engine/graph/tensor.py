@@ -6,6 +6,7 @@ A `Tensor` is a value of a graph under construction. Its operators append nodes 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING
@@ -196,15 +197,48 @@ class Tensor:
         return self.op.Sqrt(self)
 
     def reshape(self, *shape: Size) -> Tensor:
-        """The same elements in another shape; one dimension may be −1."""
-        open_sizes = [axis for axis, size in enumerate(shape) if isinstance(size, Tensor)]
-        if len(open_sizes) == 1 and not any(size in (0, -1) for size in shape if _is_int(size)):
+        """The same elements in another shape; one dimension may be −1.
+
+        A size may be 0, known or at run time: 0 is no request to keep what was there.
+        """
+        sizes = self._without_minus_one(shape)
+        numbers = [size for size in sizes if _is_int(size)]
+        open_sizes = len(sizes) - len(numbers)
+        if open_sizes == 1 and not any(number in (0, -1) for number in numbers):
             # The one size that is open follows from the others.
-            target = [-1 if axis in open_sizes else size for axis, size in enumerate(shape)]
-            reshaped = self.op.Reshape(self, self.builder.vector(target))
+            target = self.builder.vector([size if _is_int(size) else -1 for size in sizes])
         else:
-            reshaped = self.op.Reshape(self, self.builder.vector(shape))
-        return self.builder.named(reshaped, shape)
+            target = self.builder.vector(sizes)
+        # ONNX forbids a size that is 0 beside −1, which could be anything then.
+        allowzero = -1 not in numbers and (open_sizes > 1 or 0 in numbers)
+        reshaped = self.op.Reshape(self, target, allowzero=1 if allowzero else None)
+        return self.builder.named(reshaped, sizes)
+
+    def _without_minus_one(self, shape: Sequence[Size]) -> Sequence[Size]:
+        """A shape with −1 spelled out beside open sizes, as any of them may be 0 when it runs.
+
+        Possible where all other sizes are sizes of the value, or 1.
+        """
+        wanted = [self._dim(size) for size in shape]
+        if wanted.count(-1) != 1 or all(isinstance(dim, int) and dim != 0 for dim in wanted):
+            return shape
+        at = wanted.index(-1)
+        dims, joined = self.dims, list(range(self.rank))
+        for dim in wanted:
+            if dim not in (1, -1):
+                axis = next((axis for axis in joined if dims[axis] == dim), None)
+                if axis is None:
+                    return shape
+                joined.remove(axis)
+        rest = math.prod(self.builder.size_of(self, axis) for axis in joined)
+        return [*shape[:at], rest, *shape[at + 1 :]]
+
+    def _dim(self, size: Size) -> int | str | None:
+        """A size as it stands in a shape."""
+        if not isinstance(size, Tensor):
+            return int(size)
+        elements = self.builder.elements(size)
+        return elements[0] if elements else None
 
     def transpose(self, *axes: int) -> Tensor:
         """The axes in another order."""

@@ -14,8 +14,8 @@ def define(rules: RuleTable) -> None:
     """Add the rules of this module to a table."""
     rules.define("Reshape", _as_input, ignores=("allowzero",))
     rules.define("Flatten", _as_input, ignores=("axis",))
-    rules.define("Squeeze", _as_input)
-    rules.define("Unsqueeze", _as_input)
+    rules.define("Squeeze", _squeeze)
+    rules.define("Unsqueeze", _unsqueeze)
     rules.define("Transpose", _transpose)
     rules.define("Concat", each=_concat)
     rules.define("Split", _split, ignores=("num_outputs",))
@@ -31,6 +31,22 @@ def define(rules: RuleTable) -> None:
 
 def _as_input(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
     return reshape_as(dy, x)
+
+
+def _squeeze(op: Operators, dy: Tensor, x: Tensor, axes: Tensor | None) -> Tensor:
+    if axes is None or _is_known(x):
+        return reshape_as(dy, x)
+    return x.builder.declare_shape(op.Unsqueeze(dy, axes), x.dims)
+
+
+def _unsqueeze(op: Operators, dy: Tensor, x: Tensor, axes: Tensor) -> Tensor:
+    if _is_known(x):
+        return reshape_as(dy, x)
+    return x.builder.declare_shape(op.Squeeze(dy, axes), x.dims)
+
+
+def _is_known(x: Tensor) -> bool:
+    return all(isinstance(dim, int) for dim in x.dims)
 
 
 def _transpose(op: Operators, dy: Tensor, x: Tensor, *, perm: list[int] | None) -> Tensor:
