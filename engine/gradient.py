@@ -127,6 +127,7 @@ def _visit(
             outputs=outputs,
             cotangents=cotangents,
             index=index,
+            table=rules,
         )
         if cotangent is not None:
             fitted = sum_to_shape(cotangent, Tensor(builder, value))

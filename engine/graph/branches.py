@@ -25,8 +25,11 @@ _ELEMENTWISE = frozenset({"Add", "HardSigmoid", "Mul", "Sub", "Sum"})
 # Channels of a block, at most.
 BLOCK = 16
 
-# How many operators of single elements there may be between a cut and a convolution.
+# How many operators there may be between a cut and a convolution.
 _DEPTH = 16
+
+# How many operators may make a constant, for those who ask.
+_MOST_OPERATORS = 32
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,16 @@ def separate_branches(builder: Builder, kept: Container[ir.Value]) -> None:
     nodes = list(builder.graph)
     values = [value for node in nodes for value in node.outputs if value not in kept]
     # What another node reads as well would be computed twice.
-    alone = {value for value in values if len(value.consumers()) == 1}
+    alone = {value for value in values if len(value.uses()) == 1}
     changed = False
     for value in values:
-        cuts = [cut for cut in _partition(value) if cut.node.outputs[0] not in kept]
-        for cut in cuts:
-            part = _part(builder, value, cut, alone | {value})
+        for cut in _partition(value):
+            taken = cut.node.outputs[0]
+            if taken in kept or taken.is_graph_output():
+                continue
+            part = _part(builder, value, cut, alone, whole=value)
             if part is not None:
-                cut.node.outputs[0].replace_all_uses_with(part.value)
+                taken.replace_all_uses_with(part.value)
                 changed = True
     if changed:
         builder.graph.sort()
@@ -84,7 +89,12 @@ def _partition(value: ir.Value) -> list[_Cut]:
 
 
 def _part(
-    builder: Builder, value: ir.Value, cut: _Cut, alone: Container[ir.Value], depth: int = 0
+    builder: Builder,
+    value: ir.Value,
+    cut: _Cut,
+    alone: Container[ir.Value],
+    depth: int = 0,
+    whole: ir.Value | None = None,
 ) -> Tensor | None:
     """Some channels of a value, without the others; `None` where that saves no cut.
 
@@ -92,23 +102,24 @@ def _part(
         builder: The graph.
         value: Of four axes.
         cut: Which channels.
-        alone: Values that one node reads.
+        alone: Values that are read once.
         depth: How far behind the cut the value is; far away nothing is looked for.
+        whole: The value that is cut: all that reads it are cuts.
     """
     node = value.producer()
     if node is None or node.domain != "" or value.is_graph_output():
         return None
     if node.op_type == "Concat":
         return _branch(builder, node, cut)
-    if value not in alone or depth > _DEPTH:
+    if (value not in alone and value is not whole) or depth > _DEPTH:
         return None
     if node.op_type == "Conv":
-        return _convolution(builder, node, cut, alone)
+        return _convolution(builder, node, cut, alone, depth)
     if node.op_type in _ELEMENTWISE:
         return _elementwise(builder, node, cut, alone, depth)
     first = node.inputs[0] if node.inputs else None
     if node.op_type == "AveragePool" and first is not None and _is_convolution(first):
-        upper = _part(builder, first, cut, alone)
+        upper = _part(builder, first, cut, alone, depth + 1)
         return None if upper is None else _again(builder, node, [upper])
     return None
 
@@ -128,7 +139,7 @@ def _branch(builder: Builder, node: ir.Node, cut: _Cut) -> Tensor | None:
 
 
 def _convolution(
-    builder: Builder, node: ir.Node, cut: _Cut, alone: Container[ir.Value]
+    builder: Builder, node: ir.Node, cut: _Cut, alone: Container[ir.Value], depth: int
 ) -> Tensor | None:
     """Some output channels of a convolution: some rows of its kernel and bias."""
     x, *weights = node.inputs
@@ -140,7 +151,7 @@ def _convolution(
         # Depthwise: each output channel is made of one input channel.
         if rows[0].dims[1] != 1 or given.dims[1] != rows[0].dims[0] or not _is_convolution(x):
             return None
-        upper = _part(builder, x, cut, alone)
+        upper = _part(builder, x, cut, alone, depth + 1)
         if upper is None:
             return None
         given, attributes["group"] = upper, ir.AttrInt64("group", cut.stop - cut.start)
@@ -155,10 +166,18 @@ def _is_convolution(value: ir.Value | None) -> bool:
 
 def is_constant(value: ir.Value) -> bool:
     """Whether a value is made of constants alone, and so is computed once."""
-    node = value.producer()
-    if value.const_value is not None or node is None:
-        return value.const_value is not None
-    return all(x is None or is_constant(x) for x in node.inputs)
+    pending: list[ir.Value | None] = [value]
+    seen: set[ir.Value] = set()
+    while pending:
+        operand = pending.pop()
+        if operand is None or operand in seen or operand.const_value is not None:
+            continue
+        node = operand.producer()
+        if node is None or len(seen) == _MOST_OPERATORS:
+            return False
+        seen.add(operand)
+        pending += node.inputs
+    return True
 
 
 def _elementwise(
@@ -193,9 +212,13 @@ def merge_convolutions(builder: Builder, kept: Container[ir.Value]) -> None:
     """
     changed = False
     for node in list(builder.graph):
-        if node.op_type != "Sum" or node.outputs[0] in kept:
+        total = node.outputs[0]
+        if node.op_type != "Sum" or node.domain != "" or total in kept or total.is_graph_output():
             continue
         terms = [value for value in node.inputs if value is not None]
+        if any(value.shape != total.shape for value in terms):
+            # What is spread over the others has no place beside them.
+            continue
         plain = [value for value in terms if _is_product(value) and value not in kept]
         if len(plain) < 2:
             continue
@@ -204,20 +227,20 @@ def merge_convolutions(builder: Builder, kept: Container[ir.Value]) -> None:
             *(builder.op.Concat(*operands, axis=1) for operands in zip(*factors, strict=True))
         )
         rest = [Tensor(builder, value) for value in terms if value not in plain]
-        total = builder.op.Sum(merged, *rest) if rest else merged
-        node.outputs[0].replace_all_uses_with(total.value)
+        result = builder.op.Sum(merged, *rest) if rest else merged
+        total.replace_all_uses_with(result.value)
         changed = True
     if changed:
         builder.graph.sort()
 
 
 def is_plain_convolution(value: ir.Value) -> bool:
-    """Whether a value is a convolution with a constant kernel alone, and one node reads it."""
+    """Whether a value is a convolution with a constant kernel alone, and is read once."""
     node = value.producer()
     if node is None or node.op_type != "Conv" or node.domain != "":
         return False
     kernel, bias = [*node.inputs[1:], None][:2]
-    alone = len(value.consumers()) == 1 and not value.is_graph_output()
+    alone = len(value.uses()) == 1 and not value.is_graph_output()
     return alone and bias is None and kernel is not None and is_constant(kernel)
 
 

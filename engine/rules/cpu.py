@@ -7,6 +7,7 @@ and stay what is exported.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import onnx_ir as ir
@@ -16,6 +17,7 @@ from ..graph.branches import BLOCK, merge_convolutions, separate_branches
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from ..graph.window import Window, resolve_window
+from . import standard_rules
 from .pooling import max_pool
 from .scattering import scatter_add
 from .slide import numbers
@@ -29,12 +31,16 @@ _MOST_TAPS = 10
 # What pads stand for. Not minus infinity, which times the zeros of a kernel is not a number.
 _LOWEST = float(np.finfo(np.float32).min)
 
-# Operators that a network computes numbers with, and those that pass on what they are given.
-_FINITE = frozenset(
-    {"AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "HardSwish", "MaxPool"}
-    | {"Clip", "Elu", "Gelu", "LeakyRelu", "LRN", "Relu", "Sigmoid", "Softplus", "Tanh"}
+# Operators that give numbers whatever a network computes before them, and those that pass on what
+# they are given.
+_FINITE = frozenset({"Conv", "Elu", "Gelu", "HardSwish", "LRN", "Relu", "Sigmoid"})
+_CARRY = frozenset(
+    {"AveragePool", "BatchNormalization", "Clip", "Concat", "GlobalAveragePool", "LeakyRelu"}
+    | {"MaxPool", "Softplus", "Tanh", "Transpose"}
 )
-_CARRY = frozenset({"Concat", "Transpose"})
+
+# How many operators back what is sure of a value is looked for.
+_DEPTH = 16
 
 # Integers up to this size are exact in float32.
 _EXACT = 2**24
@@ -54,6 +60,7 @@ def _max_pool(
     x: Tensor,
     *,
     ys: list[Tensor],
+    table: RuleTable,
     auto_pad: str,
     ceil_mode: int,
     dilations: list[int] | None,
@@ -96,17 +103,18 @@ def _max_pool(
         pads=pads,
         strides=strides,
     )
-    return _to_winners(Windows.over(op, window, x, ys[0]), dy, x, ys[0])
+    return _to_winners(Windows.over(op, window, x, ys[0]), dy, x, ys[0], _Origins(table))
 
 
-def _to_winners(windows: Windows, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def _to_winners(windows: Windows, dy: Tensor, x: Tensor, y: Tensor, origins: _Origins) -> Tensor:
     """The cotangent of a pool's input."""
     op, (batch, channels), (height, width) = windows.op, x.sizes[:2], windows.size
     full = isinstance(channels, int) and channels % BLOCK == 0
     corner = windows.corners()
-    finite = _is_rectified(x.value) or _is_finite(x.value)
+    rectified = origins.say(_is_rectified, x.value)
+    finite = rectified or origins.say(_is_finite, x.value)
     seen = x if finite else op.Max(x, op.constant(_LOWEST, x.dtype))
-    if not _may_see_zeros(windows.window, x.value):
+    if not _may_see_zeros(windows.window, rectified):
         windows, seen = windows.padded(seen, _LOWEST)
     elif windows.window.strides == (1, 1) and full:
         return give_to_winners(windows, dy, seen, y)
@@ -114,12 +122,17 @@ def _to_winners(windows: Windows, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
         # Where all is zero the border may seem to win: there is nothing to give.
         dy = dy * positive_mask(op, y)
     winner = winning_pixel(windows, seen, y, corner, width)
-    index = winner.astype(np.dtype(np.int32)).reshape(batch, channels, -1)
+    # What is not a number wins nothing, and has no index.
+    index = op.Clip(
+        winner.astype(np.dtype(np.int32)),
+        op.constant(0, np.int32),
+        op.constant(height * width - 1, np.int32),
+    ).reshape(batch, channels, -1)
     given = dy.reshape(batch, channels, -1)
     return reshape_as(scatter_add(op, given, [batch, channels, height * width], index, axis=2), x)
 
 
-def _may_see_zeros(window: Window, x: ir.Value) -> bool:
+def _may_see_zeros(window: Window, rectified: bool) -> bool:
     """Whether windows may see zeros beyond the border, as convolutions do.
 
     Behind the last pixel they do no harm: of equal taps the first wins, and it lies within. Before
@@ -130,45 +143,73 @@ def _may_see_zeros(window: Window, x: ir.Value) -> bool:
         return False
     if any(pad >= taps for pad, taps in zip(window.after, window.kernel, strict=True)):
         return False
-    return not any(window.before) or _is_rectified(x)
+    return rectified or not any(window.before)
 
 
-def _is_rectified(value: ir.Value) -> bool:
-    """Whether a value is not negative, and where it is zero, nothing that it is made of counts."""
-    node = value.producer()
-    if node is None or node.domain != "" or value is not node.outputs[0]:
+class _Origins:
+    """What is sure of values by the operators that made them; far back nothing is looked for."""
+
+    def __init__(self, table: RuleTable) -> None:
+        standard = standard_rules()
+        self._standard = {op for op in table if op in standard and table[op] == standard[op]}
+        self._known: dict[tuple[Question, ir.Node], bool] = {}
+
+    def say(self, question: Question, value: ir.Value | None, depth: int = 0) -> bool:
+        """The answer to a question about a value, each asked once; `False` where it is not sure."""
+        node = None if value is None else value.producer()
+        if node is None or node.domain != "" or value is not node.outputs[0] or depth > _DEPTH:
+            return False
+        key = (question, node)
+        if key not in self._known:
+            self._known[key] = question(self, node, depth + 1)
+        return self._known[key]
+
+    def of_all(self, question: Question, node: ir.Node, depth: int) -> bool:
+        """Whether the answer is yes for all that a node reads."""
+        return all(self.say(question, x, depth) for x in node.inputs)
+
+    def is_standard(self, op_type: str) -> bool:
+        """Whether an operator has its standard gradient."""
+        return op_type in self._standard
+
+
+Question = Callable[[_Origins, ir.Node, int], bool]
+
+
+def _is_rectified(origins: _Origins, node: ir.Node, depth: int) -> bool:
+    """Whether a value is not negative, and where it is zero, nothing that it is made of counts.
+
+    Where another rule takes an activation's place, as redirected ReLU does, that may count.
+    """
+    if node.op_type == "MaxPool":
+        return origins.of_all(_is_rectified, node, depth)
+    if not origins.is_standard(node.op_type):
         return False
-    if node.op_type in ("Concat", "MaxPool", "AveragePool", "Identity"):
-        return all(x is not None and _is_rectified(x) for x in node.inputs)
+    if node.op_type in ("Concat", "AveragePool", "Identity"):
+        return origins.of_all(_is_rectified, node, depth)
     if node.op_type == "Mul":
-        x, y = (factor for factor in node.inputs if factor is not None)
-        return (_is_rectified(x) and _is_not_negative(y)) or (
-            _is_rectified(y) and _is_not_negative(x)
+        x, y = node.inputs
+        return any(
+            origins.say(_is_rectified, a, depth) and origins.say(_is_not_negative, b, depth)
+            for a, b in ((x, y), (y, x))
         )
     return node.op_type in ("Relu", "Sigmoid", "HardSigmoid")
 
 
-def _is_not_negative(value: ir.Value) -> bool:
+def _is_not_negative(origins: _Origins, node: ir.Node, depth: int) -> bool:
     """Whether a value is sure to have no negative element."""
-    node = value.producer()
-    if node is None or node.domain != "":
-        return False
     if node.op_type in ("Mul", "Reciprocal"):
-        return all(x is not None and _is_not_negative(x) for x in node.inputs)
+        return origins.of_all(_is_not_negative, node, depth)
     return node.op_type in ("Sqrt", "Exp", "Relu", "Sigmoid", "HardSigmoid", "Softplus", "Abs")
 
 
-def _is_finite(value: ir.Value | None) -> bool:
+def _is_finite(origins: _Origins, node: ir.Node, depth: int) -> bool:
     """Whether a value is sure to hold no infinity, as far as its network computes with numbers.
 
     Exporters pad with minus infinity before a MaxPool of their own.
     """
-    node = None if value is None else value.producer()
-    if node is None:
-        # A picture.
-        return value is not None and value.is_graph_input()
-    if node.domain != "":
-        return False
     if node.op_type in _CARRY:
-        return all(_is_finite(x) for x in node.inputs)
+        return origins.say(_is_finite, node.inputs[0], depth) and (
+            node.op_type != "Concat" or origins.of_all(_is_finite, node, depth)
+        )
     return node.op_type in _FINITE

@@ -35,7 +35,7 @@ Rule = Callable[..., Tensor | None]
 Finish = Callable[[Builder, Container[ir.Value]], None]
 AttributeValues = Mapping[str, object]
 
-_CONTEXT = frozenset({"y", "ys", "dys", "index"})
+_CONTEXT = frozenset({"y", "ys", "dys", "index", "table"})
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class InputRule:
         function: The rule itself.
         arity: How many inputs it takes, or `None` where it takes all (`*xs`).
         attributes: Names of the attributes that it takes.
-        context: Which of `y`, `ys`, `dys`, `index` it takes.
+        context: Which of `y`, `ys`, `dys`, `index`, `table` it takes.
     """
 
     function: Rule
@@ -190,6 +190,7 @@ def call(
     outputs: Sequence[Tensor],
     cotangents: Sequence[Tensor | None],
     index: int,
+    table: RuleTable,
 ) -> Tensor | None:
     """Apply one rule to one node.
 
@@ -212,7 +213,7 @@ def call(
         name: set_attributes[name] if name in set_attributes else _default(schema, name)
         for name in rule.attributes
     }
-    context = {"y": outputs[0], "ys": outputs, "dys": cotangents, "index": index}
+    context = {"y": outputs[0], "ys": outputs, "dys": cotangents, "index": index, "table": table}
     keywords |= {name: context[name] for name in rule.context}
     given: list[Tensor | None] = list(inputs)
     if rule.arity is not None:

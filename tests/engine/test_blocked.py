@@ -222,3 +222,69 @@ def test_what_leaves_the_layout_anyway_is_left_as_it_is() -> None:
     before = Counter(node.op_type for node in builder.graph)
     keep_blocked(builder, ())
     assert Counter(node.op_type for node in builder.graph) == before
+
+
+def test_sums_of_unlike_sizes_are_no_convolution_of_values_side_by_side(tmp_path: Path) -> None:
+    found = []
+    for rewrite in (False, True):
+        builder = Builder()
+        x = builder.input("x", SHAPE, np.float32)
+        sums = (
+            builder.op.Sum(_conv(x), _conv(builder.op.GlobalAveragePool(x))),
+            builder.op.Sum(_conv(x), _conv(x, 1)),
+        )
+        for number, total in enumerate(sums):
+            builder.output(f"y{number}", total)
+        if rewrite:
+            merge_convolutions(builder, ())
+        found.append(_run(model_of(builder), tmp_path)[0])
+    for old, new in zip(*found, strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def _doubled(x: Tensor) -> Tensor:
+    for _ in range(60):
+        x = x + x
+    return x * 2.0**-60
+
+
+def _depthwise_chain(x: Tensor) -> Tensor:
+    kernel = x.builder.constant(np.ones((CHANNELS, 1, 1, 1)), np.float32)
+    for _ in range(1200):
+        x = x.op.Conv(x, kernel, group=CHANNELS)
+    return x
+
+
+def _scaled_often(x: Tensor) -> Tensor:
+    for _ in range(600):
+        x = (x * 2.0) * 0.5
+    return x
+
+
+@pytest.mark.parametrize("chain", [_doubled, _depthwise_chain, _scaled_often])
+def test_long_chains_are_written_in_no_time(
+    chain: Callable[[Tensor], Tensor], tmp_path: Path
+) -> None:
+    """To follow each way through them would take for ever, and each operator too deep."""
+    found = []
+    for rules in (standard_rules(), rules_for("cpu")):
+        builder = Builder()
+        x = builder.input("x", SHAPE, np.float32)
+        y = chain(_conv(x))
+        y = x.op.Concat(x.op.Relu(y[:, :16]), x.op.Sigmoid(y[:, 16:]), axis=1)
+        dy = builder.input("dy", y.shape, np.float32)
+        builder.output("dx", backpropagate(builder, {y: dy}, [x], rules)[0])
+        found.append(_run(model_of(builder), tmp_path)[0][0])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-5)
+    assert np.abs(found[0]).max() > 0
+
+
+def test_outputs_of_the_graph_stay() -> None:
+    builder = Builder()
+    x = builder.input("x", SHAPE, np.float32)
+    total = builder.output("y", builder.op.Sum(_conv(_conv(x)), _conv(x)))
+    part = builder.output("part", (total * 1.0)[:, :16])
+    merge_convolutions(builder, ())
+    separate_branches(builder, ())
+    assert [value.name for value in builder.graph.outputs] == ["y", "part"]
+    assert part.value.producer() is not None

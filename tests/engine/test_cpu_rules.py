@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import onnx
@@ -15,6 +16,7 @@ from onnxscope.graph.tensor import Tensor
 from onnxscope.lowering import lower
 from onnxscope.rules import RuleTable, rules_for, standard_rules
 from onnxscope.rules.cpu import cpu_rules
+from onnxscope.rules.redirected import redirected_relu
 
 POOLS = [
     {"kernel_shape": [3, 3], "strides": [2, 2]},
@@ -119,6 +121,93 @@ def test_max_pool_of_neighbouring_windows_needs_no_indices(
     y = builder.op.MaxPool(image, **attributes)
     builder.output("dx", backpropagate(builder, {y: y}, [image], rules_for("cpu"))[0])
     assert "ScatterElements" not in {node.op_type for node in model_of(builder).graph.node}
+
+
+@pytest.mark.parametrize("strides", [[1, 1], [2, 2]])
+@pytest.mark.parametrize("channels", [16, 5])
+def test_redirected_gradients_pass_a_padded_max_pool(strides: list[int], channels: int) -> None:
+    """Behind a ReLU that is off everywhere, what its windows give back counts after all."""
+    x = -1 - np.random.default_rng(0).random((2, channels, 9, 8), np.float32)
+
+    def gradient(rules: RuleTable) -> np.ndarray:
+        builder = Builder()
+        image = builder.input("x", x.shape, x.dtype)
+        rectified = builder.op.Relu(image)
+        y = builder.op.MaxPool(rectified, kernel_shape=[3, 3], pads=[1] * 4, strides=strides)
+        seed = builder.constant(np.ones(y.shape), np.float32)
+        builder.output("dx", backpropagate(builder, {y: seed}, [image], rules)[0])
+        result: np.ndarray = session(model_of(builder)).run(None, {"x": x})[0]
+        return result
+
+    wanted = gradient(standard_rules() | redirected_relu())
+    found = gradient(rules_for("cpu") | redirected_relu())
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=3e-6)
+    assert np.abs(wanted).max() > 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("before", ["nothing", "Relu", "Conv"])
+@pytest.mark.parametrize("pad", [0, 1])
+def test_what_is_no_number_breaks_no_run(value: float, before: str, pad: int) -> None:
+    builder = Builder()
+    x = builder.input("x", (1, 5, 9, 9), np.float32)
+    kernel = builder.constant(np.eye(5).reshape(5, 5, 1, 1), np.float32)
+    values = {"nothing": lambda: x, "Relu": lambda: builder.op.Relu(x)}
+    read = values.get(before, lambda: builder.op.Conv(x, kernel))()
+    y = builder.op.MaxPool(read, kernel_shape=[3, 3], pads=[pad] * 4, strides=[2, 2])
+    builder.output("dx", backpropagate(builder, {y: y}, [x], rules_for("cpu"))[0])
+    picture = np.random.default_rng(0).standard_normal((1, 5, 9, 9)).astype(np.float32)
+    picture[0, 2, 2:6, 3:8] = value
+    dx = session(model_of(builder)).run(None, {"x": picture})[0]
+    assert dx.shape == picture.shape
+    if before != "Conv":
+        assert np.isfinite(dx[0, [0, 1, 3, 4]]).all()
+
+
+def test_a_padded_max_pool_of_one_pixel_that_is_zero() -> None:
+    builder = Builder()
+    x = builder.input("x", (1, 5, 1, 1), np.float32)
+    y = builder.op.MaxPool(builder.op.Relu(x), kernel_shape=[3, 3], pads=[1] * 4)
+    seed = builder.constant(np.ones(y.shape), np.float32)
+    builder.output("dx", backpropagate(builder, {y: seed}, [x], rules_for("cpu"))[0])
+    feeds = {"x": np.array([-1, 1, 0, 2, -3], np.float32).reshape(1, 5, 1, 1)}
+    dx = session(model_of(builder)).run(None, feeds)[0]
+    np.testing.assert_array_equal(dx.ravel(), [0, 1, 0, 1, 0])
+
+
+def _squares(x: Tensor) -> Tensor:
+    x = x.op.Sigmoid(x)
+    for _ in range(60):
+        x = x * x
+    return x
+
+
+def _twice(x: Tensor) -> Tensor:
+    x = x.op.Relu(x)[:, :1, :1, :1]
+    for _ in range(14):
+        x = x.op.Concat(x, x, axis=1)
+    return x.op.Concat(x, x, axis=2)
+
+
+def _pools(x: Tensor) -> Tensor:
+    x = x.op.Relu(x)
+    for _ in range(1200):
+        x = x.op.AveragePool(x, kernel_shape=[1, 1])
+    return x
+
+
+@pytest.mark.parametrize("chain", [_squares, _twice, _pools])
+def test_what_a_max_pool_reads_is_not_traced_for_ever(chain: Callable[[Tensor], Tensor]) -> None:
+    results = []
+    rng = np.random.default_rng(0)
+    feeds = {"x": rng.standard_normal((1, 16, 4, 4)).astype(np.float32)}
+    for rules in (standard_rules(), rules_for("cpu")):
+        builder = Builder()
+        x = builder.input("x", (1, 16, 4, 4), np.float32)
+        y = builder.op.MaxPool(chain(x), kernel_shape=[3, 3], pads=[1] * 4)
+        builder.output("dx", backpropagate(builder, {y: y}, [x], rules)[0])
+        results.append(session(model_of(builder)).run(None, feeds)[0])
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-5, atol=1e-6)
 
 
 def test_a_picture_padded_with_minus_infinity_before_max_pool() -> None:
