@@ -65,7 +65,7 @@ def _attention(call: Call) -> Sequence[Tensor | None]:
 
 def _repeated(x: Tensor, query: Tensor) -> Tensor:
     """Keys or values (N, heads, L', D) once for each head of the queries that shares them."""
-    heads, wanted = x.shape[1], query.shape[1]
+    heads, wanted = x.number(1), query.number(1)
     if heads == wanted:
         return x
     batch, _, length, depth = x.sizes
@@ -76,7 +76,7 @@ def _repeated(x: Tensor, query: Tensor) -> Tensor:
 
 def _scores(call: Call, query: Tensor, key: Tensor, before: Size) -> _Scores:
     op, attributes = call.op, call.node.attributes
-    scale = attributes.get_float("scale", 0.0) or 1 / math.sqrt(query.shape[-1])
+    scale = attributes.get_float("scale", 0.0) or 1 / math.sqrt(query.number(-1))
     # Both sides get their share of the scale, so that no product overflows in float16.
     root = math.sqrt(scale)
     raw = (query * root) @ (key * root).transpose(0, 1, 3, 2)
@@ -144,7 +144,7 @@ def _lengthened(call: Call, mask: Tensor, keys: Size) -> Tensor:
     """A mask that ends early hides the keys behind its end."""
     if mask.sizes[-1] == keys or mask.dims[-1] == 1 or not isinstance(keys, int):
         return mask
-    behind = keys - mask.shape[-1]
+    behind = keys - mask.number(-1)
     if behind <= 0:
         return mask
     pads = [0] * mask.rank + [0] * (mask.rank - 1) + [behind]

@@ -36,7 +36,7 @@ def _quick_gelu(call: Call) -> Sequence[Tensor | None]:
 
 def _bias_split_gelu(call: Call) -> Sequence[Tensor | None]:
     total = call.required(0) + call.required(1)
-    half = total.shape[-1] // 2
+    half = total.number(-1) // 2
     return [total[..., :half] * _erf_gelu(total[..., half:])]
 
 

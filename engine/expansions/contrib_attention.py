@@ -102,9 +102,7 @@ def _biased(parts: Sequence[Tensor], bias: Tensor) -> list[Tensor]:
     """A bias for each column of (N, L, heads · D), added to (N, heads, L, D)."""
     sums, first = [], 0
     for x in parts:
-        heads, depth = x.dims[1], x.dims[3]
-        if not (isinstance(heads, int) and isinstance(depth, int)):
-            heads, depth = x.shape[1], x.shape[3]
+        heads, depth = x.number(1), x.number(3)
         last = first + heads * depth
         sums.append(x + bias[first:last].reshape(heads, 1, depth))
         first = last
@@ -126,7 +124,7 @@ def _attention(call: Call) -> Sequence[Tensor | None]:
     projected = x @ weights
     projected = projected if bias is None else projected + bias
     query, key, value = attributes.get_ints("qkv_hidden_sizes", None) or (
-        [weights.shape[-1] // 3] * 3
+        [weights.number(-1) // 3] * 3
     )
     heads = attributes.get_int("num_heads", 1)
     ends = (0, query, query + key, query + key + value)

@@ -41,8 +41,7 @@ def scaled_products(query: Tensor, key: Tensor, scale: float = 0.0) -> Tensor:
         key: What is asked.
         scale: Of the products; 0 for 1/√D.
     """
-    depth = query.dims[-1]
-    factor = scale or 1 / math.sqrt(depth if isinstance(depth, int) else query.shape[-1])
+    factor = scale or 1 / math.sqrt(query.number(-1))
     return (query * factor) @ key.transpose(0, 1, 3, 2)
 
 

@@ -32,8 +32,7 @@ def rotated(x: Tensor, positions: Tensor, angles: tuple[Tensor, Tensor], paired:
     cos, sin = (op.Gather(table, positions, axis=0).astype(x.dtype) for table in angles)
     if positions.rank == 2:
         cos, sin = (op.Unsqueeze(y, op.constant([1], np.int64)) for y in (cos, sin))
-    half = angles[0].dims[-1]
-    half = half if isinstance(half, int) else angles[0].shape[-1]
+    half = angles[0].number(-1)
     if paired:
         first, second = x[..., : 2 * half : 2], x[..., 1 : 2 * half : 2]
     else:
@@ -59,7 +58,7 @@ def _rotary_embedding(call: Call) -> Sequence[Tensor | None]:
         heads = attributes.get_int("num_heads", 0)
         if not attributes.get_int("rotary_embedding_dim", 0):
             # All of a head is turned.
-            heads = _width(x) // (2 * _width(cos))
+            heads = x.number(-1) // (2 * cos.number(-1))
         if heads < 1:
             raise OperatorError(f"{call.where} has a rotary_embedding_dim and no num_heads")
         x = split_heads(x, heads)
@@ -69,11 +68,6 @@ def _rotary_embedding(call: Call) -> Sequence[Tensor | None]:
     paired = attributes.get_int("interleaved", 0) == 1
     result = rotated(x, positions, (cos, sin), paired)
     return [joined_heads(result) if split else result]
-
-
-def _width(x: Tensor) -> int:
-    width = x.dims[-1]
-    return width if isinstance(width, int) else x.shape[-1]
 
 
 EXPANSIONS: dict[tuple[str, str], Expansion] = {

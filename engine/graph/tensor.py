@@ -89,6 +89,15 @@ class Tensor:
             )
         return known
 
+    def number(self, axis: int) -> int:
+        """One size, where it is a number; the others may be open.
+
+        Raises:
+            ModelError: it is symbolic or unknown.
+        """
+        dim = self.dims[axis]
+        return dim if isinstance(dim, int) else self.shape[axis]
+
     @property
     def sizes(self) -> tuple[Size, ...]:
         """The shape for computing with: numbers, and one-element int64 vectors for open sizes.

@@ -50,6 +50,51 @@ def test_attention_with_an_empty_cache_is_attention_without_one():
         assert found[f"grad_{name}"].shape == array.shape
 
 
+FUSED = {
+    "Attention": {"is_causal": 1},
+    "MultiHeadAttention": {"domain": "com.microsoft", "num_heads": 3, "unidirectional": 1},
+}
+
+
+@pytest.mark.parametrize("past", [0, 3])
+@pytest.mark.parametrize("op", FUSED)
+def test_fused_attention_of_open_lengths(op, past):
+    """Pictures, tokens and cache are open, heads and their width are not; 0 is a length."""
+    gap = [""] * (1 if op == "Attention" else 3)
+    names = ["q", "k", "v", *gap, "past_k", "past_v"]
+    node = helper.make_node(op, names, ["y", "keys", "values"], **FUSED[op])
+    apart = (2, 3, 4, 2) if op == "Attention" else (2, 4, 6)
+    arrays = {name: normal(*apart).astype(np.float32) for name in "qkv"}
+    arrays |= {name: normal(2, 3, past, 2).astype(np.float32) for name in ("past_k", "past_v")}
+    closed, opened_sizes = (
+        {
+            name: (array.dtype, array.shape if known else open_sizes(array))
+            for name, array in arrays.items()
+        }
+        for known in (True, False)
+    )
+    seed = {"grad_y": normal(*apart).astype(np.float32)}
+    results = []
+    for declared in (closed, opened_sizes):
+        imports = [helper.make_opsetid("", 23), helper.make_opsetid("com.microsoft", 1)]
+        graph = model([], declared, [], opset=23).graph
+        graph.node.append(node)
+        graph.output.append(helper.make_tensor_value_info("y", 1, None))
+        proto = helper.make_model(graph, opset_imports=imports, ir_version=10)
+        differentiated = osc.differentiate(proto, of="y", wrt=list(arrays))
+        results.append(run(differentiated, arrays | seed))
+    for name, array in arrays.items():
+        expected, found = (result[f"grad_{name}"] for result in results)
+        assert found.shape == array.shape
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(results[1]["grad_q"]).max() > 0.01
+
+
+def open_sizes(array):
+    """The shape of heads, or of packed tokens, where only heads and their width are known."""
+    return [None, 3, None, 2] if array.ndim == 4 else [None, None, 6]
+
+
 def heads_of_a_cache():
     """A cache as projections lie, taken apart into heads of open number."""
     shape = helper.make_node("Shape", ["x"], ["batch_and_length"], start=0, end=2)
