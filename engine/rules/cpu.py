@@ -71,7 +71,7 @@ def _max_pool(
 ) -> Tensor:
     """By the winners, found without MaxPool's Indices (see `winners`)."""
     # A batch may be open: it does not matter to the arithmetic.
-    few = x.rank == 4 and sum(kernel_shape) <= _MOST_TAPS
+    few = x.rank == 4 and 2 < sum(kernel_shape) <= _MOST_TAPS
     _, *sizes = numbers(x.sizes[1:]) or [0]
     outputs = numbers(ys[0].sizes[2:])
     if (

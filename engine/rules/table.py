@@ -12,7 +12,8 @@ with the schema's defaults (`None` where it has none), and besides:
 
 * `y`: the output whose cotangent `dy` is; `ys`, `dys`: all outputs and their cotangents, `None`
   where nothing depends on an output;
-* `index`: which input the result belongs to, for rules that serve all inputs alike (`each`).
+* `index`: which input the result belongs to, for rules that serve all inputs alike (`each`);
+* `table`: the table that the gradient is built with, for rules that count on others.
 
 A rule returns `None` for a zero derivative. It need not undo broadcasting: the walk does.
 An attribute that a node sets and its rule does not name is an error, never ignored.

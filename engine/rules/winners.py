@@ -168,7 +168,7 @@ def winning_pixel(windows: Windows, x: Tensor, y: Tensor, corner: np.ndarray, wi
     """For each window the index of the pixel that wins, as floats.
 
     Args:
-        windows: The windows.
+        windows: The windows, of more than one tap.
         x: The picture that they lie in, (N, C, H, W).
         y: The maxima, (N, C, rows, columns).
         corner: The index of each window's first pixel, (rows, columns).
@@ -185,10 +185,11 @@ def winning_pixel(windows: Windows, x: Tensor, y: Tensor, corner: np.ndarray, wi
     if window.kernel[1] > 1:
         number = _first_number(windows.lost(x, highest, 1))
     if window.kernel[0] == 1 and window.strides[0] == 1:
-        return place if number is None else number * right + place
+        assert number is not None
+        return number * right + place
     lost = windows.lost(highest, y, 0)
     if number is None:
-        return _first_number(lost) * (down * width) + place if lost else y * 0 + place
+        return _first_number(lost) * (down * width) + place
     # The winner's column in the first row, and by how much it is further on in each next one.
     column = windows.taps(number, 0, {0: right})
     step: Tensor | None = None

@@ -28,6 +28,8 @@ POOLS = [
     {"kernel_shape": [2, 3], "strides": [1, 3], "pads": [1, 2, 0, 1]},
     {"kernel_shape": [3, 2], "dilations": [2, 3], "pads": [2, 1, 1, 1]},
     {"kernel_shape": [1, 1], "strides": [2, 2]},
+    {"kernel_shape": [1, 1]},
+    {"kernel_shape": [1, 1], "strides": [1, 2]},
     {"kernel_shape": [1, 3], "strides": [2, 2]},
     {"kernel_shape": [3, 1], "strides": [1, 2], "pads": [1, 0, 1, 0]},
     {"kernel_shape": [4, 5], "strides": [3, 2], "dilations": [1, 2]},
