@@ -19,7 +19,8 @@ _PLAIN = frozenset(
     | {"And", "Or", "Not", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Where"}
     | {"Cast", "CastLike", "Identity", "Constant", "ConstantOfShape", "Range", "Shape", "Size"}
     | {"Concat", "Expand", "Flatten", "Gather", "Reshape", "Slice", "Split", "Squeeze", "Tile"}
-    | {"Transpose", "Unsqueeze", "ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin", "MatMul"}
+    | {"Transpose", "Unsqueeze", "ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceMean"}
+    | {"MatMul", "BatchNormalization"}
 )
 
 

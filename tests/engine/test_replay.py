@@ -10,6 +10,7 @@ from graphs import model, operators, run, session, text_model
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 from onnxscope.errors import EmptyError, LayerError, ModelError, OperatorError
+from onnxscope.graph import evaluation
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.replay import model_of, replay
 
@@ -335,6 +336,39 @@ def test_the_source_is_left_as_it_is():
     builder.input("w", (1,), np.float32)
     replay(builder, source.graph, {"x": builder.input("x", (1, 3, 32, 32), np.float32)}, ["y"])
     assert ir.to_proto(source).SerializeToString(deterministic=True) == before
+
+
+@pytest.mark.parametrize(
+    ("node", "outputs"),
+    [
+        (helper.make_node("ReduceMean", ["x", "axes"], ["y"], keepdims=0), 1),
+        (helper.make_node("ReduceMean", ["x"], ["y"]), 1),
+        (helper.make_node("BatchNormalization", ["x", *"sbmv"], ["y"], epsilon=1e-3), 1),
+        (
+            helper.make_node(
+                "BatchNormalization", ["x", *"sbmv"], ["y", "n", "w"], training_mode=1, momentum=0.7
+            ),
+            3,
+        ),
+    ],
+    ids=["mean", "mean of all", "batch normalization", "batch normalization, training"],
+)
+def test_weights_are_computed_as_the_runtime_does(node, outputs):
+    rng = np.random.default_rng(4)
+    arrays = {"x": rng.normal(size=(3, 4, 5)), "axes": np.array([-2, 0])}
+    arrays |= {name: rng.uniform(0.5, 2, 4) for name in "sbmv"}
+    given = [
+        array if array.dtype == np.int64 else array.astype(np.float32)
+        for array in (arrays[name] for name in node.input)
+    ]
+    ways = [
+        way(18, ir.serde.deserialize_node(node), given)
+        for way in (evaluation._by_reference, evaluation._by_runtime)
+    ]
+    assert len(ways[0]) == outputs
+    for one, other in zip(*ways, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 # What is refused ---------------------------------------------------------------------------------
