@@ -239,6 +239,11 @@ def _bound_dimensions(
         declared = _dims(inputs[name])
         if declared is None:
             continue
+        if 0 in shape:
+            raise InputError(
+                f"input {name!r} of shape {shape} is empty, and nothing moves to verify; give "
+                "sizes of 1 or more"
+            )
         fits = len(declared) == len(shape) and all(
             n > 0 and (not isinstance(dim, int) or dim == n)
             for dim, n in zip(declared, shape, strict=True)

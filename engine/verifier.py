@@ -171,7 +171,7 @@ class Verifier:
         for units in _DEPTHS:
             found = self._compare(place, directions, units, moved=moves > 0)
             if found.verdict != DISAGREES:
-                return replace(found, cause=_doubt(found, self._gradient.rounding))
+                return replace(found, cause=_doubt(found, self._gradient.rounding, self._precision))
         joint = [
             dict(directions[start : start + len(subject.wrt)])
             for start in range(0, len(directions), len(subject.wrt))
@@ -345,7 +345,7 @@ class Verifier:
         return "every node agrees by itself: what is wrong is how their gradients are put together"
 
 
-def _doubt(found: Verification, rounding: str) -> str:
+def _doubt(found: Verification, rounding: str, precision: float) -> str:
     """Why nothing can be told, where that is so."""
     if found.verdict != CANNOT_TELL:
         return ""
@@ -363,6 +363,11 @@ def _doubt(found: Verification, rounding: str) -> str:
         )
     if not all(np.isfinite(check.differences) for check in found.checks):
         return "the network does not give finite numbers here"
+    if precision > _PRECISION[ir.DataType.FLOAT]:
+        return (
+            "half precision is too coarse here; the same network in float32 has its gradient by "
+            "the same rules"
+        )
     return "the differences are too uncertain: " + (
         found.why_single or "the network is too rough here; try another seed"
     )

@@ -404,6 +404,24 @@ def test_an_operator_without_a_rule():
         osc.verify(network, rules=RuleTable())
 
 
+def test_half_precision_may_be_too_coarse():
+    nodes = [
+        helper.make_node("Mul", ["x", "k"], ["fast"]),
+        helper.make_node("Sin", ["fast"], ["y"]),
+    ]
+    steep = {"k": np.array(60, np.float16)}
+    proto = model(nodes, {"x": np.zeros((4, 4), np.float16)}, ["y"], steep)
+    found = osc.verify(proto)
+    assert found.verdict == "cannot tell"
+    assert "half precision is too coarse" in found.cause
+
+
+def test_an_empty_input_is_refused():
+    proto = text_model("g (float[N, 4] x) => (float[N, 4] y) { y = Tanh(x) }")
+    with pytest.raises(InputError, match=r"'x' of shape .0, 4. is empty"):
+        osc.verify(proto, shapes={"x": (0, 4)})
+
+
 def test_half_precision():
     network = text_model(
         "g (float16[4, 4] x) => (float16[4, 4] y) { e = Tanh(x)  y = MatMul(e, e) }"
