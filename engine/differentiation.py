@@ -92,12 +92,14 @@ def differentiate(
             # No constant while the graph is written: what is computed from it must not be folded.
             inputs[name].value.const_value = None
         if name not in known:
-            raise LayerError(f"the model has no value {name!r}{nearest(name, known)}")
+            raise _not_there(name, known, "inputs", list(inputs))
         if name in inputs:
             _require_float(inputs[name])
     if len(set(wrt)) != len(wrt):
         raise LayerError(f"wrt names a value twice: {', '.join(wrt)}")
     outputs = [value.name for value in graph.outputs if value.name]
+    if of not in [*known, *(value.name for value in graph.inputs)]:
+        raise _not_there(of, known, "outputs", outputs)
     names = Names([*inputs, *outputs])
     inner = [name for name in wrt if name not in inputs]
     failures: dict[str, OnnxscopeError] = {}
@@ -138,6 +140,13 @@ def differentiate(
     for value, data in weights.items():
         value.const_value = data
     return model_of(builder, loaded.props)
+
+
+def _not_there(name: str, known: Sequence[str], kind: str, listed: Sequence[str]) -> LayerError:
+    """What to say of a name that no value has: similar ones, or the most likely ones."""
+    shown = f"{', '.join(listed[:5])}{', …' if len(listed) > 5 else ''}"
+    hint = nearest(name, known) or (f"; its {kind} are {shown}" if listed else "")
+    return LayerError(f"the model has no value {name!r}{hint}")
 
 
 def _output(builder: Builder, name: str, tensor: Tensor) -> Tensor:
