@@ -68,7 +68,7 @@ def backpropagate(
         if compound is not None and cotangents[0] is not None:
             _visit_compound(compound, cotangents[0], active, contributions)
             continue
-        _visit(builder, node, cotangents, active, contributions, rules, composites)
+        _visit(builder, node, cotangents, active, contributions, rules, composites, wanted)
         composite = composites.get(node.outputs[0])
         if composite is not None and composite.rounding:
             rounding.append(composite.rounding)
@@ -98,6 +98,7 @@ def _visit(
     contributions: dict[ir.Value, list[Tensor]],
     rules: RuleTable,
     composites: Mapping[ir.Value, Composite],
+    wanted: set[ir.Value],
 ) -> None:
     """Add the contributions of one node to its active inputs."""
     composite = composites.get(node.outputs[0])
@@ -128,6 +129,7 @@ def _visit(
             cotangents=cotangents,
             index=index,
             table=rules,
+            wanted=wanted,
         )
         if cotangent is not None:
             fitted = sum_to_shape(cotangent, Tensor(builder, value))

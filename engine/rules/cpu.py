@@ -7,7 +7,7 @@ and stay what is exported.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import numpy as np
 import onnx_ir as ir
@@ -61,6 +61,7 @@ def _max_pool(
     *,
     ys: list[Tensor],
     table: RuleTable,
+    wanted: Container[ir.Value],
     auto_pad: str,
     ceil_mode: int,
     dilations: list[int] | None,
@@ -103,7 +104,7 @@ def _max_pool(
         pads=pads,
         strides=strides,
     )
-    return _to_winners(Windows.over(op, window, x, ys[0]), dy, x, ys[0], _Origins(table))
+    return _to_winners(Windows.over(op, window, x, ys[0]), dy, x, ys[0], _Origins(table, wanted))
 
 
 def _to_winners(windows: Windows, dy: Tensor, x: Tensor, y: Tensor, origins: _Origins) -> Tensor:
@@ -149,9 +150,13 @@ def _may_see_zeros(window: Window, rectified: bool) -> bool:
 class _Origins:
     """What is sure of values by the operators that made them; far back nothing is looked for."""
 
-    def __init__(self, table: RuleTable) -> None:
+    def __init__(self, table: RuleTable, wanted: Container[ir.Value]) -> None:
         standard = standard_rules()
-        self._standard = {op for op in table if op in standard and table[op] == standard[op]}
+        # This very rule has the standard one's result.
+        self._standard = {"MaxPool"} | {
+            op for op in table if op in standard and table[op] == standard[op]
+        }
+        self._wanted = wanted
         self._known: dict[tuple[Question, ir.Node], bool] = {}
 
     def say(self, question: Question, value: ir.Value | None, depth: int = 0) -> bool:
@@ -168,9 +173,9 @@ class _Origins:
         """Whether the answer is yes for all that a node reads."""
         return all(self.say(question, x, depth) for x in node.inputs)
 
-    def is_standard(self, op_type: str) -> bool:
-        """Whether an operator has its standard gradient."""
-        return op_type in self._standard
+    def is_passed(self, node: ir.Node) -> bool:
+        """Whether all that counts of a node's cotangent is what its standard rule makes of it."""
+        return node.op_type in self._standard and node.outputs[0] not in self._wanted
 
 
 Question = Callable[[_Origins, ir.Node, int], bool]
@@ -179,13 +184,12 @@ Question = Callable[[_Origins, ir.Node, int], bool]
 def _is_rectified(origins: _Origins, node: ir.Node, depth: int) -> bool:
     """Whether a value is not negative, and where it is zero, nothing that it is made of counts.
 
-    Where another rule takes an activation's place, as redirected ReLU does, that may count.
+    Where another rule takes an activation's place, as redirected ReLU does, or where the cotangent
+    of the value itself is asked for, that may count.
     """
-    if node.op_type == "MaxPool":
-        return origins.of_all(_is_rectified, node, depth)
-    if not origins.is_standard(node.op_type):
+    if not origins.is_passed(node):
         return False
-    if node.op_type in ("Concat", "AveragePool", "Identity"):
+    if node.op_type in ("Concat", "MaxPool", "AveragePool", "Identity"):
         return origins.of_all(_is_rectified, node, depth)
     if node.op_type == "Mul":
         x, y = node.inputs
@@ -197,7 +201,9 @@ def _is_rectified(origins: _Origins, node: ir.Node, depth: int) -> bool:
 
 
 def _is_not_negative(origins: _Origins, node: ir.Node, depth: int) -> bool:
-    """Whether a value is sure to have no negative element."""
+    """Whether a value is sure to have no negative element, and where it is zero, as above."""
+    if not origins.is_passed(node):
+        return False
     if node.op_type in ("Mul", "Reciprocal"):
         return origins.of_all(_is_not_negative, node, depth)
     return node.op_type in ("Sqrt", "Exp", "Relu", "Sigmoid", "HardSigmoid", "Softplus", "Abs")

@@ -13,7 +13,8 @@ with the schema's defaults (`None` where it has none), and besides:
 * `y`: the output whose cotangent `dy` is; `ys`, `dys`: all outputs and their cotangents, `None`
   where nothing depends on an output;
 * `index`: which input the result belongs to, for rules that serve all inputs alike (`each`);
-* `table`: the table that the gradient is built with, for rules that count on others.
+* `table`: the table that the gradient is built with, for rules that count on others;
+* `wanted`: the values whose cotangents are asked for.
 
 A rule returns `None` for a zero derivative. It need not undo broadcasting: the walk does.
 An attribute that a node sets and its rule does not name is an error, never ignored.
@@ -36,7 +37,7 @@ Rule = Callable[..., Tensor | None]
 Finish = Callable[[Builder, Container[ir.Value]], None]
 AttributeValues = Mapping[str, object]
 
-_CONTEXT = frozenset({"y", "ys", "dys", "index", "table"})
+_CONTEXT = frozenset({"y", "ys", "dys", "index", "table", "wanted"})
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class InputRule:
         function: The rule itself.
         arity: How many inputs it takes, or `None` where it takes all (`*xs`).
         attributes: Names of the attributes that it takes.
-        context: Which of `y`, `ys`, `dys`, `index`, `table` it takes.
+        context: Which of `y`, `ys`, `dys`, `index`, `table`, `wanted` it takes.
     """
 
     function: Rule
@@ -192,6 +193,7 @@ def call(
     cotangents: Sequence[Tensor | None],
     index: int,
     table: RuleTable,
+    wanted: Container[ir.Value],
 ) -> Tensor | None:
     """Apply one rule to one node.
 
@@ -214,7 +216,14 @@ def call(
         name: set_attributes[name] if name in set_attributes else _default(schema, name)
         for name in rule.attributes
     }
-    context = {"y": outputs[0], "ys": outputs, "dys": cotangents, "index": index, "table": table}
+    context = {
+        "y": outputs[0],
+        "ys": outputs,
+        "dys": cotangents,
+        "index": index,
+        "table": table,
+        "wanted": wanted,
+    }
     keywords |= {name: context[name] for name in rule.context}
     given: list[Tensor | None] = list(inputs)
     if rule.arity is not None:

@@ -147,6 +147,47 @@ def test_redirected_gradients_pass_a_padded_max_pool(strides: list[int], channel
     assert np.abs(wanted).max() > 0
 
 
+@pytest.mark.parametrize("strides", [[1, 1], [2, 2]])
+@pytest.mark.parametrize("between", [False, True])
+def test_the_cotangent_of_a_rectified_value_may_be_asked_for(
+    strides: list[int], between: bool
+) -> None:
+    """Then windows that hold only zeros give to their first pixel, as by the standard rule."""
+    gradients = []
+    x = np.random.default_rng(0).standard_normal((1, 16, 9, 8)).astype(np.float32) - 2
+    for rules in (standard_rules(), rules_for("cpu")):
+        builder = Builder()
+        rectified = builder.op.Relu(builder.input("x", x.shape, x.dtype))
+        read = rectified
+        if between:
+            read = builder.op.AveragePool(rectified, kernel_shape=[2, 2])
+        y = builder.op.MaxPool(read, kernel_shape=[3, 3], pads=[1] * 4, strides=strides)
+        seed = builder.constant(np.ones(y.shape), np.float32)
+        builder.output("dx", backpropagate(builder, {y: seed}, [rectified], rules)[0])
+        gradients.append(session(model_of(builder)).run(None, {"x": x})[0])
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=0, atol=3e-6)
+    assert np.abs(gradients[0][:, :, 0, 0]).max() > 0
+
+
+@pytest.mark.parametrize("override", [RuleTable, redirected_relu])
+def test_a_gate_that_is_closed_is_told_to_open(override: Callable[[], RuleTable]) -> None:
+    """Where it makes a window zero, its own cotangent is not."""
+    gradients = []
+    x = 1 + np.random.default_rng(0).random((1, 16, 9, 8), np.float32)
+    for rules in (standard_rules(), rules_for("cpu")):
+        builder = Builder()
+        image = builder.input("x", x.shape, x.dtype)
+        gate = builder.op.HardSigmoid(-10 * image)
+        y = builder.op.Relu(image) * gate
+        y = builder.op.MaxPool(y, kernel_shape=[3, 3], pads=[1] * 4, strides=[2, 2])
+        wrt = [gate] if override is RuleTable else [image]
+        seed = builder.constant(np.ones(y.shape), np.float32)
+        builder.output("d", backpropagate(builder, {y: seed}, wrt, rules | override())[0])
+        gradients.append(session(model_of(builder)).run(None, {"x": x})[0])
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=0, atol=3e-6)
+    assert np.abs(gradients[0]).max() > 0
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("before", ["nothing", "Relu", "Conv"])
 @pytest.mark.parametrize("pad", [0, 1])
