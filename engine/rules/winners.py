@@ -4,7 +4,7 @@ MaxPool's own Indices take a scalar loop over every window. Here a maximum is ta
 window, then one over these. A depthwise convolution with minus one at a single tap, plus the
 maximum, is positive where that tap lost; the runtime computes it and its step function in one
 vectorised kernel. The first tap that did not lose is the winner, so that ties go to the first in
-row-major order.
+row-major order. Subnormal differences, of values below some 1e-31, count in part.
 """
 
 from __future__ import annotations
