@@ -16,7 +16,7 @@ from .errors import (
     OnnxscopeError,
     OnnxscopeWarning,
     OperatorError,
-    nearest,
+    nearest_or_listed,
 )
 from .gradient import backpropagate
 from .graph.builder import Builder
@@ -79,7 +79,9 @@ def differentiate(
         dims = _input_dims(value, given.pop(value.name, None))
         inputs[value.name] = builder.input(value.name, dims, value.dtype.numpy())
     for name in given:
-        raise LayerError(f"the model has no input {name!r}{nearest(name, inputs)}")
+        raise LayerError(
+            f"the model has no input {name!r}{nearest_or_listed(name, inputs, 'input', inputs)}"
+        )
     weights: dict[ir.Value, ir.TensorProtocol] = {}
     known = [*inputs, *graph.initializers]
     known += [value.name for node in graph for value in node.outputs if value.name]
@@ -92,14 +94,16 @@ def differentiate(
             # No constant while the graph is written: what is computed from it must not be folded.
             inputs[name].value.const_value = None
         if name not in known:
-            raise _not_there(name, known, "inputs", list(inputs))
+            hint = nearest_or_listed(name, known, "input", inputs)
+            raise LayerError(f"the model has no value {name!r}{hint}")
         if name in inputs:
             _require_float(inputs[name])
     if len(set(wrt)) != len(wrt):
         raise LayerError(f"wrt names a value twice: {', '.join(wrt)}")
     outputs = [value.name for value in graph.outputs if value.name]
     if of not in [*known, *(value.name for value in graph.inputs)]:
-        raise _not_there(of, known, "outputs", outputs)
+        hint = nearest_or_listed(of, known, "output", outputs)
+        raise LayerError(f"the model has no value {of!r}{hint}")
     names = Names([*inputs, *outputs])
     inner = [name for name in wrt if name not in inputs]
     failures: dict[str, OnnxscopeError] = {}
@@ -140,13 +144,6 @@ def differentiate(
     for value, data in weights.items():
         value.const_value = data
     return model_of(builder, loaded.props)
-
-
-def _not_there(name: str, known: Sequence[str], kind: str, listed: Sequence[str]) -> LayerError:
-    """What to say of a name that no value has: similar ones, or the most likely ones."""
-    shown = f"{', '.join(listed[:5])}{', …' if len(listed) > 5 else ''}"
-    hint = nearest(name, known) or (f"; its {kind} are {shown}" if listed else "")
-    return LayerError(f"the model has no value {name!r}{hint}")
 
 
 def _output(builder: Builder, name: str, tensor: Tensor) -> Tensor:

@@ -100,3 +100,19 @@ def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
         return ""
     listed = quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + " or " + quoted[-1]
     return f"; did you mean {listed}?"
+
+
+def nearest_or_listed(name: str, names: Iterable[str], kind: str, listed: Iterable[str]) -> str:
+    """`nearest`; where nothing is close a clause that says what there is.
+
+    Returns:
+        Such as `"; its inputs are image, mask"`, five names at most.
+    """
+    shown = list(listed)
+    more = ", …" if len(shown) > 5 else ""
+    are = "are" if len(shown) > 1 else "is"
+    return nearest(name, names) or (
+        f"; its {kind}{'s' if len(shown) > 1 else ''} {are} {', '.join(shown[:5])}{more}"
+        if shown
+        else ""
+    )

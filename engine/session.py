@@ -134,8 +134,8 @@ def choose_provider(wanted: str) -> Provider:
     known = available_providers()
     if name not in known:
         raise ProviderError(
-            f"this build of ONNX Runtime has no provider {wanted!r}{nearest(name, known)}; "
-            f"it has {', '.join(known)}"
+            f"this build of ONNX Runtime has no provider {wanted!r}; it has "
+            f"{', '.join(known)}{nearest(name, known)}"
         )
     if name == "cuda":
         reason = _cuda_problem()

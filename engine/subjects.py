@@ -15,7 +15,7 @@ import onnx
 import onnx_ir as ir
 
 from .differentiation import differentiate
-from .errors import InputError, LayerError, ModelError, nearest
+from .errors import InputError, LayerError, ModelError, nearest, nearest_or_listed
 from .expressions import Objective
 from .given import as_input
 from .graph.builder import Builder
@@ -169,8 +169,11 @@ def tensor_subject(
     inputs = {v.name: v for v in graph.inputs if v.name and v.name not in graph.initializers}
     for name in {**arrays, **shapes}:
         if name not in inputs:
-            raise LayerError(f"the model has no input {name!r}{nearest(name, inputs)}")
+            hint = nearest_or_listed(name, inputs, "input", inputs)
+            raise LayerError(f"the model has no input {name!r}{hint}")
     fixed = {name: as_input(inputs[name], a, shapes.get(name)) for name, a in arrays.items()}
+    for name, array in fixed.items():
+        _require_indices(inputs[name], array)
     bound = _bound_dimensions(inputs, fixed, shapes)
     point = {
         name: fixed[name] if name in fixed else _random_array(value, shapes.get(name), bound, rng)
@@ -302,6 +305,17 @@ def _tables(value: ir.Value) -> Iterator[tuple[ir.Value, int]]:
             size = dims[axis]
             if isinstance(size, int):
                 yield table, size
+
+
+def _require_indices(value: ir.Value, array: np.ndarray) -> None:
+    """Refuse indices that are outside of their table."""
+    for table, size in _tables(value):
+        outside = array[(array < -size) | (array >= size)]
+        if outside.size:
+            raise InputError(
+                f"input {value.name!r} holds {outside.flat[0]}, and the table {table.name!r} that "
+                f"it is looked up in has the entries 0 to {size - 1}"
+            )
 
 
 def _index_range(value: ir.Value) -> int:

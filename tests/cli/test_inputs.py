@@ -179,7 +179,7 @@ def test_the_bare_gradient_of_a_published_model(run, tiny):
     ("arguments", "words"),
     [
         (("y", "--wrt", "gian"), "the model has no value 'gian'; did you mean 'gain'"),
-        (("z", "--wrt", "gain"), "the model has no value 'z'; its outputs are y"),
+        (("z", "--wrt", "gain"), "the model has no value 'z'; its output is y"),
         (("y", "--wrt", "kind"), "'kind' is int64: only real numbers have a gradient"),
         (("y", "--wrt", "gain", "--size", 8, "--input", "kind=2"), "leave out --size, --input"),
         (("y", "--wrt", "gain", "--shape", "image=1,3"), "has shape (N, 3, H, W), not (1, 3)"),

@@ -357,6 +357,10 @@ def test_tokens_alone_are_checked_by_their_table():
     result = osc.verify(network, shapes={"tokens": (1, 7)})
     assert result.agrees
     assert {check.input for check in result.checks} == {"table"}
+    with pytest.raises(InputError, match=r"'tokens' holds 20, and the table 'table'.*0 to 19"):
+        osc.verify(network, at={"tokens": [[3, 20, -1]]})
+    with pytest.raises(LayerError, match="no input 'ids'; its input is tokens"):
+        osc.verify(network, shapes={"ids": (1, 7)})
 
 
 def test_a_unit_of_a_value():
