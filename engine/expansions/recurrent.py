@@ -19,10 +19,12 @@ from .recurrent_gradients import (
     RecurrentGradient,
     gru_gradient,
     lstm_gradient,
+    lstm_gradients,
     rnn_gradient,
     sources,
 )
 from .recurrent_inputs import Arguments, Way, arguments_of, recurrence_of, turned
+from .recurrent_pairs import in_input_order, may_be_paired, steps_of_both
 from .recurrent_steps import (
     Recurrence,
     Step,
@@ -72,15 +74,21 @@ def _recurrent(call: Call, kind: _Kind) -> Sequence[Tensor | None]:
     batch_first = call.node.attributes.get_int("layout", 0) == 1
     backwards = _DIRECTIONS[call.node.attributes.get_string("direction", "forward")]
     activations = activations_of(call, kind.defaults, len(backwards))
-    each = []
-    for number, (back, functions) in enumerate(zip(backwards, activations, strict=True)):
-        way = Way(number, back, functions)
-        run = _run if given.lengths is None else _run_of_own_lengths
-        each.append(run(kind, recurrence_of(given, way, sum(kind.widths)), way, given))
-    outputs = [
-        joined([call.op.Unsqueeze(way, call.op.constant([axis], np.int64)) for way in ways], axis)
-        for axis, ways in zip((1, 0, 0), zip(*each, strict=True), strict=False)
+    ways = [
+        Way(number, back, functions)
+        for number, (back, functions) in enumerate(zip(backwards, activations, strict=True))
     ]
+    recurrences = [recurrence_of(given, way, sum(kind.widths)) for way in ways]
+    # The others have less to do in a step than it takes to bring their directions together.
+    if kind is _LSTM and may_be_paired(given, ways):
+        outputs = _run_both(ways, recurrences, given)
+    else:
+        run = _run if given.lengths is None else _run_of_own_lengths
+        each = [run(kind, r, way, given) for r, way in zip(recurrences, ways, strict=True)]
+        outputs = [
+            joined([call.op.Unsqueeze(y, call.op.constant([axis], np.int64)) for y in parts], axis)
+            for axis, parts in zip((1, 0, 0), zip(*each, strict=True), strict=False)
+        ]
     if batch_first:
         # (T, directions, N, H) becomes (N, T, directions, H).
         shown, *states = outputs
@@ -110,6 +118,34 @@ def _run(kind: _Kind, r: Recurrence, way: Way, given: Arguments) -> list[Tensor]
     if cell is not None:
         cell = _rows_of(r, states, r.steps) if read else _without_front(cell)
     return [_by_time(given, shown), last] + ([] if cell is None else [cell])
+
+
+def _run_both(
+    ways: Sequence[Way], recurrences: Sequence[Recurrence], given: Arguments
+) -> list[Tensor]:
+    """All hidden states (T, 2, N, H), the last hidden and cell states (2, N, H) of an LSTM."""
+    first, batch = recurrences[0], given.x.sizes[1]
+    steps, hidden = steps_of_both(recurrences)
+    cell = steps[-1].cell
+    read = cell is not None and _is_read(given.call, 2)
+    ordered = in_input_order(recurrences, hidden)
+    states = joined([*ordered, cell] if cell is not None and read else ordered)
+    if _is_usual(_LSTM, first, ways[0], given):
+        states.builder.compounds[states.value] = Compound(
+            tuple(source for r in recurrences for source in sources(r)),
+            lambda dy, wanted: lstm_gradients(recurrences, steps, dy, wanted),
+            _STANDS_FOR,
+        )
+    end = len(ordered) * first.rows
+    shown = states[:end] if read else states
+    # The last step of one direction is the input's last, of the other its first.
+    last = joined([_rows_of(first, states, index) for index in (len(ordered) - 2, 1)])
+    outputs = [shown.reshape(first.steps, 2, batch, first.size)]
+    outputs.append(last.reshape(2, batch, first.size))
+    if cell is not None:
+        cell = states[end:] if read else cell
+        outputs.append(cell.reshape(2, batch, first.size))
+    return outputs
 
 
 def _is_read(call: Call, index: int) -> bool:
@@ -163,8 +199,10 @@ def _without_front(state: Tensor) -> Tensor:
     return state if state.rank == 2 else state.op.Squeeze(state, state.op.constant([0], np.int64))
 
 
+_LSTM = _Kind((4,), ("Sigmoid", "Tanh", "Tanh"), lstm_step, lstm_gradient)
+
 EXPANSIONS: dict[tuple[str, str], Expansion] = {
-    ("", "LSTM"): _expansion(_Kind((4,), ("Sigmoid", "Tanh", "Tanh"), lstm_step, lstm_gradient)),
+    ("", "LSTM"): _expansion(_LSTM),
     ("", "GRU"): _expansion(_Kind((2, 1), ("Sigmoid", "Tanh"), gru_step, gru_gradient)),
     ("", "RNN"): _expansion(_Kind((1,), ("Tanh",), rnn_step, rnn_gradient)),
 }

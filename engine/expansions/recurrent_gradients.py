@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..graph.tensor import Tensor
-from .recurrent_steps import Recurrence, Step, joined, product
+from .recurrent_steps import Recurrence, Step, joined, product, split
 
 RecurrentGradient = Callable[
     [Recurrence, Sequence[Step], Tensor, Sequence[bool]], Sequence[Tensor | None]
@@ -33,41 +33,69 @@ def sources(r: Recurrence) -> list[Tensor]:
 def lstm_gradient(
     r: Recurrence, steps: Sequence[Step], dy: Tensor, wanted: Sequence[bool]
 ) -> Sequence[Tensor | None]:
+    """Of an LSTM in one direction (see `lstm_gradients`)."""
+    return lstm_gradients([r], steps, dy, wanted)
+
+
+def lstm_gradients(
+    ways: Sequence[Recurrence], steps: Sequence[Step], dy: Tensor, wanted: Sequence[bool]
+) -> Sequence[Tensor | None]:
     """With s' = s · (1 − s) of the gates i, o, f, candidate g and cell state c = f · c₋₁ + i · g.
 
     The cotangent of c is dh · o · (1 − tanh² c) and what the next step's f lets through; of the
     gates' sums dc · g · i', dh · tanh c · o', dc · c₋₁ · f' and dc · i · (1 − g²).
-    """
-    op = dy.op
-    cells = [r.hidden if cell is None else cell for cell in (r.cell, *(s.cell for s in steps))]
 
+    Args:
+        ways: The directions that go through the same steps, where one's values are below another's.
+        steps: The steps.
+        dy: Of each step of the input the hidden states of all directions, one after the other; then
+            perhaps the last cell states.
+        wanted: Of the sources of one direction after the other.
+    """
+    op, rows = dy.op, ways[0].rows
+    before = [joined([r.hidden if r.cell is None else r.cell for r in ways])]
+    before += [before[0] if step.cell is None else step.cell for step in steps[:-1]]
     enter, leave, keep, candidate, shown = (
         _all(steps, name) for name in ("enter", "leave", "keep", "candidate", "shown")
     )
     factors = op.Concat(
         enter * (1 - enter) * candidate,
         leave * (1 - leave) * shown,
-        keep * (1 - keep) * joined(cells[:-1]),
+        keep * (1 - keep) * joined(before),
         enter * (1 - candidate * candidate),
         axis=-1,
     )
-    by_step, visible = r.split(factors), r.split(leave * (1 - shown * shown))
-    given, carried = _given(r, dy)
-    back = _turned(r.recurrence[0])
-    sums: list[Tensor] = []
+    together = [len(ways) * rows] * len(steps)
+    by_step = split(factors, 0, together)
+    visible = split(leave * (1 - shown * shown), 0, together)
+    given, carried = _given_to_all(ways, dy)
+    back = [_turned(r.recurrence[0]) for r in ways]
+    # By direction, from the last step to the first.
+    sums: list[tuple[Tensor, ...]] = []
     for number in reversed(range(len(steps))):
-        dh = product(sums[-1], back, given[number]) if sums else given[number]
+        arrived = [parts[number] for parts in given]
+        if sums:
+            later = zip(sums[-1], back, arrived, strict=True)
+            arrived = [product(total, weights, more) for total, weights, more in later]
+        dh = joined(arrived)
         dc = dh * visible[number]
         dc = dc if carried is None else dc + carried
-        sums.append(op.Concat(dc, dh, dc, dc, axis=-1) * by_step[number])
+        total = op.Concat(dc, dh, dc, dc, axis=-1) * by_step[number]
+        sums.append(split(total, 0, [rows] * len(ways)))
         carried = dc * steps[number].kept["keep"]
-    weights, hidden, cell = wanted[1:]
-    return [
-        _in_order(r, sums),
-        _outer(_hidden_before(r, steps), sums[::-1], r.recurrence[0]) if weights else None,
-        sums[-1] @ back if hidden else None,
-        carried if cell else None,
-    ]
+    cells = [None] * len(ways) if carried is None else split(carried, 0, [rows] * len(ways))
+    results: list[Tensor | None] = []
+    for way, (r, cell) in enumerate(zip(ways, cells, strict=True)):
+        _, weights, hidden, _ = wanted[4 * way : 4 * way + 4]
+        own = [parts[way] for parts in sums]
+        states = _hidden_before(r, steps, way, len(ways)) if weights else []
+        results += [
+            _in_order(r, own),
+            _outer(states, own[::-1], r.recurrence[0]) if weights else None,
+            own[-1] @ back[way] if hidden else None,
+            cell,
+        ]
+    return results
 
 
 def gru_gradient(
@@ -93,7 +121,7 @@ def _reset_after(
     updating = (joined(before) - candidate) * update * (1 - update)
     resetting = slope * memory * reset * (1 - reset)
     factors, slopes = r.split(op.Concat(updating, resetting, axis=-1)), r.split(slope)
-    (given, _), back = _given(r, dy), _turned(r.recurrence[0])
+    given, back = _given(r, dy), _turned(r.recurrence[0])
     dh = given[-1]
     sums: list[Tensor] = []
     products: list[Tensor] = []
@@ -130,7 +158,7 @@ def _reset_before(
     factors = r.split(op.Concat(updating, last * reset * (1 - reset), axis=-1))
     slopes = r.split((1 - update) * (1 - candidate * candidate))
     back, back_recalled = (_turned(weights) for weights in r.recurrence)
-    given, _ = _given(r, dy)
+    given = _given(r, dy)
     dh = given[-1]
     opened: list[Tensor] = []
     candidates: list[Tensor] = []
@@ -158,7 +186,7 @@ def rnn_gradient(
     """With h = tanh(…): the cotangent of the sum is dh · (1 − h²)."""
     hidden = joined([step.hidden for step in steps])
     slopes = r.split(1 - hidden * hidden)
-    (given, _), back = _given(r, dy), _turned(r.recurrence[0])
+    given, back = _given(r, dy), _turned(r.recurrence[0])
     sums: list[Tensor] = []
     for number in reversed(range(len(steps))):
         dh = product(sums[-1], back, given[number]) if sums else given[number]
@@ -171,11 +199,25 @@ def rnn_gradient(
     ]
 
 
-def _given(r: Recurrence, dy: Tensor) -> tuple[Sequence[Tensor], Tensor | None]:
-    """What comes to the hidden states, in the order in which they run, and to the last cell."""
-    each = r.split(dy)
-    hidden = each[: r.steps]
-    return hidden[::-1] if r.backwards else hidden, each[r.steps] if r.steps < len(each) else None
+def _given(r: Recurrence, dy: Tensor) -> Sequence[Tensor]:
+    """What comes to the hidden states, in the order in which they run."""
+    return _given_to_all([r], dy)[0][0]
+
+
+def _given_to_all(
+    ways: Sequence[Recurrence], dy: Tensor
+) -> tuple[Sequence[Sequence[Tensor]], Tensor | None]:
+    """What comes to the hidden states by direction, as they run, and to the last cell states."""
+    count, rows = len(ways), ways[0].rows
+    hidden = count * ways[0].steps
+    lengths = [rows] * hidden
+    length = dy.dims[0]
+    if isinstance(length, int) and length > sum(lengths):
+        lengths.append(count * rows)
+    each = split(dy, 0, lengths)
+    by_way = [each[way:hidden:count] for way in range(count)]
+    given = [parts[::-1] if r.backwards else parts for r, parts in zip(ways, by_way, strict=True)]
+    return given, each[hidden] if len(each) > hidden else None
 
 
 def _all(steps: Sequence[Step], name: str) -> Tensor:
@@ -183,9 +225,11 @@ def _all(steps: Sequence[Step], name: str) -> Tensor:
     return joined([step.kept[name] for step in steps])
 
 
-def _hidden_before(r: Recurrence, steps: Sequence[Step]) -> list[Tensor]:
-    """The hidden state that each step begins with."""
-    return [r.hidden, *(step.hidden for step in steps[:-1])]
+def _hidden_before(
+    r: Recurrence, steps: Sequence[Step], way: int = 0, ways: int = 1
+) -> list[Tensor]:
+    """The hidden state that each step begins with, of one of several directions."""
+    return [r.hidden, *(split(step.hidden, 0, [r.rows] * ways)[way] for step in steps[:-1])]
 
 
 def _turned(weights: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 A step is many small nodes. Its values are (N, …) for N sequences, so that a product and what is
 added to it are one node; (1, N, …) where N is open. Those of several steps are joined along the
-first axis.
+first axis; so are those of two directions that go through the same nodes.
 """
 
 from __future__ import annotations
@@ -109,14 +109,7 @@ def lstm_step(r: Recurrence, gates: Sequence[Tensor], hidden: Tensor, cell: Tens
     last = hidden if cell is None else cell
     total = product(hidden, r.recurrence[0], gates[0])
     if not r.peepholes and not r.coupled:
-        opening, proposed = split(total, -1, [3 * r.size, r.size])
-        enter, leave, keep = split(gate(opening), -1, [r.size] * 3)
-        candidate = squash(proposed)
-        following = keep * last + enter * candidate
-        shown = show(following)
-        kept = {"enter": enter, "leave": leave, "keep": keep}
-        kept |= {"candidate": candidate, "shown": shown}
-        return Step(leave * shown, following, kept)
+        return lstm_states(r, total, last)
     opening, leaving, forgetting, proposed = split(total, -1, [r.size] * 4)
     if r.peepholes:
         opening = opening + r.peepholes[0] * last
@@ -127,6 +120,19 @@ def lstm_step(r: Recurrence, gates: Sequence[Tensor], hidden: Tensor, cell: Tens
     if r.peepholes:
         leaving = leaving + r.peepholes[1] * following
     return Step(gate(leaving) * show(following), following, {})
+
+
+def lstm_states(r: Recurrence, total: Tensor, last: Tensor) -> Step:
+    """A step of an LSTM from its gates' sums and its cell state, without anything unusual."""
+    gate, squash, show = r.activations
+    opening, proposed = split(total, -1, [3 * r.size, r.size])
+    enter, leave, keep = split(gate(opening), -1, [r.size] * 3)
+    candidate = squash(proposed)
+    following = keep * last + enter * candidate
+    shown = show(following)
+    kept = {"enter": enter, "leave": leave, "keep": keep}
+    kept |= {"candidate": candidate, "shown": shown}
+    return Step(leave * shown, following, kept)
 
 
 def gru_step(r: Recurrence, gates: Sequence[Tensor], hidden: Tensor, _: Tensor | None) -> Step:
