@@ -104,5 +104,7 @@ def test_saved_gradient_runs_in_plain_onnx_runtime(
     batch = (flower.astype(np.float32) / 255).transpose(2, 0, 1)[None]
     value, dx = session.run(["value", "grad_image"], {"image": batch})
     expected_value, expected = gradient(flower)
-    np.testing.assert_array_equal(value, expected_value)
-    np.testing.assert_array_equal(dx[0].transpose(1, 2, 0), expected)
+    # The other one is in the forms that are fastest on the CPU.
+    np.testing.assert_allclose(value, expected_value, rtol=1e-5)
+    tolerance = 1e-5 * np.abs(expected).max()
+    np.testing.assert_allclose(dx[0].transpose(1, 2, 0), expected, rtol=0, atol=tolerance)
