@@ -1,7 +1,8 @@
 """Interleaved rounds: a few steps of each contestant in turn, each in a process of its own.
 
 Other work on the machine then falls on all alike, and no library's threads disturb another's. The
-first steps of a turn, in which caches and threads wake up, do not count. Medians and quartiles do.
+first steps of a turn, until caches, threads and the scheduler have settled, do not count. Medians
+and quartiles do.
 """
 
 from __future__ import annotations
@@ -24,9 +25,6 @@ import numpy as np
 from ..errors import OnnxscopeError
 from .contestants import CONTESTANTS
 from .subject import Subject
-
-WARM_UP = 2
-"""Steps at the start of each turn that do not count."""
 
 Say = Callable[[str], None]
 
@@ -133,8 +131,8 @@ class Process:
         Raises:
             ContestantError: it ended instead.
         """
-        self._tell(f"{WARM_UP + steps}\n")
-        self.row.milliseconds += json.loads(self._answer())[WARM_UP:]
+        self._tell(f"{steps}\n")
+        self.row.milliseconds += json.loads(self._answer())
 
     def end(self) -> None:
         """Let it end.
