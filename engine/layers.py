@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from .blocks import find_blocks
+from .blocks import find_blocks, long_skips
 from .errors import LayerError, nearest
 from .graph.axes import Grid
 from .naming import Naming, computed_from
@@ -32,8 +32,9 @@ _FINISHING = frozenset({"InstanceNormalization", "GroupNormalization", "Add", "M
 # Operators that compute nothing.
 _PLUMBING = frozenset(
     {
-        "Cast", "Constant", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape",
-        "Shape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
+        "Cast", "Constant", "DequantizeLinear", "Dropout", "Expand", "Flatten", "Gather",
+        "Identity", "Pad", "QuantizeLinear", "Reshape", "Shape", "Slice", "Split", "Squeeze",
+        "Transpose", "Unsqueeze",
     }
 )  # fmt: skip
 
@@ -284,13 +285,14 @@ def _trunk(nodes: Sequence[ir.Node], image: ir.Value) -> dict[ir.Value, set[str]
     """
     found: dict[ir.Value, set[str]] = {}
     readers: dict[ir.Value, list[ir.Node]] = {}
+    skips = long_skips(nodes)
     for node in nodes:
-        for value in {value for value in node.inputs if value is not None}:
+        for value in {value for value in node.inputs if value is not None} - skips[node]:
             readers.setdefault(value, []).append(node)
     # What a node further on still reads; on the trunk that is one value.
     unread = {image: len(readers.get(image, ()))}
     for node in nodes:
-        for value in {value for value in node.inputs if value is not None}:
+        for value in {value for value in node.inputs if value is not None} - skips[node]:
             if value in unread:
                 unread[value] -= 1
                 if not unread[value]:

@@ -7,7 +7,9 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
+from graphs import model as onnx_model
 from graphs import session
+from onnx import helper
 from onnxscope.errors import InputError, LayerError, TargetError
 from onnxscope.graph.axes import Grid
 
@@ -73,6 +75,30 @@ def test_main_layers_of_a_transformer_are_its_blocks() -> None:
     model = osc.load(exporters.vision_transformer())
     main = [layer.title for layer in model.layers.values() if layer.main]
     assert main == ["patch_embed.proj", "Add", "blocks.0", "blocks.1", "head"]
+
+
+def test_main_layers_of_a_u_net_go_all_the_way_down() -> None:
+    """What its skips lead past is the network, and no branch of a block; a gate's way is one."""
+    rng = np.random.default_rng(0)
+    shapes = {"w1": (4, 3, 3, 3), "w2": (8, 4, 3, 3), "wg": (8, 8, 1, 1), "w3": (8, 4, 2, 2)}
+    shapes |= {"w4": (6, 8, 3, 3)}
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["left"], pads=[1] * 4),
+        helper.make_node("MaxPool", ["left"], ["down"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Conv", ["down", "w2"], ["bottom"], pads=[1] * 4),
+        helper.make_node("GlobalAveragePool", ["bottom"], ["mean"]),
+        helper.make_node("Conv", ["mean", "wg"], ["excited"]),
+        helper.make_node("Sigmoid", ["excited"], ["gate"]),
+        helper.make_node("Mul", ["bottom", "gate"], ["gated"]),
+        helper.make_node("ConvTranspose", ["gated", "w3"], ["up"], strides=[2, 2]),
+        helper.make_node("Concat", ["left", "up"], ["joined"], axis=1),
+        helper.make_node("Conv", ["joined", "w4"], ["right"], pads=[1] * 4),
+    ]
+    image = {"x": np.zeros((1, 3, 16, 16), np.float32)}
+    weights = {name: rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+    model = osc.load(onnx_model(nodes, image, ["right"], weights))
+    main = [layer.title for layer in model.layers.values() if layer.main]
+    assert main == ["left", "down", "bottom", "gated", "up", "joined", "right"]
 
 
 def test_channels_divided_among_heads_are_asked_for() -> None:
