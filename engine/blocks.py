@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-
-import onnx_ir as ir
+from typing import TYPE_CHECKING
 
 from .naming import Naming, Scope
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 _ENLARGING = frozenset({"ConvTranspose", "DepthToSpace", "MaxUnpool", "Resize", "Upsample"})
 
