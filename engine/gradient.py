@@ -160,12 +160,12 @@ def _compounds(
     if not builder.compounds:
         return {}
     standard = standard_rules()
-    kept = {op for op in standard if op in rules and rules.find(op, "", "") == standard[op]}
     read = {value for node in nodes for value in node.inputs}
     return {
         value: compound
         for value, compound in builder.compounds.items()
-        if compound.operators <= kept and all(s.value in read for s in compound.sources)
+        if all(rules.agrees(standard, op_type) for op_type in compound.operators)
+        and all(source.value in read for source in compound.sources)
     }
 
 

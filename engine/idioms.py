@@ -41,12 +41,12 @@ def find_idioms(
         apart: Values that are looked at, and must not be passed by.
     """
     standard = standard_rules()
-    kept = {op for op in standard if op in rules and rules.find(op, "", "") == standard[op]}
-    if not kept.issuperset(_ARITHMETIC):
+    if not all(rules.agrees(standard, op_type) for op_type in _ARITHMETIC):
         return {}
+    functions = {op_type for op_type in _FUNCTIONS if rules.agrees(standard, op_type)}
     found: dict[ir.Value, Composite] = {}
     for node in builder.graph:
-        if node.op_type in kept.intersection(_FUNCTIONS) and node.domain == "":
+        if node.op_type in functions and node.domain == "":
             match = _match(builder, node, apart)
             if match is not None:
                 found[match[0]] = match[1]

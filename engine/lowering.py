@@ -33,7 +33,7 @@ def lower(builder: Builder, rules: RuleTable) -> None:
         source = node.inputs[0] if node.inputs else None
         if lowering is None or source is None or source.dtype != ir.DataType.FLOAT:
             continue
-        if node.op_type not in rules or rules[node.op_type] != standard[node.op_type]:
+        if not rules.agrees(standard, node.op_type):
             continue
         x = Tensor(builder, source)
         y, gradient = lowering(x, node)
@@ -56,12 +56,12 @@ def _pool_first(builder: Builder, node: ir.Node, rules: RuleTable) -> None:
     if len(relu.outputs[0].uses()) != 1 or relu.outputs[0].is_graph_output():
         return
     standard = standard_rules()
-    pools = [table["MaxPool"] for table in (standard, cpu_rules())]
-    if len(node.outputs) != 1 or "Relu" not in rules or "MaxPool" not in rules:
+    of_cpu = rules.agrees(cpu_rules(), "MaxPool")
+    if len(node.outputs) != 1 or not rules.agrees(standard, "Relu"):
         return
-    if rules["Relu"] != standard["Relu"] or rules["MaxPool"] not in pools:
+    if not (of_cpu or rules.agrees(standard, "MaxPool")):
         return
-    if rules["MaxPool"] == pools[1] and _sees_a_border_first(node):
+    if of_cpu and _sees_a_border_first(node):
         return
     pooled = builder.append("MaxPool", [Tensor(builder, relu.inputs[0])], dict(node.attributes))
     node.outputs[0].replace_all_uses_with(builder.op.Relu(pooled[0]).value)

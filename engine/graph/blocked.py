@@ -15,7 +15,7 @@ from collections.abc import Callable, Container, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from .branches import BLOCK, is_plain_convolution
+from .branches import channels_of, fills_blocks, is_plain_convolution
 from .builder import Builder
 from .tensor import Tensor
 
@@ -105,10 +105,9 @@ class _Blocks:
             # Such as a pool with Indices.
             return False
         if node.op_type == "Conv":
-            channels = _channels(value)
-            return node.attributes.get_int("group", 1) == 1 or channels % BLOCK == 0 < channels
+            return node.attributes.get_int("group", 1) == 1 or fills_blocks(value)
         if node.op_type == "Concat":
-            return all(x in self and _channels(x) % BLOCK == 0 for x in node.inputs)
+            return all(x in self and fills_blocks(x) for x in node.inputs)
         if node.op_type in _FOLLOWERS:
             pictures = [x for x in node.inputs if x is not None and x.const_value is None]
             return all(x in self and x.shape == value.shape for x in pictures) or (
@@ -116,9 +115,15 @@ class _Blocks:
             )
         return node.op_type in _SOURCES
 
+    def scalable(self, value: ir.Value | None) -> Tensor | None:
+        """A blocked value, where `scaled` leaves it blocked."""
+        if value is None or value not in self or not fills_blocks(value):
+            return None
+        return Tensor(self.builder, value)
+
     def scaled(self, x: Tensor, factor: float | np.ndarray, plus: float | np.ndarray = 0) -> Tensor:
         """Each channel times a number, and a number more."""
-        channels = _channels(x.value)
+        channels = channels_of(x.value)
         if np.all(np.asarray(plus) == 0) and is_plain_convolution(x.value):
             return self._with_scaled_kernel(x, factor)
         kernel = np.broadcast_to(np.asarray(factor, np.float32), (channels,))
@@ -164,17 +169,6 @@ def _is_picture(value: ir.Value) -> bool:
     return value.shape is not None and len(value.shape) == 4 and value.dtype == ir.DataType.FLOAT
 
 
-def _channels(value: ir.Value | None) -> int:
-    """How many, 0 where that is open."""
-    size = None if value is None or value.shape is None else value.shape[1]
-    return size if isinstance(size, int) else 0
-
-
-def _fills_blocks(value: ir.Value) -> bool:
-    channels = _channels(value)
-    return channels > 0 and channels % BLOCK == 0
-
-
 def _numbers(value: ir.Value | None, channels: int) -> np.ndarray | float | None:
     """A constant that is one number, or one for each channel."""
     if value is None or value.const_value is None or value.const_value.size not in (1, channels):
@@ -210,7 +204,7 @@ def _sum(blocks: _Blocks, node: ir.Node) -> Tensor | None:
     if not outside:
         return total
     other = _total(blocks, outside)
-    if _fills_blocks(node.outputs[0]) and node.outputs[0] in blocks.between:
+    if fills_blocks(node.outputs[0]) and node.outputs[0] in blocks.between:
         # One order, and the sum comes with it.
         return total + blocks.scaled(other, 1.0)
     return total + other if len(terms) > 2 else None
@@ -233,30 +227,30 @@ def _add(blocks: _Blocks, node: ir.Node) -> Tensor | None:
 
 def _subtract(blocks: _Blocks, node: ir.Node) -> Tensor | None:
     x, y = node.inputs[:2]
-    if x in blocks and y in blocks and x is not None and y is not None and x.shape == y.shape:
-        if not _fills_blocks(y):
+    taken = blocks.scalable(y)
+    if x is not None and y is not None and x in blocks and y in blocks and x.shape == y.shape:
+        if taken is None:
             return None
-        return Tensor(blocks.builder, x) + blocks.scaled(Tensor(blocks.builder, y), -1.0)
+        return Tensor(blocks.builder, x) + blocks.scaled(taken, -1.0)
     return _shifted(blocks, y, x, -1.0) or _shifted(blocks, x, y, 1.0, -1.0)
 
 
 def _shifted(
-    blocks: _Blocks, x: ir.Value | None, number: ir.Value | None, factor: float, sign: float = 1.0
+    blocks: _Blocks, value: ir.Value | None, number: ir.Value | None, factor: float, sign: float = 1
 ) -> Tensor | None:
     """A multiple of a blocked value and a number of the graph."""
-    if x is None or x not in blocks or not _fills_blocks(x):
-        return None
-    plus = _numbers(number, _channels(x))
-    return None if plus is None else blocks.scaled(Tensor(blocks.builder, x), factor, sign * plus)
+    x = blocks.scalable(value)
+    plus = _numbers(number, channels_of(value))
+    return None if x is None or plus is None else blocks.scaled(x, factor, sign * plus)
 
 
 def _multiply(blocks: _Blocks, node: ir.Node) -> Tensor | None:
     for x, y in (node.inputs[:2], node.inputs[1::-1]):
         if x is None or y is None or x not in blocks:
             continue
-        factor = _numbers(y, _channels(x))
-        if factor is not None and _fills_blocks(x):
-            return blocks.scaled(Tensor(blocks.builder, x), factor)
+        scalable, factor = blocks.scalable(x), _numbers(y, channels_of(x))
+        if scalable is not None and factor is not None:
+            return blocks.scaled(scalable, factor)
         if _is_spread(y, x) and y in blocks:
             whole = blocks.enlarged(Tensor(blocks.builder, y), x)
             return None if whole is None else Tensor(blocks.builder, x) * whole
@@ -264,20 +258,16 @@ def _multiply(blocks: _Blocks, node: ir.Node) -> Tensor | None:
 
 
 def _divide(blocks: _Blocks, node: ir.Node) -> Tensor | None:
-    x, y = node.inputs[:2]
-    if x is None or x not in blocks or not _fills_blocks(x):
+    x = blocks.scalable(node.inputs[0])
+    divisor = _numbers(node.inputs[1], channels_of(node.inputs[0]))
+    if x is None or divisor is None or not np.all(divisor):
         return None
-    divisor = _numbers(y, _channels(x))
-    if divisor is None or not np.all(divisor):
-        return None
-    return blocks.scaled(Tensor(blocks.builder, x), 1.0 / np.asarray(divisor, np.float64))
+    return blocks.scaled(x, 1.0 / np.asarray(divisor, np.float64))
 
 
 def _negate(blocks: _Blocks, node: ir.Node) -> Tensor | None:
-    x = node.inputs[0]
-    if x is None or x not in blocks or not _fills_blocks(x):
-        return None
-    return blocks.scaled(Tensor(blocks.builder, x), -1.0)
+    x = blocks.scalable(node.inputs[0])
+    return None if x is None else blocks.scaled(x, -1.0)
 
 
 def _mean(blocks: _Blocks, node: ir.Node) -> Tensor | None:
@@ -293,7 +283,7 @@ def _mean(blocks: _Blocks, node: ir.Node) -> Tensor | None:
     if node.op_type == "ReduceMean":
         return mean
     sizes = [] if x.shape is None else [size for size in x.shape[2:] if isinstance(size, int)]
-    if len(sizes) != 2 or not _fills_blocks(x):
+    if len(sizes) != 2 or not fills_blocks(x):
         return None
     return blocks.scaled(mean, float(np.prod(sizes)))
 

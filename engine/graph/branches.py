@@ -164,6 +164,19 @@ def _is_convolution(value: ir.Value | None) -> bool:
     return node is not None and node.op_type == "Conv"
 
 
+def channels_of(value: ir.Value | None) -> int:
+    """How many channels a picture has, 0 where that is not known."""
+    if value is None or value.shape is None or len(value.shape) < 2:
+        return 0
+    channels = value.shape[1]
+    return channels if isinstance(channels, int) else 0
+
+
+def fills_blocks(value: ir.Value | None) -> bool:
+    """Whether the channels of a value are a whole number of blocks."""
+    return channels_of(value) % BLOCK == 0 < channels_of(value)
+
+
 def is_constant(value: ir.Value) -> bool:
     """Whether a value is made of constants alone, and so is computed once."""
     pending: list[ir.Value | None] = [value]
@@ -250,12 +263,11 @@ def _is_product(value: ir.Value) -> bool:
     if node is None or not is_plain_convolution(value):
         return False
     x, kernel = node.inputs[:2]
-    if x is None or x.shape is None or kernel is None or kernel.shape is None:
-        return False
-    channels, attributes = x.shape[1], node.attributes
+    attributes = node.attributes
     return (
-        isinstance(channels, int)
-        and channels % BLOCK == 0
+        fills_blocks(x)
+        and kernel is not None
+        and kernel.shape is not None
         and list(kernel.shape)[2:] == [1, 1]
         and attributes.get_int("group", 1) == 1
         and set(attributes.get_ints("strides", [1])) == {1}

@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..graph.blocked import keep_blocked
-from ..graph.branches import BLOCK, merge_convolutions, separate_branches
+from ..graph.branches import fills_blocks, merge_convolutions, separate_branches
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from ..graph.window import Window, resolve_window
@@ -110,14 +110,13 @@ def _max_pool(
 def _to_winners(windows: Windows, dy: Tensor, x: Tensor, y: Tensor, origins: _Origins) -> Tensor:
     """The cotangent of a pool's input."""
     op, (batch, channels), (height, width) = windows.op, x.sizes[:2], windows.size
-    full = isinstance(channels, int) and channels % BLOCK == 0
     corner = windows.corners()
     rectified = origins.say(_is_rectified, x.value)
     finite = rectified or origins.say(_is_finite, x.value)
     seen = x if finite else op.Max(x, op.constant(_LOWEST, x.dtype))
     if not _may_see_zeros(windows.window, rectified):
         windows, seen = windows.padded(seen, _LOWEST)
-    elif windows.window.strides == (1, 1) and full:
+    elif windows.window.strides == (1, 1) and fills_blocks(x.value):
         return give_to_winners(windows, dy, seen, y)
     elif any(windows.window.before):
         # Where all is zero the border may seem to win: there is nothing to give.
@@ -151,11 +150,7 @@ class _Origins:
     """What is sure of values by the operators that made them; far back nothing is looked for."""
 
     def __init__(self, table: RuleTable, wanted: Container[ir.Value]) -> None:
-        standard = standard_rules()
-        # This very rule has the standard one's result.
-        self._standard = {"MaxPool"} | {
-            op for op in table if op in standard and table[op] == standard[op]
-        }
+        self._table, self._standard = table, standard_rules()
         self._wanted = wanted
         self._known: dict[tuple[Question, ir.Node], bool] = {}
 
@@ -175,7 +170,9 @@ class _Origins:
 
     def is_passed(self, node: ir.Node) -> bool:
         """Whether all that counts of a node's cotangent is what its standard rule makes of it."""
-        return node.op_type in self._standard and node.outputs[0] not in self._wanted
+        # This very rule has the standard one's result.
+        unchanged = node.op_type == "MaxPool" or self._table.agrees(self._standard, node.op_type)
+        return unchanged and node.outputs[0] not in self._wanted
 
 
 Question = Callable[[_Origins, ir.Node, int], bool]

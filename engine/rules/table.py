@@ -123,6 +123,11 @@ class RuleTable:
         for rewrite in self._finish:
             rewrite(builder, kept)
 
+    def agrees(self, other: RuleTable, op_type: str) -> bool:
+        """Whether both tables have rules for an operator, and the same ones."""
+        rules = self._rules.get(op_type)
+        return rules is not None and rules == other._rules.get(op_type)
+
     @property
     def without_derivative(self) -> Mapping[str, str]:
         """Operators whose derivative is zero or undefined everywhere, with the reason."""
