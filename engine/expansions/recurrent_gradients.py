@@ -52,18 +52,14 @@ def lstm_gradients(
             perhaps the last cell states.
         wanted: Of the sources of one direction after the other.
     """
-    op, rows = dy.op, ways[0].rows
+    op, rows, size = dy.op, ways[0].rows, ways[0].size
     before = [joined([r.hidden if r.cell is None else r.cell for r in ways])]
     before += [before[0] if step.cell is None else step.cell for step in steps[:-1]]
-    enter, leave, keep, candidate, shown = (
-        _all(steps, name) for name in ("enter", "leave", "keep", "candidate", "shown")
-    )
+    opened, candidate, shown = (_all(steps, name) for name in ("opened", "candidate", "shown"))
+    enter, leave, _ = split(opened, -1, [size] * 3)
+    let_through = op.Concat(candidate, shown, joined(before), axis=-1)
     factors = op.Concat(
-        enter * (1 - enter) * candidate,
-        leave * (1 - leave) * shown,
-        keep * (1 - keep) * joined(before),
-        enter * (1 - candidate * candidate),
-        axis=-1,
+        opened * (1 - opened) * let_through, enter * (1 - candidate * candidate), axis=-1
     )
     together = [len(ways) * rows] * len(steps)
     by_step = split(factors, 0, together)

@@ -126,12 +126,12 @@ def lstm_states(r: Recurrence, total: Tensor, last: Tensor) -> Step:
     """A step of an LSTM from its gates' sums and its cell state, without anything unusual."""
     gate, squash, show = r.activations
     opening, proposed = split(total, -1, [3 * r.size, r.size])
-    enter, leave, keep = split(gate(opening), -1, [r.size] * 3)
+    opened = gate(opening)
+    enter, leave, keep = split(opened, -1, [r.size] * 3)
     candidate = squash(proposed)
     following = keep * last + enter * candidate
     shown = show(following)
-    kept = {"enter": enter, "leave": leave, "keep": keep}
-    kept |= {"candidate": candidate, "shown": shown}
+    kept = {"opened": opened, "keep": keep, "candidate": candidate, "shown": shown}
     return Step(leave * shown, following, kept)
 
 
