@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, NoPictureError
 from . import options
 from .candidates import show_candidates
 from .console import plural, show_facts, stdout, times
@@ -28,6 +28,8 @@ A layer: onnxscope inspect squeezenet fire5
 
 A unit: onnxscope inspect squeezenet fire5:11
 
+A value of a network that takes no pictures: onnxscope inspect bert.onnx encoder.layer.0
+
 What a file expects of pictures: onnxscope inspect my.onnx --image photo.jpg"""
 
 
@@ -38,11 +40,14 @@ _NO_LAYERS = (
 
 
 def inspect(
+    ctx: typer.Context,
     model: options.ModelName,
     target: Annotated[
         str | None,
         typer.Argument(
-            metavar="LAYER", help="A layer, a unit of it as LAYER:UNIT, or a class of the model."
+            metavar="LAYER",
+            help="A layer, a unit of it as LAYER:UNIT, or a class of the model; of a network that "
+            "takes no pictures, any value.",
         ),
     ] = None,
     every: Annotated[
@@ -76,26 +81,39 @@ def inspect(
     image_input: options.ImageInput = None,
     inputs: options.Inputs = None,
 ) -> None:
-    """Show a model's layers, or a layer's branches, or where a unit comes from."""
+    """Show a model's layers, or a layer's branches, or where a unit comes from.
+
+    Of a network that takes no pictures, its inputs and values, or what is known of one value.
+    """
     from ..targets import find_unit
 
     if image is not None and target is not None:
         raise InputError("--image is for the whole model: leave LAYER out")
     if labels is not None and image is None:
         raise InputError("--labels names the classes that --image shows; give --image as well")
-    opened = options.open_model(
-        model,
-        input_range,
-        mean,
-        std,
-        channel_order,
-        layout,
-        channel_axis=channel_axis,
-        image_input=image_input,
-        inputs=inputs,
-        for_pictures=False,
-    )
     console = stdout()
+    try:
+        opened = options.open_model(
+            model,
+            input_range,
+            mean,
+            std,
+            channel_order,
+            layout,
+            channel_axis=channel_axis,
+            image_input=image_input,
+            inputs=inputs,
+            for_pictures=False,
+        )
+    except NoPictureError as error:
+        others = options.given_besides(ctx, "model", "target", "every")
+        if others:
+            raise InputError(
+                f"{error}; {', '.join(others)} {'is' if len(others) == 1 else 'are'} for networks "
+                "that take pictures"
+            ) from error
+        _show_values(console, model, error, target, every=every)
+        return
     if image is not None:
         show_candidates(console, opened, image, labels)
         return
@@ -107,6 +125,21 @@ def inspect(
         _show_layer(console, opened, opened.layers[name])
     else:
         _show_unit(console, opened, opened.layers[name], unit)
+
+
+def _show_values(
+    console: Console, model: str, error: NoPictureError, target: str | None, *, every: bool
+) -> None:
+    from ..values import Values
+    from .values import show_value, show_values
+
+    if error.loaded is None:
+        raise error
+    values = Values(error.loaded, model)
+    if target is None:
+        show_values(console, model, values, every=every)
+    else:
+        show_value(console, model, values, target)
 
 
 def _show_model(console: Console, model: Model, *, every: bool) -> None:

@@ -1,4 +1,4 @@
-"""The layers of a network as a table to read: grouped by blocks, runs of like ones folded."""
+"""Layers, or other values, as a table to read: grouped by blocks, runs of like ones folded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from .console import plural, times
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..layers import Layer
     from ..model import Model
-    from ..naming import Scope
+    from ..naming import Naming, Scope
 
 # Below this many rows nothing is folded.
 _SHORT = 40
@@ -29,49 +29,117 @@ _MANY = 6
 _FLAT_GROUP = re.compile(r"(?!conv\dd)([a-z]+_?\d+[a-z]?)[_/.]", re.IGNORECASE)
 
 
+class Entry(Protocol):
+    """What a line is about: a layer, or another value."""
+
+    @property
+    def name(self) -> str:
+        """The value's name in the file."""
+
+    @property
+    def alias(self) -> str:
+        """A short name; empty where there is none."""
+
+    @property
+    def title(self) -> str:
+        """What to call it."""
+
+    @property
+    def shape(self) -> object:
+        """Alike for what looks alike."""
+
+    @property
+    def op_type(self) -> str:
+        """The operator that computes it."""
+
+
+_Entry = TypeVar("_Entry", bound=Entry)
+
+
 @dataclass(frozen=True)
-class Row:
-    """A line of the table: a layer, or where `layer` is missing a remark."""
+class Row(Generic[_Entry]):
+    """A line of the table: an entry, or where it is missing a remark."""
 
     text: str
-    layer: Layer | None = None
+    entry: _Entry | None = None
     depth: int = 0
 
 
-def table_rows(model: Model, layers: Sequence[Layer], *, fold: bool) -> list[Row]:
-    """The lines for some layers of a model, in order.
+def table_rows(
+    naming: Naming, entries: Sequence[_Entry], *, fold: bool, flat: bool = True
+) -> list[Row[_Entry]]:
+    """The lines for some layers or values of a model, in order.
 
     Args:
-        model: The model.
-        layers: Those to show.
-        fold: Whether long runs of like layers are shown by their ends.
+        naming: Of the model.
+        entries: Those to show.
+        fold: Whether long runs of like ones are shown by their ends.
+        flat: Whether names such as `conv2_block1_out` tell what belongs together.
     """
-    rows: list[Row] = []
-    group_of = _group if fold else _outermost
-    groups = [
-        (name, list(members))
-        for name, members in groupby(layers, key=lambda layer: group_of(model, layer))
-    ]
+
+    def group_of(entry: _Entry) -> str:
+        return _group(naming, entry, flat=flat) if fold else _outermost(naming, entry)
+
+    rows: list[Row[_Entry]] = []
+    groups = [(name, list(members)) for name, members in groupby(entries, key=group_of)]
     times_named = Counter(name for name, _ in groups)
     for group, inside in groups:
         depth = 0
         # What comes back after something else is no block of the table.
         if group and len(inside) > 1 and times_named[group] == 1:
-            rows.append(Row(_heading(model, group, inside)))
+            rows.append(Row(_heading(naming, group, inside)))
             depth = 1
-        for run in _runs(inside):
-            rows += (_folded if fold and len(layers) > _SHORT else _plain)(run, depth)
+        rows += folded(inside, depth) if fold and len(entries) > _SHORT else _plain(inside, depth)
     return rows
 
 
+def folded(entries: Sequence[_Entry], depth: int = 0) -> Iterator[Row[_Entry]]:
+    """A line for each, but of long runs of like ones for the first and the last."""
+    for run in _runs(entries):
+        if len(run) < _RUN:
+            yield from _plain(run, depth)
+            continue
+        yield from _plain(run[:1], depth)
+        yield Row(f"{'  ' * depth}  ⋮ {len(run) - 2} alike")
+        yield from _plain(run[-1:], depth)
+
+
 def show_layers(console: Console, model: Model, layers: Sequence[Layer], *, every: bool) -> None:
-    """Print the table."""
+    """Print the layers of a model that takes pictures."""
+    naming = model.names.naming
+    rows = table_rows(naming, layers, fold=not every, flat=model.metadata is None)
+    columns = {
+        "layer": [row.text for row in rows],
+        "shape": cells(rows, shape_of),
+        "operator": cells(rows, lambda layer: layer.op_type),
+        "module": cells(rows, lambda layer: module_class(naming, layer)),
+        "branches": cells(rows, _branches),
+        "value": cells(rows, lambda layer: layer.name if every and layer.alias else ""),
+    }
+    narrower = {"value": None, "branches": cells(rows, _branch_count), "module": None}
+    show_rows(console, rows, columns, narrower)
+
+
+def show_rows(
+    console: Console,
+    rows: Sequence[Row[_Entry]],
+    columns: Mapping[str, list[str]],
+    narrower: Mapping[str, list[str] | None],
+) -> None:
+    """Print a table, without the columns that are empty.
+
+    Args:
+        console: Where.
+        rows: The lines.
+        columns: Their cells by the columns' names, the first that of the lines' own texts.
+        narrower: Where there is no room for all columns, the least telling first: what is shown
+            instead of one, or `None` to leave it out.
+    """
     from rich.table import Table
 
-    rows = table_rows(model, layers, fold=not every)
     table = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0), header_style="dim")
-    columns = _columns(model, rows, console.width, every=every)
-    for name in columns:
+    shown = _fitting(columns, narrower, console.width)
+    for name in shown:
         table.add_column(
             name,
             justify="right" if name == "shape" else "left",
@@ -80,33 +148,35 @@ def show_layers(console: Console, model: Model, layers: Sequence[Layer], *, ever
             no_wrap=name == "shape",
         )
     for index, row in enumerate(rows):
-        cells = (column[index] for column in columns.values())
-        table.add_row(*cells, style="dim" if row.layer is None else "")
+        texts = (column[index] for column in shown.values())
+        table.add_row(*texts, style="dim" if row.entry is None else "")
     console.print(table)
 
 
-def _columns(model: Model, rows: Sequence[Row], width: int, *, every: bool) -> dict[str, list[str]]:
-    """The cells of each column; where there is no room for all, the least telling are left out."""
+def cells(rows: Sequence[Row[_Entry]], text: Callable[[_Entry], str]) -> list[str]:
+    """A column: what there is to say of each line's entry, nothing of remarks."""
+    return ["" if row.entry is None else text(row.entry) for row in rows]
 
-    def cells(text: Callable[[Layer], str]) -> list[str]:
-        return ["" if row.layer is None else text(row.layer) for row in rows]
 
-    columns = {
-        "layer": [row.text for row in rows],
-        "shape": cells(shape_of),
-        "operator": cells(lambda layer: layer.op_type),
-        "module": cells(lambda layer: _kind(model, layer)),
-        "branches": cells(_branches),
-        "value": cells(lambda layer: layer.name if every and layer.alias else ""),
-    }
-    columns = {name: texts for name, texts in columns.items() if any(texts)}
-    for name in ("value", "branches", "module"):
-        if _width(columns) > width and name in columns:
-            if name == "branches":
-                columns[name] = cells(_branch_count)
-            else:
-                del columns[name]
-    return columns
+def module_class(naming: Naming, entry: Entry) -> str:
+    """The class of the module that something is called by; empty where the file says none."""
+    scope = naming.scope_called(entry.title.partition("#")[0])
+    return scope.kind if scope is not None and entry.name in scope.outputs else ""
+
+
+def _fitting(
+    columns: Mapping[str, list[str]], narrower: Mapping[str, list[str] | None], width: int
+) -> dict[str, list[str]]:
+    """The columns that there is something in, and room for."""
+    shown = {name: texts for name, texts in columns.items() if any(texts)}
+    for name, texts in narrower.items():
+        if _width(shown) <= width or name not in shown:
+            continue
+        if texts is None:
+            del shown[name]
+        else:
+            shown[name] = texts
+    return shown
 
 
 def _width(columns: Mapping[str, Sequence[str]]) -> int:
@@ -154,26 +224,26 @@ def left_out_lines(
 # ---------------------------------------------------------------------------------------------
 
 
-def _group(model: Model, layer: Layer) -> str:
+def _group(naming: Naming, entry: Entry, *, flat: bool) -> str:
     """The name of what a row belongs to; empty where it stands for itself."""
-    scope = _scope(model, layer)
+    scope = _scope(naming, entry)
     if scope is not None and len(scope.path) > 1:
         return scope.name[: -len(scope.path[-1]) - 1]
-    path = model.names.naming.paths.get(layer.name, ())
-    if scope is None and path and layer.alias and path in model.names.naming.scopes:
-        return model.names.naming.scopes[path].name
-    flat = _FLAT_GROUP.match(layer.title)
-    return flat[1] if flat and model.metadata is None else ""
+    path = naming.paths.get(entry.name, ())
+    if scope is None and path and entry.alias and path in naming.scopes:
+        return naming.scopes[path].name
+    match = _FLAT_GROUP.match(entry.title)
+    return match[1] if match and flat else ""
 
 
-def _outermost(model: Model, layer: Layer) -> str:
-    """The outermost module that a layer is computed in."""
-    return next(iter(model.names.naming.paths.get(layer.name, ())), "")
+def _outermost(naming: Naming, entry: Entry) -> str:
+    """The outermost module that something is computed in."""
+    return next(iter(naming.paths.get(entry.name, ())), "")
 
 
-def _heading(model: Model, group: str, inside: Sequence[Layer]) -> str:
+def _heading(naming: Naming, group: str, inside: Sequence[Entry]) -> str:
     """`layer1 · 3 × Bottleneck`."""
-    scopes = [scope for scope in (_scope(model, layer) for layer in inside) if scope is not None]
+    scopes = [scope for scope in (_scope(naming, entry) for entry in inside) if scope is not None]
     blocks = [scope for scope in scopes if not scope.leaf]
     kinds = {scope.kind for scope in blocks}
     if len(blocks) < max(2, len(inside)) or len(kinds) > 1:
@@ -184,15 +254,10 @@ def _heading(model: Model, group: str, inside: Sequence[Layer]) -> str:
     )
 
 
-def _scope(model: Model, layer: Layer) -> Scope | None:
-    """The module that a layer is called by."""
-    scope = model.names.naming.scope_called(layer.title)
-    return scope if scope is not None and layer.name in scope.outputs else None
-
-
-def _kind(model: Model, layer: Layer) -> str:
-    scope = model.names.naming.scope_called(layer.title.partition("#")[0])
-    return scope.kind if scope is not None and layer.name in scope.outputs else ""
+def _scope(naming: Naming, entry: Entry) -> Scope | None:
+    """The module that something is called by."""
+    scope = naming.scope_called(entry.title)
+    return scope if scope is not None and entry.name in scope.outputs else None
 
 
 def _branches(layer: Layer) -> str:
@@ -209,22 +274,13 @@ def _has_branches(layer: Layer) -> bool:
     return bool(layer.branches) and layer.op_type in ("Concat", "Relu")
 
 
-def _runs(layers: Sequence[Layer]) -> list[list[Layer]]:
-    def looks(layer: Layer) -> tuple[object, ...]:
-        return re.sub(r"\d+", "#", layer.title), layer.shape, layer.op_type
+def _runs(entries: Sequence[_Entry]) -> list[list[_Entry]]:
+    def looks(entry: _Entry) -> tuple[object, ...]:
+        return re.sub(r"\d+", "#", entry.title), entry.shape, entry.op_type
 
-    return [list(members) for _, members in groupby(layers, key=looks)]
-
-
-def _folded(run: Sequence[Layer], depth: int) -> Iterator[Row]:
-    if len(run) < _RUN:
-        yield from _plain(run, depth)
-        return
-    yield from _plain(run[:1], depth)
-    yield Row(f"{'  ' * depth}  ⋮ {len(run) - 2} alike")
-    yield from _plain(run[-1:], depth)
+    return [list(members) for _, members in groupby(entries, key=looks)]
 
 
-def _plain(run: Sequence[Layer], depth: int) -> Iterator[Row]:
-    for layer in run:
-        yield Row("  " * depth + layer.title, layer, depth)
+def _plain(entries: Sequence[_Entry], depth: int) -> Iterator[Row[_Entry]]:
+    for entry in entries:
+        yield Row("  " * depth + entry.title, entry, depth)

@@ -26,6 +26,7 @@ from .graph.names import Names
 from .graph.replay import model_of, own_tensor, replay
 from .graph.tensor import Tensor
 from .rules import RuleTable, standard_rules
+from .values import value_called
 
 
 def differentiate(
@@ -48,7 +49,8 @@ def differentiate(
 
     Args:
         model: What `onnxscope.load` takes, but for catalogue names.
-        of: The value to differentiate, any value of the graph.
+        of: The value to differentiate, any value of the graph. Of a network that takes no pictures
+            it may also be called as `onnxscope inspect` does, and so may those of `wrt`.
         wrt: What to differentiate with respect to: inputs, initializers, or real values on the way,
             such as what tokens were looked up as.
         shapes: Shapes of inputs whose shape the model leaves open.
@@ -85,6 +87,7 @@ def differentiate(
     weights: dict[ir.Value, ir.TensorProtocol] = {}
     known = [*inputs, *graph.initializers]
     known += [value.name for node in graph for value in node.outputs if value.name]
+    of, *wrt = (name if name in known else value_called(graph, name) for name in (of, *wrt))
     for name in wrt:
         held = graph.initializers[name].const_value if name in graph.initializers else None
         if name not in inputs and held is not None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .graph.loading import LoadedModel
     from .picture import Picture
 
 
@@ -20,6 +21,16 @@ class OnnxscopeError(ValueError):
 
 class ModelError(OnnxscopeError):
     """A model or weights file that is missing, damaged, of another kind, or not supported."""
+
+
+class NoPictureError(ModelError):
+    """A network none of whose inputs takes pictures.
+
+    Attributes:
+        loaded: The network, for what does without pictures; `None` where only a graph was asked.
+    """
+
+    loaded: LoadedModel | None = None
 
 
 class EmptyError(ModelError):

@@ -6,13 +6,13 @@ from collections.abc import Collection
 
 import onnx_ir as ir
 
-from .errors import InputError, ModelError, nearest
+from .errors import InputError, NoPictureError, nearest
 
 _TYPES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.UINT8)
 
 _ANY = (
     "`onnxscope verify`, `onnxscope gradient --wrt` and `onnxscope.differentiate` take networks of "
-    "any inputs"
+    "any inputs, and `onnxscope inspect` lists their values"
 )
 
 
@@ -37,7 +37,7 @@ def image_input(
         The input and its layout.
 
     Raises:
-        ModelError: there is none, or it does not take pictures.
+        NoPictureError: there is none, or it does not take pictures.
         InputError: there are several, or the file leaves open where the channels are, and the user
             does not say it, or says what contradicts the file.
     """
@@ -59,7 +59,7 @@ def image_input(
         certain = [v for v in fitting if _layouts(v)[1]]
         candidates = certain or fitting
         if not candidates:
-            raise ModelError(
+            raise NoPictureError(
                 f"{name} has {len(inputs)} inputs ({described}), and none of them is a picture; "
                 f"{_ANY}"
             )
@@ -74,20 +74,20 @@ def image_input(
             f"of {name} all inputs are given ({described}); one of them has to take the picture"
         )
     if not candidates:
-        raise ModelError(f"{name} has no inputs; expected one, a picture")
+        raise NoPictureError(f"{name} has no inputs; expected one, a picture; {_ANY}")
     return candidates[0], _layout(candidates[0], name, layout)
 
 
 def _layout(value: ir.Value, name: str, layout: str | None) -> str:
     described = describe(value)
     if value.dtype not in _TYPES:
-        raise ModelError(
+        raise NoPictureError(
             f"the input {described} of {name} is no picture: expected float32, float16 or uint8; "
             f"{_ANY}"
         )
     possible, certain = _layouts(value)
     if not possible:
-        raise ModelError(
+        raise NoPictureError(
             f"the input {described} of {name} is not a picture; expected (N, 3, H, W) or "
             f"(N, H, W, 3); {_ANY}"
         )

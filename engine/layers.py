@@ -183,15 +183,24 @@ def _layer(
 class LayerNames:
     """What may be written for a layer: the name of its value, or an alias."""
 
-    def __init__(self, model: str, values: Iterable[str], naming: Naming | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        values: Iterable[str],
+        naming: Naming | None = None,
+        *,
+        kind: str = "layer",
+    ) -> None:
         """Names of a model's layers.
 
         Args:
             model: Its name, for messages.
             values: The names of its layers' values.
             naming: Aliases.
+            kind: What messages call what is named: `layer` or `value`.
         """
         self._model = model
+        self._kind = kind
         self._values = dict.fromkeys(values)
         self.naming = naming or Naming()
 
@@ -209,10 +218,11 @@ class LayerNames:
         if len(found) > 1:
             listed = ", ".join(map(repr, found.values()))
             raise LayerError(
-                f"{name!r} stands for {len(found)} layers of {self._model}: {listed}; name one"
+                f"{name!r} stands for {len(found)} {self._kind}s of {self._model}: {listed}; "
+                "name one"
             )
         if not found:
-            raise LayerError(f"{self._model} has no layer {name!r}{self.nearest(name)}")
+            raise LayerError(f"{self._model} has no {self._kind} {name!r}{self.nearest(name)}")
         return next(iter(found))
 
     def nearest(self, name: str, others: Iterable[str] = ()) -> str:

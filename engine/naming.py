@@ -18,7 +18,7 @@ from .graph.scopes import Path, Place, places, weights_path
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-_WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum", "LSTM", "GRU"})
+WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum", "LSTM", "GRU"})
 
 _NUMBERED = re.compile(r"(.*[_-])?\d+$")
 # What exporters call a value for want of a name: `192`, `r_12`, `onnx::Relu_66`.
@@ -49,7 +49,7 @@ class Scope:
     @property
     def large(self) -> bool:
         """Whether it is more than one layer with its normalisation and activation."""
-        return sum(operator in _WEIGHTED for operator in self.operators) > 1
+        return sum(operator in WEIGHTED for operator in self.operators) > 1
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,14 @@ class Naming:
         )
 
 
-def name_values(graph: ir.Graph, image: ir.Value) -> Naming:
-    """Find the names of the values that are computed from the picture.
+def name_values(graph: ir.Graph, *inputs: ir.Value) -> Naming:
+    """Find the names of the values that are computed from some inputs, such as the picture.
 
     Args:
         graph: The network, in topological order.
-        image: Its input.
+        inputs: These.
     """
-    nodes = computed_from(graph, image)
+    nodes = computed_from(graph, *inputs)
     placed = places(nodes)
     scopes = _scopes(nodes, placed, set(graph.outputs))
     taken = {v.name for node in graph for v in node.outputs} | {v.name for v in graph.inputs}
@@ -140,9 +140,9 @@ def name_values(graph: ir.Graph, image: ir.Value) -> Naming:
     return Naming(aliases, scopes, paths, table.meanings)
 
 
-def computed_from(graph: ir.Graph, image: ir.Value) -> list[ir.Node]:
-    """The nodes that the picture's numbers, not its shape alone, go through, in graph order."""
-    reached = {image}
+def computed_from(graph: ir.Graph, *inputs: ir.Value) -> list[ir.Node]:
+    """The nodes that the inputs' numbers, not their shapes alone, go through, in graph order."""
+    reached = set(inputs)
     nodes = []
     for node in graph:
         if node.op_type != "Shape" and any(value in reached for value in node.inputs):

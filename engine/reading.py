@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from .cache import GraphCache
+from .errors import NoPictureError
 from .facts import Facts
 from .identity import NoIdentityError, key_of
 from .model_file import ModelFile
@@ -105,14 +106,18 @@ class Reading:
         """
         from .network import Network
 
-        graph = self.loaded.model.graph
-        return Network(
-            graph,
-            self.name,
-            layout=self._layout,
-            picture=self._image_input,
-            inputs=_typed(graph, self._inputs),
-        )
+        loaded = self.loaded
+        try:
+            return Network(
+                loaded.model.graph,
+                self.name,
+                layout=self._layout,
+                picture=self._image_input,
+                inputs=_typed(loaded.model.graph, self._inputs),
+            )
+        except NoPictureError as error:
+            error.loaded = loaded
+            raise
 
     @property
     def inputs(self) -> Mapping[str, np.ndarray]:

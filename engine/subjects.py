@@ -28,6 +28,7 @@ from .objectives import layer as layer_objective
 from .rules import RuleTable
 from .step import append_objective, gradient_of_image
 from .targets import resolve
+from .values import value_called
 
 VALUE = "verified.value"
 """The output of what is verified."""
@@ -159,8 +160,8 @@ def tensor_subject(
 
     Args:
         loaded: The network.
-        target: The name of a value, by default the first real output; `NAME:UNIT` is one unit of
-            it, along the second axis.
+        target: The name of a value, or what `onnxscope inspect` calls it, by default the first
+            real output; `NAME:UNIT` is one unit of it, along the second axis.
         arrays: Inputs that are not to be random, by name.
         shapes: Of inputs whose shape the model leaves open.
         rng: Source of randomness.
@@ -181,11 +182,11 @@ def tensor_subject(
     }
     drawn = {name: value for name, value in inputs.items() if name not in arrays}
     real = [name for name, value in inputs.items() if _is_real(value)]
+    of, unit = _find_value(graph, target)
     if not real:
         tables = _looked_up(graph, list(inputs.values()))
         real = list(tables)
         point |= tables
-    of, unit = _find_value(graph, target)
     builder = Builder(opset=loaded.opset)
     symbols = {n: builder.input(n, array.shape, array.dtype) for n, array in point.items()}
     value = replay(builder, graph, symbols, [of])[of]
@@ -352,11 +353,14 @@ def _find_value(graph: ir.Graph, target: str | None) -> tuple[str, int | None]:
                 return value.name, None
         raise ModelError("the model has no real output; give a target")
     names = [v.name for node in graph for v in node.outputs if v.name]
-    if target in names:
-        return target, None
-    name, separator, unit = target.rpartition(":")
-    if separator and name in names and unit.isdecimal():
-        return name, int(unit)
+    name, _, unit = target.rpartition(":")
+    readings: list[tuple[str, int | None]] = [(target, None)]
+    if name and unit.isdecimal():
+        readings.append((name, int(unit)))
+    for called, number in readings:
+        found = called if called in names else value_called(graph, called)
+        if found in names:
+            return found, number
     raise LayerError(f"the model has no value {target!r}{nearest(target, names)}")
 
 

@@ -1,0 +1,226 @@
+"""The values of a network that takes no pictures, shown by `inspect`."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from ..errors import LayerError, OnnxscopeError
+from .console import plural, show_facts
+from .layer_table import cells, folded, module_class, show_rows, table_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import Console
+
+    from ..values import Shape, Value, Values
+
+# Longer formulas would make a table of shapes hard to read.
+_LONGEST = 12
+
+_UNSHOWN = (
+    "none of its inputs takes any: its values cannot be rendered, but can be differentiated and "
+    "verified"
+)
+
+
+def show_values(console: Console, model: str, values: Values, *, every: bool) -> None:
+    """Print what a network takes and gives, and its values as a table."""
+    shown = [value for value in values.computed.values() if every or value.main]
+    shown = shown or list(values.computed.values())
+    show_facts(console, model, _facts(values))
+    console.print()
+    shortened = _show_table(console, values, shown, every=every)
+    remarks = []
+    rest = len(values.computed) - len(shown)
+    if rest:
+        remarks.append(
+            f"{plural(rest, 'more value')} inside of blocks and branches and before activations: "
+            "--all shows them too."
+        )
+    if values.rest:
+        remarks.append(f"{plural(values.rest, 'more value')} of shapes and weights alone.")
+    if shortened is not None:
+        name, short, whole = shortened
+        remarks.append(
+            f"{short} is a size that follows from others, such as {whole} of {name}: with VALUE "
+            "behind MODEL it is shown."
+        )
+    for remark in remarks:
+        console.print(f"\n{remark}", style="dim")
+    try:
+        example = _gradient_command(model, values, *values.example())
+    except OnnxscopeError as error:
+        console.print(f"\nno gradient was found: {error}", soft_wrap=True)
+    else:
+        console.print(f"\nfor example, {example}", soft_wrap=True)
+
+
+def show_value(console: Console, model: str, values: Values, target: str) -> None:
+    """Print what is known of one value, or of one unit of it.
+
+    Raises:
+        LayerError: there is no such value or unit.
+    """
+    value, unit = _find(values, target)
+    title = value.title if unit is None else f"unit {unit} of {value.title}"
+    show_facts(console, f"{title} of {model}", _value_facts(model, values, value, unit))
+
+
+def shape_text(shape: Shape | None, longest: int | None = None) -> str:
+    """A shape as `N×64×(L + 1)`.
+
+    Args:
+        shape: Sizes and formulas; `None` where even their number is unknown.
+        longest: Formulas of more characters are named by what they follow from: `f(T)`.
+    """
+    if shape is None:
+        return "?"
+    return "×".join(_size_text(size, longest) for size in shape) or "one number"
+
+
+# ---------------------------------------------------------------------------------------------
+
+
+def _size_text(size: int | str, longest: int | None) -> str:
+    text = str(size)
+    if " " not in text and "(" not in text:
+        return text
+    if longest is not None and len(text) > longest:
+        names = dict.fromkeys(re.findall(r"\b[^\W\d]\w*\b(?!\()", text))
+        return f"f({', '.join(names)})"
+    return f"({text})" if _is_sum(text) else text
+
+
+def _is_sum(text: str) -> bool:
+    """Whether a formula is more than one term: whether there are spaces outside of its brackets."""
+    depth = 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == " " and not depth:
+            return True
+    return False
+
+
+def _facts(values: Values) -> Iterator[tuple[str, str]]:
+    yield "pictures", _UNSHOWN
+    yield "inputs", _listed(values.inputs.values()) or "none"
+    given = [values.computed[name] for name in values.outputs if name in values.computed]
+    yield "outputs", _listed(given) or "none of what is computed from the inputs"
+    weights = list(values.weights)
+    if weights:
+        ends = weights[:1] if len(weights) == 1 else [f"from {weights[0]} to {weights[-1]}"]
+        yield "weights", f"{len(weights):,}, {ends[0]}"
+    yield "values", f"{len(values.computed):,}"
+
+
+def _listed(values: Iterable[Value]) -> str:
+    """A line for each: name, shape and type, by the names in the file."""
+    from dataclasses import replace
+
+    rows = list(folded([replace(value, alias="") for value in values]))
+    width = max((len(row.text) for row in rows if row.entry is not None), default=0)
+    return "\n".join(
+        row.text.lstrip()
+        if row.entry is None
+        else f"{row.text:{width}}  {shape_text(row.entry.shape)} {row.entry.dtype}"
+        for row in rows
+    )
+
+
+def _show_table(
+    console: Console, values: Values, shown: list[Value], *, every: bool
+) -> tuple[str, str, str] | None:
+    """Print the table; gives where it first shortens a size, how, and what the size is."""
+    naming = values.names.naming
+    rows = table_rows(naming, shown, fold=not every)
+    types = {value.dtype for value in shown} - {"float32"}
+    columns = {
+        "value": [row.text for row in rows],
+        "shape": cells(rows, lambda value: shape_text(value.shape, _LONGEST)),
+        "type": cells(rows, lambda value: value.dtype if types else ""),
+        "operator": cells(rows, lambda value: value.op_type),
+        "module": cells(rows, lambda value: module_class(naming, value)),
+        "name in the file": cells(rows, lambda value: value.name if value.alias else ""),
+    }
+    show_rows(console, rows, columns, {"name in the file": None, "module": None})
+    for value in [row.entry for row in rows if row.entry is not None]:
+        for size in value.shape or ():
+            short = _size_text(size, _LONGEST)
+            if short != _size_text(size, None):
+                return value.title, short, str(size)
+    return None
+
+
+def _find(values: Values, target: str) -> tuple[Value, int | None]:
+    """The value that a target names, and the unit of it."""
+    name, separator, unit = target.rpartition(":")
+    if not separator or not unit.isdecimal() or values.names.meanings(target):
+        return values[target], None
+    value = values[name]
+    count = _units(value)
+    if count is None or (isinstance(count, int) and int(unit) >= count):
+        has = "no units" if count is None else f"{count} units, 0 to {int(count) - 1}"
+        raise LayerError(f"{value.title} has {has}; there is no unit {unit}")
+    return value, int(unit)
+
+
+def _units(value: Value) -> int | str | None:
+    """How many units a value has: as `verify` takes them, along its second axis or its only one."""
+    if not value.shape or value.op_type in ("input", "weight"):
+        return None
+    return value.shape[min(1, len(value.shape) - 1)]
+
+
+def _value_facts(
+    model: str, values: Values, value: Value, unit: int | None
+) -> Iterator[tuple[str, str]]:
+    naming = values.names.naming
+    if value.alias:
+        yield "name in the file", value.name
+    others = [name for name in naming.names_of(value.name) if name != value.title]
+    if others:
+        yield "also called", ", ".join(others)
+    yield "shape", shape_text(value.shape)
+    if value.unknown:
+        yield "", f"as the file says; it cannot be told from the inputs': {value.unknown}"
+    yield "type", value.dtype
+    yield (
+        ("kind", f"an {value.op_type}")
+        if value.op_type == "input"
+        else (("kind", "a weight") if value.op_type == "weight" else ("operator", value.op_type))
+    )
+    module = module_class(naming, value)
+    if module:
+        yield "module", module
+    count = _units(value)
+    if count is not None:
+        numbers = f", 0 to {count - 1}" if isinstance(count, int) else ""
+        axis = "only" if value.shape is not None and len(value.shape) == 1 else "second"
+        yield "units", f"{count}{numbers}, along the {axis} axis"
+    tables = values.tables(value.name)
+    if tables:
+        yield "looked up in", ", ".join(f"{t.name} ({shape_text(t.shape)})" for t in tables)
+    yield "gradient", _gradient(model, values, value)
+    if unit is not None or (value.real and value.name in values.computed):
+        target = value.title if unit is None else f"{value.title}:{unit}"
+        yield "check it", f"onnxscope verify {shlex.quote(model)} {shlex.quote(target)}"
+
+
+def _gradient(model: str, values: Values, value: Value) -> str:
+    if not value.real:
+        return "none: only real numbers have one"
+    try:
+        if value.name in values.computed:
+            return _gradient_command(model, values, *values.example(of=value.name))
+        return _gradient_command(model, values, *values.example(wrt=value.name))
+    except OnnxscopeError as error:
+        return f"none was found: {error}"
+
+
+def _gradient_command(model: str, values: Values, of: str, wrt: str) -> str:
+    """What to type; by the names that the tables show."""
+    words = [model, values[of].title, "--wrt", values[wrt].title, "-o", "gradient.onnx"]
+    return f"onnxscope gradient {' '.join(map(shlex.quote, words))}"
