@@ -14,12 +14,10 @@ import numpy as np
 import onnx_ir as ir
 
 from .double_functions import FUNCTIONS, Function
+from .double_resize import resized
 from .errors import OperatorError
-from .graph.builder import Builder
-from .graph.replay import model_of
 from .graph.tensor import INT64_MAX, INT64_MIN, Tensor
 from .graph.window import Window, resolve_window
-from .session import open_session
 
 Arguments = Sequence[Tensor | None]
 Form = Callable[[Arguments, ir.Node], Tensor]
@@ -300,54 +298,6 @@ def _of_one_number(function: Function) -> Form:
     return lambda given, node: function(_given(given[0]), node)
 
 
-def _resize(given: Arguments, node: ir.Node) -> Tensor:
-    """One matrix product for each axis that changes its size."""
-    x = _given(given[0])
-    attributes = node.attributes
-    target = [size for size in node.outputs[0].shape or () if isinstance(size, int)]
-    regions = attributes.get_string("coordinate_transformation_mode", "half_pixel")
-    if regions == "tf_crop_and_resize" or len(target) != x.rank:
-        raise OperatorError("Resize of a region is not known in double precision")
-    scales = _scales(node, x.rank)
-    for axis, size in enumerate(target):
-        before = x.shape[axis]
-        if size == before and scales[axis] in (None, 1):
-            continue
-        matrix = _interpolation(node, before, size, scales[axis])
-        order = [*(other for other in range(x.rank) if other != axis), axis]
-        back = [order.index(other) for other in range(x.rank)]
-        x = (x.transpose(*order) @ matrix).transpose(*back)
-    return x
-
-
-def _scales(node: ir.Node, rank: int) -> list[float | None]:
-    """The scale of each axis where the node gives scales, otherwise `None`."""
-    value = node.inputs[2] if len(node.inputs) > 2 else None
-    data = None if value is None else value.const_value
-    if data is None or data.size == 0:
-        return [None] * rank
-    axes = node.attributes.get_ints("axes") or range(rank)
-    scales: list[float | None] = [1.0] * rank
-    for axis, scale in zip(axes, data.numpy().tolist(), strict=True):
-        scales[axis] = scale
-    return scales
-
-
-def _interpolation(node: ir.Node, before: int, size: int, scale: float | None) -> np.ndarray:
-    """The matrix (before, size) of a Resize along one axis: what it makes of the unit vectors."""
-    builder = Builder(opset=18)
-    rows = builder.input("rows", (before, 1, before, 1), np.float32)
-    kept = ("axes", "keep_aspect_ratio_policy", "extrapolation_value")
-    attributes = {name: value for name, value in node.attributes.items() if name not in kept}
-    scales = None if scale is None else builder.constant([1, 1, scale, 1], np.float32)
-    sizes = builder.constant([before, 1, size, 1], np.int64) if scale is None else None
-    resized = builder.append("Resize", [rows, None, scales, sizes], attributes)[0]
-    builder.output("matrix", resized)
-    units = np.eye(before, dtype=np.float32).reshape(before, 1, before, 1)
-    matrix = open_session(model_of(builder), "cpu").run({"rows": units})["matrix"]
-    return np.asarray(matrix.reshape(before, size), np.float64)
-
-
 def _dropout(given: Arguments, _: ir.Node) -> Tensor:
     """What it does outside of training; ONNX Runtime would pass on a ratio that is computed."""
     return _given(given[0])
@@ -370,7 +320,7 @@ FORMS: dict[str, Form] = {
     "Mean": _mean,
     "OneHot": _one_hot,
     "PRelu": _prelu,
-    "Resize": _resize,
+    "Resize": resized,
     "Sinh": _sinh,
     "Tan": _tan,
     **{op_type: _of_one_number(function) for op_type, function in FUNCTIONS.items()},

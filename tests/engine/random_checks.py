@@ -234,13 +234,13 @@ class Gradient:
     def noise(self, cotangent: np.ndarray, gradients: Arrays) -> dict[str, float]:
         """By how much the gradients are moved by rounding: seen a little beside the point.
 
-        The cotangent is another multiple, too, which makes every product and sum behind it round
-        anew, also where the weights alone decide.
+        A cotangent that is fed is another multiple, too, which makes every product and sum behind
+        it round anew, also where the weights alone decide.
         """
         rng = np.random.default_rng(1)
         moved = dict.fromkeys(gradients, 0.0)
 
-        for factor in np.float32((1, 0.7, 1.3)):
+        for factor in np.float32((1, 0.7, 1.3) if cotangent.ndim else (1, 1, 1)):
             inputs = {name: _beside(array, rng) for name, array in self._graph.inputs.items()}
             found = self(_beside(cotangent, rng) * factor, inputs)
             for name, gradient in gradients.items():

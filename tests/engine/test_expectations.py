@@ -264,6 +264,21 @@ def test_which_input_is_the_picture() -> None:
     np.testing.assert_allclose(found[0], 0.5 - IMAGE.transpose(2, 0, 1), atol=1e-6)
 
 
+@pytest.mark.parametrize("is_read", [True, False])
+def test_what_converters_leave_of_a_normalisation_is_no_picture(is_read: bool) -> None:
+    """tf2onnx keeps constants that a Keras model holds as inputs, also where it has folded them."""
+    net = exporters.Network()
+    mean = "mean" if is_read else net.constant("folded", [[[[0.5, 0.4, 0.3]]]], np.float32)
+    net.add("Sub", ["picture", mean], "centred")
+    net.add("Transpose", ["centred"], "t", perm=[0, 3, 1, 2])
+    net.add("Conv", ["t", net.weight("w", 4, 3, 3, 3)], "c")
+    shape = ("n", "h", "w", "channels")
+    proto = net.model("c", shape, image="picture", others={"mean": [1, 1, 1, 3]})
+    given = {"mean": [0.5, 0.4, 0.3]} if is_read else {}
+    model = osc.load(proto, input_range=(0, 1), layout="NHWC", inputs=given)
+    assert model.activations(IMAGE, "c")["c"].shape == (1, 4, 30, 30)
+
+
 def test_a_recipe_says_what_was_given(tmp_path: Path) -> None:
     path = tmp_path / "two.onnx"
     onnx.save(_two_inputs(), path)
