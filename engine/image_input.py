@@ -54,10 +54,12 @@ def image_input(
     if wanted is not None:
         candidates = [inputs[wanted]]
     elif len(candidates) > 1:
-        # Those that a picture fits, and of these those that say so.
+        # Those that a picture fits, but for what converters leave of a normalisation, and of these
+        # those that say so.
         fitting = [v for v in candidates if v.dtype in _TYPES and _layouts(v)[0]]
-        certain = [v for v in fitting if _layouts(v)[1]]
-        candidates = certain or fitting
+        read = [v for v in fitting if v.uses()] or fitting
+        larger = [v for v in read if not _is_one_pixel(v)] or read
+        candidates = [v for v in larger if _layouts(v)[1]] or larger
         if not candidates:
             raise NoPictureError(
                 f"{name} has {len(inputs)} inputs ({described}), and none of them is a picture; "
@@ -101,6 +103,10 @@ def _layout(value: ir.Value, name: str, layout: str | None) -> str:
             "say layout='NCHW' or 'NHWC' (--layout)"
         )
     return certain[0]
+
+
+def _is_one_pixel(value: ir.Value) -> bool:
+    return sorted(dim or 0 for dim in known_dims(value)[1:]) == [1, 1, 3]
 
 
 def _layouts(value: ir.Value) -> tuple[list[str], list[str]]:
