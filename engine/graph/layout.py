@@ -85,7 +85,8 @@ def _picture(step: _Step) -> Axes:
 
 def _per_channel(step: _Step) -> Axes:
     axes = step.axes() or PICTURE[: len(step.shape)]
-    return (axes[0], C, *axes[2:])
+    # Groups of channels stay groups: a GroupNormalization may be spelled out by an instance's.
+    return axes if axes[1].kind == "h" else (axes[0], C, *axes[2:])
 
 
 def _unknown(step: _Step) -> Axes:
@@ -275,18 +276,19 @@ def _joined(step: _Step, at: int) -> Axis:
 def _matmul(step: _Step) -> Axes:
     left, right = step.axes(0), step.axes(1)
     if left is not None and right is None:
-        return _times_weights(left, -1)
+        return _times_weights(left, -1, step.input_shape(1))
     if right is not None and left is None:
-        return _times_weights(right, -2)
+        return _times_weights(right, -2, step.input_shape(0))
     if left is None or right is None or min(len(left), len(right)) < 2:
         return ()
     return (*left[:-1], right[-1])
 
 
-def _times_weights(axes: Axes, contracted: int) -> Axes:
+def _times_weights(axes: Axes, contracted: int, weights: Shape | None) -> Axes:
     """Weights make new channels of channels, and tell where they are, if it was unknown.
 
-    A product over tokens, as in a mixer, makes no channels.
+    A product over tokens, as in a mixer, makes no channels. Neither do weights for each head: they
+    may be queries that were learned, one for each object to be detected.
     """
     if len(axes) < 2:
         return ()
@@ -294,7 +296,8 @@ def _times_weights(axes: Axes, contracted: int) -> Axes:
     elsewhere = any(axis.kind == "c" for axis in axes[:contracted] or ()) or (
         contracted == -2 and axes[-1].kind == "c"
     )
-    result[contracted] = UNKNOWN if elsewhere else C
+    per_head = axes[contracted].kind == "h" and (weights is None or len(weights) > 2)
+    result[contracted] = UNKNOWN if elsewhere or per_head else C
     return tuple(result)
 
 

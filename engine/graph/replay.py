@@ -19,6 +19,7 @@ from ..expansions import Call, expansion_of
 from .builder import AttributeValue, Builder
 from .ceil_mode import without_ceil_mode, without_unseen
 from .evaluation import evaluated
+from .kernels import keep_pads_of_kernels
 from .tensor import Tensor
 from .versions import ir_version
 
@@ -333,6 +334,7 @@ def model_of(builder: Builder, props: Mapping[str, str] | None = None) -> onnx.M
     version = ir_version(builder.opset)
     model = ir.Model(builder.graph, ir_version=version, producer_name="onnxscope")
     model.metadata_props.update(props or {})
+    keep_pads_of_kernels(builder)
     drop_unused(builder.graph)
     return ir.to_proto(model)
 

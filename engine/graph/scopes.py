@@ -65,7 +65,7 @@ def places(nodes: Sequence[ir.Node]) -> dict[ir.Node, Place]:
     """
     found: dict[ir.Node, Place] = {}
     for node in nodes:
-        place = _from_metadata(node) or _from_name(node)
+        place = _from_metadata(node) or _from_name(node) or _from_scope_of_weights(node)
         if place is not None:
             found[node] = place
     if not any(place.path for place in found.values()):
@@ -127,6 +127,19 @@ def _from_name(node: ir.Node) -> Place | None:
         else:
             modules.append(part)
     return Place(tuple(piece for part in modules for piece in part.split(".")), own, ".")
+
+
+def _from_scope_of_weights(node: ir.Node) -> Place | None:
+    """Of a node that tf2onnx has made of several, `Conv__41`: the scope that its kernel is from.
+
+    Constants that are read elsewhere, too, such as zeros, are from anywhere.
+    """
+    for value in node.inputs[1:]:
+        if value is not None and value.producer() is None and len(value.uses()) == 1:
+            parts = (value.name or "").split("/")
+            if len(parts) > 1 and all(parts):
+                return Place(tuple(parts[:-1]), node.op_type)
+    return None
 
 
 def _from_weights(nodes: Sequence[ir.Node]) -> dict[ir.Node, Place]:
@@ -192,13 +205,19 @@ def _producer(value: ir.Value | None) -> ir.Node | None:
 
 
 def _without_prefix(found: dict[ir.Node, Place]) -> dict[ir.Node, Place]:
-    """Without the modules around the whole network: `StatefulPartitionedCall/model`."""
+    """Without the modules around the whole network: `StatefulPartitionedCall/model`.
+
+    TensorFlow's name scopes hold a model's own arithmetic beside its layers: `model/Add`.
+    """
     paths = {place.path for place in found.values() if place.path}
     if len(paths) < 2:
         return found
     common = _common(paths)
+    scoped = all(place.separator == "/" for place in found.values())
     # A name of its own must remain, and a number is none: features.0.
-    while common and any(len(p) == len(common) or p[len(common)].isdecimal() for p in paths):
+    while common and any(
+        (not scoped if len(p) == len(common) else p[len(common)].isdecimal()) for p in paths
+    ):
         common = common[:-1]
     if not common:
         return found

@@ -96,6 +96,29 @@ def test_tensorflow() -> None:
     assert model.layers["predictions"].name == "Identity:0"
 
 
+def test_tensorflow_models_with_arithmetic_of_their_own() -> None:
+    """Keras's hard swish is not a layer; tf2onnx merges a convolution and its normalisation."""
+    net = exporters.Network()
+    zeros = net.constant("MobileNet/unlike/zeros:0", np.zeros(4), np.float32)
+    kernel = net.weight("MobileNet/project/convolution/merged:0", 4, 3, 1, 1)
+    net.add("Conv", ["x", kernel, zeros], "Conv__41:0", "Conv__41")
+    x = net.tensorflow("Relu", ["Conv__41:0"], "MobileNet/relu/Relu")
+    x = net.tensorflow("Add", [x, net.constant("three", 3, np.float32)], "MobileNet/Add")
+    net.add("Conv", [x, net.weight("const_fold__7", 4, 4, 1, 1), zeros], "Conv__42:0", "Conv__42")
+    x = net.tensorflow("Relu", ["Conv__42:0"], "MobileNet/relu_1/Relu")
+    model = osc.load(net.model(x), input_range=(0, 1))
+    found = {layer.name: layer.alias for layer in model.layers.values()}
+    assert found == {
+        "Conv__41:0": "project",
+        "MobileNet/relu/Relu:0": "relu",
+        "MobileNet/Add:0": "Add",
+        # Of zeros that several nodes share nothing follows.
+        "Conv__42:0": "Conv__42",
+        "MobileNet/relu_1/Relu:0": "relu_1",
+    }
+    assert model.layers["MobileNet/Add"] is model.layers["Add"]
+
+
 @pytest.mark.parametrize(
     ("target", "name", "unit"),
     [
