@@ -268,7 +268,9 @@ def _no_channels(shape: Sequence[int | str | None], axes: Axes) -> str:
     dims = "×".join(map(str, shape))
     reason = f"which axis of {dims} the channels are on cannot be told"
     if any(axis.kind == "h" for axis in axes) and all(axis.kind != "c" for axis in axes):
-        reason = f"the channels of {dims} are divided among the heads of an attention"
+        reason = (
+            f"the channels of {dims} are divided, into groups or among the heads of an attention"
+        )
     return (
         f"{reason}; channel_axis={{name: axis}} (--channel-axis NAME=AXIS) says which axis to take"
     )

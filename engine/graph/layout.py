@@ -297,7 +297,9 @@ def _times_weights(axes: Axes, contracted: int, weights: Shape | None) -> Axes:
         contracted == -2 and axes[-1].kind == "c"
     )
     per_head = axes[contracted].kind == "h" and (weights is None or len(weights) > 2)
-    result[contracted] = UNKNOWN if elsewhere or per_head else C
+    # Of two axes that both may be the channels' each stays one.
+    either = elsewhere and axes[contracted].kind == "c"
+    result[contracted] = C if either or not (elsewhere or per_head) else UNKNOWN
     return tuple(result)
 
 

@@ -105,7 +105,7 @@ def test_channels_divided_among_heads_are_asked_for() -> None:
     proto = exporters.vision_transformer()
     model = osc.load(proto, input_range=(0, 1))
     name = "/blocks/blocks.0/attn/Softmax_output_0"
-    assert "divided among the heads" in model.layers.left_out[name]
+    assert "among the heads of an attention" in model.layers.left_out[name]
     with pytest.raises(LayerError, match="channel_axis"):
         model.activations(np.zeros((32, 32, 3), np.float32), name)
     told = osc.load(proto, input_range=(0, 1), channel_axis={"blocks.0.attn.Softmax": 1})
@@ -156,6 +156,59 @@ def test_products_over_tokens_make_no_channels() -> None:
         osc.Gradient(osc.load(net.model("mixed"), input_range=(0, 1)), osc.neuron("mixed", 1))(
             np.zeros((32, 32, 3), np.float32)
         )
+
+
+def test_channels_through_a_group_normalisation() -> None:
+    """Exporters spell it out by that of an instance, whose channels are the groups."""
+    net = exporters.Network()
+    net.add("Conv", ["x", net.weight("w", 6, 3, 4, 4)], "patches", strides=[4, 4])
+    net.add("Reshape", ["patches", net.constant("s3", [0, 2, -1])], "grouped")
+    net.add(
+        "InstanceNormalization",
+        ["grouped", net.constant("g", [1, 1], np.float32), net.constant("b", [0, 0], np.float32)],
+        "standard",
+    )
+    net.add("Shape", ["patches"], "whole")
+    net.add("Reshape", ["standard", "whole"], "norm")
+    net.add("Mul", ["norm", net.weight("gain", 6, 1, 1)], "scaled")
+    model = osc.load(net.model("scaled"))
+    assert [model.layers[name].shape for name in ("norm", "scaled")] == [(6, 8, 8)] * 2
+    for name in ("grouped", "standard"):
+        assert "channels of 1×2×192 are divided, into groups" in model.layers.left_out[name]
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_queries_that_were_learned_are_no_channels(heads: int) -> None:
+    """One for each object to be detected: what is found of each makes channels."""
+    net = exporters.Network()
+    x = net.add("Conv", ["x", net.weight("w", 8, 3, 8, 8)], "patches", strides=[8, 8])
+    x = net.add("Reshape", [x, net.constant("flat", [1, 8, 16])], "flattened")
+    x = net.add("Transpose", [x], "tokens", perm=[0, 2, 1])
+    keys, values = (net.add("MatMul", [x, net.weight(f"w{n}", 8, 8)], n) for n in "kv")
+    if heads == 1:
+        queries = net.weight("queries", 5, 8)
+        keys = net.add("Transpose", [keys], "keys", perm=[0, 2, 1])
+    else:
+        queries = net.weight("queries", 1, heads, 5, 8 // heads)
+        apart = net.constant("apart", [1, 16, heads, 8 // heads])
+        keys, values = (net.add("Reshape", [y, apart], f"{y}_apart") for y in (keys, values))
+        keys = net.add("Transpose", [keys], "keys", perm=[0, 2, 3, 1])
+        values = net.add("Transpose", [values], "values", perm=[0, 2, 1, 3])
+    net.add("MatMul", [queries, keys], "scores")
+    net.add("Softmax", ["scores"], "attention", axis=-1)
+    mixed = net.add("MatMul", ["attention", values], "mixed")
+    if heads > 1:
+        mixed = net.add("Transpose", [mixed], "together", perm=[0, 2, 1, 3])
+    mixed = net.add("Reshape", [mixed, net.constant("joined", [1, 5, 8])], "objects")
+    net.add("MatMul", [mixed, net.weight("wo", 8, 9)], "found")
+    model = osc.load(net.model("found"))
+    if heads > 1:
+        assert model.layers["objects"].shape == (8, 5)
+        assert model.layers["found"].shape == (9, 5)
+    else:
+        # These may as well be the products of all pairs of channels.
+        for name in ("objects", "found"):
+            assert "cannot be told" in model.layers.left_out[name]
 
 
 def test_before_activation_in_either_layout() -> None:
