@@ -89,19 +89,8 @@ def table_rows(
         if group and len(inside) > 1 and times_named[group] == 1:
             rows.append(Row(_heading(naming, group, inside)))
             depth = 1
-        rows += folded(inside, depth) if fold and len(entries) > _SHORT else _plain(inside, depth)
+        rows += _folded(inside, depth) if fold and len(entries) > _SHORT else _plain(inside, depth)
     return rows
-
-
-def folded(entries: Sequence[_Entry], depth: int = 0) -> Iterator[Row[_Entry]]:
-    """A line for each, but of long runs of like ones for the first and the last."""
-    for run in _runs(entries):
-        if len(run) < _RUN:
-            yield from _plain(run, depth)
-            continue
-        yield from _plain(run[:1], depth)
-        yield Row(f"{'  ' * depth}  ⋮ {len(run) - 2} alike")
-        yield from _plain(run[-1:], depth)
 
 
 def show_layers(console: Console, model: Model, layers: Sequence[Layer], *, every: bool) -> None:
@@ -279,6 +268,17 @@ def _runs(entries: Sequence[_Entry]) -> list[list[_Entry]]:
         return re.sub(r"\d+", "#", entry.title), entry.shape, entry.op_type
 
     return [list(members) for _, members in groupby(entries, key=looks)]
+
+
+def _folded(entries: Sequence[_Entry], depth: int) -> Iterator[Row[_Entry]]:
+    """A line for each, but of long runs of like ones for the first and the last."""
+    for run in _runs(entries):
+        if len(run) < _RUN:
+            yield from _plain(run, depth)
+            continue
+        yield from _plain(run[:1], depth)
+        yield Row(f"{'  ' * depth}  ⋮ {len(run) - 2} alike")
+        yield from _plain(run[-1:], depth)
 
 
 def _plain(entries: Sequence[_Entry], depth: int) -> Iterator[Row[_Entry]]:

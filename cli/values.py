@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import LayerError, OnnxscopeError
 from .console import plural, show_facts
-from .layer_table import cells, folded, module_class, show_rows, table_rows
+from .layer_table import cells, module_class, show_rows, table_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..values import Shape, Value, Values
+
+# Of more inputs or outputs than these that look alike only the first is listed.
+_ALIKE = 3
 
 # Longer formulas would make a table of shapes hard to read.
 _LONGEST = 12
@@ -88,9 +91,10 @@ def _size_text(size: int | str, longest: int | None) -> str:
     text = str(size)
     if " " not in text and "(" not in text:
         return text
-    if longest is not None and len(text) > longest:
-        names = dict.fromkeys(re.findall(r"\b[^\W\d]\w*\b(?!\()", text))
-        return f"f({', '.join(names)})"
+    names = dict.fromkeys(re.findall(r"\b[^\W\d]\w*\b(?!\()", text))
+    short = f"f({', '.join(names)})"
+    if longest is not None and len(text) > max(longest, len(short)):
+        return short
     return f"({text})" if _is_sum(text) else text
 
 
@@ -117,17 +121,18 @@ def _facts(values: Values) -> Iterator[tuple[str, str]]:
 
 
 def _listed(values: Iterable[Value]) -> str:
-    """A line for each: name, shape and type, by the names in the file."""
-    from dataclasses import replace
-
-    rows = list(folded([replace(value, alias="") for value in values]))
-    width = max((len(row.text) for row in rows if row.entry is not None), default=0)
-    return "\n".join(
-        row.text.lstrip()
-        if row.entry is None
-        else f"{row.text:{width}}  {shape_text(row.entry.shape)} {row.entry.dtype}"
-        for row in rows
-    )
+    """A line for each: name in the file, shape and type; for many alike, the first."""
+    alike: dict[tuple[object, ...], list[Value]] = {}
+    for value in values:
+        looks = (re.sub(r"\d+", "#", value.name), value.shape, value.dtype)
+        alike.setdefault(looks, []).append(value)
+    lines: list[tuple[str, str]] = []
+    for like in alike.values():
+        shown, rest = (like[:1], like[1:]) if len(like) > _ALIKE else (like, [])
+        more = f", and {len(rest)} alike" if rest else ""
+        lines += [(v.name, f"{shape_text(v.shape)} {v.dtype}{more}") for v in shown]
+    width = max((len(name) for name, _ in lines), default=0)
+    return "\n".join(f"{name:{width}}  {text}" for name, text in lines)
 
 
 def _show_table(

@@ -42,6 +42,8 @@ inputs' by; `?` where nothing is known of it."""
 
 # Of these many values the gradient is tried before it is said that none has one.
 _TRIED = 4
+# Of a network of more values the gradient as a whole takes a second: one of its start is tried.
+_LARGE = 500
 
 
 @dataclass(frozen=True)
@@ -159,8 +161,8 @@ class Values:
         Args:
             of: The value's name in the file; by default an output, or what is before it on the
                 trunk.
-            wrt: Likewise; by default a real input, a table that an input is looked up in, or the
-                first real value.
+            wrt: Likewise; by default the first input, or table that one is looked up in, or value
+                of real numbers.
 
         Returns:
             Their names in the file.
@@ -170,6 +172,8 @@ class Values:
         """
         main = [name for name, value in self.computed.items() if value.main]
         targets = dict.fromkeys([*self.outputs, *reversed(main)]) if of is None else [of]
+        if of is None and len(self.computed) > _LARGE:
+            targets = dict.fromkeys([*main[1:], *targets])
         sources = dict.fromkeys(self._differentiable()) if wrt is None else [wrt]
         refusal: OnnxscopeError | None = None
         for target in [name for name in targets if self._is_real(name)][:_TRIED]:
@@ -183,10 +187,12 @@ class Values:
         raise refusal or LayerError("only real numbers have a gradient")
 
     def _differentiable(self) -> Iterable[str]:
-        """Real inputs, tables that others are looked up in, and the first real values."""
-        yield from (name for name, value in self.inputs.items() if value.real)
-        for name in self.inputs:
-            yield from (table.name for table in self.tables(name) if table.real)
+        """Real inputs and the tables that others are looked up in, then the first real values."""
+        for name, value in self.inputs.items():
+            if value.real:
+                yield name
+            else:
+                yield from (table.name for table in self.tables(name) if table.real)
         yield from (name for name, value in self.computed.items() if value.real)
 
     def _is_real(self, name: str) -> bool:

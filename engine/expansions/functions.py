@@ -25,6 +25,10 @@ def expand_function(call: Call) -> Sequence[Tensor | None]:
         raise OperatorError(
             f"operator {call.where} has no definition by other operators that fits its inputs"
         )
+    for inner in graph.all_nodes():
+        # What the graph's opset lacks as well is expanded in turn, in the version of the body.
+        if inner.domain == "" and not defs.has(inner.op_type, call.builder.opset, ""):
+            inner.version = call.node.version
     inputs = {f"input{i}": tensor for i, tensor in enumerate(call.inputs) if tensor is not None}
     names = [f"output{i}" if value.name else "" for i, value in enumerate(call.node.outputs)]
     values = replay(call.builder, graph, inputs, [name for name in names if name])
@@ -32,7 +36,11 @@ def expand_function(call: Call) -> Sequence[Tensor | None]:
 
 
 def _inlined(call: Call) -> onnx.ModelProto:
-    """The node as a model of its own, its function inlined."""
+    """The node as a model of its own, its function inlined.
+
+    Raises:
+        OperatorError: it cannot be.
+    """
     node = ir.to_proto(call.node)
     given = {f"input{i}": tensor for i, tensor in enumerate(call.inputs) if tensor is not None}
     node.input[:] = [f"input{i}" if tensor else "" for i, tensor in enumerate(call.inputs)]
@@ -52,9 +60,16 @@ def _inlined(call: Call) -> onnx.ModelProto:
         ),
         opset_imports=[helper.make_opsetid("", version)],
     )
-    return inliner.inline_selected_functions(
-        model, [("", node.op_type)], inline_schema_functions=True
-    )
+    try:
+        return inliner.inline_selected_functions(
+            model, [("", node.op_type)], inline_schema_functions=True
+        )
+    except RuntimeError as error:
+        # ONNX asks for the type of each input that a definition depends on, given or not.
+        reason = "with inputs left out" if len(given) < len(node.input) else str(error)
+        raise OperatorError(
+            f"operator {call.where} cannot be written as ONNX defines it: {reason}"
+        ) from error
 
 
 def _type_of(tensor: Tensor) -> onnx.TypeProto:
