@@ -74,7 +74,7 @@ def verify(
 
 
 def takes_pictures(source: ModelSource, layout: str | None = None) -> bool:
-    """Whether a model has one input, and that takes pictures.
+    """Whether a model reads one input, and that takes pictures.
 
     Raises:
         ModelError: there is no such model.
@@ -85,7 +85,8 @@ def takes_pictures(source: ModelSource, layout: str | None = None) -> bool:
 
 
 def _takes_pictures(graph: ir.Graph, name: str, layout: str | None) -> bool:
-    if len([value for value in graph.inputs if value.name not in graph.initializers]) != 1:
+    inputs = [value for value in graph.inputs if value.name not in graph.initializers]
+    if len([value for value in inputs if value.uses()] or inputs) != 1:
         return False
     try:
         image_input(graph, name, layout)

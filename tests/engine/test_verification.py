@@ -393,6 +393,13 @@ def test_a_network_for_pictures_takes_shapes_as_well():
         osc.verify(osc.load(network), shapes={"x": (2, 3, 4, 5)})
 
 
+def test_an_input_that_nothing_reads_is_not_verified():
+    network = text_model(
+        "g (float[1, 3, 8, 8] x, float[1, 3, 1, 1] folded) => (float[1, 3, 8, 8] y) { y = Sin(x) }"
+    )
+    assert {check.input for check in osc.verify(network, "y:1").checks} == {"image"}
+
+
 def test_preprocessing_need_not_be_known(squeezenet):
     network = text_model("g (float[1, 3, 8, 8] x) => (float[1, 3, 8, 8] y) { y = Sin(x) }")
     picture = np.random.default_rng(0).uniform(size=(8, 8, 3))
