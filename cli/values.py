@@ -22,6 +22,8 @@ _ALIKE = 3
 
 # Longer formulas would make a table of shapes hard to read.
 _LONGEST = 12
+# Where there is no room, sizes are cut to so many characters.
+_SHORTEST = 8
 
 _UNSHOWN = (
     "none of its inputs takes any: its values cannot be rendered, but can be differentiated and "
@@ -48,8 +50,8 @@ def show_values(console: Console, model: str, values: Values, *, every: bool) ->
     if shortened is not None:
         name, short, whole = shortened
         remarks.append(
-            f"{short} is a size that follows from others, such as {whole} of {name}: with VALUE "
-            "behind MODEL it is shown."
+            f"{short} stands for sizes that follow from others, such as {whole} of {name}; "
+            "`onnxscope inspect MODEL VALUE` shows them."
         )
     for remark in remarks:
         console.print(f"\n{remark}", style="dim")
@@ -96,6 +98,19 @@ def _size_text(size: int | str, longest: int | None) -> str:
     if longest is not None and len(text) > max(longest, len(short)):
         return short
     return f"({text})" if _is_sum(text) else text
+
+
+def _cut_shape(shape: Shape | None) -> str:
+    """A shape for narrow tables: `batch_s…×4×f(…)×8`."""
+    if shape is None:
+        return "?"
+    return "×".join(_cut_size(str(size)) for size in shape) or "one number"
+
+
+def _cut_size(size: str) -> str:
+    if len(size) <= _SHORTEST:
+        return f"({size})" if _is_sum(size) else size
+    return f"{size[: _SHORTEST - 1]}…" if size.isidentifier() else "f(…)"
 
 
 def _is_sum(text: str) -> bool:
@@ -150,7 +165,9 @@ def _show_table(
         "module": cells(rows, lambda value: module_class(naming, value)),
         "name in the file": cells(rows, lambda value: value.name if value.alias else ""),
     }
-    show_rows(console, rows, columns, {"name in the file": None, "module": None})
+    cut = cells(rows, lambda value: _cut_shape(value.shape))
+    narrower = {"name in the file": None, "module": None, "shape": cut, "operator": None}
+    show_rows(console, rows, columns, narrower)
     for value in [row.entry for row in rows if row.entry is not None]:
         for size in value.shape or ():
             short = _size_text(size, _LONGEST)

@@ -184,7 +184,10 @@ class Values:
                     refusal = refusal or error
                 else:
                     return target, source
-        raise refusal or LayerError("only real numbers have a gradient")
+        if refusal is None:
+            reasons = [self.computed[name].unknown for name in targets if name in self.computed]
+            raise LayerError(next(filter(None, reasons), "only real numbers have a gradient"))
+        raise refusal
 
     def _differentiable(self) -> Iterable[str]:
         """Real inputs and the tables that others are looked up in, then the first real values."""
