@@ -72,15 +72,14 @@ def _render(subject: Subject, clock: Clock) -> None:
 
 
 def _uncaptured(subject: Subject, clock: Clock) -> None:
-    from ..compiled_climber import CompiledClimber
+    from ..compiled_climber import CompiledClimber, CompiledSessions
     from ..optimizers import Adam
     from ..streams import Streams
 
     composition = graphs.composition(subject)
     streams = Streams(composition, 0)
-    climber = CompiledClimber(
-        composition, streams.parameters(), Adam(), subject.provider, capture=False
-    )
+    sessions = CompiledSessions(composition, Adam(), subject.provider, capture=False)
+    climber = CompiledClimber(sessions, streams.parameters())
     again = True
     while again:
         climber.step(streams.data(), redirect=False)

@@ -21,7 +21,7 @@ from onnxscope.benchmarks import graphs
 from onnxscope.benchmarks.machine import load_average, surroundings
 from onnxscope.benchmarks.report import Measurement, bench, heading, publish
 from onnxscope.benchmarks.subject import Subject, save_random
-from onnxscope.compiled_climber import CompiledClimber
+from onnxscope.compiled_climber import CompiledClimber, CompiledSessions
 from onnxscope.errors import DownloadError, ModelError, OnnxscopeError
 from onnxscope.loading import load
 from onnxscope.models import fetch
@@ -198,7 +198,7 @@ def _capture(subject: Subject) -> str:
     """
     composition = graphs.composition(subject)
     streams = Streams(composition, 0)
-    climber = CompiledClimber(composition, streams.parameters(), Adam(), "cuda")
+    climber = CompiledClimber(CompiledSessions(composition, Adam(), "cuda"), streams.parameters())
     values = [climber.step(streams.data(), redirect=False)[0] for _ in range(_CAPTURED)]
     if not np.isfinite(values).all():
         raise ModelError("a captured step gave what is not finite")

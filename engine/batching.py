@@ -45,8 +45,9 @@ def run_size(
 ) -> int:
     """How many pictures to make at once, by a short measurement where there is work enough.
 
-    On the CPU nothing is measured for pictures of different objectives, which share nothing: as
-    many as there are cores.
+    On the CPU nothing is measured. Pictures of one objective are made a few at a time whatever
+    their number (see `SideBySide`); those of different ones share nothing: as many as there are
+    cores.
 
     Args:
         composition: All pictures.
@@ -66,8 +67,8 @@ def run_size(
     if pictures == 1 or not is_divisible(composition, optimizer):
         return pictures
     chosen = choose_provider(provider) if isinstance(provider, str) else provider
-    if chosen.name == "cpu" and not composition.uniform:
-        return min(cores(), pictures)
+    if chosen.name == "cpu":
+        return pictures if composition.uniform else min(cores(), pictures)
     if pictures * steps < _LEAST_PICTURE_STEPS:
         return pictures
     return _fastest(composition, optimizer, provider, cache)

@@ -14,8 +14,9 @@ import numpy as np
 
 from .cache import GraphCache
 from .climbing import Arrays
-from .compiled_climber import CompiledClimber
+from .compiled_climber import CompiledClimber, CompiledSessions
 from .host_climber import HostClimber
+from .memory import Use
 from .optimizers import GraphOptimizer, Optimizer
 from .session import Provider, choose_provider
 from .side_by_side import SideBySide, can_divide
@@ -88,4 +89,7 @@ def make_climber(
     chosen = choose_provider(provider) if isinstance(provider, str) else provider
     if chosen.name == "cpu" and can_divide(composition, optimizer):
         return SideBySide(composition, parameters, optimizer, chosen, cache)
-    return CompiledClimber(composition, parameters, optimizer, provider, cache)
+    sessions = CompiledSessions(
+        composition, optimizer, provider, cache, use=Use.whole(composition.batch)
+    )
+    return CompiledClimber(sessions, parameters)

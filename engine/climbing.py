@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from .images import as_pictures
-from .memory import check_memory
+from .memory import Use, check_memory
 from .session import Cuda, Provider, Session, open_for
 from .stored import Graph, Graphs
 
@@ -34,13 +34,19 @@ class Viewer:
 
 def open_checked(
     build: Callable[[str], Graph],
-    batch: int,
+    use: Use | None,
     provider: str | Provider,
     cuda: Cuda,
     threads: int | None = None,
-    copies: int = 1,
 ) -> Session:
     """A session of a graph, unless the memory that there is cannot hold it.
+
+    Args:
+        build: The graph for a provider, by name.
+        use: How it will be run; `None` where the memory is known to suffice.
+        provider: See `onnxscope.render`.
+        cuda: How CUDA computes.
+        threads: Of the CPU; by default all.
 
     Raises:
         MemoryShortageError: it cannot.
@@ -48,7 +54,8 @@ def open_checked(
 
     def checked(name: str) -> bytes:
         graph = build(name)
-        check_memory(graph.footprint, batch, name, copies)
+        if use is not None:
+            check_memory(graph.footprint, use, name)
         return graph.model
 
     return open_for(checked, provider, threads, cuda)

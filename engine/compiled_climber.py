@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from .bound_session import BoundSession
 from .cache import GraphCache
 from .climbing import Arrays, Viewer, choose, is_finite, open_checked, with_prefix
 from .errors import OnnxscopeError
+from .memory import Use
 from .optimizers import GraphOptimizer
 from .session import Cuda, Provider, Session
 from .stored import Graphs
@@ -25,60 +27,95 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_COPIES = 1.0
 
 
-class CompiledClimber:
-    """Gradient and update in one graph; the state stays where the graph runs."""
+class CompiledSessions:
+    """The sessions of a compiled ascent, which climbers of equal graphs share.
+
+    Attributes:
+        step: Of the step.
+        viewer: From parameters to pictures.
+        optimizer: The update rule.
+    """
 
     def __init__(
         self,
         composition: Composition,
-        parameters: Arrays,
         optimizer: GraphOptimizer,
         provider: str | Provider,
         cache: GraphCache | None = None,
         threads: int | None = None,
-        copies: int = 1,
+        use: Use | None = None,
         *,
         capture: bool = True,
     ) -> None:
-        """Open the session.
+        """Open that of the step; the others are opened when they are needed.
 
         Args:
             composition: What to climb.
-            parameters: Where to start.
             optimizer: The update rule.
             provider: See `onnxscope.render`.
             cache: Where finished graphs are kept.
             threads: How many threads of the CPU to take; by default all.
-            copies: For how many climbers like this the memory has to suffice; 0 where that is
-                known.
+            use: How they will be run; `None` where the memory is known to suffice.
             capture: Whether CUDA may replay whole steps (see `Cuda`).
 
         Raises:
-            MemoryShortageError: it does not.
+            MemoryShortageError: the memory does not suffice.
+        """
+        self.optimizer = optimizer
+        self._graphs = Graphs(composition, cache)
+        self._threads = threads
+        self._batch = composition.batch
+        self._tf32 = composition.precision != "float32"
+        cuda = Cuda(tf32=self._tf32, graphs=capture)
+        self.step = open_checked(
+            lambda name: self._graphs.step(name, optimizer), use, provider, cuda, threads
+        )
+        self.viewer = Viewer(self._graphs, self.step.provider)
+        self._redirecting: Session | None = None
+        self._opening = Lock()
+
+    @property
+    def redirecting(self) -> Session:
+        """Of the step with redirected ReLUs.
+
+        Raises:
+            MemoryShortageError: the memory does not suffice.
+        """
+        with self._opening:
+            if self._redirecting is None:
+                self._redirecting = open_checked(
+                    lambda name: self._graphs.step(name, self.optimizer, redirected=True),
+                    Use.whole(self._batch),
+                    self.step.provider,
+                    Cuda(tf32=self._tf32),
+                    self._threads,
+                )
+            return self._redirecting
+
+    def viewer_on_host(self) -> Viewer:
+        """From parameters to pictures, without the device."""
+        return Viewer(self._graphs, Provider("cpu"))
+
+
+class CompiledClimber:
+    """Gradient and update in one graph; the state stays where the graph runs."""
+
+    def __init__(self, sessions: CompiledSessions, parameters: Arrays) -> None:
+        """Bind the state.
+
+        Args:
+            sessions: Of graphs for as many pictures.
+            parameters: Where to start.
         """
         self.redirected = 0
         self.moved = False
-        self._batch = composition.batch
-        self._graphs = Graphs(composition, cache)
-        self._threads = threads
-        self._tf32 = composition.precision != "float32"
-        self._optimizer = optimizer
+        self._sessions = sessions
         self._names = list(parameters)
         self._count = 0
-        session = open_checked(
-            lambda name: self._graphs.step(name, optimizer),
-            self._batch,
-            provider,
-            Cuda(tf32=self._tf32, graphs=capture),
-            threads,
-            copies,
-        )
         state = dict(parameters)
-        for slot in optimizer.slots:
+        for slot in sessions.optimizer.slots:
             state |= {f"{slot}.{n}": np.zeros_like(a) for n, a in parameters.items()}
-        self._bound = BoundSession(session, state, ("value", "largest"))
-        self._redirecting: Session | None = None
-        self._picture = Viewer(self._graphs, session.provider)
+        self._bound = BoundSession(sessions.step, state, ("value", "largest"))
         self._copied = 0, dict(parameters)
         self._copied_at = time.monotonic()
 
@@ -89,7 +126,7 @@ class CompiledClimber:
 
     def step(self, data: Mapping[str, np.ndarray], *, redirect: bool) -> tuple[np.ndarray, bool]:
         """Make one step (see `Climber`)."""
-        schedule = self._optimizer.schedule(self._count + 1)
+        schedule = self._sessions.optimizer.schedule(self._count + 1)
         feeds = dict(data)
         for name, number in schedule.items():
             feeds[f"schedule.{name}"] = np.array(number, np.float32)
@@ -127,21 +164,13 @@ class CompiledClimber:
 
     def _redirect(self, feeds: Arrays, dead: np.ndarray) -> None:
         """Make the step again for the dead pictures, from the state before it."""
-        if self._redirecting is None:
-            self._redirecting = open_checked(
-                lambda name: self._graphs.step(name, self._optimizer, redirected=True),
-                self._batch,
-                self.provider,
-                Cuda(tf32=self._tf32),
-                self._threads,
-            )
-        outputs = self._redirecting.run({**self._bound.previous_state(), **feeds})
+        outputs = self._sessions.redirecting.run({**self._bound.previous_state(), **feeds})
         self._bound.set_state(choose(dead, with_prefix("next.", outputs), self._bound.state()))
         self.redirected += 1
 
     def images(self) -> np.ndarray:
         """The pictures as they are now."""
-        return self._picture.of(self._parameters())
+        return self._sessions.viewer.of(self._parameters())
 
     def rescued(self) -> tuple[int, np.ndarray]:
         """The pictures after a failure (see `Climber`)."""
@@ -149,4 +178,4 @@ class CompiledClimber:
             count, parameters = self._count, self._parameters()
         except OnnxscopeError:
             count, parameters = self._copied
-        return count, Viewer(self._graphs, Provider("cpu")).of(parameters)
+        return count, self._sessions.viewer_on_host().of(parameters)

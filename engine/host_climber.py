@@ -9,6 +9,7 @@ import numpy as np
 
 from .cache import GraphCache
 from .climbing import Arrays, Viewer, choose, is_finite, largest_of, open_checked, with_prefix
+from .memory import Use
 from .optimizers import Optimizer
 from .session import Cuda, Provider, Session
 from .stored import Graphs
@@ -30,13 +31,13 @@ class HostClimber:
     ) -> None:
         self.redirected = 0
         self.moved = False
-        self._batch = composition.batch
+        self._use = Use.whole(composition.batch)
         self._graphs = Graphs(composition, cache)
         self._parameters = parameters
         self._optimizer = optimizer
         optimizer.reset()
         self._cuda = Cuda(tf32=composition.precision != "float32")
-        self._session = open_checked(self._graphs.gradient, self._batch, provider, self._cuda)
+        self._session = open_checked(self._graphs.gradient, self._use, provider, self._cuda)
         self._redirecting: Session | None = None
         self._count = 0
         self._picture = Viewer(self._graphs, self._session.provider)
@@ -66,7 +67,7 @@ class HostClimber:
         if self._redirecting is None:
             self._redirecting = open_checked(
                 lambda name: self._graphs.gradient(name, redirected=True),
-                self._batch,
+                self._use,
                 self.provider,
                 self._cuda,
             )

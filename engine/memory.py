@@ -40,10 +40,12 @@ class Footprint:
     Attributes:
         fixed: Bytes that do not depend on how many pictures there are.
         each: Bytes for each picture.
+        kept: How many of these are for what goes in and out, also while it does not run.
     """
 
     fixed: int
     each: int
+    kept: int = 0
 
     @staticmethod
     def of(model: onnx.ModelProto, batch: int) -> Footprint:
@@ -73,15 +75,39 @@ class Footprint:
         alive = _most_alive(_in_running_order(running), sizes, constants, outputs)
         scaling = folded + bound + _VALUES * alive
         fixed = _BASE + _CONSTANTS * weights + _COMPUTED * copied
-        return Footprint(round(fixed), math.ceil(scaling / batch))
+        return Footprint(round(fixed), math.ceil(scaling / batch), math.ceil(bound / batch))
 
-    def total(self, batch: int) -> int:
+    def total(self, use: Use) -> int:
         """Bytes for so many pictures."""
-        return self.fixed + batch * self.each
+        waiting = use.pictures - use.running
+        return use.sessions * self.fixed + use.running * self.each + waiting * self.kept
 
-    def fitting(self, free: int) -> int:
-        """How many pictures fit into so many bytes."""
-        return max((free - self.fixed) // max(self.each, 1), 0)
+    def fitting(self, use: Use, free: int) -> int:
+        """How many pictures fit into so many bytes, in the same way."""
+        left = free - use.sessions * self.fixed
+        if use.running < use.pictures and left > use.running * self.each:
+            return use.running + (left - use.running * self.each) // max(self.kept, 1)
+        return use.sessions * max(left // use.sessions // max(self.each, 1), 0)
+
+
+@dataclass(frozen=True)
+class Use:
+    """How a graph is run.
+
+    Attributes:
+        pictures: How many there are.
+        running: How many of them are computed at the same time; the others wait.
+        sessions: How many sessions of the graph are open.
+    """
+
+    pictures: int
+    running: int
+    sessions: int = 1
+
+    @staticmethod
+    def whole(batch: int) -> Use:
+        """One session for so many pictures at once."""
+        return Use(batch, batch)
 
 
 def _split(
@@ -99,31 +125,29 @@ def _split(
     return running, computed
 
 
-def check_memory(footprint: Footprint, batch: int, provider: str, copies: int = 1) -> None:
+def check_memory(footprint: Footprint, use: Use, provider: str) -> None:
     """See, before any work, that the main memory suffices.
 
     Only on the CPU: what a graph takes on another device has not been measured.
 
     Args:
         footprint: Of a graph.
-        batch: How many pictures it is run for.
+        use: How it is run.
         provider: Where, by name.
-        copies: How many such graphs are run at the same time.
 
     Raises:
         MemoryShortageError: it does not; says how many pictures fit.
     """
     free = available_memory() if provider == "cpu" else None
-    needed = copies * footprint.total(batch)
+    needed = footprint.total(use)
     if free is None or needed <= free:
         return
-    fitting = copies * footprint.fitting(free // max(copies, 1))
+    fitting = footprint.fitting(use, free)
     if fitting:
         remedy = f"{fitting} {'fits' if fitting == 1 else 'fit'}"
     else:
         remedy = "a smaller size, or a layer nearer to the picture, needs less"
-    pictures = copies * batch
-    what = "a picture needs" if pictures == 1 else f"{pictures} pictures need"
+    what = "a picture needs" if use.pictures == 1 else f"{use.pictures} pictures need"
     raise MemoryShortageError(
         f"{what} about {_amount(needed)} and {_amount(free)} are free: {remedy}", fitting
     )

@@ -7,7 +7,8 @@ import onnx
 import onnxscope as osc
 import pytest
 from onnxscope.climbers import Climber, make_climber
-from onnxscope.compiled_climber import CompiledClimber
+from onnxscope.climbing import Arrays
+from onnxscope.compiled_climber import CompiledClimber, CompiledSessions
 from onnxscope.composition import Composition
 from onnxscope.host_climber import HostClimber
 from onnxscope.optimizers import GraphOptimizer
@@ -20,6 +21,12 @@ def _composition(
 ) -> Composition:
     shape = parameterization or osc.Fourier()
     return Composition(model, objective, shape, compose(osc.lucid()), batch, 64, 80)
+
+
+def _compiled(
+    composition: Composition, parameters: Arrays, optimizer: osc.Adam, provider: str
+) -> CompiledClimber:
+    return CompiledClimber(CompiledSessions(composition, optimizer, provider), parameters)
 
 
 def _climb(climber: Climber, composition: Composition, steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +44,7 @@ def _climb(climber: Climber, composition: Composition, steps: int) -> tuple[np.n
 def test_both_ways_agree_to_rounding(squeezenet: osc.Model, parameterization: object) -> None:
     composition = _composition(squeezenet, osc.channel("fire5", 100), 2, parameterization)
     results = []
-    for kind in (HostClimber, CompiledClimber):
+    for kind in (HostClimber, _compiled):
         parameters = composition.parameters(np.random.default_rng(1))
         climber = kind(composition, parameters, osc.Adam(), "cpu")
         results.append(_climb(climber, composition, 12))
@@ -53,7 +60,7 @@ def test_both_ways_redirect_the_same_pictures(squeezenet: osc.Model) -> None:
     # A unit that is off: some pictures of a batch have a gradient at some steps, others have none.
     composition = _composition(squeezenet, osc.neuron("fire7", 33), 3)
     results = []
-    for kind in (HostClimber, CompiledClimber):
+    for kind in (HostClimber, _compiled):
         climber = kind(
             composition, composition.parameters(np.random.default_rng(0)), osc.Adam(), "cpu"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from onnxscope import memory
 from onnxscope.climbers import make_climber
 from onnxscope.composition import Composition
 from onnxscope.errors import MemoryShortageError
-from onnxscope.memory import Footprint, check_memory
+from onnxscope.memory import Footprint, Use, check_memory
 from onnxscope.stored import Graphs
 from onnxscope.streams import Streams
 from onnxscope.transforms import compose
@@ -77,7 +78,7 @@ def test_the_forecast_is_right_to_a_third(
     )
     # The climber's arrays, which the forecast counts as well, were there before.
     measured = int(result.stdout) + sum(array.nbytes for array in feeds.values())
-    forecast = graph.footprint.total(batch)
+    forecast = graph.footprint.total(Use.whole(batch))
     assert 0.7 < forecast / measured < 1.3, (forecast / 2**20, measured / 2**20)
 
 
@@ -116,14 +117,18 @@ def test_what_does_not_fit_is_refused_before_any_work(
 ) -> None:
     footprint = Footprint(fixed=GIB, each=GIB // 4)
     monkeypatch.setattr(memory, "available_memory", lambda: 11 * GIB)
-    check_memory(footprint, 40, "cpu")
+    check_memory(footprint, Use.whole(40), "cpu")
     with pytest.raises(MemoryShortageError) as caught:
-        check_memory(footprint, 64, "cpu")
+        check_memory(footprint, Use.whole(64), "cpu")
     assert str(caught.value) == "64 pictures need about 17 GiB and 11 GiB are free: 40 fit"
     assert caught.value.fitting == 40
-    check_memory(footprint, 64, "cuda")
+    check_memory(footprint, Use.whole(64), "cuda")
     with pytest.raises(MemoryShortageError, match=r"80 pictures need about 22 GiB .*: 36 fit"):
-        check_memory(footprint, 40, "cpu", copies=2)
+        check_memory(footprint, Use(80, 80, sessions=2), "cpu")
+    with pytest.raises(MemoryShortageError, match=r"99 pictures need about 14 GiB .*: 78 fit"):
+        check_memory(replace(footprint, kept=GIB // 8), Use(99, 2), "cpu")
+    with pytest.raises(MemoryShortageError, match=r"99 pictures need about 14 GiB .*: 40 fit"):
+        check_memory(replace(footprint, kept=GIB // 20), Use(99, 41), "cpu")
     monkeypatch.setattr(memory, "available_memory", lambda: 10**6)
     with pytest.raises(MemoryShortageError, match=r"a picture needs about .*: a smaller size"):
         osc.render(squeezenet, "fire5:3", size=64, steps=1, provider="cpu")
@@ -141,7 +146,11 @@ def test_the_climber_asks_for_all_cores_together(
     )
     composition = Composition(squeezenet, osc.channel("fire5", 3), osc.Fourier(), (), 5, 64, 64)
     make_climber(composition, Streams(composition, 0).parameters(), osc.Adam(), "cpu")
-    assert asked == [(3, "cpu", 2), (2, "cpu", 0)]
+    assert asked == [(Use(5, 2), "cpu")]
+    asked.clear()
+    monkeypatch.setattr("onnxscope.side_by_side._NEAR", 2**40)
+    make_climber(composition, Streams(composition, 0).parameters(), osc.Adam(), "cpu")
+    assert asked == [(Use(5, 5, sessions=2), "cpu")]
 
 
 def test_free_memory_of_linux() -> None:
