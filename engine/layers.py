@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .blocks import find_blocks, long_skips
 from .errors import LayerError, nearest
 from .graph.axes import Grid
-from .naming import Naming, computed_from
+from .naming import WEIGHTED, Naming, computed_from
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -289,13 +289,15 @@ def _around(path: tuple[str, ...]) -> set[tuple[str, ...]]:
 def _trunk(nodes: Sequence[ir.Node], image: ir.Value) -> dict[ir.Value, set[str]]:
     """The values that everything behind them is computed from alone, with the readers' operators.
 
+    An Add that a value comes to on two ways, of which one goes through weights, is a `Residual`.
+
     Args:
         nodes: All nodes between the image and the network's end, in topological order.
         image: The network's input.
     """
     found: dict[ir.Value, set[str]] = {}
     readers: dict[ir.Value, list[ir.Node]] = {}
-    skips = long_skips(nodes)
+    skips, depth = long_skips(nodes), _depths(nodes)
     for node in nodes:
         for value in {value for value in node.inputs if value is not None} - skips[node]:
             readers.setdefault(value, []).append(node)
@@ -312,8 +314,26 @@ def _trunk(nodes: Sequence[ir.Node], image: ir.Value) -> dict[ir.Value, set[str]
                 unread[output] = len(readers[output])
         if unread.keys() <= {node.outputs[0]}:
             output = node.outputs[0]
-            found[output] = {reader.op_type for reader in readers.get(output, ())}
+            found[output] = {
+                "Residual" if _is_residual(reader, output, depth) else reader.op_type
+                for reader in readers.get(output, ())
+            }
     return found
+
+
+def _depths(nodes: Sequence[ir.Node]) -> dict[ir.Value, int]:
+    """How many operators with weights each value is behind, on the way with the most of them."""
+    depth: dict[ir.Value, int] = {}
+    for node in nodes:
+        before = max((depth.get(value, 0) for value in node.inputs if value is not None), default=0)
+        depth.update(dict.fromkeys(node.outputs, before + (node.op_type in WEIGHTED)))
+    return depth
+
+
+def _is_residual(reader: ir.Node, value: ir.Value, depth: Mapping[ir.Value, int]) -> bool:
+    others = [other for other in reader.inputs if other is not None and other is not value]
+    reached = depth.get(value, 0)
+    return reader.op_type == "Add" and any(depth.get(other, 0) > reached for other in others)
 
 
 def _is_main(value: ir.Value, behind: set[str]) -> bool:

@@ -101,6 +101,26 @@ def test_main_layers_of_a_u_net_go_all_the_way_down() -> None:
     assert main == ["left", "down", "bottom", "gated", "up", "joined", "right"]
 
 
+def test_main_layers_of_a_network_that_activates_first() -> None:
+    """What only an activation and the sum behind its block read is the result of a block."""
+    net = exporters.Network()
+    net.add("Conv", ["x", net.weight("stem", 8, 3, 3, 3)], "stem.out", pads=[1] * 4)
+    before = "stem.out"
+    for number in (1, 2):
+        net.add("Relu", [before], f"relu{number}")
+        net.add("Conv", [f"relu{number}", net.weight(f"w{number}", 8, 8, 1, 1)], f"conv{number}")
+        net.add("Add", [before, f"conv{number}"], f"sum{number}")
+        before = f"sum{number}"
+    # A GELU, spelled out, reads its input on two ways as well.
+    net.add("Mul", [before, before], "squared")
+    net.add("Add", [before, "squared"], "mixed")
+    net.add("Tanh", ["mixed"], "gate")
+    net.add("Mul", [before, "gate"], "activated")
+    model = osc.load(net.model("activated"))
+    main = [layer.title for layer in model.layers.values() if layer.main]
+    assert main == ["stem.out", "sum1", "activated"]
+
+
 def test_channels_divided_among_heads_are_asked_for() -> None:
     proto = exporters.vision_transformer()
     model = osc.load(proto, input_range=(0, 1))
