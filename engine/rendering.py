@@ -69,10 +69,10 @@ def render(
             bit for bit.
         batch: How many pictures to make, each from its own random start. A picture is the same
             alone and among others: with `batch=4` the first is that of `batch=1`.
-        batch_size: How many of them at once; the others follow in further runs. By default a short
-            measurement finds what is fastest where there is work enough for it (1,024 steps of a
-            picture), and otherwise as many as fit into memory. Code of your own may join pictures,
-            so that with it they are all made at once.
+        batch_size: How many of them at once; the others follow in further runs. By default as many
+            as fit into memory; on another device than the CPU a short measurement finds what is
+            fastest where there is work enough for it (1,024 steps of a picture). Code of your own
+            may join pictures, so that with it they are all made at once.
         provider: `auto` (CUDA where it works, else the CPU), or one by name: `cpu`, `cuda`, ….
         parameterization: What the picture is made of; by default `Fourier()`.
         transforms: What happens to the picture before the network in each step; `()` for nothing.
