@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, LayerError, NoPictureError
 from . import options
 from .console import plural, stdout, times
 from .inputs import parse_inputs, parse_shapes
@@ -41,6 +41,16 @@ _TITLES = {
     "disagrees": "the gradient DISAGREES",
     "cannot tell": "whether the gradient is right cannot be told",
 }
+
+_ABOUT_PICTURES = (
+    "--input-range, --mean, --std, --channel-order, --layout, --channel-axis and --image-input are "
+    "about pictures"
+)
+_AS_TENSORS = (
+    "several inputs are verified together, by the names that values have in the file; with "
+    "--image-input NAME, or another option about pictures, layers are called as for "
+    "`onnxscope render`"
+)
 
 
 def verify(
@@ -81,43 +91,46 @@ def verify(
 
     shapes = None if shape is None else parse_shapes(shape)
     values = parse_inputs(inputs)
-    opened: Model | ModelSource
+    opened: Model | ModelSource = model
     about_pictures = (input_range, mean, std, channel_order, layout, channel_axis, image_input)
-    as_tensors = shapes is not None or (bool(values) and image_input is None)
-    if not as_tensors and (image_input is not None or _takes_pictures(model, layout)):
-        opened = options.open_model(
-            model,
-            input_range,
-            mean,
-            std,
-            channel_order,
-            layout,
-            channel_axis=channel_axis,
-            image_input=image_input,
-            inputs=inputs,
-            for_pictures=False,
-        )
+    asked = any(option is not None for option in about_pictures)
+    if asked and shapes is not None:
+        raise InputError(f"{_ABOUT_PICTURES}; of {model}, with --shape it is not asked for any")
+    as_pictures = asked or (shapes is None and not values and _takes_pictures(model))
+    if as_pictures:
+        try:
+            opened = options.open_model(
+                model,
+                input_range,
+                mean,
+                std,
+                channel_order,
+                layout,
+                channel_axis=channel_axis,
+                image_input=image_input,
+                inputs=inputs,
+                for_pictures=False,
+            )
+        except NoPictureError as error:
+            raise InputError(f"{_ABOUT_PICTURES}; {error}") from error
         values = {}
-    elif any(option is not None for option in about_pictures):
-        given = "--input and no --image-input" if shapes is None else "--shape"
-        why = f"with {given} it is not asked for any" if as_tensors else "it takes none"
-        raise InputError(
-            "--input-range, --mean, --std, --channel-order, --layout, --channel-axis and "
-            f"--image-input are about pictures; of {model}, {why}"
-        )
     else:
         options.fetch_published(model)
-        opened = model
-    found = check(
-        opened,
-        target,
-        provider=provider,
-        at=values or None,
-        size=options.parse_size(size),
-        shapes=shapes,
-        directions=directions,
-        seed=seed,
-    )
+    try:
+        found = check(
+            opened,
+            target,
+            provider=provider,
+            at=values or None,
+            size=options.parse_size(size),
+            shapes=shapes,
+            directions=directions,
+            seed=seed,
+        )
+    except LayerError as error:
+        if as_pictures or not _has_picture(model):
+            raise
+        raise LayerError(f"{error}; {_AS_TENSORS}") from error
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2))
     else:
@@ -125,11 +138,23 @@ def verify(
     raise typer.Exit(_EXIT[found.verdict])
 
 
-def _takes_pictures(name: str, layout: str | None) -> bool:
+def _takes_pictures(name: str) -> bool:
     from .. import models
     from ..verification import takes_pictures
 
-    return name in models.catalogue() or takes_pictures(name, layout)
+    return name in models.catalogue() or takes_pictures(name)
+
+
+def _has_picture(name: str) -> bool:
+    """Whether one of several inputs, perhaps, takes pictures."""
+    try:
+        options.open_model(name, None, None, None, None, None, for_pictures=False)
+    except NoPictureError:
+        return False
+    except InputError:
+        # It is to be said which one.
+        return True
+    return True
 
 
 def _show(console: Console, found: Verification) -> None:

@@ -91,8 +91,14 @@ def test_a_gradient_is_verified_at_given_values(run, refused, guided):
     result = run("verify", guided, "y:1", *given, "--image-input", "image", "--size", 9, "--json")
     assert result.exit_code == 0, result.output
     assert {check["input"] for check in json.loads(result.stdout)["checks"]} == {"image"}
-    message = refused("verify", guided, *given, "--layout", "NCHW")
-    assert "with --input and no --image-input it is not asked for any" in message
+    result = run("verify", guided, "y:1", *given, *PICTURES, "--json")
+    assert result.exit_code == 0, result.output
+    assert {check["input"] for check in json.loads(result.stdout)["checks"]} == {"image"}
+    message = refused("verify", guided, "z:1", *given, "--shape", "image=1,3,9,9")
+    assert "no value 'z:1'" in message
+    assert "--image-input NAME, or another option about pictures" in message
+    given = (*given, "--shape", "image=1,3,9,9", "--layout", "NCHW")
+    assert "with --shape it is not asked for any" in refused("verify", guided, *given)
     assert "did you mean 'kind'" in refused("verify", guided, "--input", "kinds=3")
 
 
