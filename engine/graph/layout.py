@@ -281,7 +281,20 @@ def _matmul(step: _Step) -> Axes:
         return _times_weights(right, -2, step.input_shape(0))
     if left is None or right is None or min(len(left), len(right)) < 2:
         return ()
-    return (*left[:-1], right[-1])
+    rows = left[:-1]
+    if right[-1].kind in "ch" and right[-2].kind == "t" and _sums_to_one(step.node.inputs[0]):
+        # Of an average over tokens the channels are those of what is averaged. What there is one of
+        # for each average are queries, even where weights made them.
+        rows = tuple(UNKNOWN if axis.kind == "c" else axis for axis in rows)
+    return (*rows, right[-1])
+
+
+def _sums_to_one(value: ir.Value | None) -> bool:
+    """Whether a value is a softmax over its last axis."""
+    node = None if value is None else value.producer()
+    rank = len(shape_of(value) or ())
+    last = node is not None and node.attributes.get_int("axis", -1) in (-1, rank - 1)
+    return last and node is not None and node.op_type == "Softmax"
 
 
 def _times_weights(axes: Axes, contracted: int, weights: Shape | None) -> Axes:
