@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from .blocks import find_blocks, long_skips
+from .blocks import find_blocks
 from .errors import LayerError, nearest
 from .graph.axes import Grid
 from .naming import WEIGHTED, Naming, computed_from
+from .skips import find_skips
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -297,14 +298,15 @@ def _trunk(nodes: Sequence[ir.Node], image: ir.Value) -> dict[ir.Value, set[str]
     """
     found: dict[ir.Value, set[str]] = {}
     readers: dict[ir.Value, list[ir.Node]] = {}
-    skips, depth = long_skips(nodes), _depths(nodes)
-    for node in nodes:
-        for value in {value for value in node.inputs if value is not None} - skips[node]:
+    skips, depth = find_skips(nodes), _depths(nodes)
+    way = [node for node in nodes if node not in skips.nodes]
+    for node in way:
+        for value in {value for value in node.inputs if value is not None} - skips.values[node]:
             readers.setdefault(value, []).append(node)
     # What a node further on still reads; on the trunk that is one value.
     unread = {image: len(readers.get(image, ()))}
-    for node in nodes:
-        for value in {value for value in node.inputs if value is not None} - skips[node]:
+    for node in way:
+        for value in {value for value in node.inputs if value is not None} - skips.values[node]:
             if value in unread:
                 unread[value] -= 1
                 if not unread[value]:

@@ -101,6 +101,50 @@ def test_main_layers_of_a_u_net_go_all_the_way_down() -> None:
     assert main == ["left", "down", "bottom", "gated", "up", "joined", "right"]
 
 
+def test_main_layers_of_a_network_whose_decoder_takes_all_stages() -> None:
+    """A convolution on the way to a feature pyramid makes no branch of a block either."""
+    net = exporters.Network()
+    stages, last = [], "x"
+    for number, channels in enumerate((4, 6, 8), 1):
+        taken = 3 if last == "x" else stages[-1][1]
+        kernel = net.weight(f"w{number}", channels, taken, 3, 3)
+        net.add("Conv", [last, kernel], f"down{number}", strides=[2, 2], pads=[1] * 4)
+        kernel = net.weight(f"v{number}", channels, channels, 3, 3)
+        last = net.add("Conv", [f"down{number}", kernel], f"stage{number}", pads=[1] * 4)
+        stages.append((last, channels))
+    scales = net.constant("scales", [1, 1, 2, 2], np.float32)
+    last = net.add("Conv", [last, net.weight("lateral3", 5, 8, 1, 1)], "top")
+    for number in (2, 1):
+        name, channels = stages[number - 1]
+        kernel = net.weight(f"lateral{number}", 5, channels, 1, 1)
+        side = net.add("Conv", [name, kernel], f"side{number}")
+        up = net.add("Resize", [last, "", scales], f"up{number}", mode="nearest")
+        last = net.add("Add", [side, up], f"sum{number}")
+        kernel = net.weight(f"u{number}", 5, 5, 3, 3)
+        last = net.add("Conv", [last, kernel], f"out{number}", pads=[1] * 4)
+    model = osc.load(net.model(last))
+    main = [layer.title for layer in model.layers.values() if layer.main]
+    encoder = [f"{kind}{number}" for number in (1, 2, 3) for kind in ("down", "stage")]
+    assert main == [*encoder, "top", "sum2", "out2", "sum1", "out1"]
+
+
+def test_a_convolution_beside_an_upsampling_one_is_inside_of_its_block() -> None:
+    """Where nothing becomes smaller in between, as in a generator, both ways are branches."""
+    net = exporters.Network()
+    scales = net.constant("scales", [1, 1, 2, 2], np.float32)
+    net.add("Conv", ["x", net.weight("w", 4, 3, 3, 3)], "first", pads=[1] * 4)
+    net.add("Conv", ["first", net.weight("w1", 4, 4, 3, 3)], "inner", pads=[1] * 4)
+    net.add("Resize", ["inner", "", scales], "larger", mode="nearest")
+    net.add("Conv", ["larger", net.weight("w2", 4, 4, 3, 3)], "main", pads=[1] * 4)
+    net.add("Resize", ["first", "", scales], "beside", mode="nearest")
+    net.add("Conv", ["beside", net.weight("w3", 4, 4, 1, 1)], "shortcut")
+    net.add("Add", ["main", "shortcut"], "block")
+    net.add("Conv", ["block", net.weight("w4", 4, 4, 3, 3)], "last", pads=[1] * 4)
+    model = osc.load(net.model("last"))
+    main = [layer.title for layer in model.layers.values() if layer.main]
+    assert main == ["first", "block", "last"]
+
+
 def test_main_layers_of_a_network_that_activates_first() -> None:
     """What only an activation and the sum behind its block read is the result of a block."""
     net = exporters.Network()
