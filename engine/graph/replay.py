@@ -20,6 +20,7 @@ from .builder import AttributeValue, Builder
 from .ceil_mode import without_ceil_mode, without_unseen
 from .evaluation import evaluated
 from .kernels import keep_pads_of_kernels
+from .resizing import from_centres, with_sizes
 from .tensor import Tensor
 from .versions import ir_version
 
@@ -206,6 +207,11 @@ def _write(
         # The places of maxima are counted in the whole picture.
         if kept and len(node.outputs) == 1:
             arguments = [without_unseen(arguments[0], node), *arguments[1:]]
+    if node.op_type == "Resize" and node.domain == "":
+        attributes |= from_centres(node)
+        sized = with_sizes(builder, node, arguments)
+        if sized is not None:
+            arguments, attributes["axes"] = sized
     try:
         outputs = builder.append(
             node.op_type,
