@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Bytes that a core computes with at once. Measured on two cores with 1 MiB of L2 each: of 2 to 60
 # MiB a picture, two in one graph take 0 to 15 % longer than one by one, eight up to 50 %; of 1 MiB,
 # one by one takes 20 % longer, since a node then costs more than what it computes.
-_NEAR = 4 * 2**20
+_NEAR = 8 * 2**20
 
 
 def cores() -> int:
