@@ -25,9 +25,9 @@ from .stored import Graphs
 if TYPE_CHECKING:
     from .composition import Composition
 
-# Bytes that a core computes with at once. Measured on two cores with 1 MiB of L2 each: of 2 to 60
-# MiB a picture, two in one graph take 0 to 15 % longer than one by one, eight up to 50 %; of 1 MiB,
-# one by one takes 20 % longer, since a node then costs more than what it computes.
+# Bytes that a core computes with at once. Measured on two cores with 1 MiB of L2 each: of 6 to 60
+# MiB a picture, two in one graph take 0 to 15 % longer than one by one, eight up to 50 %; of 2 MiB
+# and less, one by one takes up to 60 % longer, since a node then costs more than what it computes.
 _NEAR = 8 * 2**20
 
 

@@ -145,6 +145,7 @@ def test_the_climber_asks_for_all_cores_together(
         "onnxscope.climbing.check_memory", lambda footprint, *given: asked.append(given)
     )
     composition = Composition(squeezenet, osc.channel("fire5", 3), osc.Fourier(), (), 5, 64, 64)
+    monkeypatch.setattr("onnxscope.side_by_side._NEAR", 0)
     make_climber(composition, Streams(composition, 0).parameters(), osc.Adam(), "cpu")
     assert asked == [(Use(5, 2), "cpu")]
     asked.clear()
