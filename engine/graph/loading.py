@@ -36,6 +36,9 @@ _RUNNABLE_OPSET = 26
 # Where in the converter's source something was found amiss.
 _ASSERTION = re.compile(r"^\S+:\d+: \w+: Assertion `.*` failed: ")
 
+# A domain that no file has.
+_ELSEWHERE = "onnxscope.unknown"
+
 # Tensors up to this size may tell a converter something (axes, a shape); larger ones are weights.
 _SMALL = 1024
 
@@ -162,6 +165,12 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
             "versions do not; export the model at opset 9 or later"
         )
     light, weights = _without_weights(proto)
+    # The converter refuses operators that it does not know, though layers before them are of use.
+    unknown = [node for node in all_nodes(light.graph) if _is_unknown(node, opset)]
+    for node in unknown:
+        node.domain = _ELSEWHERE
+    if unknown:
+        light.opset_import.append(onnx.helper.make_opsetid(_ELSEWHERE, 1))
     try:
         converted = onnx.version_converter.convert_version(light, OPSET)
     except (
@@ -178,9 +187,16 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
     for tensor in converted.graph.initializer:
         if tensor.name in weights:
             tensor.CopyFrom(weights[tensor.name])
+    for node in all_nodes(converted.graph):
+        if node.domain == _ELSEWHERE:
+            node.domain = ""
     if opset < 11:
         keep_old_resizing(converted.graph)
     return converted
+
+
+def _is_unknown(node: onnx.NodeProto, opset: int) -> bool:
+    return node.domain in ("", "ai.onnx") and not defs.has(node.op_type, opset, "")
 
 
 def _without_weights(
