@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 CHANNELWISE = frozenset(
     {
         "Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh",
-        "Clip", "Softplus", "Gelu", "Erf", "Identity", "Dropout", "Cast", "Abs", "Neg", "Sqrt",
-        "Exp", "BatchNormalization", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
+        "Clip", "Softplus", "Softsign", "Celu", "Gelu", "Mish", "ThresholdedRelu", "Erf",
+        "Identity", "Dropout", "Cast", "Abs", "Neg", "Sqrt", "Exp", "BatchNormalization",
+        "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
     }
 )  # fmt: skip
 

@@ -138,6 +138,14 @@ def test_through_a_pool_behind_the_join():
     assert kernels(slim) == BRANCHES["c"][1]
 
 
+@pytest.mark.parametrize("activation", ["Celu", "Mish", "Softsign", "ThresholdedRelu"])
+def test_through_an_activation(activation):
+    net = Network()
+    net.add(activation, net.conv("x", 3, 6), name="activated")
+    _, slim = check(net, lambda activated: activated[:, 2].mean((1, 2)), "activated")
+    assert kernels(slim) == [(1, 3, 3, 3)]
+
+
 def test_through_a_convolution_only_its_kernel_is_cut():
     _, slim = check(inception(), lambda deep: deep[:, 2].mean((1, 2)), "deep")
     assert kernels(slim)[-1] == (1, 19, 3, 3)
