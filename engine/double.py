@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from .double_forms import FORMS, SEVERAL
+from .double_forms import FORMS, SEVERAL, SINCE
 from .errors import OperatorError
 from .graph.builder import AttributeValue, Builder
 from .graph.replay import model_of
@@ -37,7 +37,7 @@ def in_double(model: onnx.ModelProto) -> onnx.ModelProto:
         ModelError: a shape is not known.
     """
     source = ir.from_proto(model).graph
-    builder = Builder(opset=source.opset_imports[""])
+    builder = Builder(opset=_opset(source))
     values: dict[ir.Value, Tensor] = {}
     for value in source.inputs:
         if value.name is None or value.dtype is None or value.shape is None:
@@ -59,6 +59,12 @@ def in_double(model: onnx.ModelProto) -> onnx.ModelProto:
         # Under another name first: a value of the new graph may have taken this one.
         builder.output(name, builder.op.Identity(tensor))
     return model_of(builder)
+
+
+def _opset(graph: ir.Graph) -> int:
+    """The graph's own, or that in which all of its operators have forms."""
+    needed = max((SINCE.get(node.op_type, 0) for node in graph if node.domain == ""), default=0)
+    return max(graph.opset_imports[""], needed)
 
 
 def _write(builder: Builder, node: ir.Node, values: Mapping[ir.Value, Tensor]) -> list[Tensor]:

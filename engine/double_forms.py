@@ -196,6 +196,19 @@ def _global_max_pool(given: Arguments, _: ir.Node) -> Tensor:
     return x.op.ReduceMax(x, x.op.constant(list(range(2, x.rank)), np.int64), keepdims=1)
 
 
+def _grid_sample(given: Arguments, node: ir.Node) -> Tensor:
+    """As of opset 20, since which it is there in double precision, and its modes have new names."""
+    x, attributes = _given(given[0]), node.attributes
+    mode = attributes.get_string("mode", "linear")
+    return x.op.GridSample(
+        x,
+        _given(given[1]),
+        mode={"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode),
+        align_corners=attributes.get_int("align_corners", 0),
+        padding_mode=attributes.get_string("padding_mode", "zeros"),
+    )
+
+
 def _global_lp_pool(given: Arguments, node: ir.Node) -> Tensor:
     x = _given(given[0])
     power = float(node.attributes.get_int("p", 2))
@@ -314,6 +327,7 @@ FORMS: dict[str, Form] = {
     "GlobalAveragePool": _global_average_pool,
     "GlobalLpPool": _global_lp_pool,
     "GlobalMaxPool": _global_max_pool,
+    "GridSample": _grid_sample,
     "InstanceNormalization": _instance_normalization,
     "LRN": _local_response,
     "LpPool": _lp_pool,
@@ -331,3 +345,6 @@ SEVERAL: dict[str, Callable[[Arguments, ir.Node], list[Tensor]]] = {
     "LayerNormalization": _layer_normalization,
 }
 """Operators with several outputs, likewise; nodes may have fewer of them."""
+
+SINCE = {"GridSample": 20}
+"""Operators that ONNX Runtime has in double precision since a later opset than 18."""

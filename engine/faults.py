@@ -183,11 +183,17 @@ class _Moves:
             ends[-1] |= self._around.forward.run(at, self._names)
         after, before = ends
         return {
-            name: (np.asarray(after[name], np.float64) - np.asarray(before[name], np.float64))
+            name: _apart(np.asarray(after[name], np.float64), np.asarray(before[name], np.float64))
             / (2 * step)
             for name in after
             if after[name].dtype.kind not in "biuOSU"
         }
+
+
+def _apart(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """How far values are apart; those that masks make infinite are not, where they are the same."""
+    with np.errstate(invalid="ignore"):
+        return np.where(x == y, 0, x - y)
 
 
 class _Node:
@@ -212,7 +218,10 @@ class _Node:
             results = []
             for _ in range(_COTANGENTS):
                 cotangents = {
-                    name: np.asarray(rng.standard_normal(array.shape)).astype(self._type(name))
+                    # Nothing comes back from what a mask has made infinite.
+                    name: np.where(np.isfinite(array), rng.standard_normal(array.shape), 0).astype(
+                        self._type(name)
+                    )
                     for name, array in outputs.items()
                 }
                 feeds = {f"cotangent {n}": array for n, array in cotangents.items()}
@@ -224,7 +233,8 @@ class _Node:
         tolerance = _EXACT if exact else _ROUGH
         for name, array in outputs.items():
             computed = results[0][1][f"value {name}"].astype(np.float64)
-            apart, length = np.linalg.norm(computed - array), np.linalg.norm(array)
+            apart = np.linalg.norm(_apart(computed, np.asarray(array, np.float64)))
+            length = np.linalg.norm(array[np.isfinite(array)])
             if not apart <= max(tolerance, 0.01) * length + 1e-30:
                 return self._fault(float(apart), 0, float(length), "value")
         return self._worst(results, tolerance)

@@ -93,6 +93,22 @@ def test_a_wrong_rule_is_named(op_type, rule):
     assert "those that were given do not" in result.cause
 
 
+def test_what_a_mask_makes_infinite_is_no_fault():
+    """As a mask of an attention does: the values do not move, and are the same everywhere."""
+    wrong = RuleTable()
+    wrong.define("Tanh", lambda op, dy, x, *, y: dy * (1 - y))
+    nodes = [
+        helper.make_node("Tanh", ["x"], ["scores"]),
+        helper.make_node("Add", ["scores", "mask"], ["masked"]),
+        helper.make_node("Softmax", ["masked"], ["y"]),
+    ]
+    mask = np.where(np.tri(4, dtype=bool), 0, -np.inf).astype(np.float32)
+    network = model(nodes, {"x": (np.float32, (3, 4, 4))}, ["y"], {"mask": mask})
+    assert osc.verify(network).agrees
+    result = osc.verify(network, rules=STANDARD | wrong)
+    assert result.operators == ("Tanh",)
+
+
 # A real network ----------------------------------------------------------------------------------
 
 
@@ -576,6 +592,13 @@ def test_results_are_plain_data():
         ("InstanceNormalization", [(2, 3, 4, 5), (3,), (3,)], {"epsilon": 0.1}),
         ("LRN", [(1, 7, 3, 3)], {"size": 5, "alpha": 0.7, "beta": 0.6, "bias": 1.3}),
         ("Mean", [(2, 3), (3,), (2, 1)], {}),
+        ("GridSample", [(2, 3, 4, 5), (2, 3, 3, 2)], {"mode": "bilinear"}),
+        ("GridSample", [(2, 3, 4, 5), (2, 3, 3, 2)], {"mode": "bicubic", "align_corners": 1}),
+        (
+            "GridSample",
+            [(2, 3, 4, 5), (2, 3, 3, 2)],
+            {"mode": "nearest", "padding_mode": "border"},
+        ),
         ("Erf", [(50,)], {}),
         ("Tan", [(5,)], {}),
         ("Sinh", [(5,)], {}),
