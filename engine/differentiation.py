@@ -47,6 +47,10 @@ def differentiate(
     weights. An output that the gradient does not need and that cannot be written in standard
     operators, such as one behind an operator of another domain, is left out.
 
+    Where a framework was told to let no gradient through (`detach`, `stop_gradient`), exporters
+    leave no trace of it. The gradient is that of the function in the file: of a straight-through
+    estimator, `z + (q - z).detach()`, it is that of `q`.
+
     Args:
         model: What `onnxscope.load` takes, but for catalogue names.
         of: The value to differentiate, any value of the graph. Of a network that takes no pictures
