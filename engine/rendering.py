@@ -328,8 +328,12 @@ def _warnings(composition: Composition, ascent: Ascent, *, of: int) -> list[str]
         )
     elif len(ascent.values) and not ascent.moved:
         found.append(
-            f"the objective {objective} has no gradient with respect to the picture, which stayed "
-            "the noise that it started from"
+            f"the objective {objective} had no gradient with respect to the picture, which "
+            + (
+                "redirected activations alone can have moved; try more steps or another seed"
+                if ascent.redirected
+                else "stayed the noise that it started from"
+            )
         )
     for cell in _neurons(objective):
         if cell.y is None and cell.x is None:

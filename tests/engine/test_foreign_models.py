@@ -275,6 +275,25 @@ def test_own_rules_are_never_passed_by() -> None:
     assert any("no gradient" in warning for warning in picture.warnings)
 
 
+def test_a_picture_that_redirected_gradients_alone_move_is_not_called_noise() -> None:
+    """The ReLU is off and what is behind it is not zero, as behind a bias."""
+    nodes = [
+        _node("Conv", ["x", "w1"], "c1"),
+        _node("Sub", ["c1", "far"], "off"),
+        _node("Relu", ["off"], "r1"),
+        _node("Add", ["r1", "bias"], "last"),
+    ]
+    weights = {"w1": W1, "far": np.float32(99), "bias": np.float32(1)}
+    model = osc.load(_model(nodes, [1, 3, "H", "W"], "last", weights), input_range=(0, 1))
+    picture = osc.render(model, osc.channel("last", 3), steps=2, size=24, provider="cpu")
+    assert any("redirected activations alone" in warning for warning in picture.warnings)
+    still = osc.render(
+        model, osc.channel("last", 3), steps=2, size=24, provider="cpu", redirect_steps=0
+    )
+    assert any("stayed the noise" in warning for warning in still.warnings)
+    assert np.abs(picture.images - still.images).max() > 1e-3
+
+
 def test_damaged_and_other_files_are_told_apart(tmp_path: Path) -> None:
     whole = _nhwc().SerializeToString()
     cases = {
