@@ -111,9 +111,10 @@ class Truth:
                 return np.nan
             return float(np.vdot(y.astype(np.float64), cotangent))
 
-        # A small sum may be one of large parts, and seven points of a line may round alike.
+        # A small sum may be one of large parts, and a few points of a line may round alike.
         parts = float(np.linalg.norm(value(0).astype(np.float64) * cotangent))
-        noise = max(rounding_noise(along, independent_spacing(epsilon), epsilon), epsilon * parts)
+        spacings = [factor * independent_spacing(epsilon) for factor in (1.0, 0.37, 2.9)]
+        noise = max(epsilon * parts, *(rounding_noise(along, s, epsilon) for s in spacings))
         return derivative(along, self.steps, noise, scale)
 
 
