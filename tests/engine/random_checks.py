@@ -11,7 +11,7 @@ import onnxscope as osc
 from graphs import session
 from onnx.helper import make_node
 from onnx.reference import ReferenceEvaluator
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 from onnxscope.differences import Difference, derivative, independent_spacing, rounding_noise
 from onnxscope.double import in_double
 from onnxscope.errors import OnnxscopeError
@@ -79,7 +79,7 @@ class Truth:
             except Exception:
                 continue
             size = max(float(np.abs(y).max(initial=0)), 1e-3)
-            same = found.shape == y.shape and np.abs(found - y).max(initial=0) <= 1e-3 * size
+            same = found.shape == y.shape and np.abs(found - y).max(initial=0) <= 1e-4 * size
             if same and _is_smooth(evaluate, point, graph.of):
                 self.kind, self._evaluate = kind, evaluate
                 break
@@ -354,7 +354,9 @@ def check_differences(
             floor = 1e-6 if precise else 1e-3
             found = truth.slope(point, cotangent, name, direction, max(scale, floor))
             rounding = 0.0 if precise else float(np.abs(direction).max(initial=0))
-            part = _DOUBLE if precise else 2e-3 if truth.kind == "single" else _SINGLE
+            # The reference rounds some functions to single precision on the way.
+            rough = truth.kind in ("single", "reference")
+            part = _DOUBLE if precise else 2e-3 if rough else _SINGLE
             allowed = 3 * found.uncertainty + part * max(scale, floor)
             if not np.isfinite(found.slope) or found.kink:
                 TALLY["directions on a kink"] += 1
@@ -395,7 +397,13 @@ def _double_gradients(
             evaluate = Evaluator(build())
         except Exception:
             continue
-        found = evaluate(feeds)
+        try:
+            found = evaluate(feeds)
+        except InvalidArgument:
+            # Numbers that are equal in single precision are not always in double.
+            if "Unique" not in graph.operators:
+                raise
+            continue
         if f"grad_{graph.wrt[0]}" in found:
             return {name: found[f"grad_{name}"] for name in graph.wrt}
     return None
