@@ -80,7 +80,9 @@ class Inference:
                 continue
             types[value.name] = self._type_proto(value)
             constant = value.const_value
-            if constant is not None and constant.size <= LIMIT:
+            # Of a Split there may be as many sizes as parts, such as the steps of a recurrence.
+            sizes = node.op_type == "Split" and value is not node.inputs[0]
+            if constant is not None and (constant.size <= LIMIT or sizes):
                 data[value.name] = ir.serde.serialize_tensor(constant)
         try:
             inferred = shape_inference.infer_node_outputs(

@@ -98,6 +98,14 @@ def test_types_and_shapes_are_known_at_once():
         _ = y.shape
 
 
+def test_many_parts_of_a_split_have_known_sizes():
+    builder = Builder()
+    x = builder.input("x", (300, "N", 2), np.float32)
+    sizes = builder.constant([1] * 100 + [2] * 100, np.int64)
+    parts = builder.append("Split", [x, sizes], {"axis": 0}, outputs=200)
+    assert [part.dims for part in parts] == [(1, "N", 2)] * 100 + [(2, "N", 2)] * 100
+
+
 def test_what_does_not_fit_names_operator_and_shapes():
     builder = Builder()
     a = builder.input("a", (2, 3), np.float32)
