@@ -253,7 +253,7 @@ class Gradient:
         return moved
 
     def shaken(self, cotangent: np.ndarray, gradients: Arrays) -> dict[str, float]:
-        """By how much they are moved where each node's numbers are: ties are ties no more."""
+        """By how much they are moved where what nodes read is: ties are ties no more."""
         feeds = self._graph.feeds(fed=self._opened) | {f"grad_{self._graph.of}": cotangent}
         evaluate = Evaluator(_shaken(self.proto))
         runs = [evaluate(feeds) for _ in range(4)]
@@ -442,7 +442,7 @@ def is_same(found: np.ndarray, expected: np.ndarray, part: float) -> bool:
 
 
 def _rounding(graph: RandomGraph, name: str, value: np.ndarray) -> float:
-    """By how much rounding moves an output: seen where what each node computes is a little off.
+    """By how much rounding moves an output: seen where what each node reads is a little off.
 
     A group of equal numbers less their mean is nothing but rounding, which its norm makes large.
     """
@@ -454,26 +454,24 @@ def _rounding(graph: RandomGraph, name: str, value: np.ndarray) -> float:
 
 
 def _shaken(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with noise on each real number that a node computes."""
+    """The model with noise on each real number that a node reads."""
     shaken = onnx.shape_inference.infer_shapes(proto)
-    real = {
-        value.name
-        for value in (*shaken.graph.value_info, *shaken.graph.output)
-        if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
-    }
-    noise = {"low": 1 - 3e-7, "high": 1 + 3e-7, "dtype": onnx.TensorProto.FLOAT}
+    single = onnx.TensorProto.FLOAT
+    values = (*shaken.graph.input, *shaken.graph.value_info)
+    real = {value.name for value in values if value.type.tensor_type.elem_type == single}
+    real |= {tensor.name for tensor in shaken.graph.initializer if tensor.data_type == single}
+    noise = {"low": 1 - 3e-7, "high": 1 + 3e-7, "dtype": single}
     del shaken.graph.node[:]
-    for node in proto.graph.node:
-        exact = shaken.graph.node.add()
-        exact.CopyFrom(node)
-        for index, name in enumerate(node.output):
+    for number, node in enumerate(proto.graph.node):
+        reader = onnx.NodeProto()
+        reader.CopyFrom(node)
+        for index, name in enumerate(node.input):
             if name in real:
-                before, factor = f"{name} before", f"{name} noise"
-                exact.output[index] = before
-                shaken.graph.node.append(
-                    make_node("RandomUniformLike", [before], [factor], **noise)
-                )
-                shaken.graph.node.append(make_node("Mul", [before, factor], [name]))
+                factor, read = (f"{name} {what} {number} {index}" for what in ("noise", "shaken"))
+                shaken.graph.node.append(make_node("RandomUniformLike", [name], [factor], **noise))
+                shaken.graph.node.append(make_node("Mul", [name, factor], [read]))
+                reader.input[index] = read
+        shaken.graph.node.append(reader)
     return shaken
 
 
