@@ -16,6 +16,7 @@ import onnx_ir as ir
 from .double_functions import FUNCTIONS, Function
 from .double_resize import resized
 from .errors import OperatorError
+from .expansions import Call, expansion_of
 from .graph.tensor import INT64_MAX, INT64_MIN, Tensor
 from .graph.window import Window, resolve_window
 
@@ -316,6 +317,18 @@ def _dropout(given: Arguments, _: ir.Node) -> Tensor:
     return _given(given[0])
 
 
+def _lstm(given: Arguments, node: ir.Node) -> list[Tensor]:
+    """Step by step; ONNX Runtime says that it has the operator, and then that it has not."""
+    expansion = expansion_of("", "LSTM")
+    assert expansion is not None
+    call = Call(_given(given[0]).builder, node, given, _no_outer_value)
+    return [_given(output) for output in expansion(call) or ()]
+
+
+def _no_outer_value(value: ir.Value) -> Tensor:
+    raise OperatorError(f"a recurrence reads {value.name!r} from outside")
+
+
 FORMS: dict[str, Form] = {
     "AveragePool": _average_pool,
     "Conv": _conv,
@@ -342,6 +355,7 @@ FORMS: dict[str, Form] = {
 """By operator of the standard domain: from the inputs, in double precision, to the one output."""
 
 SEVERAL: dict[str, Callable[[Arguments, ir.Node], list[Tensor]]] = {
+    "LSTM": _lstm,
     "LayerNormalization": _layer_normalization,
 }
 """Operators with several outputs, likewise; nodes may have fewer of them."""

@@ -7,7 +7,7 @@ is differentiated by hand, otherwise node by node.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +15,14 @@ import numpy as np
 from ..graph.builder import Compound
 from ..graph.tensor import Tensor
 from .recurrent_activations import Activation, activations_of
+from .recurrent_fused import can_be_fused, fuse, trace_again
 from .recurrent_gradients import (
     RecurrentGradient,
     gru_gradient,
-    lstm_gradient,
     lstm_gradients,
     rnn_gradient,
     sources,
+    trace_of,
 )
 from .recurrent_inputs import Arguments, Way, arguments_of, recurrence_of, turned
 from .recurrent_pairs import in_input_order, may_be_paired, steps_of_both
@@ -45,6 +46,14 @@ _STANDS_FOR = frozenset(
 )
 
 
+_Gradient = Callable[
+    [Arguments, Sequence[Recurrence], Sequence[Step], Tensor, Tensor, Sequence[bool]],
+    Sequence[Tensor | None],
+]
+"""From the node's inputs, its directions, their steps, what these give together, and the cotangent
+of that, to those of `sources`, as far as they are wanted."""
+
+
 @dataclass(frozen=True)
 class _Kind:
     """One of the operators.
@@ -59,7 +68,7 @@ class _Kind:
     widths: tuple[int, ...]
     defaults: tuple[str, ...]
     step: StepFunction
-    gradient: RecurrentGradient
+    gradient: _Gradient
 
 
 def _expansion(kind: _Kind) -> Expansion:
@@ -110,7 +119,7 @@ def _run(kind: _Kind, r: Recurrence, way: Way, given: Arguments) -> list[Tensor]
     if _is_usual(kind, r, way, given):
         states.builder.compounds[states.value] = Compound(
             tuple(sources(r)),
-            lambda dy, wanted: kind.gradient(r, steps, dy, wanted),
+            lambda dy, wanted: kind.gradient(given, [r], steps, states, dy, wanted),
             _STANDS_FOR,
         )
     shown = states[: r.steps * r.rows] if read else states
@@ -133,7 +142,7 @@ def _run_both(
     if _is_usual(_LSTM, first, ways[0], given):
         states.builder.compounds[states.value] = Compound(
             tuple(source for r in recurrences for source in sources(r)),
-            lambda dy, wanted: lstm_gradients(recurrences, steps, dy, wanted),
+            lambda dy, wanted: _lstm_gradient(given, recurrences, steps, states, dy, wanted),
             _STANDS_FOR,
         )
     end = len(ordered) * first.rows
@@ -199,10 +208,31 @@ def _without_front(state: Tensor) -> Tensor:
     return state if state.rank == 2 else state.op.Squeeze(state, state.op.constant([0], np.int64))
 
 
-_LSTM = _Kind((4,), ("Sigmoid", "Tanh", "Tanh"), lstm_step, lstm_gradient)
+def _lstm_gradient(
+    given: Arguments,
+    ways: Sequence[Recurrence],
+    steps: Sequence[Step],
+    states: Tensor,
+    dy: Tensor,
+    wanted: Sequence[bool],
+) -> Sequence[Tensor | None]:
+    if can_be_fused(given, ways):
+        trace = trace_again(ways, fuse(given, ways, states))
+    else:
+        trace = trace_of(ways, steps)
+    return lstm_gradients(ways, trace, dy, wanted)
+
+
+def _in_one_direction(gradient: RecurrentGradient) -> _Gradient:
+    return lambda _, ways, steps, __, dy, wanted: gradient(ways[0], steps, dy, wanted)
+
+
+_LSTM = _Kind((4,), ("Sigmoid", "Tanh", "Tanh"), lstm_step, _lstm_gradient)
+_GRU = _Kind((2, 1), ("Sigmoid", "Tanh"), gru_step, _in_one_direction(gru_gradient))
+_RNN = _Kind((1,), ("Tanh",), rnn_step, _in_one_direction(rnn_gradient))
 
 EXPANSIONS: dict[tuple[str, str], Expansion] = {
     ("", "LSTM"): _expansion(_LSTM),
-    ("", "GRU"): _expansion(_Kind((2, 1), ("Sigmoid", "Tanh"), gru_step, gru_gradient)),
-    ("", "RNN"): _expansion(_Kind((1,), ("Tanh",), rnn_step, rnn_gradient)),
+    ("", "GRU"): _expansion(_GRU),
+    ("", "RNN"): _expansion(_RNN),
 }

@@ -10,6 +10,7 @@ Representations using RNN Encoder-Decoder, 2014.)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from ..graph.tensor import Tensor
 from .recurrent_steps import Recurrence, Step, joined, product, split
@@ -30,15 +31,41 @@ def sources(r: Recurrence) -> list[Tensor]:
     return [r.gates, *r.recurrence, r.hidden, *optional]
 
 
-def lstm_gradient(
-    r: Recurrence, steps: Sequence[Step], dy: Tensor, wanted: Sequence[bool]
-) -> Sequence[Tensor | None]:
-    """Of an LSTM in one direction (see `lstm_gradients`)."""
-    return lstm_gradients([r], steps, dy, wanted)
+@dataclass(frozen=True)
+class Trace:
+    """What the steps of an LSTM compute on the way, of all steps one below the other.
+
+    Where several directions go through the same steps, one's values are below another's.
+
+    Attributes:
+        opened: The gates i, o, f.
+        candidate: g.
+        shown: tanh of the cell states.
+        before: The cell states that the steps begin with.
+        keep: f by step.
+        hidden: The hidden states that the steps begin with, by direction and step.
+    """
+
+    opened: Tensor
+    candidate: Tensor
+    shown: Tensor
+    before: Tensor
+    keep: Sequence[Tensor]
+    hidden: Sequence[Sequence[Tensor]]
+
+
+def trace_of(ways: Sequence[Recurrence], steps: Sequence[Step]) -> Trace:
+    """What the steps kept."""
+    before = [joined([r.hidden if r.cell is None else r.cell for r in ways])]
+    before += [before[0] if step.cell is None else step.cell for step in steps[:-1]]
+    opened, candidate, shown = (_all(steps, name) for name in ("opened", "candidate", "shown"))
+    keep = [step.kept["keep"] for step in steps]
+    hidden = [_hidden_before(r, steps, way, len(ways)) for way, r in enumerate(ways)]
+    return Trace(opened, candidate, shown, joined(before), keep, hidden)
 
 
 def lstm_gradients(
-    ways: Sequence[Recurrence], steps: Sequence[Step], dy: Tensor, wanted: Sequence[bool]
+    ways: Sequence[Recurrence], trace: Trace, dy: Tensor, wanted: Sequence[bool]
 ) -> Sequence[Tensor | None]:
     """With s' = s · (1 − s) of the gates i, o, f, candidate g and cell state c = f · c₋₁ + i · g.
 
@@ -46,29 +73,27 @@ def lstm_gradients(
     gates' sums dc · g · i', dh · tanh c · o', dc · c₋₁ · f' and dc · i · (1 − g²).
 
     Args:
-        ways: The directions that go through the same steps, where one's values are below another's.
-        steps: The steps.
+        ways: The directions that go through the same steps.
+        trace: What these compute.
         dy: Of each step of the input the hidden states of all directions, one after the other; then
             perhaps the last cell states.
         wanted: Of the sources of one direction after the other.
     """
-    op, rows, size = dy.op, ways[0].rows, ways[0].size
-    before = [joined([r.hidden if r.cell is None else r.cell for r in ways])]
-    before += [before[0] if step.cell is None else step.cell for step in steps[:-1]]
-    opened, candidate, shown = (_all(steps, name) for name in ("opened", "candidate", "shown"))
+    op, rows, size, count = dy.op, ways[0].rows, ways[0].size, ways[0].steps
+    opened, candidate, shown = trace.opened, trace.candidate, trace.shown
     enter, leave, _ = split(opened, -1, [size] * 3)
-    let_through = op.Concat(candidate, shown, joined(before), axis=-1)
+    let_through = op.Concat(candidate, shown, trace.before, axis=-1)
     factors = op.Concat(
         opened * (1 - opened) * let_through, enter * (1 - candidate * candidate), axis=-1
     )
-    together = [len(ways) * rows] * len(steps)
+    together = [len(ways) * rows] * count
     by_step = split(factors, 0, together)
     visible = split(leave * (1 - shown * shown), 0, together)
     given, carried = _given_to_all(ways, dy)
     back = [_turned(r.recurrence[0]) for r in ways]
     # By direction, from the last step to the first.
     sums: list[tuple[Tensor, ...]] = []
-    for number in reversed(range(len(steps))):
+    for number in reversed(range(count)):
         arrived = [parts[number] for parts in given]
         if sums:
             later = zip(sums[-1], back, arrived, strict=True)
@@ -78,13 +103,13 @@ def lstm_gradients(
         dc = dc if carried is None else dc + carried
         total = op.Concat(dc, dh, dc, dc, axis=-1) * by_step[number]
         sums.append(split(total, 0, [rows] * len(ways)))
-        carried = dc * steps[number].kept["keep"]
+        carried = dc * trace.keep[number]
     cells = [None] * len(ways) if carried is None else split(carried, 0, [rows] * len(ways))
     results: list[Tensor | None] = []
     for way, (r, cell) in enumerate(zip(ways, cells, strict=True)):
         _, weights, hidden, _ = wanted[4 * way : 4 * way + 4]
         own = [parts[way] for parts in sums]
-        states = _hidden_before(r, steps, way, len(ways)) if weights else []
+        states = trace.hidden[way]
         results += [
             _in_order(r, own),
             _outer(states, own[::-1], r.recurrence[0]) if weights else None,

@@ -109,6 +109,7 @@ class Builder:
         composites: Values whose gradient is not that of the single nodes behind them.
         compounds: The same for values of several inputs.
         pieces: Values that are known to be zero but for a part.
+        instead: What stands in the place of a value, and equals it, in the finished model.
     """
 
     def __init__(self, name: str = "onnxscope", opset: int = OPSET) -> None:
@@ -118,6 +119,7 @@ class Builder:
         self.composites: dict[ir.Value, Composite] = {}
         self.compounds: dict[ir.Value, Compound] = {}
         self.pieces: dict[ir.Value, Piece] = {}
+        self.instead: dict[ir.Value, ir.Value] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
         self._inference = Inference(opset)
         self._measured: dict[tuple[ir.Value, int], Tensor] = {}

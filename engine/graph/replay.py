@@ -340,6 +340,10 @@ def model_of(builder: Builder, props: Mapping[str, str] | None = None) -> onnx.M
     version = ir_version(builder.opset)
     model = ir.Model(builder.graph, ir_version=version, producer_name="onnxscope")
     model.metadata_props.update(props or {})
+    for value, other in builder.instead.items():
+        value.replace_all_uses_with(other, replace_graph_outputs=True)
+    if builder.instead:
+        builder.graph.sort()
     keep_pads_of_kernels(builder)
     drop_unused(builder.graph)
     return ir.to_proto(model)
