@@ -460,17 +460,24 @@ def _shaken(proto: onnx.ModelProto) -> onnx.ModelProto:
     values = (*shaken.graph.input, *shaken.graph.value_info)
     real = {value.name for value in values if value.type.tensor_type.elem_type == single}
     real |= {tensor.name for tensor in shaken.graph.initializer if tensor.data_type == single}
-    noise = {"low": 1 - 3e-7, "high": 1 + 3e-7, "dtype": single}
+    # Differences of equal numbers, which are zero or nearly so, are a little off as well.
+    parts = {"noise": (1 - 3e-7, 1 + 3e-7), "more": (-1e-7, 1e-7)}
     del shaken.graph.node[:]
     for number, node in enumerate(proto.graph.node):
         reader = onnx.NodeProto()
         reader.CopyFrom(node)
         for index, name in enumerate(node.input):
-            if name in real:
-                factor, read = (f"{name} {what} {number} {index}" for what in ("noise", "shaken"))
-                shaken.graph.node.append(make_node("RandomUniformLike", [name], [factor], **noise))
-                shaken.graph.node.append(make_node("Mul", [name, factor], [read]))
-                reader.input[index] = read
+            if name not in real:
+                continue
+            here = f"{name} {number} {index}"
+            for part, (low, high) in parts.items():
+                options = {"low": low, "high": high, "dtype": single}
+                drawn = make_node("RandomUniformLike", [name], [f"{here} {part}"], **options)
+                shaken.graph.node.append(drawn)
+            shaken.graph.node.append(make_node("Mul", [name, f"{here} noise"], [f"{here} times"]))
+            total = make_node("Add", [f"{here} times", f"{here} more"], [f"{here} shaken"])
+            shaken.graph.node.append(total)
+            reader.input[index] = f"{here} shaken"
         shaken.graph.node.append(reader)
     return shaken
 
