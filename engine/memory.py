@@ -83,11 +83,19 @@ class Footprint:
         return use.sessions * self.fixed + use.running * self.each + waiting * self.kept
 
     def fitting(self, use: Use, free: int) -> int:
-        """How many pictures fit into so many bytes, in the same way."""
-        left = free - use.sessions * self.fixed
-        if use.running < use.pictures and left > use.running * self.each:
-            return use.running + (left - use.running * self.each) // max(self.kept, 1)
-        return use.sessions * max(left // use.sessions // max(self.each, 1), 0)
+        """How many of the pictures fit into so many bytes, fewer than there are."""
+        fewer = use.pictures - 1
+        if use.sessions == use.pictures:
+            # Each picture has a session of its own.
+            return min(free // max(self.fixed + self.each, 1), fewer)
+        for sessions in (use.sessions, 1):
+            left = free - sessions * self.fixed
+            if use.running < use.pictures and left > use.running * self.each:
+                waiting = (left - use.running * self.each) // max(self.kept, 1)
+                return min(use.running + waiting, fewer)
+            if left >= self.each:
+                return min(left // max(self.each, 1), fewer)
+        return 0
 
 
 @dataclass(frozen=True)

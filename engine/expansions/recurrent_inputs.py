@@ -77,10 +77,10 @@ def arguments_of(call: Call) -> Arguments:
         x = x.transpose(1, 0, 2)
         hidden, cell = (s if s is None else s.transpose(1, 0, 2) for s in (hidden, cell))
     steps = x.dims[0]
-    if not isinstance(steps, int) or steps > _MOST_STEPS:
+    if not isinstance(steps, int) or not 0 < steps <= _MOST_STEPS:
         raise OperatorError(
-            f"{call.where} runs over {steps} steps; the gradient unrolls it and needs a number up "
-            f"to {_MOST_STEPS}: give the shapes of the model's inputs"
+            f"{call.where} runs over {steps} steps; the gradient unrolls it and needs a number "
+            f"from 1 to {_MOST_STEPS}: give the shapes of the model's inputs"
         )
     if lengths is not None and lengths.array is not None and np.all(lengths.array == steps):
         lengths = None

@@ -204,6 +204,22 @@ def test_runs_are_as_large_as_memory_allows(
         osc.render(squeezenet, "fire5:3", batch=5, batch_size=5, **QUICK)
 
 
+@pytest.mark.parametrize("targets", ["fire5:3", ["fire5:3", "fire5:77", "fire5:9"]])
+def test_one_at_a_time_where_there_is_memory_for_one(
+    squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch, targets: str | list[str]
+) -> None:
+    options = QUICK | ({"batch": 3} if isinstance(targets, str) else {})
+    wanted = osc.render(squeezenet, targets, **options)
+    monkeypatch.setattr(side_by_side, "cores", lambda: 2)
+    monkeypatch.setattr(batching, "cores", lambda: 2)
+    composition = _composition(squeezenet, 1, osc.channel("fire5", 3))
+    step = stored.Graphs(composition).step("cpu", osc.Adam()).footprint
+    free = step.total(Use(1, 1)) * 9 // 8
+    monkeypatch.setattr(memory, "available_memory", lambda: free)
+    pictures = osc.render(squeezenet, targets, **options)
+    np.testing.assert_array_equal(pictures.images, wanted.images)
+
+
 def test_what_ends_a_later_run_keeps_the_runs_before_it(squeezenet: osc.Model) -> None:
     whole = osc.render(squeezenet, ["fire5:3", "fire4:9", "fire5:77"], **QUICK)
 

@@ -125,6 +125,12 @@ def test_what_does_not_fit_is_refused_before_any_work(
     check_memory(footprint, Use.whole(64), "cuda")
     with pytest.raises(MemoryShortageError, match=r"80 pictures need about 22 GiB .*: 36 fit"):
         check_memory(footprint, Use(80, 80, sessions=2), "cpu")
+    # A session less, and one picture less, is little enough.
+    with pytest.raises(MemoryShortageError, match=r"3 pictures need about 12 GiB .*: 2 fit"):
+        check_memory(Footprint(6 * GIB, GIB // 8), Use(3, 2, sessions=2), "cpu")
+    # So is one of several objectives.
+    with pytest.raises(MemoryShortageError, match=r"2 pictures need about 12 GiB .*: 1 fits"):
+        check_memory(Footprint(6 * GIB, GIB // 8), Use(2, 2, sessions=2), "cpu")
     with pytest.raises(MemoryShortageError, match=r"99 pictures need about 14 GiB .*: 78 fit"):
         check_memory(replace(footprint, kept=GIB // 8), Use(99, 2), "cpu")
     with pytest.raises(MemoryShortageError, match=r"99 pictures need about 14 GiB .*: 40 fit"):
