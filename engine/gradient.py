@@ -15,6 +15,7 @@ import onnx_ir as ir
 from .errors import StraightThroughWarning
 from .graph.builder import Builder, Composite, Compound
 from .graph.tensor import Tensor
+from .graph.walks import ancestors
 from .idioms import find_idioms
 from .rules import RuleTable, call, standard_rules
 from .rules.pieces import add_up
@@ -53,7 +54,7 @@ def backpropagate(
     apart = wanted | {tensor.value for tensor in seeds}
     composites = find_idioms(builder, rules, apart) | builder.composites
     rounding: list[str] = []
-    nodes = _ancestors(builder.graph, {tensor.value for tensor in seeds})
+    nodes = ancestors(builder.graph, [tensor.value for tensor in seeds])
     compounds = _compounds(builder, rules, nodes)
     for node in reversed(nodes):
         if not any(value in active for value in node.outputs):
@@ -200,15 +201,3 @@ def _depend_on(sources: set[ir.Value], graph: ir.Graph) -> set[ir.Value]:
 def _is_empty(value: ir.Value) -> bool:
     """Whether a value is known to have no element, and so no gradient."""
     return value.shape is not None and 0 in tuple(value.shape)
-
-
-def _ancestors(graph: ir.Graph, values: set[ir.Value]) -> list[ir.Node]:
-    """The nodes that `values` are computed from, in topological order."""
-    needed = set(values)
-    found: list[ir.Node] = []
-    for node in reversed(graph):
-        if any(value in needed for value in node.outputs):
-            needed.update(value for value in node.inputs if value is not None)
-            found.append(node)
-    found.reverse()
-    return found

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .blocks import find_blocks
 from .errors import LayerError, nearest
 from .graph.axes import Grid
-from .naming import WEIGHTED, Naming, computed_from
+from .graph.walks import ancestors, computed_from
+from .naming import WEIGHTED, Naming
 from .skips import find_skips
 
 if TYPE_CHECKING:
@@ -350,11 +351,5 @@ def _is_main(value: ir.Value, behind: set[str]) -> bool:
 
 def _between(graph: ir.Graph, image: ir.Value, ends: Collection[str]) -> list[ir.Node]:
     """The nodes that lead from the image to a named value, in topological order."""
-    needed: set[ir.Value] = set()
-    nodes = []
-    for node in reversed(computed_from(graph, image)):
-        if any(value in needed or value.name in ends for value in node.outputs):
-            needed.update(value for value in node.inputs if value is not None)
-            nodes.append(node)
-    nodes.reverse()
-    return nodes
+    nodes = computed_from(graph, image)
+    return ancestors(nodes, [v for node in nodes for v in node.outputs if v.name in ends])

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .graph.scopes import Path, Place, places, weights_path
+from .graph.walks import computed_from
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -138,17 +139,6 @@ def name_values(graph: ir.Graph, *inputs: ir.Value) -> Naming:
             table.add(".".join(module), name, aliases[name], weak=True)
     paths = {n.outputs[0].name or "": place.path for n, place in placed.items()}
     return Naming(aliases, scopes, paths, table.meanings)
-
-
-def computed_from(graph: ir.Graph, *inputs: ir.Value) -> list[ir.Node]:
-    """The nodes that the inputs' numbers, not their shapes alone, go through, in graph order."""
-    reached = set(inputs)
-    nodes = []
-    for node in graph:
-        if node.op_type != "Shape" and any(value in reached for value in node.inputs):
-            reached.update(node.outputs)
-            nodes.append(node)
-    return nodes
 
 
 def _key(name: str) -> str:

@@ -14,9 +14,10 @@ from .graph.axes import PICTURE, PICTURE_LAST, Axes, Grid, channel_axis
 from .graph.layout import find_axes
 from .graph.replay import replay
 from .graph.tensor import Tensor
+from .graph.walks import computed_from
 from .image_input import describe, image_input, known_dims
 from .layers import Layer, LayerNames, Layers, find_branches, find_main
-from .naming import Naming, computed_from, name_values
+from .naming import Naming, name_values
 
 Values = tuple[dict[str, Tensor], dict[str, Axes]]
 """Values as the file has them, and what their axes mean, by name."""

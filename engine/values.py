@@ -27,9 +27,10 @@ from .graph.builder import Builder
 from .graph.lookups import lookups
 from .graph.replay import replay
 from .graph.tensor import Tensor
+from .graph.walks import ancestors, computed_from
 from .image_input import image_input
 from .layers import LayerNames, find_main
-from .naming import WEIGHTED, computed_from, name_values
+from .naming import WEIGHTED, name_values
 from .rules import standard_rules
 
 if TYPE_CHECKING:
@@ -215,7 +216,8 @@ class Values:
             (gradient,) = backpropagate(
                 self._builder, {target: cotangent}, [source], standard_rules()
             )
-        if not _depends_on(gradient.value, cotangent.value):
+        read = {x for node in ancestors(self._builder.graph, [gradient.value]) for x in node.inputs}
+        if cotangent.value not in {gradient.value, *read}:
             raise LayerError(f"no derivative leads from {of} to {wrt}")
 
     def _tensor(self, name: str) -> Tensor:
@@ -347,19 +349,6 @@ def _unusable(value: ir.Value) -> str:
     return ""
 
 
-def _depends_on(value: ir.Value, source: ir.Value) -> bool:
-    """Whether a value is computed from another."""
-    seen = {value}
-    waiting = [value]
-    while waiting:
-        node = waiting.pop().producer()
-        for read in () if node is None else node.inputs:
-            if read is not None and read not in seen:
-                seen.add(read)
-                waiting.append(read)
-    return source in seen
-
-
 # The trunk ------------------------------------------------------------------------------------
 
 
@@ -375,7 +364,7 @@ def _main_values(
     nodes = list(graph)
     outputs = [value for value in graph.outputs if value.producer() is not None]
     starts = _covering({value: set(computed_from(graph, value)) for value in inputs})
-    ends = _covering({value: _behind(nodes, value) for value in outputs})
+    ends = _covering({value: set(ancestors(nodes, [value])) for value in outputs})
     found: set[str] = set()
     for start in starts:
         for end in ends:
@@ -399,14 +388,3 @@ def _covering(reached: Mapping[ir.Value, set[ir.Node]]) -> list[ir.Value]:
             chosen.append(value)
             covered |= weighted[value]
     return chosen
-
-
-def _behind(nodes: Sequence[ir.Node], value: ir.Value) -> set[ir.Node]:
-    """The nodes that a value is computed by."""
-    needed = {value}
-    found: set[ir.Node] = set()
-    for node in reversed(nodes):
-        if any(output in needed for output in node.outputs):
-            found.add(node)
-            needed.update(read for read in node.inputs if read is not None)
-    return found

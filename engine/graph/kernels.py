@@ -18,12 +18,13 @@ def keep_pads_of_kernels(builder: Builder) -> None:
     is padded, and then refuses the graph. It leaves alone what adds outputs: one more, which is cut
     off again.
     """
-    padded = {
+    # In the graph's order: a set of nodes has another one in each process, and so would the names.
+    padded = dict.fromkeys(
         pad
         for node in builder.graph
         if node.op_type == "Conv" and node.domain == "" and len(node.inputs) > 1
         if (pad := _pad_behind(node.inputs[1])) is not None
-    }
+    )
     for node in padded:
         x, pads, *rest = node.inputs
         # What has axes of its own, or is read from outside, stays as it is.
