@@ -72,9 +72,9 @@ def _render(subject: Subject, clock: Clock) -> None:
 
 
 def _uncaptured(subject: Subject, clock: Clock) -> None:
-    from ..compiled_climber import CompiledClimber, CompiledSessions
-    from ..optimizers import Adam
-    from ..streams import Streams
+    from ..ascent.compiled_climber import CompiledClimber, CompiledSessions
+    from ..ascent.optimizers import Adam
+    from ..ascent.streams import Streams
 
     composition = graphs.composition(subject)
     streams = Streams(composition, 0)

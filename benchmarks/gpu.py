@@ -17,17 +17,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from onnxscope.ascent.compiled_climber import CompiledClimber, CompiledSessions
+from onnxscope.ascent.optimizers import Adam
+from onnxscope.ascent.streams import Streams
 from onnxscope.benchmarks import graphs
 from onnxscope.benchmarks.machine import load_average, surroundings
 from onnxscope.benchmarks.report import Measurement, bench, heading, publish
 from onnxscope.benchmarks.subject import Subject, save_random
-from onnxscope.compiled_climber import CompiledClimber, CompiledSessions
 from onnxscope.errors import DownloadError, ModelError, OnnxscopeError
-from onnxscope.loading import load
 from onnxscope.models import fetch
-from onnxscope.optimizers import Adam
-from onnxscope.session import choose_provider
-from onnxscope.streams import Streams
+from onnxscope.network.loading import load
+from onnxscope.runtime.session import choose_provider
 
 _SIZE = 224
 _CAPTURED = 6

@@ -9,21 +9,23 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from ..composition import Composition
-from ..gradient import backpropagate
+from ..ascent.composition import Composition
+from ..ascent.optimizers import Adam
+from ..ascent.step import step_graph
+from ..gradient.lowering import lower
+from ..gradient.objective import append_gradient, append_objective
+from ..gradient.walk import backpropagate
 from ..graph.builder import Builder
-from ..graph.crop import crop
-from ..graph.narrow import narrow
-from ..graph.replay import drop_unused, model_of
+from ..graph.finish import drop_unused, model_of
+from ..graph.passes.crop import crop
+from ..graph.passes.narrow import narrow
+from ..graph.passes.precision import check_precision
 from ..graph.window import window_of
-from ..lowering import lower
-from ..optimizers import Adam
-from ..parameterizations import Fourier
-from ..precision import check_precision
-from ..rules import rules_for
-from ..session import Cuda, open_for
-from ..step import append_gradient, append_objective
-from ..transforms import compose, lucid
+from ..parameterizations.fourier import Fourier
+from ..rules.by_provider import rules_for
+from ..runtime.session import Cuda, open_for
+from ..transforms.registry import compose
+from ..transforms.warp import lucid
 from .subject import Subject
 
 
@@ -44,7 +46,7 @@ def composition(subject: Subject) -> Composition:
 
 def step(subject: Subject) -> onnx.ModelProto:
     """The whole step, with Adam."""
-    return composition(subject).step_graph(rules_for(subject.provider), Adam())
+    return step_graph(composition(subject), rules_for(subject.provider), Adam())
 
 
 def gradient(subject: Subject) -> onnx.ModelProto:

@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 
 from ..graph.builder import Builder
-from ..graph.replay import model_of
+from ..graph.finish import model_of
 from .graphs import Runner
 
 _LENGTH = 4

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from ..optimizers import Adam
+from ..ascent.optimizers import Adam
 from . import graphs
 from .subject import Subject
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from ..errors import ModelError, nearest
-from ..metadata import Metadata
+from ..graph.metadata import Metadata
 from ..models.architectures import ARCHITECTURES
 from ..models.network import Network
 from ..models.parameters import Floats, Names, Parameters

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import ProviderError, TargetError
-from ..expressions import Objective
 from ..files import write_bytes
+from ..gradient.objective import append_objective
 from ..graph.builder import Builder
-from ..loading import load
-from ..model import Model
-from ..session import choose_provider
-from ..step import append_objective
-from ..targets import find_unit, resolve
+from ..network.loading import load
+from ..network.model import Model
+from ..objectives.algebra import Objective
+from ..objectives.targets import find_unit, resolve
+from ..runtime.session import choose_provider
 from .random_weights import random_network
 
 

@@ -19,9 +19,9 @@ from torch import fx
 
 from ..errors import OperatorError
 from ..graph.builder import Builder
-from ..graph.replay import drop_unused
+from ..graph.finish import drop_unused
 from ..graph.window import Window, window_of
-from ..model import Model
+from ..network.model import Model
 
 Arguments = Sequence[Any]
 """What a node reads: values of the `fx` graph; constants that are no weights as arrays."""

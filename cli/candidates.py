@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ..candidates import Answer, Candidate
-    from ..model import Model
+    from ..network.candidates import Answer, Candidate
+    from ..network.model import Model
 
 _NOTHING = "nothing: the file says it"
 
@@ -28,7 +28,7 @@ def show_candidates(console: Console, model: Model, photo: Path, labels: Path | 
         InputError: the photograph or the labels cannot be read, or do not fit.
         LayerError: the network has no class scores.
     """
-    from ..candidates import fit_photo, try_candidates
+    from ..network.candidates import fit_photo, try_candidates
 
     height, width = model.fixed_size or (model.size, model.size)
     picture = fit_photo(_read_photo(photo), height, width)
@@ -62,7 +62,7 @@ def _candidates(model: Model) -> list[Candidate]:
     """The usual ones, and before them what is known of the file."""
     from dataclasses import replace
 
-    from ..candidates import CANDIDATES, Candidate
+    from ..network.candidates import CANDIDATES, Candidate
 
     if model.preprocessing is None:
         return list(CANDIDATES)

@@ -37,7 +37,7 @@ def convert(
     """
     from .. import models
     from ..files import check_writable, write_bytes
-    from ..metadata import Metadata
+    from ..graph.metadata import Metadata
 
     check_writable(output)
     names = None if labels is None else _read_labels(labels)

@@ -94,7 +94,7 @@ def gradient(
         raise InputError("--shape is for --wrt NAME; the pictures' size is --size")
     pixels = options.parse_size(size)
 
-    from ..gradients import Gradient
+    from ..gradient.of_pictures import Gradient
 
     opened = options.open_model(
         model,
@@ -117,7 +117,7 @@ def gradient(
 def _write_bare(
     model: str, value: str, wrt: list[str], shape: list[str] | None, output: Path
 ) -> None:
-    from ..differentiation import differentiate
+    from ..gradient.differentiation import differentiate
 
     shapes = parse_shapes(shape)
     source = options.fetch_published(model) or model
@@ -130,7 +130,7 @@ def _write(
     proto: onnx.ModelProto, output: Path, described: str, outputs: Collection[str] = ()
 ) -> None:
     """Write a gradient, and say what it takes and gives: these outputs, or all."""
-    from ..model_file import write_model
+    from ..importer.model_file import write_model
 
     files = write_model(output, proto)
     size = sum(file.stat().st_size for file in files)

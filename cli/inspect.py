@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ..layers import Branch, Layer
-    from ..model import Model
+    from ..network.layers.layer import Branch, Layer
+    from ..network.model import Model
 
 EPILOG = """Example: onnxscope inspect squeezenet
 
@@ -85,7 +85,7 @@ def inspect(
 
     Of a network that takes no pictures, its inputs and values, or what is known of one value.
     """
-    from ..targets import find_unit
+    from ..objectives.targets import find_unit
 
     if image is not None and target is not None:
         raise InputError("--image is for the whole model: leave LAYER out")
@@ -130,7 +130,7 @@ def inspect(
 def _show_values(
     console: Console, model: str, error: NoPictureError, target: str | None, *, every: bool
 ) -> None:
-    from ..values import Values
+    from ..network.values import Values
     from .values import show_value, show_values
 
     if error.loaded is None:

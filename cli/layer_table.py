@@ -14,9 +14,9 @@ from .console import plural, times
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..layers import Layer
-    from ..model import Model
-    from ..naming import Naming, Scope
+    from ..network.layers.layer import Layer
+    from ..network.layers.naming import Naming, Scope
+    from ..network.model import Model
 
 # Below this many rows nothing is folded.
 _SHORT = 40

@@ -12,9 +12,9 @@ from ..errors import InputError
 from .inputs import parse_inputs
 
 if TYPE_CHECKING:
-    from .. import expressions
-    from ..model import Model
-    from ..preprocessing import Preprocessing
+    from ..network.inputs.preprocessing import Preprocessing
+    from ..network.model import Model
+    from ..objectives import algebra as expressions
 
 _PREPROCESSING = "Preprocessing of a foreign model"
 
@@ -174,7 +174,7 @@ def open_model(
     Raises:
         OnnxscopeError: it is not there, or it is not known what it expects of a picture.
     """
-    from ..loading import load
+    from ..network.loading import load
 
     values = parse_inputs(inputs)
     fetch_published(name)
@@ -254,7 +254,7 @@ def open_objective(
     Raises:
         OnnxscopeError: the target cannot be read, or does not fit the other options.
     """
-    from ..targets import find_unit, resolve
+    from ..objectives.targets import find_unit, resolve
 
     objective = resolve(
         model,

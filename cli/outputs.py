@@ -12,7 +12,7 @@ from ..errors import OutputError
 from ..files import check_writable
 
 if TYPE_CHECKING:
-    from ..picture import Picture
+    from ..pictures.picture import Picture
 
 STRIP_STEPS = (1, 32, 128, 512)
 _FRAMES = 60
@@ -47,7 +47,7 @@ class Outputs:
         Raises:
             OutputError: one of them cannot, or two are the same.
         """
-        from ..picture import check_animation_suffix, check_suffix
+        from ..pictures.picture import check_animation_suffix, check_suffix
 
         seen: dict[Path, str] = {}
         for option, file in self._by_option().items():

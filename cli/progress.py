@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
 
-    from ..ascent import Progress
+    from ..ascent.loop import Progress
 
 _SECONDS_BETWEEN_UPDATES = 0.1
 

@@ -16,7 +16,7 @@ from .running import run
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from ..picture import Picture
+    from ..pictures.picture import Picture
     from .progress import Watch
 
 EPILOG = """Example: onnxscope render squeezenet fire5:11 --steps 128 -o unit.png
@@ -185,10 +185,11 @@ def render(
     outputs.check()
     pixels = options.parse_size(size)
 
-    from .. import rendering
-    from ..optimizers import Adam
-    from ..parameterizations import Fourier, Pixels
-    from ..transforms import distill, lucid
+    from ..ascent.optimizers import Adam
+    from ..parameterizations.fourier import Fourier
+    from ..parameterizations.pixels import Pixels
+    from ..pictures import rendering
+    from ..transforms.warp import distill, lucid
 
     adam = Adam(learning_rate)
     image = {"fourier": Fourier, "pixels": Pixels}[parameterization.value]
@@ -253,8 +254,9 @@ def _render_again(
 ) -> None:
     outputs.check()
 
-    from .. import objectives, rendering
-    from ..recipe import read_recipe
+    from ..objectives import making as objectives
+    from ..pictures import rendering
+    from ..pictures.recipe import read_recipe
 
     recipe = read_recipe(path)
 

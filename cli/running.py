@@ -13,7 +13,7 @@ from .outputs import Outputs
 from .progress import Watch, show_value
 
 if TYPE_CHECKING:
-    from ..picture import Picture
+    from ..pictures.picture import Picture
 
 FAILED = 1
 """The exit code where an ascent failed on the way and its last good picture was written."""

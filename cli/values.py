@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from ..errors import LayerError, OnnxscopeError
+from ..gradient.trial import find_example
 from .console import plural, show_facts
 from .layer_table import cells, module_class, show_rows, table_rows
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from ..values import Shape, Value, Values
+    from ..network.values import Shape, Value, Values
 
 # Of more inputs or outputs than these that look alike only the first is listed.
 _ALIKE = 3
@@ -56,7 +57,7 @@ def show_values(console: Console, model: str, values: Values, *, every: bool) ->
     for remark in remarks:
         console.print(f"\n{remark}", style="dim")
     try:
-        example = _gradient_command(model, values, *values.example())
+        example = _gradient_command(model, values, *find_example(values))
     except OnnxscopeError as error:
         console.print(f"\nno gradient was found: {error}", soft_wrap=True)
     else:
@@ -236,8 +237,8 @@ def _gradient(model: str, values: Values, value: Value) -> str:
         return "none: only real numbers have one"
     try:
         if value.name in values.computed:
-            return _gradient_command(model, values, *values.example(of=value.name))
-        return _gradient_command(model, values, *values.example(wrt=value.name))
+            return _gradient_command(model, values, *find_example(values, of=value.name))
+        return _gradient_command(model, values, *find_example(values, wrt=value.name))
     except OnnxscopeError as error:
         return f"none was found: {error}"
 

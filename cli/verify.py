@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from ..faults import Fault
-    from ..graph.loading import ModelSource
-    from ..model import Model
-    from ..verdict import Verification
+    from ..importer.opsets import ModelSource
+    from ..network.model import Model
+    from ..verification.faults import Fault
+    from ..verification.verdict import Verification
 
 EPILOG = """Example: onnxscope verify squeezenet
 
@@ -87,7 +87,7 @@ def verify(
 
     Where they disagree, every node is checked by itself, and those at fault are named.
     """
-    from ..verification import verify as check
+    from ..verification.run import verify as check
 
     shapes = None if shape is None else parse_shapes(shape)
     values = parse_inputs(inputs)
@@ -140,7 +140,7 @@ def verify(
 
 def _takes_pictures(name: str) -> bool:
     from .. import models
-    from ..verification import takes_pictures
+    from ..verification.run import takes_pictures
 
     return name in models.catalogue() or takes_pictures(name)
 

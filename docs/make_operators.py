@@ -13,8 +13,8 @@ from pathlib import Path
 import onnx
 import onnxscope as osc
 from onnx import defs
-from onnxscope.expansions.contrib_refused import REASONS
-from onnxscope.expansions.table import all_expansions
+from onnxscope.expansions.contrib.refused import REASONS
+from onnxscope.expansions.registry import all_expansions
 
 PAGE = Path(__file__).parent / "operators.md"
 SUITE_HEADING = "## The node tests of the onnx package"

@@ -15,76 +15,76 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .ascent import Progress as Progress
-    from .differentiation import differentiate as differentiate
+    from .ascent.loop import Progress as Progress
+    from .ascent.optimizers import Adam as Adam
     from .errors import OnnxscopeError as OnnxscopeError
     from .errors import OnnxscopeWarning as OnnxscopeWarning
-    from .expressions import Objective as Objective
-    from .gradients import Gradient as Gradient
+    from .gradient.differentiation import differentiate as differentiate
+    from .gradient.of_pictures import Gradient as Gradient
     from .graph.tensor import Tensor as Tensor
-    from .loading import load as load
-    from .model import Model as Model
-    from .objectives import before_activation as before_activation
-    from .objectives import channel as channel
-    from .objectives import each as each
-    from .objectives import layer as layer
-    from .objectives import neuron as neuron
-    from .objectives import objective as objective
-    from .optimizers import Adam as Adam
-    from .parameterizations import Fourier as Fourier
-    from .parameterizations import Pixels as Pixels
-    from .picture import Picture as Picture
-    from .recipe import Recipe as Recipe
-    from .recipe import read_recipe as read_recipe
-    from .rendering import remake as remake
-    from .rendering import render as render
-    from .rules import RuleTable as RuleTable
-    from .rules import standard_rules as standard_rules
-    from .transforms import distill as distill
-    from .transforms import jitter as jitter
-    from .transforms import lucid as lucid
-    from .transforms import pad as pad
-    from .transforms import rotate as rotate
-    from .transforms import scale as scale
-    from .verdict import Verification as Verification
-    from .verification import verify as verify
+    from .network.loading import load as load
+    from .network.model import Model as Model
+    from .objectives.algebra import Objective as Objective
+    from .objectives.making import before_activation as before_activation
+    from .objectives.making import channel as channel
+    from .objectives.making import each as each
+    from .objectives.making import layer as layer
+    from .objectives.making import neuron as neuron
+    from .objectives.making import objective as objective
+    from .parameterizations.fourier import Fourier as Fourier
+    from .parameterizations.pixels import Pixels as Pixels
+    from .pictures.picture import Picture as Picture
+    from .pictures.recipe import Recipe as Recipe
+    from .pictures.recipe import read_recipe as read_recipe
+    from .pictures.rendering import remake as remake
+    from .pictures.rendering import render as render
+    from .rules.standard import standard_rules as standard_rules
+    from .rules.table import RuleTable as RuleTable
+    from .transforms.warp import distill as distill
+    from .transforms.warp import jitter as jitter
+    from .transforms.warp import lucid as lucid
+    from .transforms.warp import pad as pad
+    from .transforms.warp import rotate as rotate
+    from .transforms.warp import scale as scale
+    from .verification.run import verify as verify
+    from .verification.verdict import Verification as Verification
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Progress": "ascent",
+    "Progress": "ascent.loop",
     "OnnxscopeError": "errors",
     "OnnxscopeWarning": "errors",
-    "Gradient": "gradients",
-    "differentiate": "differentiation",
+    "Gradient": "gradient.of_pictures",
+    "differentiate": "gradient.differentiation",
     "Tensor": "graph.tensor",
-    "load": "loading",
-    "Model": "model",
-    "Objective": "expressions",
-    "before_activation": "objectives",
-    "channel": "objectives",
-    "each": "objectives",
-    "layer": "objectives",
-    "neuron": "objectives",
-    "objective": "objectives",
-    "Adam": "optimizers",
-    "Fourier": "parameterizations",
-    "Pixels": "parameterizations",
-    "Picture": "picture",
-    "Recipe": "recipe",
-    "read_recipe": "recipe",
-    "remake": "rendering",
-    "render": "rendering",
-    "RuleTable": "rules",
-    "standard_rules": "rules",
-    "distill": "transforms",
-    "jitter": "transforms",
-    "lucid": "transforms",
-    "pad": "transforms",
-    "rotate": "transforms",
-    "scale": "transforms",
-    "Verification": "verdict",
-    "verify": "verification",
+    "load": "network.loading",
+    "Model": "network.model",
+    "Objective": "objectives.algebra",
+    "before_activation": "objectives.making",
+    "channel": "objectives.making",
+    "each": "objectives.making",
+    "layer": "objectives.making",
+    "neuron": "objectives.making",
+    "objective": "objectives.making",
+    "Adam": "ascent.optimizers",
+    "Fourier": "parameterizations.fourier",
+    "Pixels": "parameterizations.pixels",
+    "Picture": "pictures.picture",
+    "Recipe": "pictures.recipe",
+    "read_recipe": "pictures.recipe",
+    "remake": "pictures.rendering",
+    "render": "pictures.rendering",
+    "RuleTable": "rules.table",
+    "standard_rules": "rules.standard",
+    "distill": "transforms.warp",
+    "jitter": "transforms.warp",
+    "lucid": "transforms.warp",
+    "pad": "transforms.warp",
+    "rotate": "transforms.warp",
+    "scale": "transforms.warp",
+    "Verification": "verification.verdict",
+    "verify": "verification.run",
 }
 
 __all__ = [*_HOMES, "__version__"]

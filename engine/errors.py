@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .graph.loading import LoadedModel
-    from .picture import Picture
+from typing import Any
 
 
 class OnnxscopeError(ValueError):
@@ -27,10 +23,12 @@ class NoPictureError(ModelError):
     """A network none of whose inputs takes pictures.
 
     Attributes:
-        loaded: The network, for what does without pictures; `None` where only a graph was asked.
+        loaded: The network, an `importer.opsets.LoadedModel`, for what does without pictures;
+            `None` where only a graph was asked.
     """
 
-    loaded: LoadedModel | None = None
+    # Not by its type: what everything stands on knows nothing of what stands on it.
+    loaded: Any = None
 
 
 class EmptyError(ModelError):
@@ -73,10 +71,11 @@ class AscentError(ModelError):
     """An ascent that failed on the way, such as for want of memory.
 
     Attributes:
-        picture: What there was before: the pictures after the last good step, with their recipe.
+        picture: What there was before: the pictures after the last good step, with their recipe,
+            an `onnxscope.Picture`.
     """
 
-    def __init__(self, message: str, picture: Picture) -> None:
+    def __init__(self, message: str, picture: Any) -> None:
         super().__init__(message)
         self.picture = picture
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-_PACKAGE = __name__.rpartition(".")[0]
+_PACKAGE = __name__.partition(".")[0]
 _DISTRIBUTIONS = ("onnx", "onnx-ir")
 
 
@@ -99,7 +99,7 @@ def _is_ours(kind: type) -> bool:
 def _engine() -> dict[str, Any]:
     """What turns a description into a graph: code, libraries, and the processor that folds."""
     return {
-        "source": _source(),
+        "source": source(),
         "libraries": {name: library_version(name) for name in _DISTRIBUTIONS},
         "places": [_place("onnx"), _place("onnx_ir")],
         "numpy": np.__version__,
@@ -109,7 +109,8 @@ def _engine() -> dict[str, Any]:
     }
 
 
-def _source() -> str:
+@functools.cache
+def source() -> str:
     """A checksum of the engine's code: no version number that somebody forgets to raise."""
     state = hashlib.sha256()
     package = Path(__file__).parent

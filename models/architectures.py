@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from ..errors import ModelError
-from ..metadata import Metadata
+from ..graph.metadata import Metadata
 from . import efficientnet_lite, inception_v1, inception_v3, squeezenet
 from .variants import Variant
 

@@ -15,6 +15,7 @@ from ..errors import OutputError
 from ..files import CACHE_VARIABLE as VARIABLE
 from ..files import cache_folder as folder
 from ..files import write_bytes
+from ..identity import source
 
 __all__ = ["VARIABLE", "find_converted", "folder", "keep_converted", "weights_path"]
 
@@ -81,10 +82,10 @@ def _converted_name(start: str, data: bytes) -> str:
 
 @cache
 def _converter() -> str:
-    """A checksum of the code that converts: no version number that somebody forgets to raise."""
-    state = hashlib.sha256()
+    """A checksum of the code that converts, and of the engine, whose graphs it writes."""
+    state = hashlib.sha256(source().encode())
     package = Path(__file__).parent
-    for source in sorted(package.glob("*.py")):
-        state.update(source.name.encode())
-        state.update(source.read_bytes())
+    for module in sorted(package.glob("*.py")):
+        state.update(module.name.encode())
+        state.update(module.read_bytes())
     return state.hexdigest()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from . import wire
+from ..graph import wire
 
 _OLD_LAYERS, _LAYERS = 2, 100
 

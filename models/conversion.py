@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DownloadError, ModelError, nearest
-from ..metadata import Metadata
+from ..graph.metadata import Metadata
 from . import cache
 from .catalogue import CATALOGUE, Distribution, Entry, entry_of_digest
 from .installed import installed_file, installed_labels

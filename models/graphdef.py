@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from . import wire
+from ..graph import wire
 
 # DataType of TensorFlow's types.proto -> the little-endian type of `tensor_content`.
 _DTYPES = {

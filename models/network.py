@@ -11,9 +11,9 @@ import onnx_ir as ir
 
 from ..errors import ModelError
 from ..graph.builder import Builder
+from ..graph.metadata import Metadata
 from ..graph.tensor import Tensor
 from ..graph.versions import IR_VERSION
-from ..metadata import Metadata
 from .parameters import Parameters
 
 Padding = Literal["valid", "half", "same"]

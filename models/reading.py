@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from . import wire
+from ..graph import wire
 from .archives import open_zip, read_member
 from .caffe import is_caffe, read_caffe
 from .graphdef import is_graphdef, read_graphdef

@@ -16,7 +16,7 @@ import onnx
 from onnx import numpy_helper, version_converter
 
 from ..errors import ModelError
-from ..metadata import Metadata
+from ..graph.metadata import Metadata
 from .architectures import Origin
 
 _OPSET = 18

@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import onnxscope as osc
-from onnxscope.rules import rules_for
+from onnxscope.rules.by_provider import rules_for
 
 TOLERANCE = 1e-4
 TIMES_TORCH = 3.0

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
-from ..rules.vocabulary import count_up
+from ..graph.words import count_up
 from .table import Call, Expansion
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..graph.tensor import Size, Tensor
-from ..rules.vocabulary import count_up
+from ..graph.words import count_up
 from .heads import joined_heads, split_heads
 from .table import Call, Expansion
 

@@ -8,7 +8,6 @@ import numpy as np
 import onnx_ir as ir
 
 from ..errors import OperatorError
-from ..graph.replay import replay
 from ..graph.tensor import Tensor
 from .table import Call, Expansion
 
@@ -102,7 +101,7 @@ def _run(call: Call, body: ir.Graph, given: dict[ir.Value, Tensor | None]) -> li
     """A subgraph in the graph around it."""
     by_name = {value.name: tensor for value, tensor in given.items() if value.name and tensor}
     names = [value.name or "" for value in body.outputs]
-    values = replay(call.builder, body, by_name, [n for n in names if n], outer=call.outer)
+    values = call.subgraph(body, by_name, [name for name in names if name])
     return [values.get(name) for name in names]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import OperatorError
 from ..graph.tensor import Size, Tensor
-from ..rules.vocabulary import count_up
+from ..graph.words import count_up
 from .table import Call, Expansion
 
 

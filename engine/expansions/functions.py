@@ -9,7 +9,6 @@ import onnx_ir as ir
 from onnx import defs, helper, inliner
 
 from ..errors import OperatorError
-from ..graph.replay import replay
 from ..graph.tensor import Tensor
 from .table import Call, Expansion
 
@@ -31,7 +30,7 @@ def expand_function(call: Call) -> Sequence[Tensor | None]:
             inner.version = call.node.version
     inputs = {f"input{i}": tensor for i, tensor in enumerate(call.inputs) if tensor is not None}
     names = [f"output{i}" if value.name else "" for i, value in enumerate(call.node.outputs)]
-    values = replay(call.builder, graph, inputs, [name for name in names if name])
+    values = call.replay(call.builder, graph, inputs, [name for name in names if name])
     return [values.get(name) for name in names]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import OperatorError
 from ..graph.tensor import Size, Tensor
-from ..rules.vocabulary import count_up
+from ..graph.words import count_up
 from .heads import hide, joined_heads, repeated_heads, scaled_products, split_heads
 from .rotary import rotated
 from .table import Call, Expansion

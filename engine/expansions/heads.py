@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..graph.tensor import Size, Tensor
-from ..rules.vocabulary import count_up
+from ..graph.words import count_up
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

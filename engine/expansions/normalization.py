@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..graph.tensor import Tensor
-from ..rules.vocabulary import normalized_axes, reshape_as
+from ..graph.words import normalized_axes, reshape_as
 from .table import Call, Expansion
 
 _SINGLE = np.dtype(np.float32)

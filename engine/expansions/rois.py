@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import OperatorError
 from ..graph.tensor import Size, Tensor
-from ..rules.vocabulary import as_float, count_up, scalar
+from ..graph.words import as_float, count_up, scalar
 from .table import Call, Expansion
 
 

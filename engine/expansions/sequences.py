@@ -12,7 +12,6 @@ import numpy as np
 import onnx_ir as ir
 
 from ..errors import OperatorError
-from ..graph.replay import replay
 from ..graph.tensor import Tensor
 from .table import Call, Expansion
 
@@ -155,7 +154,7 @@ def _map(call: Call) -> Sequence[Tensor | None]:
             for index, (value, elements) in enumerate(zip(body.inputs, lists, strict=True))
             if value.name
         }
-        values = replay(call.builder, body, given, names, outer=call.outer)
+        values = call.subgraph(body, given, names)
         for collected, name in zip(results, names, strict=True):
             collected.append(values[name])
     return [_sequence(call, collected) for collected in results]

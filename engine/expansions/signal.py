@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
-from ..rules.vocabulary import count_up as _count
+from ..graph.words import count_up as _count
 from .table import Call, Expansion
 
 # Up to this length one product is fast enough.

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from types import MappingProxyType
+from typing import Protocol
 
 import onnx_ir as ir
 
 from ..errors import OperatorError
 from ..graph.builder import Builder, Operators
 from ..graph.tensor import Tensor
+
+
+class Replay(Protocol):
+    """How the nodes of a graph are written again (see `importer.replay`)."""
+
+    def __call__(
+        self,
+        builder: Builder,
+        graph: ir.Graph,
+        inputs: Mapping[str, Tensor],
+        wanted: Collection[str],
+        *,
+        outer: Callable[[ir.Value], Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Append the nodes that compute the `wanted` values of `graph`, by name."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +37,14 @@ class Call:
         node: The node as the model has it; read its attributes here.
         inputs: Its inputs in the new graph; `None` where one is left out.
         outer: From values of the model to those of the new graph, for subgraphs.
+        replay: Writes the nodes of a graph again behind given values.
     """
 
     builder: Builder
     node: ir.Node
     inputs: Sequence[Tensor | None]
     outer: Callable[[ir.Value], Tensor]
+    replay: Replay
 
     @property
     def op(self) -> Operators:
@@ -40,6 +56,12 @@ class Call:
         """Operator and node, for messages."""
         name = self.node.name or self.node.outputs[0].name
         return f"{self.node.op_type} (node {name!r})"
+
+    def subgraph(
+        self, body: ir.Graph, inputs: Mapping[str, Tensor], wanted: Collection[str]
+    ) -> dict[str, Tensor]:
+        """Append a graph of the node's, which may read values of the graph around it."""
+        return self.replay(self.builder, body, inputs, wanted, outer=self.outer)
 
     def input(self, index: int) -> Tensor | None:
         """One input, `None` where it is left out."""
@@ -62,75 +84,3 @@ Expansion = Callable[[Call], Sequence[Tensor | None] | None]
 
 `None` instead of outputs: this node stays as it is.
 """
-
-
-def expansion_of(domain: str, op_type: str) -> Expansion | None:
-    """How an operator is expanded, `None` where it is kept."""
-    found = _table().get(("" if domain == "ai.onnx" else domain, op_type))
-    return found or _domains().get(domain)
-
-
-def all_expansions() -> Mapping[tuple[str, str], Expansion]:
-    """All expansions by domain and operator."""
-    return MappingProxyType(_table())
-
-
-def _domains() -> Mapping[str, Expansion]:
-    """Expansions of all other operators of a domain."""
-    from . import contrib
-
-    return contrib.DOMAINS
-
-
-@cache
-def _table() -> dict[tuple[str, str], Expansion]:
-    # Imported when first asked for: they write graphs with what imports this module.
-    from . import (
-        affine_grid,
-        attention,
-        block_quantized,
-        contrib,
-        contrib_attention,
-        contrib_normalization,
-        contrib_refused,
-        control,
-        deformable,
-        functions,
-        grouped_attention,
-        normalization,
-        quantized,
-        recurrent,
-        rois,
-        rotary,
-        sequences,
-        signal,
-        writing,
-    )
-
-    tables: list[Mapping[tuple[str, str], Expansion]] = [
-        affine_grid.EXPANSIONS,
-        attention.EXPANSIONS,
-        block_quantized.EXPANSIONS,
-        contrib.EXPANSIONS,
-        contrib_attention.EXPANSIONS,
-        contrib_normalization.EXPANSIONS,
-        contrib_refused.EXPANSIONS,
-        control.EXPANSIONS,
-        deformable.EXPANSIONS,
-        functions.EXPANSIONS,
-        grouped_attention.EXPANSIONS,
-        normalization.EXPANSIONS,
-        quantized.EXPANSIONS,
-        recurrent.EXPANSIONS,
-        rois.EXPANSIONS,
-        rotary.EXPANSIONS,
-        sequences.EXPANSIONS,
-        signal.EXPANSIONS,
-        writing.EXPANSIONS,
-    ]
-    merged: dict[tuple[str, str], Expansion] = {}
-    for table in tables:
-        if merged.keys() & table.keys():
-            raise ValueError(f"expanded twice: {sorted(merged.keys() & table.keys())}")
-        merged.update(table)
-    return merged

@@ -8,9 +8,9 @@ from math import prod
 import numpy as np
 
 from ..errors import OperatorError
+from ..graph.positions import as_elements
 from ..graph.tensor import Tensor
-from ..rules.vocabulary import count_up, reshape_as
-from ..rules.writing import as_elements
+from ..graph.words import count_up, reshape_as
 from .table import Call, Expansion
 
 

@@ -1,1 +1,1 @@
-"""ONNX graphs: building, loading, naming, cutting."""
+"""Reads and writes ONNX; knows operators, but no network, no gradient, no runtime."""

@@ -17,9 +17,9 @@ import onnx_ir as ir
 from onnx import defs
 
 from ..errors import ModelError
-from .inference import Inference
-from .known import Elements
 from .names import Names
+from .shapes.inference import Inference
+from .shapes.known import Elements
 from .tensor import Size, Tensor
 from .versions import OPSET
 

@@ -12,17 +12,18 @@ from collections.abc import Callable, Container
 import numpy as np
 import onnx_ir as ir
 
-from ..graph.blocked import keep_blocked
-from ..graph.branches import fills_blocks, merge_convolutions, separate_branches
 from ..graph.builder import Operators
+from ..graph.passes.blocked import keep_blocked
+from ..graph.passes.branches import fills_blocks, merge_convolutions, separate_branches
 from ..graph.tensor import Tensor
 from ..graph.window import Window, resolve_window
-from . import standard_rules
+from ..graph.words import reshape_as
 from .pooling import max_pool
 from .scattering import scatter_add
 from .slide import numbers
+from .standard import standard_rules
 from .table import RuleTable
-from .vocabulary import positive_mask, reshape_as
+from .vocabulary import positive_mask
 from .winners import Windows, give_to_winners, winning_pixel
 
 # Beyond this many taps, rows and columns together, MaxPool's Indices cost less.

@@ -18,8 +18,8 @@ import numpy as np
 from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
+from ..graph.words import count_up
 from .table import RuleTable
-from .vocabulary import count_up
 
 
 def define(rules: RuleTable) -> None:

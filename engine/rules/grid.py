@@ -10,7 +10,7 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
-from .vocabulary import as_float, scalar
+from ..graph.words import as_float, scalar
 
 # The parameter of the cubic kernel, which ONNX fixes for GridSample.
 _A = -0.75

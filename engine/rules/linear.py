@@ -6,8 +6,8 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
+from ..graph.words import count_up, reshape_as
 from .table import RuleTable
-from .vocabulary import count_up, reshape_as
 
 
 def define(rules: RuleTable) -> None:

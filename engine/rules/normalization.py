@@ -10,8 +10,9 @@ import numpy as np
 from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
+from ..graph.words import reshape_as
 from .table import RuleTable
-from .vocabulary import channel_sum, reshape_as
+from .vocabulary import channel_sum
 
 
 def define(rules: RuleTable) -> None:

@@ -13,11 +13,11 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import INT64_MAX, Size, Tensor
+from ..graph.words import normalized_axes, zeros, zeros_like
 from .pieces import add_up, flip
 from .scattering import give_back_moved, positions_in
 from .slide import numbers
 from .table import RuleTable
-from .vocabulary import normalized_axes, zeros, zeros_like
 
 
 def define(rules: RuleTable) -> None:

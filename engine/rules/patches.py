@@ -8,8 +8,8 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
+from ..graph.words import reshape_as
 from .table import RuleTable
-from .vocabulary import reshape_as
 
 
 def define(rules: RuleTable) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..graph.builder import Builder, Operators, Piece
 from ..graph.tensor import INT64_MIN, Size, Tensor
-from .vocabulary import zeros
+from ..graph.words import zeros
 
 Dims = Sequence[int | str | None]
 

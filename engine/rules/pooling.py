@@ -13,10 +13,10 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
+from ..graph.words import count_of, expand_as, reshape_as, zeros
 from .scattering import scatter_add
 from .slide import Matrix, Slide, numbers, slide_of, sum_of_windows, window_counts
 from .table import RuleTable
-from .vocabulary import count_of, expand_as, reshape_as, zeros
 
 
 def define(rules: RuleTable) -> None:

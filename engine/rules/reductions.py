@@ -14,8 +14,8 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
+from ..graph.words import count_of, count_up, expand_as, normalized_axes, reshape_as, shape_of
 from .table import Rule, RuleTable
-from .vocabulary import count_of, count_up, expand_as, normalized_axes, reshape_as, shape_of
 
 _INT64 = np.dtype(np.int64)
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
+from ..graph.words import as_float, reshape_as, scalar
 from .grid import Mixture, mixture
 from .scattering import scatter_add
 from .table import RuleTable
-from .vocabulary import as_float, reshape_as, scalar
 
 # Room for a pixel and its right or lower neighbour that both lie outside.
 _BORDER = 2

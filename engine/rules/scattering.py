@@ -8,9 +8,9 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
+from ..graph.words import count_of, reshape_as, zeros, zeros_like
 from .pieces import place
 from .slide import numbers
-from .vocabulary import count_of, reshape_as, zeros, zeros_like
 
 # How much more a gradient may gather than it was given, before scattering is cheaper.
 _GATHERED_TWICE = 4

@@ -6,8 +6,8 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
+from ..graph.words import reshape_as, shape_of, zeros_like
 from .table import RuleTable
-from .vocabulary import reshape_as, shape_of, zeros_like
 
 
 def define(rules: RuleTable) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 from ..graph.builder import Operators
 from ..graph.cuts import Cut, cuts_of
 from ..graph.tensor import Size, Tensor
+from ..graph.words import count_up
 from .pieces import flip, place, spread
 from .scattering import give_back_moved, pad_back, positions_in
 from .table import RuleTable
-from .vocabulary import count_up
 
 
 def define(rules: RuleTable) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
 from ..graph.window import Window
-from .vocabulary import count_up
+from ..graph.words import count_up
 
 Matrix = np.ndarray | Tensor
 """A constant, or what is computed at run time in its place."""

@@ -13,8 +13,9 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
+from ..graph.words import count_of, expand_as
 from .table import RuleTable
-from .vocabulary import channel_sum, count_of, expand_as
+from .vocabulary import channel_sum
 
 
 def define(rules: RuleTable) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import numpy as np
 
 from ..errors import OperatorError
 from ..graph.builder import Operators
-from ..graph.tensor import Size, Tensor
+from ..graph.tensor import Tensor
+from ..graph.words import reshape_as
 
 # A steep HardSigmoid is a step function, and unlike Greater, Cast and Where it keeps ONNX Runtime's
 # blocked convolution layout: two to three times as fast on the CPU. 2^100 leaves room for bounds up
@@ -72,53 +70,9 @@ def _sum_to_open_shape(dy: Tensor, x: Tensor, added: int) -> Tensor:
     return reshape_as(total, x)
 
 
-def reshape_as(dy: Tensor, x: Tensor) -> Tensor:
-    """The elements of `dy` in the shape of `x`."""
-    return x.builder.declare_shape(dy.reshape(*x.sizes), x.dims)
-
-
 def channel_sum(dy: Tensor) -> Tensor:
     """Summed over pictures and pixels, one sum for each channel (axis 1)."""
     return dy.sum([axis for axis in range(dy.rank) if axis != 1])
-
-
-def expand_as(dy: Tensor, x: Tensor) -> Tensor:
-    """`dy` repeated to the shape of `x`."""
-    expanded = dy.op.Expand(dy, dy.builder.vector(x.sizes))
-    return dy.builder.declare_shape(expanded, x.dims)
-
-
-def shape_of(x: Tensor) -> Tensor:
-    """The shape of x as an int64 vector: a constant where it is known."""
-    known = [size for size in x.dims if isinstance(size, int)]
-    return x.op.constant(known, np.int64) if len(known) == x.rank else x.op.Shape(x)
-
-
-def count_of(sizes: Sequence[Size], dtype: np.dtype[np.generic]) -> float | Tensor:
-    """How many elements a shape has, to multiply with or divide by: a number, or a scalar."""
-    total = math.prod(sizes)
-    if not isinstance(total, Tensor):
-        return total
-    return total.astype(dtype).reshape()
-
-
-def as_float(size: Size, dtype: np.dtype[np.generic]) -> float | Tensor:
-    """A size to compute with in real numbers: a number, or a vector of one."""
-    return size.astype(dtype) if isinstance(size, Tensor) else float(size)
-
-
-def scalar(op: Operators, number: float | Tensor, dtype: np.dtype[np.generic]) -> Tensor:
-    """A number, or a tensor of one, without axes; Clip takes no other bounds."""
-    return number.reshape() if isinstance(number, Tensor) else op.constant(number, dtype)
-
-
-def count_up(op: Operators, size: Size) -> Tensor:
-    """0, 1, …, size − 1 (int64)."""
-    if not isinstance(size, Tensor):
-        return op.constant(np.arange(size), np.int64)
-    limit = op.Squeeze(size, op.constant([0], np.int64))
-    upto = op.Range(op.constant(0, np.int64), limit, op.constant(1, np.int64))
-    return size.builder.named(upto, [size])
 
 
 def constant_of(tensor: Tensor | None, what: str) -> np.ndarray:
@@ -131,18 +85,3 @@ def constant_of(tensor: Tensor | None, what: str) -> np.ndarray:
     if array is None:
         raise OperatorError(f"{what} must be a constant for the gradient, and is computed")
     return array
-
-
-def normalized_axes(axes: Sequence[int], rank: int) -> list[int]:
-    """Axes counted from the front."""
-    return [int(axis) % rank for axis in axes]
-
-
-def zeros_like(op: Operators, x: Tensor) -> Tensor:
-    """Zeros of the shape and type of x."""
-    return x.builder.declare_shape(zeros(op, x.sizes, x.dtype), x.dims)
-
-
-def zeros(op: Operators, shape: Sequence[Size], dtype: np.dtype[np.generic]) -> Tensor:
-    """Zeros, which take no room in the file."""
-    return op.ConstantOfShape(op.vector(shape), value=np.zeros(1, dtype))

@@ -7,17 +7,14 @@ of one element stays: their indices must differ.
 
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 
 from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import INT64_MAX, Tensor
-from .indexing import flat_positions, split_sizes
+from ..graph.words import zeros_like
 from .scattering import positions_in, scatter_add
 from .table import RuleTable
-from .vocabulary import zeros_like
 
 
 def define(rules: RuleTable) -> None:
@@ -121,18 +118,3 @@ def _only_without_reduction(reduction: str) -> None:
             f"the gradient of ScatterND with reduction {reduction!r} is not supported: write it "
             "as ScatterElements"
         )
-
-
-def as_elements(
-    op: Operators, x: Tensor, indices: Tensor, updates: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Indices and updates of ScatterND as those of ScatterElements along axis 0.
-
-    Both have the shape (updates, rest), for data of the shape (indexed, rest).
-    """
-    leading, rest = split_sizes(x, indices)
-    rows = flat_positions(op, indices, leading)
-    column = op.constant(rows, np.int64) if isinstance(rows, np.ndarray) else rows
-    width = prod(rest)
-    written = updates.reshape(column.sizes[0], width)
-    return op.Expand(column.reshape(-1, 1), op.vector([1, width])), written

@@ -17,7 +17,7 @@ from onnxscope.benchmarks.subject import Subject, save_random
 from onnxscope.cli.app import app
 from onnxscope.errors import ModelError
 from onnxscope.models.architectures import ARCHITECTURES
-from onnxscope.session import open_session
+from onnxscope.runtime.session import open_session
 from typer.testing import CliRunner
 
 

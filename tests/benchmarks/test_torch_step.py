@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnxscope.ascent.step import gradient_graph
 from onnxscope.benchmarks import graphs
 from onnxscope.benchmarks.subject import Subject, save_random
-from onnxscope.parameterizations import Fourier
-from onnxscope.session import open_session
+from onnxscope.parameterizations.fourier import Fourier
+from onnxscope.runtime.session import open_session
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -35,7 +36,7 @@ def test_value_and_gradient_are_the_same(
     composition = graphs.composition(subject)
     spectrum = Fourier(sd=1.0).initial(np.random.default_rng(1), 1, SIZE, SIZE)["spectrum"]
     forward = np.array([matrix], np.float32)
-    session = open_session(composition.gradient_graph(composition.rules_for("cpu")), "cpu")
+    session = open_session(gradient_graph(composition, composition.rules_for("cpu")), "cpu")
     ours = session.run(
         {"parameters.spectrum": spectrum, "transform0.matrix": forward.transpose(0, 2, 1)}
     )
@@ -57,7 +58,7 @@ def test_value_and_gradient_are_the_same(
 
 def test_warps_are_onnxscopes_own() -> None:
     from onnxscope.benchmarks.torch_step import random_warps
-    from onnxscope.transforms import Warp
+    from onnxscope.transforms.warp import Warp
 
     theirs = random_warps(np.random.default_rng(0), 4000, 224)
     ours = Warp().draw(np.random.default_rng(0), 4000, 224, 224)["matrix"].transpose(0, 2, 1)

@@ -13,9 +13,9 @@ import onnx
 import pytest
 from onnxscope.cli.app import app
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.replay import model_of
+from onnxscope.graph.finish import model_of
+from onnxscope.graph.metadata import Metadata
 from onnxscope.graph.tensor import Tensor
-from onnxscope.metadata import Metadata
 from typer.testing import CliRunner, Result
 
 LABELS = ("daisy", "tench, Tinca tinca", "crane", "crane", "kit fox")

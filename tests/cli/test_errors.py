@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 import pytest
 from onnx import helper
-from onnxscope.recipe import read_recipe
+from onnxscope.pictures.recipe import read_recipe
 from PIL import Image, PngImagePlugin
 
 SHORT = ("--steps", 2, "--size", 32, "--provider", "cpu")
@@ -136,8 +136,10 @@ def test_neuron_without_a_unit(refused, tiny):
 
 
 def test_no_cuda(refused, tiny, monkeypatch):
-    monkeypatch.setattr("onnxscope.session._cuda_problem", lambda: "there is no NVIDIA driver")
-    monkeypatch.setattr("onnxscope.session.available_providers", lambda: ["cuda", "cpu"])
+    monkeypatch.setattr(
+        "onnxscope.runtime.session._cuda_problem", lambda: "there is no NVIDIA driver"
+    )
+    monkeypatch.setattr("onnxscope.runtime.session.available_providers", lambda: ["cuda", "cpu"])
     assert refused("render", tiny, "mixed4a:1", "--provider", "cuda") == (
         "the provider cuda does not work here: there is no NVIDIA driver"
     )
@@ -242,7 +244,7 @@ def test_not_enough_memory(refused, tiny, monkeypatch):
     def exhausted(*_arguments, **_options):
         raise MemoryError
 
-    monkeypatch.setattr("onnxscope.rendering.ascend", exhausted)
+    monkeypatch.setattr("onnxscope.pictures.rendering.ascend", exhausted)
     assert "there is not enough memory; try a smaller --size" in refused(
         "render", tiny, "mixed4a:1", *SHORT
     )

@@ -13,7 +13,7 @@ import onnxscope as osc
 import pytest
 from onnx import numpy_helper
 from onnxscope import models
-from onnxscope.candidates import CANDIDATES, fit_photo, try_candidates
+from onnxscope.network.candidates import CANDIDATES, fit_photo, try_candidates
 from PIL import Image
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "engine"))

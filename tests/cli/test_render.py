@@ -205,7 +205,7 @@ def test_ctrl_c_before_the_first_step(run, tiny, monkeypatch, folder):
     def interrupted(*_arguments, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("onnxscope.rendering.ascend", interrupted)
+    monkeypatch.setattr("onnxscope.pictures.rendering.ascend", interrupted)
     result = run("render", tiny, "mixed4a:3", *SHORT)
     assert (result.exit_code, result.stderr) == (130, "error: interrupted\n")
     assert list(folder.iterdir()) == []
@@ -235,8 +235,8 @@ def test_pictures_in_several_runs(run, tiny):
 def test_a_failure_on_the_way_leaves_the_last_good_picture(run, tiny, monkeypatch):
     good = run("render", tiny, "mixed4a:3", "--steps", 2, *SHORT[2:], "-o", "good.png")
     assert good.exit_code == 0
-    from onnxscope.bound_session import BoundSession
     from onnxscope.errors import InputError
+    from onnxscope.runtime.bound_session import BoundSession
 
     steps = []
     step = BoundSession.run

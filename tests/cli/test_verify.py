@@ -9,8 +9,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from onnxscope import verifier
-from onnxscope.rules import RuleTable, standard_rules
+from onnxscope.rules.standard import standard_rules
+from onnxscope.rules.table import RuleTable
+from onnxscope.verification import verifier
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import onnxruntime as ort
 import onnxscope as osc
 from graphs import session
 from onnx import TensorProto, numpy_helper
-from onnxscope.differences import derivative, rounding_noise
+from onnxscope.verification.differences import derivative, rounding_noise
 
 REAL = {
     TensorProto.FLOAT: np.float32,

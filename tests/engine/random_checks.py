@@ -12,14 +12,20 @@ from graphs import session
 from onnx.helper import make_node
 from onnx.reference import ReferenceEvaluator
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
-from onnxscope.differences import Difference, derivative, independent_spacing, rounding_noise
-from onnxscope.double import in_double
 from onnxscope.errors import OnnxscopeError
-from onnxscope.forward import DOUBLE_STEPS, SINGLE_STEPS
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.loading import load_graph
-from onnxscope.graph.replay import model_of, replay
-from onnxscope.rules import RuleTable
+from onnxscope.graph.finish import model_of
+from onnxscope.importer.opsets import load_graph
+from onnxscope.importer.replay import replay
+from onnxscope.rules.table import RuleTable
+from onnxscope.verification.differences import (
+    Difference,
+    derivative,
+    independent_spacing,
+    rounding_noise,
+)
+from onnxscope.verification.double.rewrite import in_double
+from onnxscope.verification.forward import DOUBLE_STEPS, SINGLE_STEPS
 from random_draft import names_read
 from random_graphs import RandomGraph
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import onnxscope as osc
 import pytest
-from onnxscope import batching, memory, side_by_side, stored
-from onnxscope.climbers import make_climber
-from onnxscope.composition import Composition
+from onnxscope.ascent import batching, side_by_side
+from onnxscope.ascent import graphs as stored
+from onnxscope.ascent.climbers import make_climber
+from onnxscope.ascent.composition import Composition
+from onnxscope.ascent.side_by_side import SideBySide
+from onnxscope.ascent.streams import Streams, generator
 from onnxscope.errors import InputError, MemoryShortageError
-from onnxscope.memory import Use
-from onnxscope.session import Provider
-from onnxscope.side_by_side import SideBySide
-from onnxscope.streams import Streams, generator
-from onnxscope.transforms import compose
+from onnxscope.runtime import memory
+from onnxscope.runtime.memory import Use
+from onnxscope.runtime.session import Provider
+from onnxscope.transforms.registry import compose
 
 QUICK = {"size": 64, "steps": 5, "provider": "cpu"}
 

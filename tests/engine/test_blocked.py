@@ -10,13 +10,14 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnxscope.gradient import backpropagate
-from onnxscope.graph.blocked import keep_blocked
-from onnxscope.graph.branches import merge_convolutions, separate_branches
+from onnxscope.gradient.walk import backpropagate
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.replay import model_of
+from onnxscope.graph.finish import model_of
+from onnxscope.graph.passes.blocked import keep_blocked
+from onnxscope.graph.passes.branches import merge_convolutions, separate_branches
 from onnxscope.graph.tensor import Tensor
-from onnxscope.rules import rules_for, standard_rules
+from onnxscope.rules.by_provider import rules_for
+from onnxscope.rules.standard import standard_rules
 
 CHANNELS = 32
 SHAPE = (2, CHANNELS, 9, 10)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnxscope.bound_session import BoundSession
 from onnxscope.errors import ModelError
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.replay import model_of
-from onnxscope.session import Cuda, Provider, Session, _options, open_session
+from onnxscope.graph.finish import model_of
+from onnxscope.runtime.bound_session import BoundSession
+from onnxscope.runtime.session import Cuda, Provider, Session, _options, open_session
 
 
 def _doubling() -> Session:

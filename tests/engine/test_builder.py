@@ -13,8 +13,9 @@ from onnx import helper
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 from onnxscope.errors import EmptyError, InputError, ModelError, OnnxscopeError, OperatorError
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.replay import model_of, replay
+from onnxscope.graph.finish import model_of
 from onnxscope.graph.versions import IR_VERSION, OPSET
+from onnxscope.importer.replay import replay
 
 
 def test_names_are_unique():

@@ -6,14 +6,15 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
-from onnxscope.climbers import Climber, make_climber
-from onnxscope.climbing import Arrays
-from onnxscope.compiled_climber import CompiledClimber, CompiledSessions
-from onnxscope.composition import Composition
-from onnxscope.host_climber import HostClimber
-from onnxscope.optimizers import GraphOptimizer
-from onnxscope.rules import standard_rules
-from onnxscope.transforms import compose
+from onnxscope.ascent.climbers import Climber, make_climber
+from onnxscope.ascent.climbing import Arrays
+from onnxscope.ascent.compiled_climber import CompiledClimber, CompiledSessions
+from onnxscope.ascent.composition import Composition
+from onnxscope.ascent.host_climber import HostClimber
+from onnxscope.ascent.optimizers import GraphOptimizer
+from onnxscope.ascent.step import step_graph
+from onnxscope.rules.standard import standard_rules
+from onnxscope.transforms.registry import compose
 
 
 def _composition(
@@ -97,7 +98,7 @@ def test_adam_is_compiled_and_others_run_on_the_host(squeezenet: osc.Model) -> N
 
 def test_the_step_is_one_graph_of_standard_operators(squeezenet: osc.Model) -> None:
     composition = _composition(squeezenet, osc.channel("fire5", 100))
-    graph = composition.step_graph(standard_rules(), osc.Adam())
+    graph = step_graph(composition, standard_rules(), osc.Adam())
     onnx.checker.check_model(graph, full_check=True)
     assert {node.domain for node in graph.graph.node} == {""}
     assert {i.name for i in graph.graph.input} == {

@@ -9,14 +9,16 @@ import numpy as np
 import onnx
 import pytest
 from graphs import session
-from onnxscope.gradient import backpropagate
+from onnxscope.gradient.lowering import lower
+from onnxscope.gradient.walk import backpropagate
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.replay import model_of
+from onnxscope.graph.finish import model_of
 from onnxscope.graph.tensor import Tensor
-from onnxscope.lowering import lower
-from onnxscope.rules import RuleTable, rules_for, standard_rules
+from onnxscope.rules.by_provider import rules_for
 from onnxscope.rules.cpu import cpu_rules
 from onnxscope.rules.redirected import redirected_relu
+from onnxscope.rules.standard import standard_rules
+from onnxscope.rules.table import RuleTable
 
 POOLS = [
     {"kernel_shape": [3, 3], "strides": [2, 2]},

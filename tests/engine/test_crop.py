@@ -7,16 +7,18 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
-from onnxscope import step
-from onnxscope.composition import Composition
+from onnxscope.ascent.composition import Composition
+from onnxscope.ascent.step import gradient_graph
+from onnxscope.gradient import objective
+from onnxscope.gradient.objective import append_gradient
+from onnxscope.gradient.walk import backpropagate
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.crop import crop
-from onnxscope.graph.narrow import narrow
-from onnxscope.graph.replay import model_of
+from onnxscope.graph.finish import model_of
+from onnxscope.graph.passes.crop import crop
+from onnxscope.graph.passes.narrow import narrow
 from onnxscope.graph.tensor import Tensor
-from onnxscope.rules import standard_rules
-from onnxscope.step import append_gradient
-from onnxscope.transforms import compose
+from onnxscope.rules.standard import standard_rules
+from onnxscope.transforms.registry import compose
 
 
 def _network(builder: Builder, image: Tensor) -> Tensor:
@@ -64,7 +66,7 @@ def _run(
     if cropped:
         crop(builder)
     seed = builder.constant(np.ones(2), np.float32)
-    gradient = step.backpropagate(builder, {value: seed}, [image], standard_rules())[0]
+    gradient = backpropagate(builder, {value: seed}, [image], standard_rules())[0]
     builder.output("grad_image", gradient)
     model = model_of(builder)
     onnx.checker.check_model(model, full_check=True)
@@ -129,11 +131,11 @@ def test_a_whole_step_with_its_warp(
     feeds = composition.parameters(rng) | composition.random_data(rng)
 
     def run() -> dict[str, np.ndarray]:
-        graph = composition.gradient_graph(standard_rules())
+        graph = gradient_graph(composition, standard_rules())
         return graphs.run(graph, feeds)
 
     part = run()
-    monkeypatch.setattr(step, "crop", lambda builder: None)
+    monkeypatch.setattr(objective, "crop", lambda builder: None)
     whole = run()
     assert sorted(part) == sorted(whole)
     for name, array in whole.items():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from graphs import model, run
 from onnx import helper
-from onnxscope.double import in_double
+from onnxscope.verification.double.rewrite import in_double
 
 _x = np.random.default_rng(7).normal(size=(5, 6)).astype(np.float32)
 _inside = np.tanh(_x).astype(np.float32) * np.float32(0.98)

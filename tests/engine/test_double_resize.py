@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from graphs import model, run
 from onnx import helper
-from onnxscope.double import in_double
+from onnxscope.verification.double.rewrite import in_double
 
 _x = np.random.default_rng(3).normal(size=(1, 2, 3, 2)).astype(np.float32)
 

@@ -12,12 +12,13 @@ from node_suite import node_tests
 from onnx import TensorProto, helper, numpy_helper
 from onnxscope.errors import OperatorError, StraightThroughWarning
 from onnxscope.expansions import table
-from onnxscope.expansions.contrib_refused import REASONS
-from onnxscope.gradient import backpropagate
+from onnxscope.expansions.contrib.refused import REASONS
+from onnxscope.gradient.walk import backpropagate
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.loading import load_graph
-from onnxscope.graph.replay import model_of, replay
-from onnxscope.precision import use_half
+from onnxscope.graph.finish import model_of
+from onnxscope.graph.passes.precision import use_half
+from onnxscope.importer.opsets import load_graph
+from onnxscope.importer.replay import replay
 
 RNG = generator(3)
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import onnxscope as osc
 import pytest
-from onnxscope import side_by_side
-from onnxscope.bound_session import BoundSession
-from onnxscope.compiled_climber import CompiledClimber
+from onnxscope.ascent import side_by_side
+from onnxscope.ascent.compiled_climber import CompiledClimber
 from onnxscope.errors import AscentError, InputError, ModelError
-from onnxscope.session import Session
+from onnxscope.runtime.bound_session import BoundSession
+from onnxscope.runtime.session import Session
 
 QUICK = {"size": 64, "steps": 6, "provider": "cpu"}
 OUT_OF_MEMORY = (

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 from onnxscope.errors import InputError
-from onnxscope.given import as_input
+from onnxscope.network.inputs.given import as_input
 
 
 def value(dtype, *dims):

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 import pytest
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.replay import model_of
-from onnxscope.half import computes_in_half
-from onnxscope.session import _harmful_optimizers
+from onnxscope.graph.finish import model_of
+from onnxscope.runtime.half import computes_in_half
+from onnxscope.runtime.session import _harmful_optimizers
 
 RUN = """
 import sys

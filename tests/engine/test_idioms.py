@@ -8,10 +8,11 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from graphs import operators, run, text_model
-from onnxscope.gradient import backpropagate
+from onnxscope.gradient.walk import backpropagate
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.replay import model_of
-from onnxscope.rules import RuleTable, standard_rules
+from onnxscope.graph.finish import model_of
+from onnxscope.rules.standard import standard_rules
+from onnxscope.rules.table import RuleTable
 
 # Each is y of x (3, 5), in ONNX's text form, and what y and its derivative are.
 _erf = np.vectorize(math.erf)

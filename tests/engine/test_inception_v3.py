@@ -8,9 +8,9 @@ import onnx_ad
 import onnxruntime
 import onnxscope as osc
 import pytest
+from onnxscope.gradient.objective import append_objective
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.replay import model_of
-from onnxscope.step import append_objective
+from onnxscope.graph.finish import model_of
 
 OBJECTIVES = {
     "mixed_4:300 channel": osc.channel("mixed_4", 300),

@@ -9,7 +9,7 @@ import pytest
 from graphs import model, run
 from onnx.helper import make_node
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.replay import model_of
+from onnxscope.graph.finish import model_of
 
 _rng = np.random.default_rng(8)
 _x = _rng.normal(size=(2, 3, 7, 7)).astype(np.float32)

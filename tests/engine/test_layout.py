@@ -11,7 +11,7 @@ from graphs import model as onnx_model
 from graphs import session
 from onnx import helper
 from onnxscope.errors import InputError, LayerError, TargetError
-from onnxscope.graph.axes import Grid
+from onnxscope.network.layers.axes import Grid
 
 RNG = np.random.default_rng(4)
 

@@ -8,8 +8,8 @@ import onnxscope as osc
 import pytest
 from graphs import operators
 from onnx import helper, numpy_helper
-from onnxscope.rules import rules_for
-from onnxscope.step import gradient_of_image
+from onnxscope.gradient.objective import gradient_of_image
+from onnxscope.rules.by_provider import rules_for
 
 
 def network(*, second_reader: bool = False, **pool: object) -> onnx.ModelProto:

@@ -11,14 +11,14 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
-from onnxscope import memory
-from onnxscope.climbers import make_climber
-from onnxscope.composition import Composition
+from onnxscope.ascent.climbers import make_climber
+from onnxscope.ascent.composition import Composition
+from onnxscope.ascent.graphs import Graphs
+from onnxscope.ascent.streams import Streams
 from onnxscope.errors import MemoryShortageError
-from onnxscope.memory import Footprint, Use, check_memory
-from onnxscope.stored import Graphs
-from onnxscope.streams import Streams
-from onnxscope.transforms import compose
+from onnxscope.runtime import memory
+from onnxscope.runtime.memory import Footprint, Use, check_memory
+from onnxscope.transforms.registry import compose
 
 from .graphs import text_model
 
@@ -146,16 +146,16 @@ def test_the_climber_asks_for_all_cores_together(
     squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr("onnxscope.side_by_side.cores", lambda: 2)
+    monkeypatch.setattr("onnxscope.ascent.side_by_side.cores", lambda: 2)
     monkeypatch.setattr(
-        "onnxscope.climbing.check_memory", lambda footprint, *given: asked.append(given)
+        "onnxscope.ascent.climbing.check_memory", lambda footprint, *given: asked.append(given)
     )
     composition = Composition(squeezenet, osc.channel("fire5", 3), osc.Fourier(), (), 5, 64, 64)
-    monkeypatch.setattr("onnxscope.side_by_side._NEAR", 0)
+    monkeypatch.setattr("onnxscope.ascent.side_by_side._NEAR", 0)
     make_climber(composition, Streams(composition, 0).parameters(), osc.Adam(), "cpu")
     assert asked == [(Use(5, 2), "cpu")]
     asked.clear()
-    monkeypatch.setattr("onnxscope.side_by_side._NEAR", 2**40)
+    monkeypatch.setattr("onnxscope.ascent.side_by_side._NEAR", 2**40)
     make_climber(composition, Streams(composition, 0).parameters(), osc.Adam(), "cpu")
     assert asked == [(Use(5, 5, sessions=2), "cpu")]
 

@@ -11,7 +11,7 @@ import pytest
 from graphs import model, run
 from onnx import helper
 from onnxscope.errors import OutputError
-from onnxscope.model_file import write_model
+from onnxscope.importer.model_file import write_model
 
 
 def network() -> onnx.ModelProto:

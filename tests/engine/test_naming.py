@@ -10,7 +10,7 @@ import onnx
 import onnxscope as osc
 import pytest
 from onnxscope.errors import LayerError, TargetError
-from onnxscope.targets import find_unit
+from onnxscope.objectives.targets import find_unit
 
 
 def _aliases(proto: onnx.ModelProto) -> dict[str, str]:

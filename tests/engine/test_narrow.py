@@ -10,11 +10,12 @@ from graphs import model, operators, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
-from onnxscope.gradient import backpropagate
+from onnxscope.gradient.walk import backpropagate
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.narrow import narrow
-from onnxscope.graph.replay import model_of, replay
-from onnxscope.rules import standard_rules
+from onnxscope.graph.finish import model_of
+from onnxscope.graph.passes.narrow import narrow
+from onnxscope.importer.replay import replay
+from onnxscope.rules.standard import standard_rules
 
 SHAPE = (2, 3, 12, 12)
 

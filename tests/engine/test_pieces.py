@@ -8,7 +8,7 @@ import onnxscope as osc
 import pytest
 from graphs import operators, run
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.replay import model_of
+from onnxscope.graph.finish import model_of
 
 RNG = np.random.default_rng(4)
 
@@ -91,7 +91,7 @@ def test_parts_are_joined(label, monkeypatch):
     # The sum and the weights have gradients of their own.
     assert set(backward) - {"Mul", "Expand", "Reshape"} == expected
     with monkeypatch.context() as patch:
-        patch.setattr("onnxscope.gradient.add_up", plain_sum)
+        patch.setattr("onnxscope.gradient.walk.add_up", plain_sum)
         plain = osc.differentiate(proto, of="y", wrt=["x"])
     feeds = {"x": RNG.normal(size=(4, 6, 8))}
     np.testing.assert_array_equal(run(graph, feeds)["grad_x"], run(plain, feeds)["grad_x"])

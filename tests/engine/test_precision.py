@@ -6,13 +6,14 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
-from onnxscope.composition import Composition
+from onnxscope.ascent.composition import Composition
+from onnxscope.ascent.step import gradient_graph, step_graph
 from onnxscope.errors import InputError
-from onnxscope.precision import check_precision
-from onnxscope.recipe import Recipe
-from onnxscope.rules import rules_for
-from onnxscope.session import open_session
-from onnxscope.transforms import compose
+from onnxscope.graph.passes.precision import check_precision
+from onnxscope.pictures.recipe import Recipe
+from onnxscope.rules.by_provider import rules_for
+from onnxscope.runtime.session import open_session
+from onnxscope.transforms.registry import compose
 
 FLOAT, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 
@@ -31,7 +32,7 @@ def _composition(model: osc.Model, objective: osc.Objective, precision: str) -> 
 
 
 def _gradient(composition: Composition) -> tuple[np.ndarray, np.ndarray]:
-    session = open_session(composition.gradient_graph(rules_for("cpu")), "cpu")
+    session = open_session(gradient_graph(composition, rules_for("cpu")), "cpu")
     # Coarse squares: on noise every unit is near its threshold.
     rng = np.random.default_rng(3)
     pixels = rng.standard_normal((1, 3, 12, 12), np.float32).repeat(8, 2).repeat(8, 3)
@@ -69,7 +70,7 @@ def test_a_picture_rises_as_in_float32(squeezenet: osc.Model) -> None:
 
 def test_only_the_network_is_half(squeezenet: osc.Model) -> None:
     composition = _composition(squeezenet, osc.channel("fire5", 100), "float16")
-    graph = composition.step_graph(rules_for("cuda"), osc.Adam())
+    graph = step_graph(composition, rules_for("cuda"), osc.Adam())
     onnx.checker.check_model(graph, full_check=True)
     inferred = onnx.shape_inference.infer_shapes(graph, strict_mode=True).graph
     types = {value.name: value.type.tensor_type.elem_type for value in inferred.value_info}
@@ -89,7 +90,7 @@ def test_only_the_network_is_half(squeezenet: osc.Model) -> None:
 
 def test_float32_and_tf32_are_the_same_graph(squeezenet: osc.Model) -> None:
     graphs = [
-        _composition(squeezenet, osc.channel("fire5", 100), name).gradient_graph(rules_for("cpu"))
+        gradient_graph(_composition(squeezenet, osc.channel("fire5", 100), name), rules_for("cpu"))
         for name in ("float32", "tf32")
     ]
     assert graphs[0].SerializeToString() == graphs[1].SerializeToString()

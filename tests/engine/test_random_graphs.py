@@ -15,8 +15,9 @@ import onnxscope as osc
 import pytest
 import random_checks
 from hypothesis import HealthCheck, Phase, given, settings
-from onnxscope.double import in_double
-from onnxscope.rules import RuleTable, standard_rules
+from onnxscope.rules.standard import standard_rules
+from onnxscope.rules.table import RuleTable
+from onnxscope.verification.double.rewrite import in_double
 from random_checks import TALLY, Evaluator, check, check_gradient
 from random_draft import RECIPES
 from random_graphs import RandomGraph, graphs
@@ -200,13 +201,13 @@ def test_a_missing_sum_over_repeated_elements_is_found(monkeypatch):
                 dy = dy[(*[slice(None)] * axis, slice(0, 1))]
         return dy
 
-    monkeypatch.setattr("onnxscope.gradient.sum_to_shape", first_only)
+    monkeypatch.setattr("onnxscope.gradient.walk.sum_to_shape", first_only)
     message = found_wrong("Add", others=("Tanh", "Mul"))
     assert "Add" in message.splitlines()[1]
 
 
 def test_a_forgotten_contribution_is_found(monkeypatch):
-    monkeypatch.setattr("onnxscope.gradient.add_up", lambda builder, parts: parts[0])
+    monkeypatch.setattr("onnxscope.gradient.walk.add_up", lambda builder, parts: parts[0])
     message = found_wrong("Mul", others=("Add", "Tanh"))
     assert "Mul" in message.splitlines()[1]
 

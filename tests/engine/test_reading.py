@@ -15,9 +15,9 @@ import onnx
 import onnxscope as osc
 import pytest
 from onnxscope import cache, identity
-from onnxscope.activations import Activations
-from onnxscope.facts import Facts
-from onnxscope.graph import loading
+from onnxscope.importer import opsets as loading
+from onnxscope.network.activations import Activations
+from onnxscope.network.facts import Facts
 
 QUICK = {"steps": 3, "provider": "cpu"}
 TARGETS = (["fire5:3"], ["daisy"], ["fire5:3", "--objective", "neuron", "--y", "0", "--x", "1"])
@@ -34,7 +34,7 @@ for number, target in enumerate(targets):
         + ["-o", f"{folder}/{number}.png"],
         standalone_mode=False,
     )
-heavy = ["onnx", "onnx_ir", "sympy", "onnxscope.graph.builder", "onnxscope.network"]
+heavy = ["onnx", "onnx_ir", "sympy", "onnxscope.graph.builder", "onnxscope.network.network"]
 print("imported:", *[name for name in heavy if name in sys.modules])
 """
 

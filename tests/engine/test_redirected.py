@@ -7,8 +7,8 @@ import onnxscope as osc
 import pytest
 from graphs import model, run
 from onnx import helper
-from onnxscope.rules import standard_rules
 from onnxscope.rules.redirected import redirected_relu
+from onnxscope.rules.standard import standard_rules
 
 DY = np.array([[1.0, -2, 3, -4]], np.float32)
 

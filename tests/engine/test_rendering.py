@@ -12,7 +12,7 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from onnxscope.errors import InputError, LayerError, OutputError, ProviderError, TargetError
-from onnxscope.objectives import from_json
+from onnxscope.objectives.making import from_json
 from PIL import Image
 
 QUICK = {"size": 64, "steps": 6, "provider": "cpu"}

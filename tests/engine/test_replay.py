@@ -10,9 +10,10 @@ from graphs import model, operators, run, session, text_model
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 from onnxscope.errors import EmptyError, LayerError, ModelError, OperatorError
-from onnxscope.graph import evaluation
 from onnxscope.graph.builder import Builder
-from onnxscope.graph.replay import model_of, replay
+from onnxscope.graph.finish import model_of
+from onnxscope.importer import evaluation
+from onnxscope.importer.replay import replay
 
 rng = np.random.default_rng(11)
 

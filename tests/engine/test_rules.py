@@ -14,8 +14,9 @@ from graphs import model, run, session
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 from onnxscope.errors import OnnxscopeError, OperatorError
-from onnxscope.rules import RuleTable, standard_rules
 from onnxscope.rules.redirected import redirected_relu
+from onnxscope.rules.standard import standard_rules
+from onnxscope.rules.table import RuleTable
 from rule_cases import CASES, Case
 
 # Each family of operators has its cases in a module of its own.

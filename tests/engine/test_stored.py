@@ -17,15 +17,16 @@ import onnx
 import onnxscope as osc
 import pytest
 from graphs import text_model
-from onnxscope import cache, identity, step
+from onnxscope import cache, identity
+from onnxscope.ascent import step
+from onnxscope.ascent.composition import Composition
+from onnxscope.ascent.graphs import Graphs
 from onnxscope.cache import GraphCache
-from onnxscope.composition import Composition
 from onnxscope.errors import StraightThroughWarning
 from onnxscope.identity import NoIdentityError, describe, key_of
-from onnxscope.parameterizations import Fourier
-from onnxscope.rules import rules_for
-from onnxscope.stored import Graphs
-from onnxscope.transforms import compose
+from onnxscope.parameterizations.fourier import Fourier
+from onnxscope.rules.by_provider import rules_for
+from onnxscope.transforms.registry import compose
 
 QUICK = {"size": 64, "steps": 3, "provider": "cpu"}
 KEY, OTHER = "a" * 64, "b" * 64
@@ -45,13 +46,13 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     kinds: list[str] = []
 
     def watch(name: str) -> None:
-        build = getattr(Composition, name)
+        build = getattr(step, name)
 
         def counted(*arguments: object) -> onnx.ModelProto:
             kinds.append(name)
             return build(*arguments)
 
-        monkeypatch.setattr(Composition, name, counted)
+        monkeypatch.setattr(step, name, counted)
 
     for name in ("step_graph", "image_graph", "gradient_graph"):
         watch(name)
@@ -360,13 +361,13 @@ def test_what_was_warned_of_is_warned_of_again(folder: Path, built: list[str]) -
 def test_what_others_warn_of_is_passed_on_and_not_kept(
     squeezenet: osc.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = Composition.image_graph
+    build = step.image_graph
 
-    def warns(self: Composition) -> onnx.ModelProto:
+    def warns(composition: Composition) -> onnx.ModelProto:
         warnings.warn("overflow", RuntimeWarning, stacklevel=1)
-        return build(self)
+        return build(composition)
 
-    monkeypatch.setattr(Composition, "image_graph", warns)
+    monkeypatch.setattr(step, "image_graph", warns)
     graphs = Graphs(_composition(squeezenet), GraphCache(tmp_path))
     with pytest.warns(RuntimeWarning, match="overflow"):
         graphs.image()

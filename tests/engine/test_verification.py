@@ -14,12 +14,14 @@ import onnxscope as osc
 import pytest
 from graphs import model, run, text_model
 from onnx import defs, helper
-from onnxscope import faults, session, verifier
-from onnxscope.differences import derivative, rounding_noise
-from onnxscope.double import in_double
 from onnxscope.errors import InputError, LayerError, OperatorError
-from onnxscope.rules import RuleTable, standard_rules
-from onnxscope.session import Provider
+from onnxscope.rules.standard import standard_rules
+from onnxscope.rules.table import RuleTable
+from onnxscope.runtime import session
+from onnxscope.runtime.session import Provider
+from onnxscope.verification import faults, verifier
+from onnxscope.verification.differences import derivative, rounding_noise
+from onnxscope.verification.double.rewrite import in_double
 from rule_cases import CASES
 
 # Each family of operators has its cases in a module of its own.
@@ -204,7 +206,7 @@ def test_what_makes_the_network_smaller_is_checked_too(squeezenet, monkeypatch):
                 builder.graph.sort()
                 return
 
-    monkeypatch.setattr("onnxscope.step.crop", wrong_crop)
+    monkeypatch.setattr("onnxscope.gradient.objective.crop", wrong_crop)
     result = osc.verify(squeezenet, "fire4:3", size=SIZE, directions=2)
     assert result.verdict == "disagrees"
     assert result.faults == ()
@@ -467,7 +469,7 @@ def test_without_double_precision_single_serves(monkeypatch):
     def refuse(model):
         raise OperatorError("there is no such form")
 
-    monkeypatch.setattr("onnxscope.forward.in_double", refuse)
+    monkeypatch.setattr("onnxscope.verification.forward.in_double", refuse)
     result = osc.verify(network)
     assert result.agrees
     assert not result.double
@@ -486,7 +488,7 @@ def test_a_double_form_that_is_another_function_is_not_used(monkeypatch):
                 node.op_type = "Sin"
         return changed
 
-    monkeypatch.setattr("onnxscope.forward.in_double", other)
+    monkeypatch.setattr("onnxscope.verification.forward.in_double", other)
     result = osc.verify(text_model("g (float[4] x) => (float[4] y) { y = Tanh(x) }"))
     assert result.agrees
     assert "another value" in result.why_single

@@ -15,8 +15,8 @@ import onnx
 import onnxruntime as ort
 import pytest
 from onnxscope.errors import ModelError
+from onnxscope.graph.metadata import Metadata
 from onnxscope.graph.versions import IR_VERSION, OPSET
-from onnxscope.metadata import Metadata
 from onnxscope.models.architectures import ARCHITECTURES, Origin
 from onnxscope.models.reading import read_weights
 from PIL import Image

@@ -18,7 +18,7 @@ import pytest
 import safetensors.numpy
 from onnxscope import models
 from onnxscope.errors import DownloadError, ModelError, OutputError
-from onnxscope.metadata import Metadata
+from onnxscope.graph.metadata import Metadata
 from onnxscope.models import cache, conversion
 from onnxscope.models.architectures import ARCHITECTURES
 from onnxscope.models.catalogue import (

@@ -15,7 +15,7 @@ import onnx
 import pytest
 import safetensors.numpy
 from onnxscope.errors import ModelError
-from onnxscope.models import wire
+from onnxscope.graph import wire
 from onnxscope.models.reading import Kind, read_weights
 
 

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxscope import models
 from onnxscope.errors import ModelError
-from onnxscope.metadata import Metadata
+from onnxscope.graph.metadata import Metadata
 from onnxscope.models.architectures import ARCHITECTURES, Origin
 from onnxscope.models.zoo import convert_zoo, is_zoo_googlenet
 

@@ -1,0 +1,1 @@
+"""Composes step graphs and climbs them."""

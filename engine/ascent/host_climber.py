@@ -1,0 +1,82 @@
+"""An ascent with the gradient from a graph and the update in NumPy, for any optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..cache import GraphCache
+from ..runtime.memory import Use
+from ..runtime.session import Cuda, Provider, Session
+from .climbing import Arrays, Viewer, choose, is_finite, largest_of, open_checked, with_prefix
+from .graphs import Graphs
+from .optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from .composition import Composition
+
+
+class HostClimber:
+    """The gradient from a graph, the update in NumPy."""
+
+    def __init__(
+        self,
+        composition: Composition,
+        parameters: Arrays,
+        optimizer: Optimizer,
+        provider: str | Provider,
+        cache: GraphCache | None = None,
+    ) -> None:
+        self.redirected = 0
+        self.moved = False
+        self._use = Use.whole(composition.batch)
+        self._graphs = Graphs(composition, cache)
+        self._parameters = parameters
+        self._optimizer = optimizer
+        optimizer.reset()
+        self._cuda = Cuda(tf32=composition.precision != "float32")
+        self._session = open_checked(self._graphs.gradient, self._use, provider, self._cuda)
+        self._redirecting: Session | None = None
+        self._count = 0
+        self._picture = Viewer(self._graphs, self._session.provider)
+
+    @property
+    def provider(self) -> Provider:
+        """Where the gradient is computed."""
+        return self._session.provider
+
+    def step(self, data: Mapping[str, np.ndarray], *, redirect: bool) -> tuple[np.ndarray, bool]:
+        """Make one step (see `Climber`)."""
+        feeds = {**self._parameters, **data}
+        outputs = self._session.run(feeds)
+        gradient = with_prefix("grad_", outputs)
+        largest = np.max([largest_of(array) for array in gradient.values()], axis=0)
+        if not is_finite(outputs["value"], largest):
+            return outputs["value"], False
+        self.moved |= bool(largest.any())
+        if redirect and not largest.all():
+            gradient = choose(largest == 0, self._redirected(feeds), gradient)
+            self.redirected += 1
+        self._optimizer.update(self._parameters, gradient)
+        self._count += 1
+        return outputs["value"], True
+
+    def _redirected(self, feeds: Arrays) -> Arrays:
+        if self._redirecting is None:
+            self._redirecting = open_checked(
+                lambda name: self._graphs.gradient(name, redirected=True),
+                self._use,
+                self.provider,
+                self._cuda,
+            )
+        return with_prefix("grad_", self._redirecting.run(feeds))
+
+    def images(self) -> np.ndarray:
+        """The pictures as they are now."""
+        return self._picture.of(self._parameters)
+
+    def rescued(self) -> tuple[int, np.ndarray]:
+        """The pictures after a failure (see `Climber`)."""
+        return self._count, Viewer(self._graphs, Provider("cpu")).of(self._parameters)

@@ -1,0 +1,210 @@
+"""Gradient ascent: a seeded NumPy loop around one graph that ONNX Runtime runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..cache import GraphCache
+from ..errors import InputError, ModelError, OnnxscopeError
+from ..runtime.session import Provider
+from .climbers import Climber, make_climber
+from .interrupts import DeferredInterrupt
+from .optimizers import Optimizer
+from .streams import Streams
+
+if TYPE_CHECKING:
+    from .composition import Composition
+
+_ADVICE = "fewer steps or a smaller learning rate may keep it finite"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback gets after every step.
+
+    Attributes:
+        step: How many steps are done, from 1.
+        steps: How many are planned.
+        value: The objective: a number, or (N,) for several pictures. It belongs to the picture
+            before the step, as transformed in it.
+        run: Where the pictures are made in several runs, one behind the other: which one this is,
+            from 1. Steps are counted in each anew.
+        runs: How many runs there are.
+    """
+
+    step: int
+    steps: int
+    value: float | np.ndarray
+    _image: Callable[[], np.ndarray] = field(repr=False)
+    run: int = 1
+    runs: int = 1
+
+    def image(self) -> np.ndarray:
+        """The pictures as they are now: (N, H, W, 3) float32 in [0, 1]; computed when called."""
+        return self._image()
+
+
+Callback = Callable[[Progress], object]
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """What an ascent gives.
+
+    Attributes:
+        images: (N, H, W, 3) float32 in [0, 1].
+        values: (steps, N) float32, the objective before each step.
+        snapshots: Pictures after certain steps, likewise (N, H, W, 3), by step.
+        provider: Where it ran.
+        interrupted: Whether Ctrl-C ended it early.
+        redirected: In how many steps the gradient was redirected for some picture.
+        moved: Whether any picture had a gradient in any step.
+        stopped: Whether the callback ended it early.
+        failure: What ended it early, where it failed after some good steps.
+    """
+
+    images: np.ndarray
+    values: np.ndarray
+    snapshots: dict[int, np.ndarray]
+    provider: Provider
+    interrupted: bool
+    redirected: int
+    moved: bool
+    stopped: bool = False
+    failure: OnnxscopeError | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing ended it early."""
+        return not (self.interrupted or self.stopped or self.failure)
+
+
+def ascend(
+    composition: Composition,
+    *,
+    steps: int,
+    seed: int,
+    optimizer: Optimizer,
+    provider: str | Provider,
+    redirect_steps: int,
+    snapshots: Collection[int] = (),
+    callback: Callback | None = None,
+    cache: GraphCache | None = None,
+    first: int = 0,
+    run: tuple[int, int] = (1, 1),
+) -> Ascent:
+    """Climb from a random start.
+
+    Everything random of a picture comes from one generator: first the start, then each step's
+    transforms.
+
+    Args:
+        composition: What to climb.
+        steps: How many steps.
+        seed: Of the generators.
+        optimizer: The update rule; its state is forgotten first.
+        provider: See `onnxscope.render`.
+        redirect_steps: In this many first steps, a picture without any gradient gets the redirected
+            one.
+        snapshots: Steps after which the pictures are kept.
+        callback: Called after each step; returning `False` ends the ascent.
+        cache: Where finished graphs are kept.
+        first: Which of the seed's pictures the first one is.
+        run: Which of how many runs this is, for the callback.
+
+    Returns:
+        The pictures reached, also where Ctrl-C, the callback or a failure ended it early; Ctrl-C
+        does so at the end of a step.
+
+    Raises:
+        OnnxscopeError: it failed before the first step was made: the graph or its run, or the
+            objective or its gradient is not finite.
+    """
+    streams = Streams(composition, seed, first)
+    climber = make_climber(composition, streams.parameters(), optimizer, provider, cache)
+    values: list[np.ndarray] = []
+    kept: dict[int, np.ndarray] = {}
+    interrupted = stopped = False
+    failure: OnnxscopeError | None = None
+    try:
+        with DeferredInterrupt() as interrupt:
+            for step in range(1, steps + 1):
+                try:
+                    values.append(_step(climber, streams, step, redirect=step <= redirect_steps))
+                except OnnxscopeError as error:
+                    failure = error
+                    break
+                if step in snapshots:
+                    kept[step] = climber.images()
+                if callback is not None:
+                    value = values[-1]
+                    shown = float(value[0]) if value.size == 1 else value
+                    if callback(Progress(step, steps, shown, climber.images, *run)) is False:
+                        stopped = True
+                        break
+                if interrupt.requested and step < steps:
+                    interrupted = True
+                    break
+    except KeyboardInterrupt:
+        interrupted = True
+    if failure is None:
+        images = climber.images()
+    elif not values:
+        raise failure
+    else:
+        count, images = _rescued(climber, failure)
+        del values[count:]
+    return Ascent(
+        images,
+        np.array(values, np.float32).reshape(len(values), composition.batch),
+        {step: images for step, images in kept.items() if step <= len(values)},
+        climber.provider,
+        interrupted,
+        climber.redirected,
+        climber.moved,
+        stopped,
+        failure,
+    )
+
+
+def _step(climber: Climber, streams: Streams, step: int, *, redirect: bool) -> np.ndarray:
+    """Make one step and give the objective before it, (N,).
+
+    Raises:
+        OnnxscopeError: the step failed; the pictures are as they were.
+    """
+    try:
+        value, finite = climber.step(streams.data(), redirect=redirect)
+    except OnnxscopeError as error:
+        # On the CPU a picture that is not a number makes some operators stop.
+        not_a_number = isinstance(error, ModelError) and climber.provider.name == "cpu"
+        advice = f"; {_ADVICE}" if not_a_number else ""
+        kind = ModelError if isinstance(error, ModelError) else InputError
+        raise kind(f"step {step} failed: {error}{advice}") from error
+    # Adding zero turns the −0 of a negated unit that is off into 0.
+    value = value + 0.0
+    if not finite:
+        raise ModelError(
+            f"the objective or its gradient is not finite at step {step} (value "
+            f"{np.array2string(value, precision=4)}); {_ADVICE}"
+        )
+    return value
+
+
+def _rescued(climber: Climber, failure: OnnxscopeError) -> tuple[int, np.ndarray]:
+    """The last good pictures, and how many steps they have behind them.
+
+    Raises:
+        OnnxscopeError: `failure`, where it left nothing to be had.
+    """
+    try:
+        count, images = climber.rescued()
+    except OnnxscopeError:
+        raise failure from None
+    if not count:
+        raise failure
+    return count, images

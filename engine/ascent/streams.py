@@ -1,0 +1,67 @@
+"""Everything random of an ascent: for each picture a stream of its own.
+
+A picture does not depend on which others are made with it: the first of a seed's pictures is the
+same alone and among many, and so is every other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..identity import has_identity
+
+if TYPE_CHECKING:
+    from .composition import Composition
+
+Arrays = dict[str, np.ndarray]
+_Draw = Callable[[np.random.Generator, int, int, int], Arrays]
+
+
+def generator(seed: int, picture: int) -> np.random.Generator:
+    """The random numbers of one of a seed's pictures, counted from 0."""
+    if picture == 0:
+        return np.random.default_rng(seed)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(picture,)))
+
+
+class Streams:
+    """Draws for the pictures of a composition: first the start, then each step's data.
+
+    What is not of this package may mix the pictures that it draws for: it draws for all of them at
+    once, from the first one's stream.
+    """
+
+    def __init__(self, composition: Composition, seed: int, first: int = 0) -> None:
+        """Prepare.
+
+        Args:
+            composition: What is climbed.
+            seed: Of all streams.
+            first: Which of the seed's pictures the composition's first one is.
+        """
+        self._composition = composition
+        self._generators = [generator(seed, first + index) for index in range(composition.batch)]
+
+    def parameters(self) -> Arrays:
+        """Parameters to start from, by the graph's input names."""
+        parameterization = self._composition.parameterization
+        drawn = self._draw(parameterization, parameterization.initial)
+        return {f"parameters.{name}": array for name, array in drawn.items()}
+
+    def data(self) -> Arrays:
+        """The transforms' random data for one step, by the graph's input names."""
+        data: Arrays = {}
+        for number, transform in enumerate(self._composition.transforms):
+            drawn = self._draw(transform, transform.draw)
+            data |= {f"transform{number}.{name}": array for name, array in drawn.items()}
+        return data
+
+    def _draw(self, part: object, draw: _Draw) -> Arrays:
+        height, width = self._composition.height, self._composition.width
+        if not has_identity(part):
+            return draw(self._generators[0], len(self._generators), height, width)
+        drawn = [draw(stream, 1, height, width) for stream in self._generators]
+        return {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}

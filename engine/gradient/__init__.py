@@ -1,0 +1,1 @@
+"""Writes gradients behind a graph, by the rules."""

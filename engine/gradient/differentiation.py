@@ -1,0 +1,209 @@
+"""`differentiate`: the bare graph transform, ONNX in, ONNX with gradients out."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+
+import onnx
+import onnx_ir as ir
+
+from ..errors import (
+    InputError,
+    LayerError,
+    ModelError,
+    OnnxscopeError,
+    OnnxscopeWarning,
+    OperatorError,
+    nearest_or_listed,
+)
+from ..graph.builder import Builder
+from ..graph.finish import model_of
+from ..graph.names import Names
+from ..graph.tensor import Tensor
+from ..importer.opsets import ModelSource, load_graph
+from ..importer.replay import own_tensor, replay
+from ..network.layers.lookups import lookups
+from ..network.values import value_called
+from ..rules.standard import standard_rules
+from ..rules.table import RuleTable
+from .walk import backpropagate
+
+
+def differentiate(
+    model: ModelSource,
+    of: str,
+    wrt: Sequence[str],
+    *,
+    shapes: dict[str, Sequence[int]] | None = None,
+    rules: RuleTable | None = None,
+) -> onnx.ModelProto:
+    """The bare graph transform: ONNX in, ONNX with gradients out.
+
+    The result keeps the model's inputs and outputs and adds an output `grad_<name>` for each name
+    in `wrt`. Where `of` is not a scalar, an input `grad_<of>` of its shape takes the cotangent.
+    Where the model has an input or output of such a name already, being a gradient itself, a number
+    follows: `grad_<name>_2`. Open sizes are called as in the model, or by how they follow from the
+    inputs'. Initializers that the model lists among its inputs, as files before IR 4 do, are
+    weights. An output that the gradient does not need and that cannot be written in standard
+    operators, such as one behind an operator of another domain, is left out.
+
+    Where a framework was told to let no gradient through (`detach`, `stop_gradient`), exporters
+    leave no trace of it. The gradient is that of the function in the file: of a straight-through
+    estimator, `z + (q - z).detach()`, it is that of `q`.
+
+    Args:
+        model: What `onnxscope.load` takes, but for catalogue names.
+        of: The value to differentiate, any value of the graph. Of a network that takes no pictures
+            it may also be called as `onnxscope inspect` does, and so may those of `wrt`.
+        wrt: What to differentiate with respect to: inputs, initializers, or real values on the way,
+            such as what tokens were looked up as.
+        shapes: Shapes of inputs whose shape the model leaves open.
+        rules: Gradient rules; by default the standard ones.
+
+    Raises:
+        LayerError: a name is not there.
+        OperatorError: an operator on the way has no gradient rule.
+        ModelError: a shape that a rule needs, or the rank of an input, is unknown; give `shapes`.
+
+    Warns:
+        OnnxscopeWarning: an output is left out.
+        StraightThroughWarning: a gradient passes a rounding as if there were none.
+    """
+    wrt = [wrt] if isinstance(wrt, str) else list(wrt)
+    loaded = load_graph(model)
+    graph = loaded.model.graph
+    builder = Builder(graph.name or "gradient", opset=loaded.opset)
+    inputs: dict[str, Tensor] = {}
+    given = dict(shapes or {})
+    for value in graph.inputs:
+        if value.name in graph.initializers or not value.name or value.dtype is None:
+            continue
+        if value.name in wrt and not value.dtype.is_floating_point():
+            looked_up = [f"{node.outputs[0].name!r}" for node in lookups(value)]
+            remedy = f"; what it is looked up as has one: {looked_up[0]}" if looked_up else ""
+            raise LayerError(f"{_no_gradient(value)}{remedy}")
+        dims = _input_dims(value, given.pop(value.name, None))
+        inputs[value.name] = builder.input(value.name, dims, value.dtype.numpy())
+    for name in given:
+        raise LayerError(
+            f"the model has no input {name!r}{nearest_or_listed(name, inputs, 'input', inputs)}"
+        )
+    weights: dict[ir.Value, ir.TensorProtocol] = {}
+    known = [*inputs, *graph.initializers]
+    known += [value.name for node in graph for value in node.outputs if value.name]
+    of, *wrt = (name if name in known else value_called(graph, name) for name in (of, *wrt))
+    for name in wrt:
+        held = graph.initializers[name].const_value if name in graph.initializers else None
+        if name not in inputs and held is not None:
+            data = own_tensor(held)
+            inputs[name] = builder.initializer(data, name)
+            weights[inputs[name].value] = data
+            # No constant while the graph is written: what is computed from it must not be folded.
+            inputs[name].value.const_value = None
+        if name not in known:
+            hint = nearest_or_listed(name, known, "input", inputs)
+            raise LayerError(f"the model has no value {name!r}{hint}")
+        if name in inputs:
+            _require_float(inputs[name])
+    if len(set(wrt)) != len(wrt):
+        raise LayerError(f"wrt names a value twice: {', '.join(wrt)}")
+    outputs = [value.name for value in graph.outputs if value.name]
+    if of not in [*known, *(value.name for value in graph.inputs)]:
+        hint = nearest_or_listed(of, known, "output", outputs)
+        raise LayerError(f"the model has no value {of!r}{hint}")
+    names = Names([*inputs, *outputs])
+    inner = [name for name in wrt if name not in inputs]
+    failures: dict[str, OnnxscopeError] = {}
+    values = inputs | replay(
+        builder, graph, inputs, [*outputs, of, *inner], apart=inner, failures=failures
+    )
+    for name, error in failures.items():
+        if name in (of, *inner) or not isinstance(error, OperatorError):
+            raise error
+        warnings.warn(
+            f"the output {name!r} is left out, which the gradient does not need: {error}",
+            OnnxscopeWarning,
+            stacklevel=2,
+        )
+    target = values[of]
+    for name in (of, *inner):
+        _require_float(values[name])
+    if target.rank == 0:
+        cotangent = builder.constant(1, target.dtype)
+    else:
+        cotangent = builder.input(names.take(f"grad_{of}"), target.dims, target.dtype)
+    gradients = backpropagate(
+        builder,
+        {target: cotangent},
+        [values[name] for name in wrt],
+        standard_rules() if rules is None else rules,
+    )
+    symbols = {dim for tensor in inputs.values() for dim in tensor.dims if isinstance(dim, str)}
+    for value in graph.outputs:
+        if value.name in values:
+            written = _output(builder, value.name, values[value.name])
+            _name_sizes(written, value, symbols)
+            if value.name == of:
+                _name_sizes(cotangent, value, symbols)
+    for name, gradient in zip(wrt, gradients, strict=True):
+        written = builder.output(names.take(f"grad_{name}"), gradient)
+        _name_sizes(written, values[name].value, symbols)
+    for value, data in weights.items():
+        value.const_value = data
+    return model_of(builder, loaded.props)
+
+
+def _output(builder: Builder, name: str, tensor: Tensor) -> Tensor:
+    """Declare an output of the model, which may be one of its inputs, as it is."""
+    if not (tensor.value.is_graph_input() and tensor.value.name == name):
+        return builder.output(name, tensor)
+    builder.graph.outputs.append(tensor.value)
+    return tensor
+
+
+def _input_dims(value: ir.Value, given: Sequence[int] | None) -> Sequence[int | str | None]:
+    """The shape of an input, with what the model leaves open as given."""
+    if value.shape is None and given is None:
+        raise ModelError(
+            f"the model does not say how many axes its input {value.name!r} has: give its shape, "
+            f"such as shapes={{{value.name!r}: (1, 8)}} (--shape {value.name}=1,8)"
+        )
+    dims = [dim if isinstance(dim, int) else dim.value for dim in value.shape or ()]
+    if given is None:
+        return dims
+    fits = value.shape is None or len(given) == len(dims)
+    if not fits or any(isinstance(d, int) and d != n for d, n in zip(dims, given, strict=False)):
+        declared = ", ".join("?" if dim is None else str(dim) for dim in dims)
+        raise InputError(f"input {value.name!r} has shape ({declared}), not {tuple(given)}")
+    return given
+
+
+def _name_sizes(tensor: Tensor, declared: ir.Value, symbols: set[str]) -> None:
+    """Call sizes that only the run knows what the declaration calls them.
+
+    A size that is computed from those of the inputs says so, which is more than its name would.
+    """
+    if declared.shape is None or tensor.value.shape is None:
+        return
+    if len(declared.shape) != len(tensor.value.shape):
+        return
+    sizes: list[int | ir.SymbolicDim] = list(tensor.value.shape)
+    for axis, size in enumerate(sizes):
+        name = declared.shape[axis]
+        if isinstance(size, int) or isinstance(name, int) or name.value is None:
+            continue
+        if symbols.isdisjoint(re.findall(r"\w+", size.value or "")):
+            sizes[axis] = name
+    tensor.value.shape = ir.Shape(sizes)
+
+
+def _require_float(tensor: Tensor) -> None:
+    if tensor.value.dtype is not None and not tensor.value.dtype.is_floating_point():
+        raise LayerError(_no_gradient(tensor.value))
+
+
+def _no_gradient(value: ir.Value) -> str:
+    dtype = "" if value.dtype is None else value.dtype.numpy()
+    return f"{value.name!r} is {dtype}: only real numbers have a gradient"

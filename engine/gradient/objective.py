@@ -1,0 +1,75 @@
+"""Network, objective and gradient behind a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from ..errors import TargetError
+from ..graph.builder import Builder
+from ..graph.finish import model_of
+from ..graph.passes.crop import crop
+from ..graph.passes.narrow import narrow
+from ..graph.passes.precision import LOSS_SCALE, use_half
+from ..graph.tensor import Tensor
+from ..network.model import Model
+from ..objectives.algebra import Objective
+from ..rules.table import RuleTable
+from .lowering import lower
+from .walk import backpropagate
+
+
+def append_objective(model: Model, objective: Objective, image: Tensor) -> Tensor:
+    """Append network and objective behind an image; the value is (N,)."""
+    layers = objective.layers()
+    if not layers:
+        raise TargetError(f"the objective {objective} looks at no layer")
+    value = objective.build(model.append(image, layers))
+    if value.shape != image.shape[:1]:
+        raise TargetError(
+            f"the objective {objective} gives {value.shape}, not one for each picture"
+        )
+    return value
+
+
+def append_gradient(
+    builder: Builder,
+    value: Tensor,
+    wrt: Sequence[Tensor],
+    rules: RuleTable,
+    half: Tensor | None = None,
+) -> list[Tensor]:
+    """Append the gradient of the sum of `value`, which becomes an output.
+
+    The forward graph is made as small and as fast as it gets first.
+
+    Args:
+        builder: The graph.
+        value: What is differentiated.
+        wrt: With respect to what.
+        rules: The gradient rules.
+        half: The picture behind which to compute in half precision (see `precision`).
+    """
+    value = builder.output("value", value)
+    narrow(builder)
+    crop(builder)
+    if half is not None:
+        use_half(builder, half)
+    lower(builder, rules)
+    scale = 1.0 if half is None else LOSS_SCALE
+    seed = builder.constant(np.full(value.shape, scale), value.dtype)
+    gradients = backpropagate(builder, {value: seed}, wrt, rules)
+    return gradients if half is None else [gradient / scale for gradient in gradients]
+
+
+def gradient_of_image(
+    model: Model, objective: Objective, shape: tuple[int, int, int, int], rules: RuleTable
+) -> onnx.ModelProto:
+    """`image` (N, 3, H, W) in [0, 1] to `value` (N,) and `grad_image`."""
+    builder = Builder("gradient", opset=model.opset)
+    image = builder.input("image", shape, np.float32)
+    value = append_objective(model, objective, image)
+    builder.output("grad_image", append_gradient(builder, value, [image], rules)[0])
+    return model_of(builder, {"onnxscope.objective": str(objective), "onnxscope.model": model.name})

@@ -1,0 +1,168 @@
+"""`Gradient`: the gradient of an objective for its own sake."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..cache import GraphCache, graph_cache
+from ..errors import InputError
+from ..images import as_batch, as_pictures
+from ..network.loading import load
+from ..network.model import Model, identity_of
+from ..objectives.algebra import Objective
+from ..objectives.making import check_objective
+from ..objectives.targets import resolve
+from ..runtime.finished import Graph, kept
+from ..runtime.session import Session, open_for
+
+if TYPE_CHECKING:
+    import onnx
+
+    from ..rules.table import RuleTable
+
+
+class Gradient:
+    """The value of an objective on pictures, and its gradient with respect to them.
+
+    One graph is built for each shape of pictures and kept.
+    """
+
+    def __init__(
+        self,
+        model: Model | str,
+        objective: Objective | str,
+        *,
+        provider: str = "auto",
+        rules: RuleTable | None = None,
+        cache: bool = True,
+    ) -> None:
+        """Prepare a gradient.
+
+        Args:
+            model: A model, or what `onnxscope.load` takes.
+            objective: An objective or a target such as `"mixed4a:11"`.
+            provider: See `onnxscope.render`.
+            rules: Gradient rules; by default the standard ones, in the forms that are fastest on
+                the provider.
+            cache: Whether finished graphs are kept on disk, as for `onnxscope.render`; with rules
+                of your own they never are.
+        """
+        self.model = model if isinstance(model, Model) else load(model, cache=cache)
+        self.objective = (
+            resolve(self.model, objective)
+            if isinstance(objective, str)
+            else check_objective(objective)
+        )
+        self._provider = provider
+        self._rules = rules
+        self._cache = graph_cache() if cache and rules is None else None
+        self._sessions: dict[tuple[int, ...], Session] = {}
+
+    def __call__(self, images: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Evaluate.
+
+        Args:
+            images: (H, W, 3) or (N, H, W, 3), float in [0, 1] or uint8.
+
+        Returns:
+            The values (N,) and the gradients, of the pictures' shape, per unit of [0, 1].
+        """
+        batch = as_batch(images)
+        if batch.shape not in self._sessions:
+            self._sessions[batch.shape] = open_for(
+                lambda provider: self._compiled(batch.shape, provider), self._provider
+            )
+        outputs = self._sessions[batch.shape].run({"image": batch})
+        gradient = as_pictures(outputs["grad_image"])
+        return outputs["value"], gradient[0] if np.ndim(images) == 3 else gradient
+
+    def to_onnx(
+        self, *, size: int | tuple[int, int] | None = None, batch: int = 1
+    ) -> onnx.ModelProto:
+        """The gradient as a self-contained model of standard operators.
+
+        Args:
+            size: Height and width in pixels, by default the model's usual size.
+            batch: How many pictures it takes.
+
+        Returns:
+            A model from `image` (N, 3, H, W), RGB in [0, 1], to `value` (N,) and `grad_image`.
+        """
+        if size is None:
+            size = self.model.fixed_size or self.model.size
+        height, width = (size, size) if isinstance(size, int) else size
+        if min(height, width, batch) < 1:
+            raise InputError(f"size and batch must be at least 1, not {height}×{width}, {batch}")
+        from ..rules.standard import standard_rules
+        from .objective import gradient_of_image
+
+        # Not by truth: an empty table is a table.
+        rules = standard_rules() if self._rules is None else self._rules
+        return gradient_of_image(self.model, self.objective, (batch, 3, height, width), rules)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        size: int | tuple[int, int] | None = None,
+        batch: int = 1,
+    ) -> Path:
+        """Write `to_onnx` to a file; of more than 2 GB, the weights to a second one beside it.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        from ..importer.model_file import write_model
+
+        return write_model(path, self.to_onnx(size=size, batch=batch))[0]
+
+    def _compiled(self, shape: tuple[int, ...], provider: str) -> onnx.ModelProto | bytes:
+        """The graph for a provider."""
+        batch, channels, height, width = shape
+        pictures = (batch, channels, height, width)
+        if self._rules is None:
+            return gradient_of_pictures(
+                self.model, self.objective, pictures, provider, self._cache
+            ).model
+        from .objective import gradient_of_image
+
+        return gradient_of_image(self.model, self.objective, pictures, self._rules)
+
+
+def gradient_of_pictures(
+    model: Model,
+    objective: Objective,
+    shape: tuple[int, int, int, int],
+    provider: str,
+    cache: GraphCache | None,
+) -> Graph:
+    """From pictures to value and gradient (see `step.gradient_of_image`).
+
+    Args:
+        model: The network.
+        objective: What is differentiated.
+        shape: Of the pictures, (N, 3, H, W).
+        provider: What it shall run on, by name.
+        cache: Where it may be kept.
+    """
+
+    def build() -> onnx.ModelProto:
+        from ..rules.by_provider import rules_for
+        from .objective import gradient_of_image
+
+        return gradient_of_image(model, objective, shape, rules_for(provider))
+
+    def parts() -> dict[str, object]:
+        return {
+            "model": identity_of(model),
+            "objective": objective,
+            "shape": shape,
+            "provider": provider,
+        }
+
+    return kept(cache, "gradient of pictures", parts, build, shape[0], 6)

@@ -1,0 +1,47 @@
+"""From a graph under construction to a finished model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx
+import onnx_ir as ir
+
+from .builder import Builder
+from .kernels import keep_pads_of_kernels
+from .versions import ir_version
+
+
+def model_of(builder: Builder, props: Mapping[str, str] | None = None) -> onnx.ModelProto:
+    """The finished graph as a self-contained ONNX model, without what nothing reads."""
+    version = ir_version(builder.opset)
+    model = ir.Model(builder.graph, ir_version=version, producer_name="onnxscope")
+    model.metadata_props.update(props or {})
+    for value, other in builder.instead.items():
+        value.replace_all_uses_with(other, replace_graph_outputs=True)
+    if builder.instead:
+        builder.graph.sort()
+    keep_pads_of_kernels(builder)
+    drop_unused(builder.graph)
+    return ir.to_proto(model)
+
+
+def drop_unused(graph: ir.Graph) -> None:
+    """Remove nodes and initializers that no output needs."""
+    needed: set[ir.Value] = set(graph.outputs)
+    dead: list[ir.Node] = []
+    for node in reversed(graph):
+        if any(value in needed for value in node.outputs):
+            needed.update(value for value in node.inputs if value is not None)
+        else:
+            dead.append(node)
+    for node in dead:
+        for output in node.outputs:
+            # A node that was refused reads its inputs all the same.
+            for reader, index in tuple(output.uses()):
+                if reader.graph is None:
+                    reader.replace_input_with(index, None)
+    graph.remove(dead, safe=True)
+    for name, value in list(graph.initializers.items()):
+        if value not in needed:
+            del graph.initializers[name]

@@ -1,0 +1,174 @@
+"""Compute only what is looked at: move slices of channels towards the input.
+
+An objective that reads one channel slices a layer. The slice commutes with everything that treats
+channels alike and alone, picks one branch of a concatenation, and becomes a slice of the weights of
+a convolution: exactly the same numbers, from a fraction of the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from ..builder import Builder
+from ..cuts import constant_cuts
+from ..tensor import Tensor
+from ..traits import CHANNELWISE
+
+
+def narrow(builder: Builder) -> None:
+    """Move channel slices as far towards the input as they go.
+
+    What nobody reads any more stays in the graph, for `drop_unused`; the nodes are left in
+    topological order.
+    """
+    pending = [node for node in builder.graph if node.op_type == "Slice"]
+    while pending:
+        node = pending.pop()
+        cut = _channel_cut(node)
+        if cut is None or node.outputs[0].is_graph_output():
+            continue
+        replacement, new_slices = _above(builder, node, *cut)
+        if replacement is None:
+            continue
+        result = _split_off_other_axes(builder, node, replacement)
+        pending.extend(new_slices)
+        # A slice of this slice now reads what may be narrowed further.
+        pending.extend(reader for reader in result.value.consumers() if reader.op_type == "Slice")
+    builder.graph.sort()
+
+
+def _channel_cut(node: ir.Node) -> tuple[int, int] | None:
+    """The channels that a slice takes, where they are a proper, consecutive part of all."""
+    source = node.inputs[0]
+    if source is None or source.shape is None or len(source.shape) < 2:
+        return None
+    size, cuts = source.shape[1], constant_cuts(node)
+    if cuts is None or not isinstance(size, int):
+        return None
+    along = [cut for cut in cuts if cut.axis == 1]
+    if len(along) != 1 or along[0].step != 1:
+        return None
+    taken = along[0].positions(size)
+    return None if not taken or len(taken) == size else (taken.start, taken.stop)
+
+
+def _slice_channels(builder: Builder, x: Tensor, start: int, stop: int) -> Tensor:
+    ends = builder.constant([stop], np.int64)
+    axis = builder.constant([1], np.int64)
+    return builder.op.Slice(x, builder.constant([start], np.int64), ends, axis)
+
+
+def _above(
+    builder: Builder, node: ir.Node, start: int, stop: int
+) -> tuple[Tensor | None, list[ir.Node]]:
+    """The sliced channels computed without the others, and the slices that this needs above."""
+    source = node.inputs[0]
+    producer = source.producer() if source is not None else None
+    if source is None or producer is None or producer.domain != "":
+        return None, []
+    inputs = [None if value is None else Tensor(builder, value) for value in producer.inputs]
+    first = inputs[0] if inputs else None
+    if first is None:
+        return None, []
+    if producer.op_type in CHANNELWISE and len(producer.outputs) == 1:
+        parameters = inputs[1:]
+        if producer.op_type in ("BatchNormalization", "PRelu"):
+            if any(p is None or p.array is None or p.rank != 1 for p in parameters):
+                return None, []
+            parameters = [_rows(builder, p, start, stop) for p in parameters if p is not None]
+        upper = _slice_channels(builder, first, start, stop)
+        result = builder.append(
+            producer.op_type,
+            [upper, *parameters],
+            dict(producer.attributes),
+            names=[source.name],
+        )[0]
+        return result, _producers([upper])
+    if producer.op_type == "Slice" and _leaves_channels_alone(producer):
+        upper = _slice_channels(builder, first, start, stop)
+        return builder.op.Slice(upper, *inputs[1:]), _producers([upper])
+    if producer.op_type == "Concat" and producer.attributes.get_int("axis", 0) in (
+        1,
+        1 - first.rank,
+    ):
+        return _branches(builder, inputs, start, stop)
+    if producer.op_type == "Conv":
+        return _convolution(builder, producer, inputs, start, stop)
+    return None, []
+
+
+def _leaves_channels_alone(node: ir.Node) -> bool:
+    """Whether a slice is along other axes than the channels."""
+    cuts = constant_cuts(node)
+    return cuts is not None and all(cut.axis != 1 for cut in cuts)
+
+
+def _branches(
+    builder: Builder, inputs: Sequence[Tensor | None], start: int, stop: int
+) -> tuple[Tensor | None, list[ir.Node]]:
+    """The parts of a concatenation that the wanted channels come from."""
+    parts: list[Tensor] = []
+    slices: list[ir.Node] = []
+    offset = 0
+    for branch in inputs:
+        if branch is None:
+            return None, []
+        size = branch.shape[1]
+        low, high = max(start - offset, 0), min(stop - offset, size)
+        offset += size
+        if low >= high:
+            continue
+        if (low, high) != (0, size):
+            branch = _slice_channels(builder, branch, low, high)
+            slices += _producers([branch])
+        parts.append(branch)
+    return (parts[0] if len(parts) == 1 else builder.op.Concat(*parts, axis=1)), slices
+
+
+def _convolution(
+    builder: Builder, producer: ir.Node, inputs: Sequence[Tensor | None], start: int, stop: int
+) -> tuple[Tensor | None, list[ir.Node]]:
+    """Some output channels of a convolution: some rows of its kernel and bias."""
+    x, kernel, *bias = inputs
+    if x is None or kernel is None or kernel.array is None:
+        return None, []
+    attributes = dict(producer.attributes)
+    group = producer.attributes.get_int("group", 1)
+    slices: list[ir.Node] = []
+    if group > 1:
+        if group != kernel.shape[0] or kernel.shape[1] != 1:
+            return None, []
+        # Depthwise: output channel i is made of input channel i.
+        x = _slice_channels(builder, x, start, stop)
+        slices = _producers([x])
+        attributes["group"] = ir.AttrInt64("group", stop - start)
+    rows = [_rows(builder, tensor, start, stop) for tensor in [kernel, *bias] if tensor is not None]
+    result = builder.append("Conv", [x, *rows], attributes, names=[producer.outputs[0].name])[0]
+    return result, slices
+
+
+def _rows(builder: Builder, weights: Tensor, start: int, stop: int) -> Tensor:
+    if weights.array is None:
+        return weights[start:stop]
+    return builder.constant(weights.array[start:stop], name=f"{weights.name}_{start}_{stop}")
+
+
+def _producers(tensors: Sequence[Tensor]) -> list[ir.Node]:
+    nodes = (tensor.value.producer() for tensor in tensors)
+    return [node for node in nodes if node is not None]
+
+
+def _split_off_other_axes(builder: Builder, node: ir.Node, channels: Tensor) -> Tensor:
+    """Let everything that read the slice read what replaces it, cut along its other axes."""
+    result = channels
+    keep = [cut for cut in constant_cuts(node) or () if cut.axis != 1]
+    if keep:
+        columns = zip(*((cut.start, cut.end, cut.axis, cut.step) for cut in keep), strict=True)
+        result = builder.op.Slice(
+            channels, *(builder.constant(column, np.int64) for column in columns)
+        )
+    node.outputs[0].replace_all_uses_with(result.value)
+    return result

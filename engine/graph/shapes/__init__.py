@@ -1,0 +1,1 @@
+"""Shapes and types of values, as numbers or formulas, before anything runs."""

@@ -1,0 +1,261 @@
+"""From whatever the user has to one ONNX graph in a known opset."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import onnx
+import onnx.inliner
+import onnx.version_converter
+import onnx_ir as ir
+from google.protobuf.message import DecodeError, Message
+from onnx import defs
+
+from ..errors import ModelError, OperatorError
+from ..expansions.registry import expansion_of
+from ..graph.versions import OPSET
+from .checking import all_nodes, check_model, is_sorted
+from .model_file import ModelFile
+from .old_resizing import keep_old_resizing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ModelSource = str | os.PathLike[str] | bytes | onnx.ModelProto | ir.Model
+
+# The highest opset whose operators all have CUDA kernels in ONNX Runtime (see `versions`).
+_HIGHEST_OPSET = 21
+
+# The highest that ONNX Runtime 1.31 runs.
+_RUNNABLE_OPSET = 26
+
+# Where in the converter's source something was found amiss.
+_ASSERTION = re.compile(r"^\S+:\d+: \w+: Assertion `.*` failed: ")
+
+# A domain that no file has.
+_ELSEWHERE = "onnxscope.unknown"
+
+# Tensors up to this size may tell a converter something (axes, a shape); larger ones are weights.
+_SMALL = 1024
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model file as a graph.
+
+    Attributes:
+        model: The graph, its weights left where they are.
+        opset: Version of the standard operator set, 18 to 21; up to 26 where an operator needs it.
+        sha256: Hash of the model's content.
+        origin: Where it came from, for messages and recipes.
+        props: The file's metadata.
+    """
+
+    model: ir.Model
+    opset: int
+    sha256: str
+    origin: str
+    props: Mapping[str, str]
+
+
+def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
+    """Read a model and bring it to an opset that the engine writes.
+
+    Raises:
+        ModelError: the file is missing, is no ONNX model, or cannot be brought to opset 18.
+    """
+    proto, origin, digest = _read(source)
+    if not proto.graph.node:
+        raise ModelError(f"{origin} has no nodes: it is empty, or not an ONNX model")
+    check_model(proto, origin)
+    if not is_sorted(proto.graph):
+        unsorted = _to_ir(proto, origin)
+        unsorted.graph.sort()
+        proto = ir.to_proto(unsorted)
+    if proto.functions:
+        try:
+            proto = onnx.inliner.inline_local_functions(proto)
+        except (RuntimeError, ValueError, onnx.version_converter.ConvertError) as error:
+            raise ModelError(f"the functions of {origin} cannot be inlined: {error}") from error
+    written = _standard_opset(proto, origin)
+    opset = written
+    if written < OPSET:
+        proto, opset = _convert_upwards(proto, written, origin), OPSET
+    elif written > _HIGHEST_OPSET:
+        opset = _fitting_opset(proto.graph, written)
+    model = _to_ir(proto, origin)
+    if opset != written:
+        _note_versions(model.graph, opset, max(written, OPSET))
+    props = {entry.key: entry.value for entry in proto.metadata_props}
+    return LoadedModel(model, opset, digest, origin, props)
+
+
+def _to_ir(proto: onnx.ModelProto, origin: str) -> ir.Model:
+    try:
+        return ir.from_proto(proto)
+    except (ValueError, KeyError, TypeError, AttributeError, ir.serde.SerdeError) as error:
+        raise ModelError(f"{origin} is damaged: {error}") from error
+
+
+def _read(source: ModelSource | ModelFile) -> tuple[onnx.ModelProto, str, str]:
+    if isinstance(source, ir.Model):
+        source = ir.to_proto(source)
+    if isinstance(source, onnx.ModelProto):
+        data = source.SerializeToString(deterministic=True)
+        return source, "the model", hashlib.sha256(data).hexdigest()
+    if isinstance(source, bytes):
+        source = ModelFile(source)
+    elif not isinstance(source, ModelFile):
+        source = ModelFile.read(source)
+    proto = _parse(source.data, source.origin)
+    return proto, source.origin, _with_external_data(proto, source)
+
+
+def _with_external_data(proto: onnx.ModelProto, file: ModelFile) -> str:
+    """Read weights from the files beside the model's, if there are any; gives the hash of all."""
+    initializers = proto.graph.initializer
+    external = any(onnx.external_data_helper.uses_external_data(t) for t in initializers)
+    if file.path is None or not external:
+        return file.sha256
+    try:
+        onnx.load_external_data_for_model(proto, str(file.path.parent))
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise ModelError(f"the external data of {file.path} cannot be read: {error}") from error
+    digest = hashlib.sha256(file.data)
+    for tensor in initializers:
+        digest.update(tensor.raw_data)
+    return digest.hexdigest()
+
+
+def _parse(data: bytes, origin: str) -> onnx.ModelProto:
+    if not data:
+        raise ModelError(f"{origin} is empty")
+    try:
+        proto = onnx.load_model_from_string(data)
+    except (DecodeError, ValueError, RuntimeError) as error:
+        kind = "a text file" if _looks_like_text(data) else "not an ONNX model, or truncated"
+        raise ModelError(f"{origin} is {kind}; expected an ONNX model file") from error
+    if not proto.HasField("graph"):
+        kind = "a text file" if _looks_like_text(data) else "no ONNX model: it holds no graph"
+        raise ModelError(f"{origin} is {kind}; expected an ONNX model file")
+    return proto
+
+
+def _looks_like_text(data: bytes) -> bool:
+    head = data[:512]
+    return all(byte >= 32 or byte in b"\t\n\r\f" for byte in head)
+
+
+def _standard_opset(proto: onnx.ModelProto, origin: str) -> int:
+    for entry in proto.opset_import:
+        if entry.domain in ("", "ai.onnx"):
+            return int(entry.version)
+    raise ModelError(f"{origin} names no version of the standard operator set")
+
+
+def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.ModelProto:
+    """The model in the lowest opset that the engine writes."""
+    if opset < 9 and any(node.op_type == "Scan" for node in all_nodes(proto.graph)):
+        raise OperatorError(
+            f"{origin} has a Scan of opset {opset}, which scans batches in a way that later "
+            "versions do not; export the model at opset 9 or later"
+        )
+    light, weights = _without_weights(proto)
+    # The converter refuses operators that it does not know, though layers before them are of use.
+    unknown = [node for node in all_nodes(light.graph) if _is_unknown(node, opset)]
+    for node in unknown:
+        node.domain = _ELSEWHERE
+    if unknown:
+        light.opset_import.append(onnx.helper.make_opsetid(_ELSEWHERE, 1))
+    try:
+        converted = onnx.version_converter.convert_version(light, OPSET)
+    except (
+        RuntimeError,
+        ValueError,
+        TypeError,
+        onnx.version_converter.ConvertError,
+        onnx.shape_inference.InferenceError,
+    ) as error:
+        reason = _ASSERTION.sub("", (str(error).strip().splitlines() or ["no reason given"])[-1])
+        raise ModelError(
+            f"{origin} is written in opset {opset} and cannot be brought to {OPSET}: {reason}"
+        ) from error
+    for tensor in converted.graph.initializer:
+        if tensor.name in weights:
+            tensor.CopyFrom(weights[tensor.name])
+    for node in all_nodes(converted.graph):
+        if node.domain == _ELSEWHERE:
+            node.domain = ""
+    if opset < 11:
+        keep_old_resizing(converted.graph)
+    return converted
+
+
+def _is_unknown(node: onnx.NodeProto, opset: int) -> bool:
+    return node.domain in ("", "ai.onnx") and not defs.has(node.op_type, opset, "")
+
+
+def _without_weights(
+    proto: onnx.ModelProto,
+) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
+    """A copy for the converter, which copies everything several times and ends at 2 GB."""
+    weights = {t.name: t for t in proto.graph.initializer if t.ByteSize() > _SMALL}
+    light = onnx.ModelProto()
+    for field, value in proto.ListFields():
+        if field.name != "graph":
+            _copy_field(light, field.name, value)
+    for field, value in proto.graph.ListFields():
+        if field.name != "initializer":
+            _copy_field(light.graph, field.name, value)
+    for tensor in proto.graph.initializer:
+        kept = light.graph.initializer.add()
+        if tensor.name in weights:
+            kept.name, kept.data_type = tensor.name, tensor.data_type
+            kept.dims.extend(tensor.dims)
+            # The data of one zero: never read, since only small tensors are.
+            kept.raw_data = b""
+        else:
+            kept.CopyFrom(tensor)
+    return light, weights
+
+
+def _copy_field(target: Message, name: str, value: object) -> None:
+    if isinstance(value, Message):
+        getattr(target, name).CopyFrom(value)
+    elif isinstance(value, str | bytes | int | float):
+        setattr(target, name, value)
+    else:
+        getattr(target, name).extend(value)
+
+
+def _fitting_opset(graph: onnx.GraphProto, written: int) -> int:
+    """The lowest opset from 21 on that has all nodes as they are, or expands them.
+
+    Beyond 21 the standard operators have taken on types and attributes; what they compute has not
+    changed.
+    """
+    for opset in range(_HIGHEST_OPSET, min(written, _RUNNABLE_OPSET)):
+        if all(_expressible(node, opset) for node in all_nodes(graph)):
+            return opset
+    return written
+
+
+def _expressible(node: onnx.NodeProto, opset: int) -> bool:
+    if node.domain not in ("", "ai.onnx") or expansion_of(node.domain, node.op_type) is not None:
+        return True
+    try:
+        schema = defs.get_schema(node.op_type, opset, "")
+    except defs.SchemaError:
+        return False
+    return all(attribute.name in schema.attributes for attribute in node.attribute)
+
+
+def _note_versions(graph: ir.Graph, opset: int, written: int) -> None:
+    """Operators that the graph's opset lacks keep the version that they were written in."""
+    for node in graph.all_nodes():
+        if node.domain == "" and not defs.has(node.op_type, opset, ""):
+            node.version = written

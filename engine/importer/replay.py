@@ -1,0 +1,333 @@
+"""Write a model's nodes again into a graph under construction.
+
+Replaying is how a network becomes part of a larger graph: its input is any symbolic value, every
+shape becomes a number, constant parts are computed, batch normalisation goes into the convolution
+before it, and only what the wanted values need is written at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from ..errors import LayerError, ModelError, OnnxscopeError, OperatorError, nearest
+from ..expansions.registry import expansion_of
+from ..expansions.table import Call
+from ..graph.builder import AttributeValue, Builder
+from ..graph.tensor import Tensor
+from .ceil_mode import without_ceil_mode, without_unseen
+from .evaluation import evaluated
+from .resizing import from_centres, with_sizes
+
+# Larger results are weights that some exporters compute from other weights: still worth computing
+# once, but a graph that makes gigabytes out of a few numbers is left to the runtime.
+_FOLD_LIMIT = 64 * 1024 * 1024
+
+# The size of what these make is in the values of their inputs.
+_MAKING = frozenset(
+    {"ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "Range", "Resize", "Tile"}
+    | {"BlackmanWindow", "CenterCropPad", "Col2Im", "HammingWindow", "HannWindow"}
+    | {"ConvTranspose", "MaxUnpool", "MelWeightMatrix", "Reshape"}
+)
+
+_NOT_DETERMINISTIC = frozenset(
+    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
+    | {"Bernoulli"}
+)
+
+
+def replay(
+    builder: Builder,
+    graph: ir.Graph,
+    inputs: Mapping[str, Tensor],
+    wanted: Collection[str],
+    *,
+    failures: dict[str, OnnxscopeError] | None = None,
+    outer: Callable[[ir.Value], Tensor] | None = None,
+    apart: Collection[str] = (),
+) -> dict[str, Tensor]:
+    """Append the nodes that compute the `wanted` values of `graph`.
+
+    Args:
+        builder: The graph to append to.
+        graph: The network.
+        inputs: What its inputs are in the new graph, by name; initializers may be among them.
+        wanted: Names of values of the network.
+        failures: Where it is given, a wanted value that cannot be written is left out, and the
+            reason put here under its name.
+        outer: For the body of a control flow operator: its values of the graph around it.
+        apart: Names of values that all that reads them must go through: none of them is a constant
+            or another name for something else, and nothing is folded across one.
+
+    Returns:
+        The wanted values in the new graph, by name.
+
+    Raises:
+        LayerError: a wanted name is not there.
+        ModelError: a node does not fit its inputs, such as a picture too small for it.
+    """
+    values: dict[ir.Value, Tensor] = {}
+    for value in [*graph.inputs, *graph.initializers.values()]:
+        if value.name and value.name in inputs:
+            values[value] = inputs[value.name]
+    targets = _find(graph, wanted, optional=outer is not None)
+    weights = set(graph.initializers.values())
+    failed: dict[ir.Value, OnnxscopeError] = {}
+
+    def value_of(value: ir.Value, node: ir.Node | None = None) -> Tensor:
+        if value not in values and value not in weights and outer is not None:
+            values[value] = outer(value)
+        return _argument(builder, values, value, node)
+
+    for node in _needed(graph, set(targets.values()), set(values)):
+        earlier = next((failed[v] for v in _reads(node) if v in failed), None)
+        try:
+            if earlier is not None:
+                raise earlier
+            arguments = [None if value is None else value_of(value, node) for value in node.inputs]
+            outputs = _write(builder, node, arguments, value_of)
+        except OnnxscopeError as error:
+            if failures is None:
+                raise
+            failed.update(dict.fromkeys(node.outputs, error))
+        else:
+            for value, tensor in zip(node.outputs, outputs, strict=True):
+                if tensor is not None:
+                    values[value] = builder.op.Identity(tensor) if value.name in apart else tensor
+    if failures is not None:
+        failures.update({n: failed[value] for n, value in targets.items() if value in failed})
+    return {name: value_of(value) for name, value in targets.items() if value not in failed}
+
+
+def _find(graph: ir.Graph, wanted: Collection[str], *, optional: bool) -> dict[str, ir.Value]:
+    by_name = {value.name: value for node in graph for value in node.outputs if value.name}
+    by_name |= {value.name: value for value in graph.inputs if value.name}
+    if optional:
+        # What the body of a branch gives may be a value of the graph around it.
+        by_name |= {value.name: value for value in graph.outputs if value.name}
+    weights = graph.initializers
+    for name in wanted:
+        if name not in by_name and name not in weights:
+            raise LayerError(f"the model has no value {name!r}{nearest(name, by_name)}")
+    return {name: by_name[name] if name in by_name else weights[name] for name in wanted}
+
+
+def _needed(graph: ir.Graph, targets: set[ir.Value], given: set[ir.Value]) -> list[ir.Node]:
+    """The nodes between what is given and the targets, in topological order."""
+    wanted = set(targets) - given
+    nodes: list[ir.Node] = []
+    for node in reversed(graph):
+        if any(value in wanted for value in node.outputs):
+            nodes.append(node)
+            wanted.update(v for v in _reads(node) if v not in given)
+    nodes.reverse()
+    return nodes
+
+
+def _reads(node: ir.Node) -> list[ir.Value]:
+    """What a node reads, its subgraphs included."""
+    read = [value for value in node.inputs if value is not None]
+    for attribute in node.attributes.values():
+        graphs = (
+            [attribute.as_graph()]
+            if attribute.type == ir.AttributeType.GRAPH
+            else attribute.as_graphs()
+            if attribute.type == ir.AttributeType.GRAPHS
+            else []
+        )
+        for graph in graphs:
+            own = {*graph.inputs, *graph.initializers.values()}
+            own.update(value for inner in graph for value in inner.outputs)
+            inside = [value for inner in graph for value in _reads(inner)]
+            read += [value for value in [*inside, *graph.outputs] if value not in own]
+    return read
+
+
+def _argument(
+    builder: Builder, values: dict[ir.Value, Tensor], value: ir.Value, node: ir.Node | None
+) -> Tensor:
+    tensor = values.get(value)
+    if tensor is None:
+        if value.const_value is None:
+            reader = "" if node is None else f", which {node.op_type} {node.name!r} reads"
+            raise ModelError(f"value {value.name!r}{reader}, is neither computed nor given")
+        tensor = builder.initializer(own_tensor(value.const_value), value.name or "weights")
+        values[value] = tensor
+    return tensor
+
+
+def own_tensor(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
+    """A model's tensor, not copied, for another graph.
+
+    A tensor is called after the value that holds it: without this, one that gets another name here
+    would lose its own in the model that it is from.
+    """
+    shape = ir.Shape(tensor.shape.numpy())
+    return ir.LazyTensor(lambda: tensor, dtype=tensor.dtype, shape=shape, name=tensor.name)
+
+
+def _write(
+    builder: Builder,
+    node: ir.Node,
+    arguments: Sequence[Tensor | None],
+    value_of: Callable[[ir.Value], Tensor],
+) -> Sequence[Tensor | None]:
+    """One node in the new graph: expanded, computed, folded, or copied."""
+    expansion = expansion_of(node.domain, node.op_type)
+    expanded = None
+    if expansion is not None:
+        expanded = expansion(Call(builder, node, arguments, value_of, replay))
+    if expanded is not None:
+        for value, tensor in zip(node.outputs, expanded, strict=True):
+            if tensor is not None and value.name:
+                builder.rename(tensor, value.name)
+        return expanded
+    for attribute in node.attributes.values():
+        if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS):
+            raise OperatorError(
+                f"operator {node.op_type} (node {node.name!r}) has a subgraph; control flow is "
+                "not supported yet"
+            )
+    constant = _computed(builder, node, arguments)
+    if constant is not None:
+        return constant
+    if node.op_type == "BatchNormalization" and node.domain == "":
+        folded = _fold_batch_normalization(builder, node, arguments)
+        if folded is not None:
+            return folded
+    attributes: dict[str, AttributeValue | ir.Attr | None] = dict(node.attributes)
+    if node.op_type in ("MaxPool", "AveragePool", "LpPool") and node.domain == "":
+        attributes |= without_ceil_mode(node, arguments[0])
+        kept = attributes.get("ceil_mode") is not None and node.attributes["ceil_mode"].value == 1
+        # The places of maxima are counted in the whole picture.
+        if kept and len(node.outputs) == 1:
+            arguments = [without_unseen(arguments[0], node), *arguments[1:]]
+    if node.op_type == "Resize" and node.domain == "":
+        attributes |= from_centres(node)
+        sized = with_sizes(builder, node, arguments)
+        if sized is not None:
+            arguments, attributes["axes"] = sized
+    try:
+        outputs = builder.append(
+            node.op_type,
+            arguments,
+            attributes,
+            outputs=len(node.outputs),
+            names=[value.name for value in node.outputs],
+            domain=node.domain,
+            node_name=node.name,
+        )
+        return _folded(builder, outputs)
+    except OperatorError as error:
+        where = node.name or node.outputs[0].name
+        raise OperatorError(f"{error} (node {where!r}); choose a layer before it") from error
+
+
+def _may_be_huge(builder: Builder, node: ir.Node, arrays: Sequence[np.ndarray | None]) -> bool:
+    """Whether a result of constants may be too large to be computed once and stored."""
+    elements = sum(array.size for array in arrays if array is not None)
+    if node.op_type not in _MAKING and elements**2 * 8 <= _FOLD_LIMIT:
+        # No more than the product of everything with everything.
+        return False
+    probe = Builder(opset=builder.opset)
+    given = [None if a is None else probe.initializer(ir.tensor(a), "constant") for a in arrays]
+    outputs = probe.append(node.op_type, given, dict(node.attributes), outputs=len(node.outputs))
+    for output in outputs:
+        if output.value.shape is None:
+            return True
+        sizes = [dim for dim in output.dims if isinstance(dim, int)]
+        if math.prod(sizes) * 8 > _FOLD_LIMIT:
+            return True
+    return False
+
+
+def _folded(builder: Builder, outputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Computed shapes whose every element is known become constants."""
+    elements = builder.elements(outputs[0]) if len(outputs) == 1 else None
+    if elements is None or not all(isinstance(n, int) for n in elements):
+        return outputs
+    value = outputs[0]
+    known = np.array(elements, value.dtype)
+    return [builder.constant(known.reshape(() if value.rank == 0 else (-1,)))]
+
+
+def _computed(
+    builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]
+) -> list[Tensor] | None:
+    """The node's results where they follow from constants and known shapes."""
+    if node.domain != "" or node.op_type in _NOT_DETERMINISTIC:
+        return None
+    names = [value.name or "constant" for value in node.outputs]
+    if node.op_type == "Shape" and arguments[0] is not None:
+        dims = arguments[0].dims
+        if all(isinstance(dim, int) for dim in dims):
+            ends = [node.attributes.get(name) for name in ("start", "end")]
+            part = slice(*(None if end is None else end.as_int() for end in ends))
+            return [builder.constant(arguments[0].shape[part], np.int64)]
+    arrays = [None if tensor is None else tensor.array for tensor in arguments]
+    if any(a is None and t is not None for a, t in zip(arrays, arguments, strict=True)):
+        return None
+    if sum(array.nbytes for array in arrays if array is not None) > _FOLD_LIMIT:
+        return None
+    if node.op_type == "Pad" and arrays[1] is not None and arrays[1].min(initial=0) < 0:
+        # The reference cannot cut.
+        return None
+    if node.op_type == "Range":
+        # Exporters write vectors of one element, which runtimes take for the scalars they are.
+        arrays = [
+            array if array is None or array.size != 1 else array.reshape(()) for array in arrays
+        ]
+    if _may_be_huge(builder, node, arrays):
+        return None
+    return [
+        builder.initializer(ir.tensor(np.asarray(result)), name)
+        for result, name in zip(evaluated(builder, node, arrays), names, strict=True)
+    ]
+
+
+def _fold_batch_normalization(
+    builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]
+) -> Sequence[Tensor] | None:
+    """Conv and BatchNormalization as one Conv, computed in double precision.
+
+    The plain Conv stays in the graph for whoever else reads it, and is dropped where nobody does.
+    """
+    x, *parameters = arguments
+    if x is None or node.attributes.get_int("training_mode", 0) == 1:
+        return None
+    conv = x.value.producer()
+    if conv is None or conv.op_type != "Conv" or len(node.outputs) > 1:
+        return None
+    kernel, *bias = (None if v is None else Tensor(builder, v).array for v in conv.inputs[1:])
+    arrays = [None if tensor is None else tensor.array for tensor in parameters]
+    if kernel is None or any(array is None for array in [*bias, *arrays]):
+        return None
+    scale, shift, mean, variance = (np.asarray(array, np.float64) for array in arrays)
+    if any(b is not None and b.shape != (kernel.shape[0],) for b in bias):
+        return None  # refused where the convolution itself is written
+    if any(array.shape != (kernel.shape[0],) for array in (scale, shift, mean, variance)):
+        raise ModelError(
+            f"BatchNormalization (node {node.name!r}) of {kernel.shape[0]} channels has parameters "
+            f"of the shapes {', '.join(str(a.shape) for a in (scale, shift, mean, variance))}"
+        )
+    factor = scale / np.sqrt(variance + node.attributes.get_float("epsilon", 1e-5))
+    before = np.asarray(bias[0], np.float64) if bias else np.zeros_like(factor)
+    folded = kernel * factor.reshape(-1, *([1] * (kernel.ndim - 1)))
+    source = conv.inputs[0]
+    if source is None:
+        return None
+    return builder.append(
+        "Conv",
+        [
+            Tensor(builder, source),
+            builder.constant(folded, kernel.dtype, name=f"{node.outputs[0].name}_kernel"),
+            builder.constant(
+                (before - mean) * factor + shift, kernel.dtype, name=f"{node.outputs[0].name}_bias"
+            ),
+        ],
+        dict(conv.attributes),
+        names=[node.outputs[0].name],
+    )

@@ -1,0 +1,1 @@
+"""A network as people speak of it: layers, units, pictures, labels."""

@@ -1,0 +1,128 @@
+"""Ways in which networks were given their pictures in training, tried on a photograph.
+
+What a file does not say shows itself: with the right preprocessing a classifier knows what is in a
+clear photograph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import LayerError
+from .inputs.preprocessing import Preprocessing
+from .model import Model
+
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_CAFFE_MEAN = (103.939, 116.779, 123.68)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A usual preprocessing.
+
+    Attributes:
+        name: In a few words.
+        preprocessing: What it does.
+    """
+
+    name: str
+    preprocessing: Preprocessing
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network makes of a photograph.
+
+    Attributes:
+        candidate: The preprocessing.
+        classes: The likeliest classes with their probabilities, the likeliest first.
+    """
+
+    candidate: Candidate
+    classes: tuple[tuple[int, float], ...]
+
+
+CANDIDATES = (
+    Candidate("0 to 1", Preprocessing((0.0, 1.0))),
+    Candidate("−1 to 1", Preprocessing((-1.0, 1.0))),
+    Candidate("ImageNet mean and std", Preprocessing((0.0, 1.0), *_IMAGENET)),
+    Candidate("0 to 255", Preprocessing((0.0, 255.0))),
+    Candidate("0 to 255, BGR", Preprocessing((0.0, 255.0), channel_order="bgr")),
+    Candidate(
+        "Caffe's mean, BGR", Preprocessing((0.0, 255.0), mean=_CAFFE_MEAN, channel_order="bgr")
+    ),
+)
+"""Those of torchvision and timm, TensorFlow and Keras, Caffe."""
+
+
+def try_candidates(
+    model: Model,
+    photo: np.ndarray,
+    *,
+    candidates: Iterable[Candidate] = CANDIDATES,
+    count: int = 3,
+    provider: str = "cpu",
+) -> list[Answer]:
+    """Show a network a photograph in each of the usual ways.
+
+    Args:
+        model: A classifier.
+        photo: (H, W, 3) uint8, or float in [0, 1], of a size that the model takes.
+        candidates: What to try.
+        count: How many of the likeliest classes to give.
+        provider: Where to compute.
+
+    Raises:
+        LayerError: the model has no class scores.
+        InputError: the photograph does not fit.
+    """
+    layer = model.logits()
+    if len(model.layers[layer].shape) != 1:
+        raise LayerError(f"{model.name} has no class scores")
+    # A file may fix how many pictures it takes.
+    batch = np.repeat(photo[None], model.fixed_batch or 1, axis=0)
+    answers = []
+    for candidate in candidates:
+        tried = copy(model)
+        tried.preprocessing = replace(candidate.preprocessing, layout=model.expected_layout)
+        scores = tried.activations(batch, layer, provider)[layer][0]
+        chances = probabilities(scores)
+        best = np.argsort(-chances, kind="stable")[:count]
+        answers.append(Answer(candidate, tuple((int(i), float(chances[i])) for i in best)))
+    return answers
+
+
+def probabilities(scores: np.ndarray) -> np.ndarray:
+    """Class scores (K,) as probabilities, by a softmax where they are none yet."""
+    scores = np.asarray(scores, np.float64)
+    if scores.min() >= 0 and abs(scores.sum() - 1) < 1e-3:
+        return scores
+    powers = np.exp(scores - scores.max())
+    return np.asarray(powers / powers.sum())
+
+
+def fit_photo(photo: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The middle of a photograph in a network's size, as classifiers are tested.
+
+    Args:
+        photo: (H, W, 3) uint8.
+        height: Wanted, in pixels.
+        width: Wanted, in pixels.
+
+    Returns:
+        (height, width, 3) uint8: the largest part of that shape, scaled with antialiasing.
+    """
+    from PIL import Image
+
+    rows, columns = photo.shape[:2]
+    scale = min(rows / height, columns / width)
+    # Rounding must not put the box outside.
+    tall, wide = min(scale * height, rows), min(scale * width, columns)
+    top, left = (rows - tall) / 2, (columns - wide) / 2
+    box = (left, top, min(left + wide, columns), min(top + tall, rows))
+    picture = Image.fromarray(photo).resize((width, height), Image.Resampling.BICUBIC, box)
+    return np.asarray(picture)

@@ -1,0 +1,1 @@
+"""What goes into a network: pictures, how they lie there, and what stands beside them."""

@@ -1,0 +1,131 @@
+"""The input of a network that takes pictures, and how they lie in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import onnx_ir as ir
+
+from ...errors import InputError, NoPictureError, nearest
+
+_TYPES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.UINT8)
+
+_ANY = (
+    "`onnxscope verify`, `onnxscope gradient --wrt` and `onnxscope.differentiate` take networks of "
+    "any inputs, and `onnxscope inspect` lists their values"
+)
+
+
+def image_input(
+    graph: ir.Graph,
+    name: str,
+    layout: str | None,
+    *,
+    wanted: str | None = None,
+    given: Collection[str] = (),
+) -> tuple[ir.Value, str]:
+    """Find the input that takes pictures.
+
+    Args:
+        graph: The network.
+        name: Of the model, for messages.
+        layout: `NCHW` or `NHWC`, where the user says it.
+        wanted: The input's name, where the user says it.
+        given: Names of inputs whose values the user gives.
+
+    Returns:
+        The input and its layout.
+
+    Raises:
+        NoPictureError: there is none, or it does not take pictures.
+        InputError: there are several, or the file leaves open where the channels are, and the user
+            does not say it, or says what contradicts the file.
+    """
+    if layout not in (None, "NCHW", "NHWC"):
+        raise InputError(f"layout is 'NCHW' or 'NHWC', not {layout!r}")
+    inputs = {v.name or "": v for v in graph.inputs if v.name not in graph.initializers}
+    described = ", ".join(describe(value) for value in inputs.values())
+    for other in (*given, *([] if wanted is None else [wanted])):
+        if other not in inputs:
+            raise InputError(
+                f"{name} has no input {other!r}, only {described or 'none'}{nearest(other, inputs)}"
+            )
+    candidates = [value for value in inputs.values() if value.name not in given]
+    if wanted is not None:
+        candidates = [inputs[wanted]]
+    elif len(candidates) > 1:
+        # Those that a picture fits, but for what converters leave of a normalisation, and of these
+        # those that say so.
+        fitting = [v for v in candidates if v.dtype in _TYPES and _layouts(v)[0]]
+        read = [v for v in fitting if v.uses()] or fitting
+        larger = [v for v in read if not _is_one_pixel(v)] or read
+        candidates = [v for v in larger if _layouts(v)[1]] or larger
+        if not candidates:
+            raise NoPictureError(
+                f"{name} has {len(inputs)} inputs ({described}), and none of them is a picture; "
+                f"{_ANY}"
+            )
+        if len(candidates) > 1:
+            raise InputError(
+                f"{name} has {len(inputs)} inputs ({described}), and more than one of them may be "
+                "the picture; say image_input='NAME' (--image-input NAME), and the values of the "
+                "others as inputs={'NAME': array} (--input NAME=VALUE)"
+            )
+    if not candidates and inputs:
+        raise InputError(
+            f"of {name} all inputs are given ({described}); one of them has to take the picture"
+        )
+    if not candidates:
+        raise NoPictureError(f"{name} has no inputs; expected one, a picture; {_ANY}")
+    return candidates[0], _layout(candidates[0], name, layout)
+
+
+def _layout(value: ir.Value, name: str, layout: str | None) -> str:
+    described = describe(value)
+    if value.dtype not in _TYPES:
+        raise NoPictureError(
+            f"the input {described} of {name} is no picture: expected float32, float16 or uint8; "
+            f"{_ANY}"
+        )
+    possible, certain = _layouts(value)
+    if not possible:
+        raise NoPictureError(
+            f"the input {described} of {name} is not a picture; expected (N, 3, H, W) or "
+            f"(N, H, W, 3); {_ANY}"
+        )
+    if layout is not None:
+        if layout not in (certain or possible):
+            raise InputError(f"the input {described} of {name} is not {layout}")
+        return layout
+    if len(certain) != 1:
+        raise InputError(
+            f"the input {described} of {name} leaves open where the channels are; "
+            "say layout='NCHW' or 'NHWC' (--layout)"
+        )
+    return certain[0]
+
+
+def _is_one_pixel(value: ir.Value) -> bool:
+    return sorted(dim or 0 for dim in known_dims(value)[1:]) == [1, 1, 3]
+
+
+def _layouts(value: ir.Value) -> tuple[list[str], list[str]]:
+    """The layouts that an input may have, and of these those with 3 channels for certain."""
+    dims = known_dims(value)
+    axes = {"NCHW": 1, "NHWC": 3}
+    possible = [kind for kind, axis in axes.items() if len(dims) == 4 and dims[axis] in (3, None)]
+    return possible, [kind for kind in possible if dims[axes[kind]] == 3]
+
+
+def describe(value: ir.Value) -> str:
+    """An input as `x (N×3×H×W)`, with its type where that is not float32."""
+    shape = "?" if value.shape is None else "×".join(map(str, value.shape)) or "one number"
+    kind = "" if value.dtype in (None, ir.DataType.FLOAT) else f" {str(value.dtype).lower()}"
+    return f"{value.name} ({shape}{kind})"
+
+
+def known_dims(value: ir.Value) -> list[int | None]:
+    """The shape, `None` for what is open; all of four dimensions where the file has no shape."""
+    if value.shape is None:
+        return [None] * 4
+    return [dim if isinstance(dim, int) and dim > 0 else None for dim in value.shape]

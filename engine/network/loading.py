@@ -1,0 +1,166 @@
+"""`load`: from a name, a path, bytes or an object to a `Model`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..cache import GraphCache, graph_cache
+from ..errors import InputError, ModelError, nearest
+from ..importer.model_file import ModelFile
+from .inputs.preprocessing import Preprocessing
+from .model import Model
+from .reading import Reading
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import onnx
+    import onnx_ir as ir
+
+    from ..importer.opsets import ModelSource
+
+
+def load(
+    source: ModelSource,
+    *,
+    input_range: tuple[float, float] | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    channel_order: str | None = None,
+    layout: str | None = None,
+    channel_axis: Mapping[str, int] | None = None,
+    image_input: str | None = None,
+    inputs: Mapping[str, npt.ArrayLike] | None = None,
+    cache: bool = True,
+) -> Model:
+    """Load a model.
+
+    Models of the catalogue say themselves what they expect of a picture, and so do some other
+    files, in their metadata or by what their graph begins with (`Model.expectation` says where it
+    was found). For the rest the arguments say it; without `input_range` such a model can be
+    inspected, not rendered.
+
+    Args:
+        source: A name of the catalogue (`"squeezenet"`), a path, the bytes of a file, an
+            `onnx.ModelProto` or an `onnx_ir.Model`.
+        input_range: What black and white are to the network, such as (0, 1), (-1, 1), (0, 255).
+        mean: Subtracted after that, in the same units: one number, or three in the order of
+            `channel_order`.
+        std: Divided by then, likewise.
+        channel_order: `"rgb"` (the default) or `"bgr"`.
+        layout: `"NCHW"` or `"NHWC"`, where the file leaves open where the channels are.
+        channel_axis: Of layers, by name, the axis with the channels, counted from 0 with the
+            pictures on axis 0: where it cannot be told, or is told wrongly.
+        image_input: The name of the input that takes pictures, where there are several.
+        inputs: The values of other inputs, by name: arrays of their shapes, numbers in a row that
+            are laid out in these, or a number that fills one; sizes that the file leaves open are 1
+            where nothing else follows.
+        cache: Whether what is known of a file without its graph is kept on disk for the next
+            process, and taken from there (see `onnxscope.cache`). The graph is then read when it
+            is needed.
+
+    Raises:
+        ModelError: there is no such model or file, or it is damaged.
+        OperatorError: it holds operators of another domain.
+        InputError: the preprocessing is contradictory, or the value of an input does not fit it.
+    """
+    reading = open_model(
+        source,
+        layout=layout,
+        image_input=image_input,
+        inputs=inputs,
+        cache=graph_cache() if cache else None,
+    )
+    model = Model(reading, None, channel_axis)
+    given = (input_range, mean, std, channel_order)
+    if all(argument is None for argument in given):
+        return model
+    if model.metadata is not None:
+        raise InputError(
+            f"{model.name} says itself what it expects of a picture; leave input_range, mean, std "
+            "and channel_order out"
+        )
+    if input_range is None:
+        raise InputError(
+            "mean, std and channel_order need input_range as well: what black and white are before "
+            "the mean is subtracted, such as (0, 1) or (0, 255)"
+        )
+    if np.shape(input_range) != (2,):
+        raise InputError(f"input_range takes two numbers, not {input_range!r}")
+    preprocessing = Preprocessing(
+        (float(input_range[0]), float(input_range[1])),
+        _triple(mean, 0.0),
+        _triple(std, 1.0),
+        channel_order or "rgb",
+    )
+    return Model(reading, preprocessing, channel_axis)
+
+
+def _triple(value: float | Sequence[float] | None, default: float) -> tuple[float, ...]:
+    if value is None:
+        return (default,)
+    return tuple(float(item) for item in np.ravel(np.asarray(value, np.float64)))
+
+
+def open_model(
+    source: ModelSource,
+    *,
+    layout: str | None = None,
+    image_input: str | None = None,
+    inputs: Mapping[str, npt.ArrayLike] | None = None,
+    cache: GraphCache | None = None,
+) -> Reading:
+    """What a source means, ready to be read.
+
+    Args:
+        source: As `load` takes it.
+        layout: As `load` takes it.
+        image_input: As `load` takes it.
+        inputs: As `load` takes it.
+        cache: Where facts are kept.
+
+    Raises:
+        ModelError: there is no such model or file.
+    """
+    found, name = _find(source)
+    return Reading(found, name, layout=layout, image_input=image_input, inputs=inputs, cache=cache)
+
+
+def _find(source: ModelSource) -> tuple[ModelFile | onnx.ModelProto | ir.Model, str]:
+    """A model's content, and what to call it."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return ModelFile(bytes(source)), "the model"
+    if not isinstance(source, str | os.PathLike):
+        return _as_object(source), "the model"
+    text = os.fspath(source)
+    if isinstance(source, str) and _is_catalogue_name(text):
+        from .. import models
+
+        if text in models.catalogue():
+            return ModelFile.read(models.fetch(text)), text
+        if not Path(text).exists():
+            raise ModelError(
+                f"there is no file {text!r} and no model of that name in the catalogue"
+                f"{nearest(text, models.catalogue())}"
+            )
+    return ModelFile.read(text), text
+
+
+def _as_object(source: object) -> onnx.ModelProto | ir.Model:
+    import onnx
+    import onnx_ir as ir
+
+    if isinstance(source, onnx.ModelProto | ir.Model):
+        return source
+    raise ModelError(
+        "a model is a catalogue name, a path, bytes, an onnx.ModelProto or an onnx_ir.Model, "
+        f"not {type(source).__name__}"
+    )
+
+
+def _is_catalogue_name(text: str) -> bool:
+    return os.sep not in text and "/" not in text and not text.endswith(".onnx")

@@ -1,0 +1,382 @@
+"""A loaded model: its layers, what it expects of a picture, its activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from ..errors import EmptyError, InputError, LayerError, ModelError, OperatorError
+from ..graph.metadata import Metadata
+from ..identity import NoIdentityError
+from ..images import as_batch
+from ..plain import whole
+from .inputs.expectations import Expectation, find_labels, find_size
+from .inputs.preprocessing import Preprocessing
+from .layers.layer import LayerNames, Layers
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ..graph.tensor import Tensor
+    from .activations import Activations
+    from .network import Network
+    from .reading import Reading
+
+_USUAL_SIZE = 224
+
+_Found = TypeVar("_Found")
+
+
+class Model:
+    """A network as onnxscope sees it: pictures (N, 3, H, W), RGB in [0, 1], to named layers.
+
+    Made by `onnxscope.load`.
+
+    Attributes:
+        name: The catalogue name, or where the file came from.
+        sha256: Hash of the model file.
+        metadata: What a converted model says of itself; `None` for files of other origin.
+        preprocessing: What the picture goes through before the graph, `None` where that is unknown.
+        expectation: Where that was found, and what of it is assumed.
+    """
+
+    def __init__(
+        self,
+        reading: Reading,
+        preprocessing: Preprocessing | None = None,
+        channel_axis: Mapping[str, int] | None = None,
+    ) -> None:
+        """Take the facts; the graph is read when something needs it.
+
+        Raises:
+            OnnxscopeError: see `onnxscope.load`.
+        """
+        self.name = reading.name
+        self._reading = reading
+        self._facts = facts = reading.facts
+        self.sha256 = facts.sha256
+        self.opset = facts.opset
+        self.metadata = Metadata.from_props(facts.props)
+        self.expectation = facts.expectation
+        if preprocessing is not None and self.metadata is None:
+            given = replace(preprocessing, layout=facts.layout)
+            self.expectation = Expectation(given, "as given")
+        self.preprocessing = self.expectation.preprocessing
+        self._labels = find_labels(facts.props)
+        self._named_size = find_size(facts.props)
+        self._given_axes = {
+            self.names.find(layer): whole(f"the channel axis of {layer}", axis, 1)
+            for layer, axis in (channel_axis or {}).items()
+        }
+
+    def __repr__(self) -> str:
+        height, width = self._size_or_fixed(self.size)
+        return f"<onnxscope model {self.name}: {len(self.layers)} layers, {height}×{width}>"
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """All that determines what the model computes, as plain data."""
+        return {
+            "sha256": self.sha256,
+            "layout": self._facts.layout,
+            "preprocessing": self.preprocessing,
+            "channel axes": self._given_axes,
+            "image input": self._facts.image_input,
+            "inputs": dict(self._reading.inputs),
+        }
+
+    @property
+    def self_contained(self) -> bool:
+        """Whether its weights are all in memory: none in files beside its own, which may change."""
+        return self._facts.self_contained
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of the logits; empty where they are unknown."""
+        return self.metadata.labels if self.metadata else self._labels
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """Height and width where the file accepts one picture size only, else `None`."""
+        return self._facts.fixed_size
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """How many pictures the file takes at a time, where it says a number; else `None`."""
+        return self._facts.fixed_batch
+
+    @property
+    def expected_layout(self) -> str:
+        """How pictures lie in the file's input: `NCHW` or `NHWC`."""
+        return self._facts.layout
+
+    @property
+    def size(self) -> int:
+        """The usual picture size in pixels: the file's, its metadata's, or 224."""
+        if self.metadata is not None:
+            return self.metadata.size
+        return self.fixed_size[0] if self.fixed_size else self._named_size or _USUAL_SIZE
+
+    @cached_property
+    def names(self) -> LayerNames:
+        """What may be written for a layer. A converted model's own names need no aliases."""
+        return LayerNames(self.name, self._facts.layer_names, self._facts.naming)
+
+    @property
+    def layer_names(self) -> list[str]:
+        """Names of the layers' values, from the image to the output, also of those not supported.
+
+        Aliases are in `names`.
+        """
+        return list(self._facts.layer_names)
+
+    @cached_property
+    def layers(self) -> Layers:
+        """The layers by name, from the image to the output, with shapes at the usual size.
+
+        Values that cannot be written, such as those behind an unknown operator, are left out.
+        """
+
+        def find() -> Layers:
+            image = self._pictures(*self._size_or_fixed(self.size))
+            return self._network.describe(
+                self._prepared(image), self.names, self.layer_names, self._given_axes
+            )
+
+        return self._kept(
+            "layers", find, Layers.to_json, lambda data: Layers.from_json(data, self.names)
+        )
+
+    def layer_shape(self, layer: str, pictures: int, height: int, width: int) -> tuple[int, ...]:
+        """A layer's shape for pictures of that size, without the batch.
+
+        Raises:
+            OnnxscopeError: see `append`.
+        """
+
+        def find() -> tuple[int, ...]:
+            from ..graph.builder import Builder
+
+            image = Builder(opset=self.opset).input(
+                "image", (pictures, 3, height, width), np.float32
+            )
+            return self.append(image, [layer])[layer].shape[1:]
+
+        return self._kept("shape", find, list, tuple, of=(layer, pictures, height, width))
+
+    def arguments(self) -> dict[str, Any]:
+        """What `onnxscope.load` needs besides the file, as plain data."""
+        found: dict[str, Any] = {} if self.preprocessing is None else self.preprocessing.to_json()
+        inputs = self._reading.inputs
+        if self._given_axes:
+            found["channel_axis"] = dict(self._given_axes)
+        if inputs:
+            found["inputs"] = {name: array.tolist() for name, array in inputs.items()}
+        if self._facts.several_inputs:
+            found["image_input"] = self._facts.image_input
+        return found
+
+    def on_plain_pictures(self) -> Model:
+        """The same model, which takes pictures as they are where it is unknown what it expects."""
+        if self.preprocessing is not None:
+            return self
+        plain = copy(self)
+        plain.preprocessing = Preprocessing(layout=self._facts.layout)
+        return plain
+
+    def append(
+        self, image: Tensor, wanted: Sequence[str], *, check_preprocessing: bool = True
+    ) -> Activations:
+        """Append the network to the graph that `image` belongs to.
+
+        Args:
+            image: Symbolic pictures (N, 3, H, W), RGB in [0, 1].
+            wanted: Names of layers, or their aliases.
+            check_preprocessing: Refuse to go on where it is not known what the input expects.
+
+        Returns:
+            The layers' activations (N, C, H, W), (N, C, L) for L tokens, or (N, C), in float32, by
+            the names that were given.
+
+        Raises:
+            LayerError: a layer is not there.
+            InputError: the preprocessing is unknown, or the picture does not fit the network.
+        """
+        if self.preprocessing is None and check_preprocessing:
+            raise InputError(
+                f"{self.name} does not say what its input {self._facts.image_input!r} expects of "
+                f"a picture{_in_brackets(self.expectation.words)}: give input_range, such as "
+                "(0, 1), (-1, 1) or (0, 255), and mean, std and channel_order where the model was "
+                "trained with them"
+            )
+        height, width = image.shape[2:]
+        if self.fixed_size not in (None, (height, width)):
+            fixed = "×".join(str(n) for n in self.fixed_size or ())
+            raise InputError(
+                f"{self.name} takes pictures of {fixed} pixels only, not {height}×{width}"
+            )
+        named = {name: self.names.find(name) for name in wanted}
+        for name, reason in self._network.missing(named.values()).items():
+            raise InputError(f"{name} of {self.name} cannot be computed: {reason}")
+        try:
+            found = self._network.append(self._prepared(image), dict.fromkeys(named.values()))
+        except EmptyError as error:
+            raise InputError(self._too_small(wanted, height, width)) from error
+        except OperatorError:
+            raise
+        except ModelError as error:
+            raise InputError(
+                f"{self.name} does not accept {_counted(image)} of {height}×{width} pixels: "
+                f"{error}{self._network.batch_advice(image.dims[0])}"
+            ) from error
+        return self._network.present(named, found, image.dims[0], self._given_axes)
+
+    def activations(
+        self, images: npt.ArrayLike, layers: Sequence[str] | str, provider: str = "cpu"
+    ) -> dict[str, np.ndarray]:
+        """The activations of layers on pictures.
+
+        Args:
+            images: (H, W, 3) or (N, H, W, 3), float in [0, 1] or uint8.
+            layers: Layer names.
+            provider: Where to compute (see `onnxscope.render`).
+
+        Returns:
+            By layer, (N, C, H, W) or (N, C) float32.
+        """
+        from ..graph.builder import Builder
+        from ..graph.finish import model_of
+        from ..runtime.session import open_session
+
+        names = [layers] if isinstance(layers, str) else list(layers)
+        batch = as_batch(images)
+        builder = Builder(opset=self.opset)
+        image = builder.input("image", batch.shape, np.float32)
+        for name, tensor in self.append(image, names).items():
+            builder.output(f"activations/{name}", tensor)
+        session = open_session(model_of(builder), provider)
+        outputs = session.run({"image": batch})
+        return {name: outputs[f"activations/{name}"] for name in names}
+
+    def smallest_size(self, layers: Sequence[str]) -> int:
+        """The least height and width of square pictures for which all `layers` have cells."""
+        low, high = 0, max(self.size, 1)
+        while not self._fits(layers, high):
+            low, high = high, high * 2
+            if high > 16384:
+                raise ModelError(f"no picture size up to {high // 2} fits {', '.join(layers)}")
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._fits(layers, middle) else (middle, high)
+        return high
+
+    def receptive_field(self, layer: str) -> tuple[int, int] | None:
+        """Height and width of what the middle cell of a layer sees, in pixels.
+
+        It is taken at the usual picture size and ends at the picture's border.
+
+        Returns:
+            `None` where the layer has no cells.
+        """
+        from ..graph.passes.crop import needed_part
+
+        image = self._pictures(*self._size_or_fixed(self.size))
+        builder = image.builder
+        cells = self.append(image, [layer], check_preprocessing=False)[layer]
+        if cells.rank != 4:
+            return None
+        y, x = (size // 2 for size in cells.shape[2:])
+        builder.output("cell", cells[:, :, y : y + 1, x : x + 1])
+        box = needed_part(builder, image)
+        return None if box is None else (box.bottom - box.top, box.right - box.left)
+
+    def logits(self) -> str:
+        """The name of the layer of class scores before the softmax.
+
+        Raises:
+            LayerError: the model does not end in classes.
+        """
+        scores = [layer for layer in self.layers.values() if len(layer.shape) == 1]
+        # Behind other heads there may be other numbers than scores of classes.
+        named = [layer for layer in scores if layer.channels == len(self.labels)] or scores
+        for layer in reversed(named):
+            if layer.op_type not in ("Softmax", "LogSoftmax"):
+                return layer.name
+        raise LayerError(f"{self.name} has no layer of class scores")
+
+    # ---------------------------------------------------------------------------------------------
+
+    @property
+    def _network(self) -> Network:
+        return self._reading.network
+
+    def _kept(
+        self,
+        kind: str,
+        find: Callable[[], _Found],
+        to_json: Callable[[_Found], Any],
+        from_json: Callable[[Any], _Found],
+        **parts: object,
+    ) -> _Found:
+        """See `Reading.kept`; what a class of the user's finds is not kept."""
+        if type(self) is not Model:
+            return find()
+        parts |= {"preprocessing": self.preprocessing, "axes": self._given_axes}
+        return self._reading.kept(kind, find, to_json, from_json, **parts)
+
+    def _pictures(self, height: int, width: int) -> Tensor:
+        """A symbolic picture of that size in a graph of its own, or as many as the file takes."""
+        from ..graph.builder import Builder
+
+        batch = self.fixed_batch or 1
+        return Builder(opset=self.opset).input("image", (batch, 3, height, width), np.float32)
+
+    def _prepared(self, image: Tensor) -> Tensor:
+        """Pictures as the file's input takes them."""
+        preprocessing = self.preprocessing or Preprocessing(layout=self._facts.layout)
+        return preprocessing.apply(image)
+
+    def _size_or_fixed(self, size: int) -> tuple[int, int]:
+        return self.fixed_size or (size, size)
+
+    def _fits(self, layers: Sequence[str], size: int) -> bool:
+        image = self._pictures(size, size)
+        try:
+            self._network.append(self._prepared(image), [self.names.find(n) for n in layers])
+        except ModelError:
+            return False
+        return True
+
+    def _too_small(self, wanted: Sequence[str], height: int, width: int) -> str:
+        least = self.smallest_size(wanted)
+        return (
+            f"a picture of {height}×{width} pixels is too small for {', '.join(wanted)}; "
+            f"the smallest is {least}×{least}"
+        )
+
+
+def _in_brackets(words: str) -> str:
+    return f" ({words})" if words else ""
+
+
+def _counted(image: Tensor) -> str:
+    return "a picture" if image.dims[0] == 1 else f"{image.dims[0]} pictures"
+
+
+def identity_of(model: Model) -> dict[str, object]:
+    """What determines a model.
+
+    Raises:
+        NoIdentityError: it is of a class of the user's, or reads weights from files beside its own,
+            which may change.
+    """
+    if type(model) is not Model:
+        raise NoIdentityError(f"a {type(model).__name__}")
+    if not model.self_contained:
+        raise NoIdentityError("weights in other files")
+    return model.identity

@@ -1,0 +1,1 @@
+"""From activations to one number for each picture."""

@@ -1,0 +1,150 @@
+"""Targets: what users write to say which unit, layer or class they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import LayerError, TargetError, nearest
+from ..network.model import Model
+from .algebra import Objective
+from .making import before_activation, channel, layer, neuron
+
+OBJECTIVES = ("channel", "neuron", "layer")
+_SHOWN_CLASSES = 6
+
+
+def resolve(
+    model: Model,
+    target: str,
+    *,
+    objective: str | None = None,
+    y: int | None = None,
+    x: int | None = None,
+    token: int | None = None,
+    reduction: str = "mean",
+    negative: bool = False,
+    preactivation: bool = False,
+) -> Objective:
+    """The objective that a target means in a model.
+
+    A target is, in the order in which it is tried: the name of a layer; `LAYER:UNIT`, such as
+    `mixed4a:11`; the name of a class or its index, where the model has labels. A layer is named by
+    its value or by an alias; names of values may end in a number themselves, as in
+    `block1_conv1/Relu:0`, and take the unit behind it, `block1_conv1/Relu:0:11`. Class names may be
+    written in any case, and of a label such as `tench, Tinca tinca` one of the names is enough.
+
+    Args:
+        model: The model that the target belongs to.
+        target: Such as `mixed4a:11`, `mixed4a`, `daisy` or `985`.
+        objective: `channel`, `neuron` or `layer`. By default a unit means its channel, a layer
+            alone the layer.
+        y: Row of a neuron, by default the middle one.
+        x: Column of a neuron, by default the middle one.
+        token: Of a layer of tokens, the one that is the neuron, instead of `y` and `x`.
+        reduction: `mean` or `sum` over a channel's positions.
+        negative: Whether to minimise instead.
+        preactivation: Whether to look at the values before the layer's activation function.
+
+    Raises:
+        LayerError: the model has no such layer or class.
+        TargetError: the target cannot be read, is ambiguous, or does not fit the other arguments.
+    """
+    name, unit = find_unit(model, target)
+    kind = objective or ("layer" if unit is None else "channel")
+    if kind not in OBJECTIVES:
+        raise TargetError(
+            f"there is no objective {kind!r}, known are {', '.join(OBJECTIVES)}"
+            f"{nearest(kind, OBJECTIVES)}"
+        )
+    if kind != "neuron" and (y is not None or x is not None):
+        raise TargetError(f"y and x are the position of a neuron; a {kind} has none")
+    if kind != "neuron" and token is not None:
+        raise TargetError(f"token is the position of a neuron; a {kind} has none")
+    if kind != "channel" and reduction != "mean":
+        raise TargetError(f"reduction is for a channel's positions, not for a {kind}")
+    result: Objective
+    if kind == "layer":
+        if unit is not None:
+            raise TargetError(f"the layer objective takes a whole layer: {name}, not {target}")
+        result = layer(name)
+    elif unit is None:
+        raise TargetError(f"a {kind} needs a unit: {name}:UNIT, such as {name}:0")
+    elif kind == "channel":
+        result = channel(name, unit, reduction=reduction)
+    else:
+        result = neuron(name, unit, y=y, x=x, token=token)
+    if preactivation:
+        result = before_activation(result)
+    return -result if negative else result
+
+
+def find_unit(model: Model, target: str) -> tuple[str, int | None]:
+    """The layer that a target names, and the unit of it; `None` where it names the layer alone.
+
+    Raises:
+        LayerError: the model has no such layer or class.
+        TargetError: the target is empty, or several classes have that name.
+    """
+    names = model.names
+    name, separator, number = target.rpartition(":")
+    if names.meanings(target):
+        layer_name = names.find(target)
+        if number.isdecimal() and names.naming.aliases.get(layer_name) == name != target:
+            raise TargetError(
+                f"{target!r} is the name of a layer, and unit {number} of {name!r}: write {name!r} "
+                f"for the layer, {target}:{number} for the unit"
+            )
+        return target, None
+    if separator and names.meanings(name):
+        names.find(name)
+        if not number.isdecimal():
+            raise TargetError(f"{number!r} is no unit; expected a number, such as {name}:0")
+        return name, int(number)
+    if not target.strip() or (separator and not name):
+        raise TargetError(
+            f"the target {target!r} names no layer; "
+            "expected LAYER:UNIT such as mixed4a:11, or LAYER"
+        )
+    if separator and number.isdecimal():
+        raise LayerError(f"{model.name} has no layer {name!r}{names.nearest(name)}")
+    if target.isdecimal():
+        return _class_index(model, int(target))
+    found = find_classes(model.labels, target)
+    if len(found) > 1:
+        listed = ", ".join(map(str, found[:_SHOWN_CLASSES]))
+        more = ", …" if len(found) > _SHOWN_CLASSES else ""
+        raise TargetError(
+            f"{len(found)} classes of {model.name} are called {target!r}: {listed}{more}; "
+            "give the number of one"
+        )
+    if found:
+        return model.logits(), found[0]
+    # Layers and classes are both worth suggesting, each with its name in its own way.
+    what = "has no layer and no class" if model.labels else "names no classes and has no layer"
+    raise LayerError(f"{model.name} {what} {target!r}{names.nearest(target, model.labels)}")
+
+
+def find_classes(labels: Sequence[str], name: str) -> list[int]:
+    """Indices of the classes of that name, whole labels before parts of them, exact case first."""
+    wanted = name.strip()
+    for fold in (str, str.casefold):
+        exact = [i for i, label in enumerate(labels) if fold(label.strip()) == fold(wanted)]
+        if exact:
+            return exact
+    folded = wanted.casefold()
+    return [
+        i
+        for i, label in enumerate(labels)
+        if folded in (part.strip() for part in label.casefold().split(","))
+    ]
+
+
+def _class_index(model: Model, index: int) -> tuple[str, int]:
+    if not model.labels:
+        raise TargetError(
+            f"{model.name} names no classes, so that {index} means nothing; "
+            "expected LAYER:UNIT or LAYER"
+        )
+    logits = model.logits()
+    model.layers[logits].check_channel(index)
+    return logits, index

@@ -1,0 +1,45 @@
+"""A picture as its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..graph.tensor import Tensor
+from ..plain import settle
+from .base import check_sd, normal
+from .colors import valid_rgb
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A picture as its pixels.
+
+    Attributes:
+        sd: Standard deviation of the normal start.
+        decorrelate: Whether the three numbers of a pixel are decorrelated colours or plain RGB.
+    """
+
+    sd: float = 0.01
+    decorrelate: bool = True
+
+    def __post_init__(self) -> None:
+        settle(self)
+        check_sd(self.sd)
+
+    def initial(
+        self, rng: np.random.Generator, count: int, height: int, width: int
+    ) -> dict[str, np.ndarray]:
+        """`pixels`: (N, 3, H, W)."""
+        return {"pixels": normal(rng, self.sd, (count, 3, height, width))}
+
+    def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
+        """(N, 3, H, W) in [0, 1]."""
+        return valid_rgb(parameters["pixels"], self.decorrelate)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"pixels": asdict(self)}

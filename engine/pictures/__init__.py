@@ -1,0 +1,1 @@
+"""One call, one picture, and the recipe in it."""

@@ -1,0 +1,167 @@
+"""The recipe in a picture: what it takes to make it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from ..errors import InputError
+from ..plain import real, shown, whole
+
+CHUNK = "onnxscope"
+"""The keyword of the PNG's text chunk."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that determines a picture, as plain data.
+
+    Attributes:
+        model: `name`, `sha256` and, for files of other origin, `preprocessing`.
+        objective: See `onnxscope.objectives.from_json`.
+        parameterization: See `onnxscope.parameterizations.from_json`.
+        transforms: See `onnxscope.transforms.from_json`.
+        optimizer: See `onnxscope.optimizers.from_json`.
+        size: Height and width in pixels.
+        batch: How many pictures were made together.
+        steps: How many steps were done.
+        seed: Of the random generator.
+        redirect_steps: First steps in which a missing gradient was redirected.
+        provider: Where it ran.
+        precision: Of network and gradient.
+        versions: Of onnxscope and what it runs on.
+    """
+
+    model: dict[str, Any]
+    objective: dict[str, Any]
+    parameterization: dict[str, Any]
+    transforms: list[dict[str, Any]]
+    optimizer: dict[str, Any]
+    size: tuple[int, int]
+    batch: int
+    steps: int
+    seed: int
+    redirect_steps: int
+    provider: str
+    precision: str = "tf32"
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def to_text(self) -> str:
+        """As JSON."""
+        return json.dumps(vars(self), ensure_ascii=False)
+
+    @staticmethod
+    def from_text(text: str) -> Recipe:
+        """Read back what `to_text` wrote.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        try:
+            data = json.loads(text, parse_float=_finite, parse_constant=_finite)
+            read = Recipe(**_checked(data))
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"the recipe is damaged: {error}") from error
+        return read
+
+
+def _finite(text: str) -> float:
+    return real("a number in it", float(text))
+
+
+def _checked(data: object) -> dict[str, Any]:
+    """A recipe's fields, without a look into its parts, which their own `from_json` checks.
+
+    Raises:
+        InputError: one is missing, unknown or of another type.
+    """
+    known = {f.name for f in fields(Recipe)}
+    optional = {"precision", "versions"}
+    if not isinstance(data, dict) or data.keys() - known or known - data.keys() - optional:
+        raise InputError(f"expected an object of {', '.join(sorted(known))}")
+    for names, kind, expected in _KINDS:
+        for name in names:
+            if name in data and not isinstance(data[name], kind):
+                raise InputError(f"its {name} must be {expected}, not {shown(data[name])}")
+    if not all(isinstance(transform, dict) for transform in data["transforms"]):
+        raise InputError("its transforms must be a list of objects")
+    for name in ("name", "sha256"):
+        if not isinstance(data["model"].get(name), str):
+            raise InputError(f"its model's {name} must be text")
+    if len(data["size"]) != 2:
+        raise InputError(f"its size must be height and width, not {shown(data['size'])}")
+    _check_preprocessing(data["model"].get("preprocessing", {}))
+    least = {"batch": 1, "steps": 0, "seed": 0, "redirect_steps": 0}
+    return (
+        data
+        | {"size": tuple(whole("its size", pixels, 1) for pixels in data["size"])}
+        | {n: whole(f"its {n}", data[n], low, None) for n, low in least.items()}
+    )
+
+
+_KINDS: tuple[tuple[tuple[str, ...], type, str], ...] = (
+    (("model", "objective", "parameterization", "optimizer", "versions"), dict, "an object"),
+    (("transforms", "size"), list, "a list"),
+    (("provider", "precision"), str, "text"),
+)
+
+
+def _check_preprocessing(arguments: object) -> None:
+    """See that `onnxscope.load` takes what the recipe says of a foreign model's pictures."""
+    if not isinstance(arguments, dict):
+        raise InputError(f"its model's preprocessing must be an object, not {shown(arguments)}")
+    for name, value in arguments.items():
+        match name, value:
+            case "channel_order" | "layout" | "image_input", str():
+                continue
+            case "channel_axis", dict():
+                for axis in value.values():
+                    whole(f"each axis of its {name}", axis, 1)
+            case "inputs", dict():
+                # Numbers of any type and shape, which `load` checks against the file.
+                if not all(isinstance(array, list | int | float) for array in value.values()):
+                    raise InputError(f"its model's {name} must be numbers, not {shown(value)}")
+            case "input_range" | "mean" | "std", list() if value:
+                for number in value:
+                    real(f"each number of its {name}", number)
+            case _:
+                raise InputError(f"its model's preprocessing {shown({name: value})} is unknown")
+
+
+def read_recipe(path: str | os.PathLike[str]) -> Recipe:
+    """The recipe in a PNG that onnxscope saved.
+
+    Raises:
+        InputError: the file is missing, is no picture, or holds no recipe.
+    """
+    try:
+        with Image.open(path) as image:
+            text = image.info.get(CHUNK)
+    except (OSError, ValueError, UnidentifiedImageError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a picture"
+        raise InputError(f"cannot read {os.fspath(path)}: {reason}") from error
+    if not isinstance(text, str):
+        raise InputError(f"{os.fspath(path)} holds no recipe; onnxscope writes one into its PNGs")
+    return Recipe.from_text(text)
+
+
+def current_versions() -> dict[str, str]:
+    """Versions of what takes part in the numbers."""
+    import numpy
+    import onnxruntime
+
+    from .. import __version__
+    from ..identity import library_version
+
+    return {
+        "onnxscope": __version__,
+        "onnxruntime": onnxruntime.__version__,
+        "onnx": library_version("onnx"),
+        "numpy": numpy.__version__,
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,364 @@
+"""`render`: from a model and an objective to a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..ascent import optimizers
+from ..ascent.batching import climb_in_runs, is_divisible, run_size
+from ..ascent.composition import Composition
+from ..ascent.loop import Ascent, Callback, ascend
+from ..ascent.optimizers import Adam, Optimizer
+from ..cache import graph_cache
+from ..errors import AscentError, InputError
+from ..graph.passes.precision import check_precision
+from ..network.loading import load
+from ..network.model import Model
+from ..objectives import making as objectives
+from ..objectives.algebra import Objective
+from ..objectives.targets import resolve
+from ..objectives.units import Neuron
+from ..parameterizations import registry as parameterizations
+from ..parameterizations.base import Parameterization
+from ..parameterizations.fourier import Fourier
+from ..plain import shown, whole
+from ..transforms import registry as transforms
+from ..transforms.base import Transform
+from ..transforms.registry import compose
+from ..transforms.warp import Geometric, lucid
+from .picture import Picture
+from .recipe import Recipe, current_versions
+
+if TYPE_CHECKING:
+    from ..rules.table import RuleTable
+
+REDIRECT_STEPS = 16
+"""As in Lucid: how many first steps may redirect a missing gradient."""
+
+
+def render(
+    model: Model | str,
+    objective: Objective | str | Sequence[Objective | str],
+    *,
+    size: int | tuple[int, int] | None = None,
+    steps: int = 512,
+    seed: int = 0,
+    batch: int = 1,
+    batch_size: int | None = None,
+    provider: str = "auto",
+    parameterization: Parameterization | None = None,
+    transforms: Sequence[Geometric | Transform] | None = None,
+    optimizer: Optimizer | None = None,
+    redirect_steps: int = REDIRECT_STEPS,
+    snapshots: Collection[int] = (),
+    callback: Callback | None = None,
+    rules: RuleTable | None = None,
+    precision: str = "tf32",
+    cache: bool = True,
+) -> Picture:
+    """Make the picture that maximises an objective.
+
+    The defaults are Lucid's `render_vis`: a Fourier image with decorrelated colours, Adam with a
+    step of 0.05, 512 steps, transforms `lucid()`.
+
+    Args:
+        model: A model, or what `onnxscope.load` takes.
+        objective: An objective, or a target such as `"mixed4a:11"` (a channel), `"mixed4a"` (a
+            layer) or `"daisy"` (the logit of a class); see `onnxscope.targets.resolve`. Several in
+            a list make as many pictures, each for its own.
+        size: Height and width in pixels, one number for both; by default the model's usual size.
+        steps: How many steps to climb.
+        seed: Of everything random. Same seed, machine and provider: the same picture, on the CPU
+            bit for bit.
+        batch: How many pictures to make, each from its own random start. A picture is the same
+            alone and among others: with `batch=4` the first is that of `batch=1`.
+        batch_size: How many of them at once; the others follow in further runs. By default as many
+            as fit into memory; on another device than the CPU a short measurement finds what is
+            fastest where there is work enough for it (1,024 steps of a picture). Code of your own
+            may join pictures, so that with it they are all made at once.
+        provider: `auto` (CUDA where it works, else the CPU), or one by name: `cpu`, `cuda`, ….
+        parameterization: What the picture is made of; by default `Fourier()`.
+        transforms: What happens to the picture before the network in each step; `()` for nothing.
+        optimizer: The update rule; by default `Adam(0.05)`.
+        redirect_steps: In this many first steps a picture without any gradient gets the redirected
+            ReLU's (Lucid: 16); 0 turns it off.
+        snapshots: Steps after which to keep the pictures, such as `(1, 32, 128, 512)`.
+        callback: Called after each step with a `Progress`; returning `False` ends the ascent.
+        rules: Gradient rules, such as `standard_rules()` with one of your own; by default the
+            standard ones, in the forms that are fastest on the provider. A recipe does not keep
+            them.
+        precision: Of the network and its gradient: `tf32`, where CUDA may round what it multiplies
+            to ten bits, as PyTorch does; `float32`, where it may not; `float16` for half precision,
+            which is for CUDA. Other providers compute in float32 with the first two.
+        cache: Whether finished graphs are kept on disk for the next process, and taken from there
+            (see `onnxscope.cache`). What is made with code of your own is never kept.
+
+    Returns:
+        The picture; on Ctrl-C what there is. Where pictures are made in several runs, those are the
+        pictures of the finished runs, or of the first one as far as it came.
+
+    Raises:
+        AscentError: the provider failed on the way, or the objective was no longer finite; the
+            error holds what there was as `picture`.
+        MemoryShortageError: there is not enough memory; says how many pictures fit.
+        OnnxscopeError: something does not fit; the message says what, and what would.
+    """
+    if parameterization is None:
+        parameterization = Fourier()
+    if optimizer is None:
+        optimizer = Adam()
+    _check_kind("parameterization", parameterization, Parameterization, "Fourier()")
+    _check_kind("optimizer", optimizer, Optimizer, "Adam(0.05)")
+    if callback is not None and not callable(callback):
+        raise InputError(f"callback must be a function of one argument, not {shown(callback)}")
+    if not isinstance(provider, str):
+        raise InputError(f"provider must be a name such as 'auto' or 'cpu', not {shown(provider)}")
+    steps, seed = whole("steps", steps, 1), whole("seed", seed, 0, None)
+    redirect_steps = whole("redirect_steps", redirect_steps, 0)
+    snapshots = _steps(snapshots)
+    warps = compose(lucid() if transforms is None else transforms)
+    if not isinstance(model, Model):
+        model = load(model, cache=cache)
+    objective, batch = _objective(model, objective, whole("batch", batch, 1))
+    height, width = _size(model, size)
+    composition = Composition(
+        model,
+        objective,
+        parameterization,
+        warps,
+        batch,
+        height,
+        width,
+        rules,
+        check_precision(precision),
+    )
+    if batch_size is not None:
+        batch_size = _batch_size(whole("batch_size", batch_size, 1), composition, optimizer)
+    kept = graph_cache() if cache else None
+
+    def climb(part: Composition, first: int, run: tuple[int, int]) -> Ascent:
+        return ascend(
+            part,
+            steps=steps,
+            seed=seed,
+            optimizer=optimizer,
+            provider=provider,
+            redirect_steps=redirect_steps,
+            snapshots=snapshots,
+            callback=callback,
+            cache=kept,
+            first=first,
+            run=run,
+        )
+
+    made, ascent = climb_in_runs(
+        composition,
+        batch_size or run_size(composition, optimizer, provider, steps, kept),
+        climb,
+        smaller=batch_size is None and is_divisible(composition, optimizer),
+    )
+    picture = Picture(
+        ascent.images,
+        ascent.values[:, 0] if batch == 1 else ascent.values,
+        _recipe(made, ascent, optimizer, seed, redirect_steps),
+        ascent.provider,
+        ascent.snapshots,
+        ascent.interrupted,
+        tuple(_warnings(made, ascent, of=batch)),
+    )
+    if ascent.failure is not None:
+        raise AscentError(str(ascent.failure), picture) from ascent.failure
+    return picture
+
+
+def remake(
+    recipe: Recipe,
+    model: Model | str | None = None,
+    *,
+    provider: str | None = None,
+    callback: Callback | None = None,
+    snapshots: Collection[int] = (),
+    batch_size: int | None = None,
+    cache: bool = True,
+) -> Picture:
+    """Make a picture again from its recipe.
+
+    Args:
+        recipe: From `Picture.recipe` or `read_recipe`.
+        model: The model or where it is now, where the recipe's name does not lead to it.
+        provider: By default the recipe's.
+        callback: As for `render`.
+        snapshots: As for `render`.
+        batch_size: As for `render`.
+        cache: As for `render`.
+
+    Raises:
+        InputError: the model is another one than the recipe's.
+    """
+    if not isinstance(model, Model):
+        model = load(
+            recipe.model["name"] if model is None else model,
+            **recipe.model.get("preprocessing", {}),
+            cache=cache,
+        )
+    if not _is_model_of(recipe, model):
+        raise InputError(
+            f"{model.name} is not the model of the recipe: its SHA-256 is {model.sha256[:12]}…, "
+            f"the recipe's {recipe.model['sha256'][:12]}…"
+        )
+    return render(
+        model,
+        objectives.from_json(recipe.objective),
+        size=recipe.size,
+        steps=recipe.steps,
+        seed=recipe.seed,
+        batch=recipe.batch,
+        provider=recipe.provider if provider is None else provider,
+        precision=recipe.precision,
+        parameterization=parameterizations.from_json(recipe.parameterization),
+        transforms=transforms.from_json(recipe.transforms),
+        optimizer=optimizers.from_json(recipe.optimizer),
+        redirect_steps=recipe.redirect_steps,
+        snapshots=snapshots,
+        callback=callback,
+        batch_size=batch_size,
+        cache=cache,
+    )
+
+
+def _is_model_of(recipe: Recipe, model: Model) -> bool:
+    """Whether the file is the recipe's, or was converted from the same published weights."""
+    weights = model.metadata.weights_sha256 if model.metadata is not None else ""
+    same_weights = bool(weights) and weights == recipe.model.get("weights_sha256")
+    return same_weights or model.sha256 == recipe.model["sha256"]
+
+
+def _objective(
+    model: Model, objective: Objective | str | Sequence[Objective | str], batch: int
+) -> tuple[Objective, int]:
+    """One objective for the batch, and how many pictures that is."""
+    if isinstance(objective, str):
+        return resolve(model, objective), batch
+    if isinstance(objective, Objective):
+        objectives.check_depth(objective)
+        return objective, batch
+    if not isinstance(objective, Sequence):
+        objectives.check_objective(objective)
+    parts = [resolve(model, part) if isinstance(part, str) else part for part in objective]
+    if batch not in (1, len(parts)):
+        raise InputError(
+            f"{len(parts)} objectives make {len(parts)} pictures; leave batch={batch} out"
+        )
+    every = objectives.each(parts)
+    objectives.check_depth(every)
+    return every, len(parts)
+
+
+def _batch_size(size: int, composition: Composition, optimizer: Optimizer) -> int:
+    if size < composition.batch and not is_divisible(composition, optimizer):
+        raise InputError(
+            f"batch_size={size} divides {composition.batch} pictures, but code of your own, which "
+            "may join them, is among objective, parameterization, transforms, optimizer and rules; "
+            "leave batch_size out"
+        )
+    return min(size, composition.batch)
+
+
+def _size(model: Model, size: int | tuple[int, int] | None) -> tuple[int, int]:
+    if size is None:
+        return model.fixed_size or (model.size, model.size)
+    if isinstance(size, np.ndarray):
+        size = size.tolist()
+    if isinstance(size, Sequence) and not isinstance(size, str) and len(size) == 2:
+        height, width = size
+        return whole("size", height, 1), whole("size", width, 1)
+    try:
+        pixels = whole("size", size, 1)
+    except InputError as error:
+        raise InputError(f"{error}; expected pixels, such as 224 or (240, 320)") from error
+    return pixels, pixels
+
+
+def _steps(snapshots: Collection[int]) -> frozenset[int]:
+    if not isinstance(snapshots, Iterable) or isinstance(snapshots, str):
+        raise InputError(f"snapshots must be a list of steps, not {shown(snapshots)}")
+    return frozenset(whole("each step of snapshots", step, 1) for step in snapshots)
+
+
+def _check_kind(name: str, value: object, kind: type, example: str) -> None:
+    """See that an argument is one of a protocol; the class itself would pass for one."""
+    if isinstance(value, type) or not isinstance(value, kind):
+        raise InputError(f"{name} must be an object such as {example}, not {shown(value)}")
+
+
+def _recipe(
+    composition: Composition, ascent: Ascent, optimizer: Optimizer, seed: int, redirect_steps: int
+) -> Recipe:
+    model = composition.model
+    described: dict[str, Any] = {"name": model.name, "sha256": model.sha256}
+    if model.metadata is not None and model.metadata.weights_sha256:
+        described["weights_sha256"] = model.metadata.weights_sha256
+    if model.metadata is None and model.preprocessing is not None:
+        described["preprocessing"] = model.arguments()
+    return Recipe(
+        model=described,
+        objective=composition.objective.to_json(),
+        parameterization=composition.parameterization.to_json(),
+        transforms=[entry for t in composition.transforms for entry in t.to_json()],
+        optimizer=optimizer.to_json(),
+        size=(composition.height, composition.width),
+        batch=composition.batch,
+        steps=len(ascent.values),
+        seed=seed,
+        redirect_steps=redirect_steps,
+        provider=ascent.provider.name,
+        precision=composition.precision,
+        versions=current_versions(),
+    )
+
+
+def _warnings(composition: Composition, ascent: Ascent, *, of: int) -> list[str]:
+    found = []
+    if composition.batch < of:
+        found.append(f"{composition.batch} of {of} pictures were made")
+    if ascent.provider.note:
+        found.append(ascent.provider.note)
+    objective = composition.objective
+    if len(ascent.values) and not ascent.values.any():
+        found.append(
+            f"the objective {objective} stayed at 0 in all {len(ascent.values)} steps: the unit "
+            "never fired; try another seed or more redirect_steps"
+        )
+    elif len(ascent.values) and not ascent.moved:
+        found.append(
+            f"the objective {objective} had no gradient with respect to the picture, which "
+            + (
+                "redirected activations alone can have moved; try more steps or another seed"
+                if ascent.redirected
+                else "stayed the noise that it started from"
+            )
+        )
+    for cell in _neurons(objective):
+        if cell.y is None and cell.x is None:
+            continue
+        shape = composition.layer_shape(cell.layer)
+        if len(shape) == 3:
+            height, width = shape[1:]
+            y, x = cell.position(height, width)
+            if y in (0, height - 1) or x in (0, width - 1):
+                found.append(
+                    f"{cell} lies at the border of {height}×{width} cells: what it looks for is "
+                    "cut off there"
+                )
+    return found
+
+
+def _neurons(objective: Objective) -> list[Neuron]:
+    if isinstance(objective, Neuron):
+        return [objective]
+    parts = [getattr(objective, name, None) for name in ("left", "right", "operand")]
+    parts += getattr(objective, "parts", ())
+    return [cell for part in parts if isinstance(part, Objective) for cell in _neurons(part)]

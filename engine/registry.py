@@ -1,0 +1,222 @@
+"""Classes by the names that recipes call them, written down and read back by their fields."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, Field, fields
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from .errors import InputError, OnnxscopeError, nearest
+from .plain import real, shown, whole
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+_DEEPEST = 300
+"""How far one may be nested in another, well within Python's own limit."""
+
+
+class Registry(Generic[T]):
+    """The kinds of one part of a recipe: dataclasses, each under a name.
+
+    One is written as an object with the fields that have no default under its name and the others
+    beside it, as in `{"neuron": ["mixed4a", 11], "y": 7, "x": 7}`. A single field without a default
+    stands there by itself, as in `{"layer": "mixed4a"}`; where there is none, the others do, as in
+    `{"pixels": {"sd": 0.01}}`. Fields are texts, flags, numbers, `None`, arrays, tuples of these,
+    or others of the registry; their annotations say which. What a value has to be beyond that, its
+    class checks in `__post_init__`, for users and recipes alike.
+    """
+
+    def __init__(self, what: str, base: type[T], error: type[OnnxscopeError] = InputError) -> None:
+        """Make a registry without classes.
+
+        Args:
+            what: What it holds, for messages, such as `"objective"`.
+            base: What a field is annotated with that holds another of the registry.
+            error: What is raised where one cannot be read.
+        """
+        self.what = what
+        self._base = base
+        self._error = error
+        self._kinds: dict[str, type[T]] = {}
+        self._older: dict[str, Callable[[Any], Any]] = {}
+
+    def add(self, name: str, *, older: Callable[[Any], Any] | None = None) -> Callable[[C], C]:
+        """Decorate a dataclass that recipes call `name`.
+
+        Args:
+            name: In recipes.
+            older: Makes of what an older version wrote under the name what this one writes; gives
+                anything else back as it is.
+
+        Raises:
+            ValueError: there is one of that name.
+        """
+
+        def decorate(kind: C) -> C:
+            if name in self._kinds:
+                raise ValueError(f"there are two kinds of {self.what} called {name!r}")
+            self._kinds[name] = kind
+            if older is not None:
+                self._older[name] = older
+            return kind
+
+        return decorate
+
+    @property
+    def kinds(self) -> Mapping[str, type[T]]:
+        """All classes by name, in the order in which they were added."""
+        return types.MappingProxyType(self._kinds)
+
+    def name_of(self, value: object) -> str | None:
+        """Return what recipes call the class of `value`; `None` where it is not registered."""
+        return next((name for name, kind in self._kinds.items() if kind is type(value)), None)
+
+    def to_json(self, value: T) -> dict[str, Any]:
+        """Write one down as plain data.
+
+        Raises:
+            TypeError: its class is not registered, or holds what no recipe can.
+        """
+        name = self.name_of(value)
+        if name is None:
+            raise TypeError(f"no {self.what} is a {type(value).__name__}; register the class")
+        first, others = _fields(type(value))
+        written = [self._encoded(getattr(value, field.name)) for field in first]
+        beside = {field.name: self._encoded(getattr(value, field.name)) for field in others}
+        if not first:
+            return {name: beside}
+        return {name: written[0] if len(first) == 1 else written} | beside
+
+    def from_json(self, data: object) -> T:
+        """Read back what `to_json` wrote.
+
+        Raises:
+            OnnxscopeError: of the registry's kind: the data is damaged, or names a class that this
+                version does not have.
+        """
+        try:
+            return self._read(data, 0)
+        except OnnxscopeError as error:
+            if isinstance(error, _UnknownError):
+                raise self._error(str(error)) from error
+            raise self._error(
+                f"the recipe's {self.what} {shown(data)} is damaged: {error}"
+            ) from error
+
+    def _read(self, data: object, depth: int) -> T:
+        if depth > _DEEPEST:
+            raise InputError(f"it is nested more than {_DEEPEST} deep")
+        name = self._name_in(data)
+        assert isinstance(data, Mapping)
+        kind = self._kinds[name]
+        first, others = _fields(kind)
+        under = self._older[name](data[name]) if name in self._older else data[name]
+        beside = {key: value for key, value in data.items() if key != name}
+        if not first:
+            if not isinstance(under, Mapping) or beside:
+                raise InputError(f"expected an object of {_listed(others)} under {name!r} alone")
+            given = dict(under)
+        elif len(first) == 1:
+            given = {first[0].name: under} | beside
+        elif isinstance(under, list) and len(under) == len(first):
+            given = dict(zip((field.name for field in first), under, strict=True)) | beside
+        else:
+            raise InputError(f"expected a list of {_listed(first)} under {name!r}")
+        hints = typing.get_type_hints(kind)
+        known = {field.name for field in (*first, *others)}
+        for key in given:
+            if key not in known:
+                raise InputError(f"{name} has no {key!r}{nearest(str(key), known)}")
+        return kind(**{k: self._decoded(hints[k], v, k, depth) for k, v in given.items()})
+
+    def _name_in(self, data: object) -> str:
+        """The name of the class that some data is of."""
+        if isinstance(data, Mapping) and all(isinstance(key, str) for key in data):
+            # Another writer may have sorted the keys.
+            for keys in (list(data)[:1], [key for key in data if key in self._kinds]):
+                if len(keys) == 1 and keys[0] in self._kinds:
+                    return str(keys[0])
+        known = ", ".join(self._kinds)
+        raise _UnknownError(
+            f"the recipe's {self.what} {shown(data)} is unknown; this version has {known}"
+        )
+
+    # Fields -------------------------------------------------------------------------------------
+
+    def _encoded(self, value: Any) -> Any:
+        if value is None or isinstance(value, bool | str | int | float):
+            return value
+        if isinstance(value, tuple):
+            return [self._encoded(item) for item in value]
+        if isinstance(value, np.ndarray):
+            data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
+            return {"dtype": value.dtype.str, "shape": list(value.shape), "base64": data}
+        return self.to_json(value)
+
+    def _decoded(self, hint: Any, value: Any, name: str, depth: int) -> Any:
+        """A field's value, of the type that its annotation says."""
+        if hint is self._base:
+            return self._read(value, depth + 1)
+        inner = typing.get_args(hint)
+        match typing.get_origin(hint):
+            case types.UnionType | typing.Union:
+                if value is None and types.NoneType in inner:
+                    return None
+                (alone,) = (kind for kind in inner if kind is not types.NoneType)
+                return self._decoded(alone, value, name, depth)
+            case origin if origin is tuple:
+                if not isinstance(value, list):
+                    raise InputError(f"its {name} must be a list, not {shown(value)}")
+                kinds = inner[:1] * len(value) if inner[1:] == (...,) else inner
+                if len(kinds) != len(value):
+                    raise InputError(f"its {name} must have {len(kinds)} items, not {len(value)}")
+                pairs = zip(kinds, value, strict=True)
+                return tuple(self._decoded(kind, item, name, depth) for kind, item in pairs)
+        if hint is np.ndarray:
+            return _array(value, name)
+        if hint is bool or hint is str:
+            if not isinstance(value, hint):
+                expected = "true or false" if hint is bool else "text"
+                raise InputError(f"its {name} must be {expected}, not {shown(value)}")
+            return value
+        if hint is int:
+            # Other writers make 12.0 of 12.
+            is_whole = isinstance(value, float) and value.is_integer()
+            return whole(f"its {name}", int(value) if is_whole else value, most=None)
+        if hint is float:
+            return real(f"its {name}", value)
+        raise TypeError(f"no recipe can hold {name}: {hint}")
+
+
+class _UnknownError(OnnxscopeError):
+    """Some data names no class of the registry."""
+
+
+def _fields(kind: type) -> tuple[list[Field[Any]], list[Field[Any]]]:
+    """The arguments of a dataclass without a default, and those with one."""
+    every = [field for field in fields(kind) if field.init]
+    first = [f for f in every if f.default is MISSING and f.default_factory is MISSING]
+    return first, [field for field in every if field not in first]
+
+
+def _listed(known: Collection[Field[Any]]) -> str:
+    return ", ".join(field.name for field in known)
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    match value:
+        case {"dtype": str(dtype), "shape": list(shape), "base64": str(text)}:
+            sizes = [whole(f"each size of its {name}", size, 0) for size in shape]
+            try:
+                data = base64.b64decode(text, validate=True)
+                return np.frombuffer(data, np.dtype(dtype)).reshape(sizes)
+            except (binascii.Error, TypeError, ValueError) as error:
+                raise InputError(f"its {name} is no array: {error}") from error
+    raise InputError(f"its {name} must be an array, not {shown(value)}")

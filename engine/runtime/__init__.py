@@ -1,0 +1,1 @@
+"""Runs a finished graph and says what it costs; builds none."""

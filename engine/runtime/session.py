@@ -1,0 +1,346 @@
+"""ONNX Runtime: choosing a provider, opening a session, running it.
+
+A provider is taken whole or not at all. ONNX Runtime by itself moves to the CPU whatever node (or
+whole session) a provider cannot run, in silence; here that is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import io
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError, ModelError, ProviderError, nearest
+
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime as ort
+
+_SUFFIX = "ExecutionProvider"
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The provider that was chosen.
+
+    Attributes:
+        name: As users write it: `cpu`, `cuda`, …
+        reason: Why `auto` did not take CUDA; empty where it did, or where the user chose.
+        note: What it does without, and why; empty where all is as it should be.
+    """
+
+    name: str
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Cuda:
+    """How CUDA computes; nothing to other providers.
+
+    Attributes:
+        tf32: Whether convolutions and matrix products may round what they multiply to ten bits.
+        graphs: Whether bound runs are captured once and then replayed whole (CUDA graphs), which
+            saves launching hundreds of kernels one by one.
+    """
+
+    tf32: bool = True
+    graphs: bool = False
+
+
+class Session:
+    """One graph, ready to run.
+
+    Attributes:
+        provider: Where it runs.
+        uncaptured: Opens the same without CUDA graphs, where this one captures them.
+    """
+
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        provider: Provider,
+        uncaptured: Callable[[str], Session] | None = None,
+    ) -> None:
+        self._session = session
+        self.provider = provider
+        self.uncaptured = uncaptured
+        self._outputs = [output.name for output in session.get_outputs()]
+
+    def new_binding(self) -> ort.IOBinding:
+        """Inputs and outputs to be bound to buffers."""
+        return self._session.io_binding()
+
+    def run_bound(self, binding: ort.IOBinding, number: int = 0) -> None:
+        """Run on bound buffers.
+
+        Args:
+            binding: The buffers.
+            number: Of the binding: each has a CUDA graph of its own.
+        """
+        import onnxruntime
+
+        options = None
+        if self.uncaptured is not None:
+            options = onnxruntime.RunOptions()
+            options.add_run_config_entry("gpu_graph_id", str(number + 1))
+        with readable_errors():
+            self._session.run_with_iobinding(binding, options)
+
+    def output_shapes(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """The shapes of some outputs, which the graph knows."""
+        shapes = {output.name: tuple(output.shape) for output in self._session.get_outputs()}
+        return {name: shapes[name] for name in names}
+
+    def run(
+        self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """All outputs, or those asked for, by name."""
+        names = self._outputs if outputs is None else list(outputs)
+        with readable_errors():
+            results = self._session.run(names, dict(feeds))
+        return dict(zip(names, results, strict=True))
+
+
+def available_providers() -> list[str]:
+    """The providers that this build of ONNX Runtime has, as users write them."""
+    import onnxruntime
+
+    names = onnxruntime.get_available_providers()
+    return [name.removesuffix(_SUFFIX).lower() for name in names]
+
+
+def choose_provider(wanted: str) -> Provider:
+    """The provider that a name stands for.
+
+    Args:
+        wanted: `auto` (CUDA where it works, else the CPU), or a provider's name.
+
+    Raises:
+        ProviderError: it is not there.
+    """
+    name = wanted.lower().removesuffix(_SUFFIX.lower())
+    if name == "auto":
+        reason = _cuda_problem()
+        return Provider("cpu", reason) if reason else Provider("cuda")
+    known = available_providers()
+    if name not in known:
+        raise ProviderError(
+            f"this build of ONNX Runtime has no provider {wanted!r}; it has "
+            f"{', '.join(known)}{nearest(name, known)}"
+        )
+    if name == "cuda":
+        reason = _cuda_problem()
+        if reason:
+            raise ProviderError(f"the provider cuda does not work here: {reason}")
+    return Provider(name)
+
+
+def open_session(model: onnx.ModelProto, provider: str | Provider = "auto") -> Session:
+    """A session that runs wholly on one provider (see `open_for`)."""
+    return open_for(lambda _: model, provider)
+
+
+def open_for(
+    build: Callable[[str], onnx.ModelProto | bytes],
+    provider: str | Provider,
+    threads: int | None = None,
+    cuda: Cuda = Cuda(),
+) -> Session:
+    """A session that runs wholly on one provider, of a graph made for it.
+
+    With `auto`, a graph that CUDA cannot run whole goes to the CPU whole, and the reason is kept in
+    the session's `provider`.
+
+    Args:
+        build: From a provider's name to the graph, which may be an ONNX file.
+        provider: Its name, `auto`, or one that was chosen before.
+        threads: How many threads of the CPU a node may take; by default all.
+        cuda: How CUDA computes. Where it refuses CUDA graphs, they are done without, and the
+            session's `provider` notes why.
+
+    Raises:
+        ProviderError: the provider is not there, or cannot run every node of the graph.
+        ModelError: ONNX Runtime refuses the graph.
+    """
+    chosen = provider if isinstance(provider, Provider) else choose_provider(provider)
+    try:
+        return _open(build(chosen.name), chosen, threads, cuda)
+    except ProviderError as error:
+        if provider != "auto":
+            raise
+        return _open(build("cpu"), Provider("cpu", str(error)), threads, cuda)
+
+
+def _open(
+    model: onnx.ModelProto | bytes, provider: Provider, threads: int | None, cuda: Cuda
+) -> Session:
+    def uncaptured(why: str) -> Session:
+        note = f"CUDA graphs are not used, which makes small steps slower: {why}"
+        plain = replace(cuda, graphs=False)
+        return _open(model, replace(provider, note=note), threads, plain)
+
+    if provider.name != "cuda" or not cuda.graphs:
+        return Session(_create(model, provider.name, threads, cuda), provider)
+    try:
+        return Session(_create(model, provider.name, threads, cuda), provider, uncaptured)
+    except ProviderError as error:
+        return uncaptured(str(error))
+
+
+def _create(
+    model: onnx.ModelProto | bytes,
+    name: str,
+    threads: int | None = None,
+    cuda: Cuda = Cuda(),
+) -> ort.InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    # Errors come back as exceptions; warnings about, say, unused initializers help no user.
+    options.log_severity_level = 4
+    # Before a session has options, the default logger speaks: of libraries that do not load.
+    onnxruntime.set_default_logger_severity(4)
+    full_name = _full_name(name)
+    data = model if isinstance(model, bytes) else model.SerializeToString()
+    if name == "cpu":
+        # One block for all values of a run, planned ahead, saves no time here and takes up to
+        # twice the memory of allocating them as they come.
+        options.enable_mem_pattern = False
+    else:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        session = onnxruntime.InferenceSession(
+            data,
+            options,
+            providers=[(full_name, _options(name, cuda))],
+            # Otherwise a provider that fails to start is replaced by the CPU, with a print.
+            enable_fallback=0,
+            disabled_optimizers=_harmful_optimizers(data) if name == "cpu" else [],
+        )
+    except Exception as error:
+        # ONNX Runtime raises its own classes, which share no base but Exception.
+        reason = _first_line(error)
+        if name == "cpu":
+            raise ModelError(f"ONNX Runtime refuses the graph: {reason}") from error
+        raise ProviderError(f"the provider {name} cannot run this graph: {reason}") from error
+    if session.get_providers()[0] != full_name:
+        raise ProviderError(
+            f"the provider {name} did not start, and ONNX Runtime would have used "
+            f"{session.get_providers()[0]} instead"
+        )
+    return session
+
+
+def _harmful_optimizers(model: bytes) -> list[str]:
+    """Optimizers of ONNX Runtime that end the process on this graph.
+
+    On the CPU, version 1.31 fuses a float16 Transpose that swaps the first axes with the MatMul
+    behind it. Where the other factor is a constant, what then makes float32 of float16 constants
+    crashes while the session is opened. Attention as PyTorch exports it has such nodes.
+    """
+    if b"Transpose" not in model or b"MatMul" not in model:
+        return []
+    from .half import computes_in_half
+
+    return ["MatmulTransposeFusion"] if computes_in_half(model) else []
+
+
+def _options(name: str, cuda: Cuda) -> dict[str, Any]:
+    if name != "cuda":
+        return {}
+    return {
+        # DEFAULT is the slow fallback, not the default.
+        "cudnn_conv_algo_search": "EXHAUSTIVE",
+        "use_tf32": str(int(cuda.tf32)),
+        "enable_cuda_graph": str(int(cuda.graphs)),
+    }
+
+
+def _full_name(name: str) -> str:
+    import onnxruntime
+
+    for full in onnxruntime.get_available_providers():
+        if full.removesuffix(_SUFFIX).lower() == name:
+            return str(full)
+    raise ProviderError(f"this build of ONNX Runtime has no provider {name!r}")
+
+
+@functools.cache
+def _cuda_problem() -> str:
+    """Why CUDA does not work here, found by running something on it; empty where it works."""
+    import onnxruntime
+
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        return "this build of ONNX Runtime has no CUDA provider"
+    # Asked first: without a driver there is no need to load gigabytes of libraries.
+    driver = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        ctypes.CDLL(driver)
+    except OSError:
+        return f"there is no NVIDIA driver ({driver})"
+    messages = io.StringIO()
+    with contextlib.redirect_stdout(messages), contextlib.redirect_stderr(messages):
+        onnxruntime.preload_dlls()
+    missing = re.search(r"Failed to load (\S+?):", messages.getvalue())
+    try:
+        session = _create(_probe(), "cuda")
+        one = np.ones((1, 1, 1, 1), np.float32)
+        session.run(None, {"x": one, "w": one})
+    except Exception as error:
+        # ONNX Runtime's classes share no base but Exception, and any of them means the same here.
+        if missing is not None:
+            return f"the library {missing[1]} is missing; pip install 'onnxscope[cuda]' brings it"
+        return _first_line(error)
+    return ""
+
+
+def _probe() -> onnx.ModelProto:
+    """The smallest graph that needs cuDNN: one convolution of one pixel."""
+    import onnx
+
+    from ..graph.versions import IR_VERSION, OPSET
+
+    values = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 1, 1, 1])
+        for name in "xwy"
+    ]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["x", "w"], ["y"])], "probe", values[:2], values[2:]
+    )
+    opset = onnx.helper.make_opsetid("", OPSET)
+    return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
+
+
+@contextlib.contextmanager
+def readable_errors() -> Iterator[None]:
+    """Turn what ONNX Runtime raises while it runs into errors for people."""
+    try:
+        yield
+    except Exception as error:
+        # ONNX Runtime raises its own classes, which share no base but Exception.
+        reason = _first_line(error)
+        if re.search(r"allocat|bad_alloc|out of memory", reason, re.IGNORECASE):
+            raise InputError(
+                "there is not enough memory for so many pictures of this size; "
+                f"ONNX Runtime says: {reason}"
+            ) from error
+        raise ModelError(f"ONNX Runtime stopped in the middle of a run: {reason}") from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    # The place in ONNX Runtime's source, which helps no user.
+    return re.sub(r"^\S+\.(?:cc|h):\d+ .*?\) ", "", text)

@@ -1,0 +1,1 @@
+"""From a picture and random data to a picture."""

@@ -1,0 +1,1 @@
+"""Says whether a gradient is right, independently of the ascent."""

@@ -1,0 +1,125 @@
+"""Functions of single numbers that ONNX Runtime's CPU provider has in single precision only.
+
+As in `double_forms`, exactness is all that counts here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import onnx_ir as ir
+
+from ...graph.tensor import Tensor
+
+Function = Callable[[Tensor, ir.Node], Tensor]
+
+_HALVINGS = 3
+_TERMS = 24
+
+
+def _number(node: ir.Node, name: str, default: float) -> float:
+    """An attribute, which a file holds in single precision."""
+    return float(np.float32(node.attributes.get_float(name, default)))
+
+
+def _positive(x: Tensor) -> Tensor:
+    return x.op.Relu(x)
+
+
+def _negative(x: Tensor) -> Tensor:
+    """The part below zero."""
+    return -x.op.Relu(-x)
+
+
+def arctangent(x: Tensor) -> Tensor:
+    """The angle by its power series, of an argument made small.
+
+    atan(x) = 2 atan(x / (1 + √(1 + x²))): three times, and what is left is below tan(π / 16).
+    """
+    for _ in range(_HALVINGS):
+        x = x / ((x * x + 1.0).sqrt() + 1.0)
+    square = x * x
+    total = square * 0.0 + (-1.0) ** _TERMS / (2 * _TERMS + 1)
+    for term in range(_TERMS - 1, -1, -1):
+        total = total * square + (-1.0) ** term / (2 * term + 1)
+    return x * total * 2.0**_HALVINGS
+
+
+def _arcsine(x: Tensor, _: ir.Node) -> Tensor:
+    # Half of the angle has the tangent x / (1 + √(1 − x²)), finite also at the ends.
+    return arctangent(x / ((1.0 - x * x).sqrt() + 1.0)) * 2.0
+
+
+def _arccosine(x: Tensor, node: ir.Node) -> Tensor:
+    return math.pi / 2 - _arcsine(x, node)
+
+
+def _inverse_sine(x: Tensor, _: ir.Node) -> Tensor:
+    """Of −x the negative: the sum under the logarithm would cancel."""
+    size = abs(x)
+    return x.op.Sign(x) * x.op.Log(size + (size * size + 1.0).sqrt())
+
+
+def _inverse_cosine(x: Tensor, _: ir.Node) -> Tensor:
+    return x.op.Log(x + ((x - 1.0) * (x + 1.0)).sqrt())
+
+
+def _inverse_tangent(x: Tensor, _: ir.Node) -> Tensor:
+    return x.op.Log((1.0 + x) / (1.0 - x)) * 0.5
+
+
+def softplus(x: Tensor) -> Tensor:
+    """ln(1 + exp(x)), without overflow."""
+    return _positive(x) + x.op.Log(x.op.Exp(-abs(x)) + 1.0)
+
+
+def _elu(x: Tensor, alpha: float, width: float = 1.0) -> Tensor:
+    return _positive(x) + (x.op.Exp(_negative(x) / width) - 1.0) * alpha
+
+
+def _selu(x: Tensor, node: ir.Node) -> Tensor:
+    alpha = _number(node, "alpha", 1.67326319217681884765625)
+    return _elu(x, alpha) * _number(node, "gamma", 1.05070102214813232421875)
+
+
+def _celu(x: Tensor, node: ir.Node) -> Tensor:
+    alpha = _number(node, "alpha", 1.0)
+    return _elu(x, alpha, alpha)
+
+
+def _hard_sigmoid(x: Tensor, alpha: float, beta: float) -> Tensor:
+    bounds = (x.op.constant(bound, x.dtype) for bound in (0, 1))
+    return x.op.Clip(x * alpha + beta, *bounds)
+
+
+def _shrink(x: Tensor, node: ir.Node) -> Tensor:
+    bias, limit = _number(node, "bias", 0.0), _number(node, "lambd", 0.5)
+    zero = x.op.constant(0, x.dtype)
+    below = x.op.Where(x.less(-limit), x + bias, zero)
+    return x.op.Where(x.less(-limit), below, x.op.Where(x.greater(limit), x - bias, zero))
+
+
+FUNCTIONS: dict[str, Function] = {
+    "Acos": _arccosine,
+    "Acosh": _inverse_cosine,
+    "Asin": _arcsine,
+    "Asinh": _inverse_sine,
+    "Atan": lambda x, _: arctangent(x),
+    "Atanh": _inverse_tangent,
+    "Celu": _celu,
+    "Elu": lambda x, a: _elu(x, _number(a, "alpha", 1.0)),
+    "HardSigmoid": lambda x, a: _hard_sigmoid(x, _number(a, "alpha", 0.2), _number(a, "beta", 0.5)),
+    "HardSwish": lambda x, _: x * _hard_sigmoid(x, 1 / 6, 0.5),
+    "LeakyRelu": lambda x, a: _positive(x) + _negative(x) * _number(a, "alpha", 0.01),
+    "Mish": lambda x, _: x * x.op.Tanh(softplus(x)),
+    "Selu": _selu,
+    "Shrink": _shrink,
+    "Softplus": lambda x, _: softplus(x),
+    "Softsign": lambda x, _: x / (abs(x) + 1.0),
+    "ThresholdedRelu": lambda x, a: x.op.Where(
+        x.greater(_number(a, "alpha", 1.0)), x, x.op.constant(0, x.dtype)
+    ),
+}
+"""By operator of the standard domain: from its input, in double precision, to its output."""

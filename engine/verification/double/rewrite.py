@@ -1,0 +1,132 @@
+"""The same network in double precision, where differences are exact to many digits.
+
+Weights stay in single precision in the file and are converted where they are read; operators that
+ONNX Runtime's CPU provider lacks in double precision are written of others (see `double_forms`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from ...errors import OperatorError
+from ...graph.builder import AttributeValue, Builder
+from ...graph.finish import model_of
+from ...graph.tensor import Tensor
+from .forms import FORMS, SEVERAL, SINCE
+
+_DOUBLE = np.dtype(np.float64)
+_TYPE_ATTRIBUTES = {"Cast": "to", "EyeLike": "dtype"}
+
+
+def in_double(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Rewrite a model in double precision.
+
+    Args:
+        model: Without subgraphs, of opset 18 to 21, every shape in it a number.
+
+    Returns:
+        A model with the same inputs, real ones in float64. Its outputs are the values of `model`
+        that a node computes, under their names.
+
+    Raises:
+        OperatorError: a node has no form in double precision.
+        ModelError: a shape is not known.
+    """
+    source = ir.from_proto(model).graph
+    builder = Builder(opset=_opset(source))
+    values: dict[ir.Value, Tensor] = {}
+    for value in source.inputs:
+        if value.name is None or value.dtype is None or value.shape is None:
+            raise OperatorError(f"the input {value.name!r} has no known type")
+        dtype = _DOUBLE if _is_real(value) else value.dtype.numpy()
+        dims = [dim if isinstance(dim, int) else dim.value for dim in value.shape]
+        values[value] = builder.input(value.name, dims, dtype)
+    for name, value in source.initializers.items():
+        if value.const_value is not None:
+            data = builder.initializer(value.const_value, name)
+            values[value] = data.astype(_DOUBLE) if _is_real(value) else data
+    computed: list[tuple[str, Tensor]] = []
+    for node in source:
+        for value, tensor in zip(node.outputs, _write(builder, node, values), strict=True):
+            values[value] = tensor
+            if value.name:
+                computed.append((value.name, tensor))
+    for name, tensor in computed:
+        # Under another name first: a value of the new graph may have taken this one.
+        builder.output(name, builder.op.Identity(tensor))
+    return model_of(builder)
+
+
+def _opset(graph: ir.Graph) -> int:
+    """The graph's own, or that in which all of its operators have forms."""
+    needed = max((SINCE.get(node.op_type, 0) for node in graph if node.domain == ""), default=0)
+    return max(graph.opset_imports[""], needed)
+
+
+def _write(builder: Builder, node: ir.Node, values: Mapping[ir.Value, Tensor]) -> list[Tensor]:
+    """The outputs of one node in double precision."""
+    given = [None if value is None else values[value] for value in node.inputs]
+    form = FORMS.get(node.op_type) if node.domain == "" else None
+    if form is not None and len(node.outputs) == 1:
+        return [form(given, node)]
+    if node.op_type in SEVERAL and node.domain == "":
+        return SEVERAL[node.op_type](given, node)[: len(node.outputs)]
+    outputs = builder.append(
+        node.op_type,
+        _narrowed(builder, node, given),
+        _converted(node),
+        outputs=len(node.outputs),
+        domain=node.domain,
+    )
+    return [_widened(output) for output in outputs]
+
+
+def _narrowed(builder: Builder, node: ir.Node, given: list[Tensor | None]) -> list[Tensor | None]:
+    """The inputs, single precision where the operator takes nothing else."""
+    formal = list(builder.schema(node.op_type, node.domain).inputs)
+    return [
+        tensor.astype(np.dtype(np.float32))
+        if tensor is not None and formal[min(i, len(formal) - 1)].type_str == "tensor(float)"
+        else tensor
+        for i, tensor in enumerate(given)
+    ]
+
+
+def _widened(tensor: Tensor) -> Tensor:
+    return tensor.astype(_DOUBLE) if _is_real(tensor.value) else tensor
+
+
+def _converted(node: ir.Node) -> dict[str, AttributeValue | ir.Attr | None]:
+    """The attributes, with real types and tensors in double precision."""
+    attributes: dict[str, AttributeValue | ir.Attr | None] = {}
+    for name, attribute in node.attributes.items():
+        if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS):
+            raise OperatorError(f"{node.op_type} has a subgraph")
+        attributes[name] = attribute
+        if name == _TYPE_ATTRIBUTES.get(node.op_type) and _is_real_type(
+            ir.DataType(attribute.as_int())
+        ):
+            attributes[name] = int(ir.DataType.DOUBLE)
+        elif attribute.type == ir.AttributeType.TENSOR:
+            array = attribute.as_tensor().numpy()
+            if _is_real_type(attribute.as_tensor().dtype):
+                attributes[name] = array.astype(_DOUBLE)
+        elif node.op_type == "Constant" and attribute.type in (
+            ir.AttributeType.FLOAT,
+            ir.AttributeType.FLOATS,
+        ):
+            attributes[name] = None
+            attributes["value"] = np.asarray(attribute.value, _DOUBLE)
+    return attributes
+
+
+def _is_real(value: ir.Value) -> bool:
+    return value.dtype is not None and _is_real_type(value.dtype)
+
+
+def _is_real_type(dtype: ir.DataType) -> bool:
+    return dtype.is_floating_point()

@@ -1,0 +1,125 @@
+"""`verify`: is this model's gradient right, on this machine?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from ..errors import InputError, ModelError
+from ..importer.opsets import ModelSource
+from ..network.inputs.image_input import image_input
+from ..network.loading import open_model
+from ..network.model import Model
+from ..objectives.algebra import Objective
+from ..plain import whole
+from ..rules.table import RuleTable
+from .subjects import Subject, picture_subject, tensor_subject
+from .verdict import Verification
+from .verifier import Verifier
+
+
+def verify(
+    model: Model | ModelSource,
+    target: str | Objective | None = None,
+    *,
+    provider: str = "auto",
+    rules: RuleTable | None = None,
+    at: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None,
+    size: int | tuple[int, int] | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    directions: int = 3,
+    seed: int = 0,
+) -> Verification:
+    """Check the gradient of this very model, on this machine, against central differences.
+
+    Networks of one input that takes pictures, and those that `onnxscope.load` has given, are
+    checked with respect to the picture, as `Gradient` computes it; others with respect to all their
+    real inputs, as `differentiate` does, or, where they take tokens alone, to the tables that these
+    are looked up in. Differences are of double precision, where all operators of the network have
+    such a form. Where they disagree, every node is checked by itself.
+
+    Args:
+        model: A model, or what `onnxscope.load` takes.
+        target: An objective or target, such as `"mixed4a:11"`; by default all class scores or the
+            last main layer. For networks that do not take a picture: the name of a value, or
+            `NAME:UNIT`, by default the first output.
+        provider: See `onnxscope.render`.
+        rules: Gradient rules; by default the standard ones, in the forms that are fastest on the
+            provider.
+        at: Where to check: a picture as `Gradient` takes it, or values by input as those of
+            `onnxscope.load`. What is not given is random: pictures as noise with the spectrum of
+            photographs, numbers as normal ones, indices within their table, other integers 0 and 1.
+        size: Height and width of a random picture.
+        shapes: Shapes of inputs whose shape the model leaves open. With them, a network that takes
+            pictures is checked as any other.
+        directions: How many for each input; with more than four inputs, one.
+        seed: Of everything random.
+
+    Returns:
+        What was found; see its `verdict`.
+
+    Raises:
+        OnnxscopeError: the model, target or shapes are not right, or an operator has no gradient
+            rule.
+    """
+    rng = np.random.default_rng(whole("seed", seed, least=0))
+    count = whole("directions", directions, least=1, most=1000)
+    subject = _subject(model, target, at, size, shapes, rng)
+    # Networks and gradients that are not finite are a finding, not a reason to warn.
+    with np.errstate(all="ignore"):
+        return Verifier(subject, provider, rules, rng).run(count, seed)
+
+
+def takes_pictures(source: ModelSource, layout: str | None = None) -> bool:
+    """Whether a model reads one input, and that takes pictures.
+
+    Raises:
+        ModelError: there is no such model.
+        InputError: the file leaves open where the channels are, and `layout` does not say it.
+    """
+    reading = open_model(source)
+    return _takes_pictures(reading.loaded.model.graph, reading.name, layout)
+
+
+def _takes_pictures(graph: ir.Graph, name: str, layout: str | None) -> bool:
+    inputs = [value for value in graph.inputs if value.name not in graph.initializers]
+    if len([value for value in inputs if value.uses()] or inputs) != 1:
+        return False
+    try:
+        image_input(graph, name, layout)
+    except ModelError:
+        return False
+    return True
+
+
+def _subject(
+    model: Model | ModelSource,
+    target: str | Objective | None,
+    at: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None,
+    size: int | tuple[int, int] | None,
+    shapes: Mapping[str, Sequence[int]] | None,
+    rng: np.random.Generator,
+) -> Subject:
+    if not isinstance(model, Model):
+        reading = open_model(model)
+        loaded, name = reading.loaded, reading.name
+        as_tensors = shapes is not None or isinstance(at, Mapping)
+        if as_tensors or not _takes_pictures(loaded.model.graph, name, None):
+            if isinstance(target, Objective):
+                raise InputError(f"{name} takes no picture: the target is the name of a value")
+            if size is not None:
+                raise InputError(f"{name} takes no picture of a size: give shapes")
+            if at is not None and not isinstance(at, Mapping):
+                raise InputError(f"{name} takes no picture: at gives arrays by input")
+            return tensor_subject(loaded, target, arrays=at or {}, shapes=shapes or {}, rng=rng)
+        model = Model(reading)
+    if shapes is not None or isinstance(at, Mapping):
+        raise InputError(f"{model.name} is loaded to take pictures: give size, or a picture at")
+    pixels = None
+    if size is not None:
+        sides = (size, size) if isinstance(size, int) else tuple(size)
+        pixels = (whole("the height", sides[0], least=1), whole("the width", sides[-1], least=1))
+    return picture_subject(model, target, picture=at, size=pixels, rng=rng)

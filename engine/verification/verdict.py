@@ -1,0 +1,173 @@
+"""What a verification found: directions, their verdicts, and the verdict on the whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..runtime.session import Provider
+from .faults import Fault
+
+AGREES, DISAGREES, CANNOT_TELL = "agrees", "disagrees", "cannot tell"
+
+CERTAIN = 6.0
+"""How many times its estimated uncertainty a disagreement must exceed."""
+
+_RESOLVED = 0.1
+"""An agreement that leaves room for a larger part of the gradient is none."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One direction.
+
+    Attributes:
+        input: Which input was moved.
+        gradient: The slope in this direction by the gradient.
+        reference: The same by the standard rules on the CPU; `None` where they do not serve.
+        differences: The same by central differences.
+        uncertainty: About how far `gradient − differences` may be off zero by rounding,
+            curvature and kinks; one standard deviation.
+        scale: The size of slopes in such directions.
+        tolerance: What part of the scale is no error in the precision that the gradient has.
+        left: The slope from the one side, over the smallest step.
+        right: The slope from the other side.
+        kink: Whether the point is on a kink in this direction: the sides' slopes stay apart.
+    """
+
+    input: str
+    gradient: float
+    reference: float | None
+    differences: float
+    uncertainty: float
+    scale: float
+    tolerance: float
+    left: float
+    right: float
+    kink: bool
+
+    @property
+    def limit(self) -> float:
+        """How far the two slopes may be apart."""
+        return max(CERTAIN * self.uncertainty, self.tolerance * self.scale)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing slopes in this direction, so that it says nothing."""
+        return self.scale == 0 and abs(self.differences) <= self.limit
+
+    @property
+    def verdict(self) -> str:
+        """`agrees`, `disagrees` or `cannot tell`."""
+        return self._judge(self.gradient)
+
+    def accepts(self, slope: float) -> bool:
+        """Whether another gradient's slope agrees with the differences as well."""
+        return abs(slope - self.differences) <= min(self.limit, _RESOLVED * self.scale)
+
+    def _judge(self, slope: float) -> str:
+        if self.kink:
+            return CANNOT_TELL
+        # Not a number is no agreement.
+        if not abs(slope - self.differences) <= self.limit:
+            return DISAGREES if math.isfinite(self.limit) else CANNOT_TELL
+        return AGREES if self.empty or self.limit <= _RESOLVED * self.scale else CANNOT_TELL
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found.
+
+    Attributes:
+        model: Name of the model.
+        target: What was differentiated.
+        provider: Where the gradient was computed.
+        checks: The directions.
+        double: Whether the differences are of double precision.
+        why_single: Why they are not; empty where they are.
+        provider_difference: How far the gradient is from that by the standard rules on the CPU, as
+            a part of its length; `None` where the standard rules give none.
+        provider_limit: How far it may be for rounding.
+        moved: Whether the point was moved a little, off a kink.
+        faults: The nodes at fault, where it disagrees.
+        cause: In words, where it disagrees or where nothing can be told.
+    """
+
+    model: str
+    target: str
+    provider: Provider
+    checks: tuple[Check, ...]
+    double: bool
+    why_single: str
+    provider_difference: float | None
+    provider_limit: float
+    moved: bool
+    faults: tuple[Fault, ...]
+    cause: str
+
+    @property
+    def verdict(self) -> str:
+        """`agrees`, `disagrees` or `cannot tell`."""
+        verdicts = [check.verdict for check in self.checks]
+        apart = self.provider_difference is not None and not (
+            self.provider_difference <= self.provider_limit
+        )
+        if DISAGREES in verdicts or apart:
+            return DISAGREES
+        told = AGREES in verdicts and not all(check.empty for check in self.checks)
+        return AGREES if told and CANNOT_TELL not in verdicts else CANNOT_TELL
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the gradient is right, as far as this can be seen."""
+        return self.verdict == AGREES
+
+    @property
+    def relative_difference(self) -> float:
+        """How far gradient and differences are apart, as a part of the slopes' size; the worst."""
+        parts = [abs(c.gradient - c.differences) / c.scale for c in self.checks if c.scale]
+        return float(np.max(parts)) if parts else 0.0
+
+    @property
+    def resolution(self) -> float:
+        """The smallest error that would be told with certainty, as a part of the slopes' size."""
+        parts = [check.limit / check.scale for check in self.checks if check.scale]
+        return float(np.max(parts)) if parts else math.inf
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """The operators at fault."""
+        return tuple(dict.fromkeys(fault.op_type for fault in self.faults))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data; what is not finite is `None`."""
+        data = asdict(self)
+        data["provider"] = self.provider.name
+        for check, entry in zip(self.checks, data["checks"], strict=True):
+            entry |= {"verdict": check.verdict, "limit": check.limit}
+        data |= {
+            "verdict": self.verdict,
+            "relative_difference": self.relative_difference,
+            "resolution": self.resolution,
+            "operators": self.operators,
+        }
+        return dict(_plain(data))
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, str | bool | int) or value is None:
+        return value
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, bytes):
+        return [_plain(item) for item in value]
+    return str(value)

@@ -1,0 +1,394 @@
+"""The comparison of a gradient with differences, and the search for what is wrong.
+
+The gradient is compared in random directions. A direction sees every element of the gradient at
+once: over random directions, the two sides differ by as much as the whole gradient is wrong. What
+both sides can be trusted to is estimated along with them, so that the answer can also be that there
+is none.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnx_ir as ir
+
+from ..errors import OperatorError, StraightThroughWarning
+from ..gradient.differentiation import differentiate
+from ..rules.by_provider import rules_for
+from ..rules.standard import standard_rules
+from ..rules.table import RuleTable
+from ..runtime.session import Provider, open_for
+from .differences import Difference, Function, derivative, independent_spacing, rounding_noise
+from .faults import Arrays, Surroundings, find_faults
+from .forward import Forward
+from .subjects import VALUE, Subject
+from .verdict import CANNOT_TELL, CERTAIN, DISAGREES, Check, Verification
+
+# How often the gradient is taken again beside the point, to see what rounding does to it.
+_REPEATS = 3
+
+# How far beside, in units in the last place: deep in a network rounding comes to several of them,
+# and no disagreement is reported that so much could explain. Never so far that more than rounding
+# shows.
+_DEPTHS = (1, 4, 16)
+_NEAREST = 1e-4
+
+# How many random points are tried to find one where something slopes.
+_DRAWS = 8
+
+# How often a point on a kink is moved, and how far.
+_MOVES = 3
+_MOVE = 1e-3
+
+# With more inputs than this, each is moved in one direction only.
+_FEW_INPUTS = 4
+
+# Relative precision of element types, and of the products of accelerators: TF32 or half.
+_PRECISION = {
+    ir.DataType.DOUBLE: 2.0**-52,
+    ir.DataType.FLOAT: 2.0**-23,
+    ir.DataType.FLOAT16: 2.0**-10,
+    ir.DataType.BFLOAT16: 2.0**-7,
+}
+_ACCELERATED = 2.0**-10
+
+# Errors of less than so many units in the last place are none that a rule makes, and neither are
+# those below the one limit; those beyond the other always are.
+_UNITS, _LEAST, _MOST = 1000, 1e-6, 0.02
+
+
+Tables = Callable[[str], RuleTable]
+"""From a provider's name to the rules for it."""
+
+Direction = tuple[str, np.ndarray]
+"""An input, and where it is moved."""
+
+
+class _Gradient:
+    """A gradient graph, evaluated at points.
+
+    Attributes:
+        provider: Where it runs.
+        rounding: What it passes straight through, in words: then it is no derivative.
+    """
+
+    def __init__(self, subject: Subject, table: Tables, provider: str | Provider) -> None:
+        self._inputs: list[str] = []
+        self.rounding = ""
+
+        def build(name: str) -> onnx.ModelProto:
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                graph = subject.gradient(table(name))
+            for warning in said:
+                if issubclass(warning.category, StraightThroughWarning):
+                    self.rounding = str(warning.message)
+                else:
+                    warnings.warn_explicit(
+                        warning.message, warning.category, warning.filename, warning.lineno
+                    )
+            self._inputs = [value.name for value in graph.graph.input]
+            return graph
+
+        self._subject = subject
+        self._session = open_for(build, provider)
+        self.provider = self._session.provider
+
+    def __call__(self, point: Arrays) -> Arrays:
+        feeds = {name: point[name] for name in self._inputs if name in point}
+        if self._subject.seeded:
+            feeds[self._inputs[-1]] = self._subject.cotangent
+        wrt = self._subject.wrt
+        found = list(self._session.run(feeds).values())[-len(wrt) :]
+        return {n: np.asarray(array, np.float64) for n, array in zip(wrt, found, strict=True)}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A point, and what differences say of the network there.
+
+    Attributes:
+        point: The inputs.
+        slopes: By direction.
+    """
+
+    point: Arrays
+    slopes: list[Difference]
+
+    @property
+    def kink(self) -> bool:
+        """Whether it is on one."""
+        return any(slope.kink for slope in self.slopes)
+
+
+class Verifier:
+    """The gradient of a subject on a provider, and all that it is compared with."""
+
+    def __init__(
+        self, subject: Subject, provider: str, rules: RuleTable | None, rng: np.random.Generator
+    ) -> None:
+        self._subject = subject
+        self._table: Tables = rules_for if rules is None else lambda _: rules
+        self._given = rules is not None
+        self._rng = rng
+        self._gradient = _Gradient(subject, self._table, provider)
+        self._provider = self._gradient.provider
+        self._reference: _Gradient | None = None
+        try:
+            self._reference = _Gradient(subject, lambda _: standard_rules(), "cpu")
+        except OperatorError:
+            # Only the user's own rules know all operators of this network.
+            if rules is None:
+                raise
+        self._forward = Forward(subject.forward, subject.point)
+        self._precision = _coarsest(subject.forward)
+        if self._provider.name != "cpu":
+            self._precision = max(self._precision, _ACCELERATED)
+        self._scales = {name: _scale(subject.point[name]) for name in subject.wrt}
+
+    def run(self, count: int, seed: int) -> Verification:
+        """Compare, beside a kink where the point is on one, and look for what is wrong."""
+        subject = self._subject
+        count = count if len(subject.wrt) <= _FEW_INPUTS else 1
+        start = self._start()
+        directions = [
+            (name, self._rng.standard_normal(start[name].shape) * self._scales[name])
+            for _ in range(count)
+            for name in subject.wrt
+        ]
+        place = self._place(start, directions)
+        moves = 0
+        while place.kink and moves < _MOVES:
+            moves += 1
+            point = start | {
+                name: self._beside(start[name], _MOVE * moves, scale)
+                for name, scale in self._scales.items()
+            }
+            place = self._place(point, directions)
+        for units in _DEPTHS:
+            found = self._compare(place, directions, units, moved=moves > 0)
+            if found.verdict != DISAGREES:
+                return replace(found, cause=_doubt(found, self._gradient.rounding, self._precision))
+        joint = [
+            dict(directions[start : start + len(subject.wrt)])
+            for start in range(0, len(directions), len(subject.wrt))
+        ]
+        around = Surroundings(
+            forward=self._forward,
+            point=place.point,
+            wrt=subject.wrt,
+            directions=joint,
+            rules=self._table(self._provider.name),
+            provider=self._provider,
+            lowered=subject.lowered,
+        )
+        faults = tuple(find_faults(subject.forward, around, seed))
+        found = replace(found, faults=faults)
+        return replace(found, cause=self._cause(found, place, directions))
+
+    def _start(self) -> Arrays:
+        """The point, another random one where the gradient is zero throughout: a unit is off."""
+        point, redraw = self._subject.point, self._subject.redraw
+        for _ in range(_DRAWS):
+            if redraw is None or any(np.any(array) for array in self._gradient(point).values()):
+                break
+            point = self._subject.point | redraw(self._rng)
+        return point
+
+    def _place(self, point: Arrays, directions: Sequence[Direction]) -> _Place:
+        """Differences in all directions."""
+        slopes: list[Difference] = []
+        rough = self._gradient(point)
+        noise: dict[str, float] = {}
+        for name, direction in directions:
+            function = self._along(point, name, direction)
+            if name not in noise:
+                epsilon = self._forward.epsilon
+                noise[name] = rounding_noise(function, independent_spacing(epsilon), epsilon)
+            scale = self._scales[name] * _finite_length(rough[name])
+            slopes.append(derivative(function, self._forward.steps, noise[name], scale))
+        return _Place(point, slopes)
+
+    def _along(self, point: Arrays, name: str, direction: np.ndarray) -> Function:
+        cotangent = self._subject.cotangent.astype(np.float64)
+        start = np.asarray(point[name], np.float64)
+
+        def function(t: float) -> float:
+            value = self._forward.run(point | {name: start + t * direction}, [VALUE])[VALUE]
+            return float(np.vdot(cotangent, np.asarray(value, np.float64)))
+
+        return function
+
+    def _compare(
+        self, place: _Place, directions: Sequence[Direction], units: int, *, moved: bool
+    ) -> Verification:
+        gradient = self._gradient(place.point)
+        reference = None if self._reference is None else self._reference(place.point)
+        noise = self._noise(place.point, gradient, units)
+        tolerance = min(max(_UNITS * self._precision, _LEAST), _MOST)
+        checks = []
+        for (name, direction), slope in zip(directions, place.slopes, strict=True):
+            scale = self._scales[name] * _finite_length(gradient[name])
+            rounding = self._scales[name] * noise[name]
+            # Differences say nothing of a gradient that is no derivative.
+            known = not self._gradient.rounding
+            checks.append(
+                Check(
+                    input=name,
+                    gradient=float(np.vdot(gradient[name], direction)),
+                    reference=None
+                    if reference is None
+                    else float(np.vdot(reference[name], direction)),
+                    differences=slope.slope,
+                    uncertainty=float(np.hypot(rounding, slope.uncertainty)) if known else np.inf,
+                    scale=max(scale, abs(slope.slope)),
+                    tolerance=tolerance,
+                    left=slope.left,
+                    right=slope.right,
+                    kink=slope.kink,
+                )
+            )
+        difference = None if reference is None else self._apart(gradient, reference)
+        length = self._length(gradient)
+        relative = self._length(noise) / length if length else 0.0
+        return Verification(
+            model=self._subject.name,
+            target=self._subject.target,
+            provider=self._provider,
+            checks=tuple(checks),
+            double=self._forward.double,
+            why_single=self._forward.reason,
+            provider_difference=difference,
+            provider_limit=max(CERTAIN * relative, tolerance),
+            moved=moved,
+            faults=(),
+            cause="",
+        )
+
+    def _noise(self, point: Arrays, gradient: Arrays, units: int) -> dict[str, float]:
+        """By how much rounding moves the gradient, seen where the inputs differ by no more."""
+        nearby = min(units * self._precision, max(self._precision, _NEAREST))
+        squares = dict.fromkeys(gradient, 0.0)
+        for _ in range(_REPEATS):
+            near = point | {name: self._beside(point[name], nearby, 0.0) for name in gradient}
+            for name, array in self._gradient(near).items():
+                squares[name] += _finite_length(array - gradient[name]) ** 2 / _REPEATS
+        return {
+            name: float(np.hypot(square**0.5, 4 * self._precision * _finite_length(gradient[name])))
+            for name, square in squares.items()
+        }
+
+    def _beside(self, array: np.ndarray, relative: float, scale: float) -> np.ndarray:
+        """An array whose elements differ by some part of themselves, or of `scale` if larger."""
+        exact = np.asarray(array, np.float64)
+        size = np.maximum(np.abs(exact), scale)
+        moved = exact + relative * size * self._rng.uniform(-1, 1, exact.shape)
+        return np.asarray(moved).astype(array.dtype)
+
+    def _length(self, gradient: Mapping[str, npt.ArrayLike]) -> float:
+        """The length, each input in units of its scale."""
+        squares = [
+            (scale * float(np.linalg.norm(gradient[name]))) ** 2
+            for name, scale in self._scales.items()
+        ]
+        return float(np.sqrt(sum(squares)))
+
+    def _apart(self, gradient: Arrays, reference: Arrays) -> float | None:
+        """The difference of two gradients, as a part of the second's length.
+
+        `None` where the second is not a number: then it is no reference.
+        """
+        length = self._length(reference)
+        if not np.isfinite(length):
+            return None
+        difference = self._length({name: gradient[name] - reference[name] for name in gradient})
+        if difference == 0:
+            return 0.0
+        return difference / length if length and np.isfinite(difference) else np.inf
+
+    def _cause(self, found: Verification, place: _Place, directions: Sequence[Direction]) -> str:
+        """What a disagreement comes from, in words."""
+        subject, name = self._subject, self._provider.name
+
+        def right(gradient: _Gradient) -> bool:
+            at = gradient(place.point)
+            return all(
+                check.accepts(float(np.vdot(at[moved], direction)))
+                for check, (moved, direction) in zip(found.checks, directions, strict=True)
+            )
+
+        if self._reference is not None and right(self._reference):
+            if self._given:
+                return "the standard rules agree with the differences, those that were given do not"
+            if name == "cpu":
+                return (
+                    "the standard rules agree with the differences, their forms for the CPU do not"
+                )
+            if right(_Gradient(subject, lambda _: self._table(name), "cpu")):
+                return f"the same graph is right on the CPU: the provider {name} computes wrongly"
+            return f"the standard rules are right on the CPU, those for the provider {name} are not"
+        if found.faults:
+            return "the gradient rule of each of these nodes disagrees with the node alone"
+        plain = replace(
+            subject,
+            seeded=True,
+            gradient=lambda rules: differentiate(subject.forward, VALUE, subject.wrt, rules=rules),
+        )
+        if subject.lowered and right(_Gradient(plain, self._table, "cpu")):
+            return (
+                "every node agrees by itself, and so does the plain gradient of the network: what "
+                "is wrong is in what makes it smaller and faster"
+            )
+        return "every node agrees by itself: what is wrong is how their gradients are put together"
+
+
+def _doubt(found: Verification, rounding: str, precision: float) -> str:
+    """Why nothing can be told, where that is so."""
+    if found.verdict != CANNOT_TELL:
+        return ""
+    if rounding:
+        return f"{rounding}, where differences have no slope or a jump"
+    if any(check.kink for check in found.checks):
+        return (
+            "the point is on a kink, where slopes differ from side to side, and so are the points "
+            "beside it"
+        )
+    if all(check.empty for check in found.checks):
+        return (
+            "neither gradient nor differences have any slope here, as where a unit is off: try "
+            "another seed or target"
+        )
+    if not all(np.isfinite(check.differences) for check in found.checks):
+        return "the network does not give finite numbers here"
+    if precision > _PRECISION[ir.DataType.FLOAT]:
+        return (
+            "half precision is too coarse here; the same network in float32 has its gradient by "
+            "the same rules"
+        )
+    return "the differences are too uncertain: " + (
+        found.why_single or "the network is too rough here; try another seed"
+    )
+
+
+def _scale(array: np.ndarray) -> float:
+    """The size of an input's elements."""
+    size = float(np.sqrt(np.mean(np.asarray(array, np.float64) ** 2))) if array.size else 0.0
+    return size or 1.0
+
+
+def _finite_length(array: np.ndarray) -> float:
+    """The length, 0 where it is not a number: what is not finite lends no uncertainty."""
+    length = float(np.linalg.norm(array))
+    return length if np.isfinite(length) else 0.0
+
+
+def _coarsest(model: onnx.ModelProto) -> float:
+    """The relative precision of the least precise element type of a network."""
+    graph = ir.from_proto(model).graph
+    values = [*graph.inputs, *(value for node in graph for value in node.outputs)]
+    return max(_PRECISION.get(value.dtype, 0.0) for value in values if value.dtype is not None)
