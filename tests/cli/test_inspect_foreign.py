@@ -16,7 +16,7 @@ from onnxscope import models
 from onnxscope.network.candidates import CANDIDATES, fit_photo, try_candidates
 from PIL import Image
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "engine"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "engine" / "helpers"))
 import exporters
 
 

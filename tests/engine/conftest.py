@@ -1,6 +1,6 @@
 """What all tests of the engine have.
 
-The plain helper modules beside the tests are importable, whatever pytest's import mode.
+The plain modules in `helpers` are importable, whatever pytest's import mode.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "helpers"))
 
 from drawing import start_anew
 

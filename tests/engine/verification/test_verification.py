@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
+from all_rule_cases import CASES
 from graphs import model, run, text_model
 from onnx import defs, helper
 from onnxscope.errors import InputError, LayerError, OperatorError
@@ -22,11 +21,6 @@ from onnxscope.runtime.session import Provider
 from onnxscope.verification import faults, verifier
 from onnxscope.verification.differences import derivative, rounding_noise
 from onnxscope.verification.double.rewrite import in_double
-from rule_cases import CASES
-
-# Each family of operators has its cases in a module of its own.
-for path in sorted(Path(__file__).parent.glob("rule_cases_*.py")):
-    importlib.import_module(path.stem)
 
 STANDARD = standard_rules()
 SIZE = 96

@@ -71,7 +71,7 @@ def _use(data: bytes) -> None:
 # Models ------------------------------------------------------------------------------------------
 
 
-def _convolutions() -> onnx.ModelProto:
+def convolutions() -> onnx.ModelProto:
     rng = np.random.default_rng(0)
     weights = {
         "w1": rng.normal(size=(8, 3, 3, 3)),
@@ -139,7 +139,7 @@ def _model(nodes, inputs, weights, opset) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-_MODELS: tuple[Callable[[], onnx.ModelProto], ...] = (_convolutions, _tokens)
+_MODELS: tuple[Callable[[], onnx.ModelProto], ...] = (convolutions, _tokens)
 
 
 # Damages -----------------------------------------------------------------------------------------

@@ -6,10 +6,10 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from drawing import generator
+from expansion_checks import check, node_model
 from graphs import session
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
-from test_expansions import check, node_model
 
 RNG = generator(12)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnxscope as osc
 import pytest
+from expansion_checks import check, node_model, values
 from graphs import run
-from test_expansions import check, node_model, values
 
 
 @pytest.mark.parametrize("opset", [18, 20, 21, 23])

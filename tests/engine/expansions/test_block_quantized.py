@@ -7,10 +7,10 @@ import onnxruntime as ort
 import onnxscope as osc
 import pytest
 from drawing import generator
+from expansion_checks import check, node_model
 from graphs import session
 from onnx import TensorProto, helper
 from onnxscope.errors import OperatorError
-from test_expansions import check, node_model
 
 pytestmark = pytest.mark.skipif(
     tuple(int(part) for part in ort.__version__.split(".")[:2]) < (1, 31),

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
-from rule_cases import CASES, Case
-from test_rules import Evaluator, compare_with_differences
-
-for path in sorted(Path(__file__).parent.glob("rule_cases_*.py")):
-    importlib.import_module(path.stem)
+from all_rule_cases import CASES, Case
+from rule_checks import Evaluator, compare_with_differences
 
 
 def _chosen() -> list[Case]:

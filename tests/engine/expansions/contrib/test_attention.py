@@ -6,9 +6,9 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from drawing import generator
+from expansion_checks import check, node_model
 from graphs import session
 from onnxscope.errors import OperatorError
-from test_expansions import check, node_model
 
 RNG = generator(11)
 

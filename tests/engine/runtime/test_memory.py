@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
+from graphs import text_model
 from onnxscope.ascent.climbers import make_climber
 from onnxscope.ascent.composition import Composition
 from onnxscope.ascent.graphs import Graphs
@@ -19,8 +20,6 @@ from onnxscope.errors import MemoryShortageError
 from onnxscope.runtime import memory
 from onnxscope.runtime.memory import Footprint, Use, check_memory
 from onnxscope.transforms.registry import compose
-
-from .graphs import text_model
 
 GIB = 2**30
 MEASURE = """

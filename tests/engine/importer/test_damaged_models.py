@@ -6,16 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fuzz_models
 import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
-from fuzz_models import _convolutions
 from graphs import session, text_model
 from onnx import TensorProto, helper, numpy_helper
 from onnxscope.errors import ModelError
 
-FUZZ = Path(__file__).parent / "fuzz_models.py"
+FUZZ = Path(fuzz_models.__file__)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -35,7 +35,7 @@ def test_damaged_models_are_refused_in_words(seed):
 
 
 def damaged(change) -> bytes:
-    proto = _convolutions()
+    proto = fuzz_models.convolutions()
     change(proto.graph)
     return proto.SerializeToString()
 
@@ -122,7 +122,7 @@ def test_external_data_outside_of_the_folder_is_refused(tmp_path, location):
     folder = tmp_path / "model"
     folder.mkdir()
     (tmp_path / "secret.bin").write_bytes(bytes(864))
-    proto = _convolutions()
+    proto = fuzz_models.convolutions()
     tensor = proto.graph.initializer[0]
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
@@ -138,7 +138,7 @@ def test_external_data_outside_of_the_folder_is_refused(tmp_path, location):
 def test_a_link_to_external_data_outside_of_the_folder_is_refused(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
-    proto = _convolutions()
+    proto = fuzz_models.convolutions()
     onnx.save(
         proto, folder / "model.onnx", save_as_external_data=True, location="w.bin", size_threshold=0
     )
@@ -167,7 +167,7 @@ def test_constants_of_terabytes_are_not_computed(text):
 
 
 def test_nodes_in_any_order():
-    proto = _convolutions()
+    proto = fuzz_models.convolutions()
     nodes = list(proto.graph.node)
     x = np.random.default_rng(0).normal(size=(1, 3, 32, 32)).astype(np.float32)
     feeds = {"x": x, "grad_y": np.ones((1, 4), np.float32)}
@@ -180,7 +180,7 @@ def test_nodes_in_any_order():
 
 
 def test_duplicated_unused_and_shared_weights():
-    proto = _convolutions()
+    proto = fuzz_models.convolutions()
     extra = numpy_helper.from_array(np.zeros((4, 4), np.float32), "unused")
     proto.graph.initializer.append(extra)
     # The same weights under two names, and an initializer that is declared as an input as well.

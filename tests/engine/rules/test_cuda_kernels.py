@@ -9,7 +9,6 @@ either not taken or never measured. These tests need no CUDA.
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,13 +19,10 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
+from all_rule_cases import CASES, Case, Const, Fed
 from onnx import TensorProto, defs, helper
-from rule_cases import CASES, Case, Const, Fed
 
 HERE = Path(__file__).parent
-for path in sorted(HERE.glob("rule_cases_*.py")):
-    importlib.import_module(path.stem)
-
 ON_CUDA: dict[str, list[str]] = json.loads((HERE / "cuda_kernels.json").read_text())
 OPERATORS = sorted({case.op for case in CASES})
 
