@@ -99,7 +99,7 @@ def _is_ours(kind: type) -> bool:
 def _engine() -> dict[str, Any]:
     """What turns a description into a graph: code, libraries, and the processor that folds."""
     return {
-        "source": source(),
+        "source": _source(),
         "libraries": {name: library_version(name) for name in _DISTRIBUTIONS},
         "places": [_place("onnx"), _place("onnx_ir")],
         "numpy": np.__version__,
@@ -109,9 +109,12 @@ def _engine() -> dict[str, Any]:
     }
 
 
-@functools.cache
 def source() -> str:
-    """A checksum of the engine's code: no version number that somebody forgets to raise."""
+    """Return a checksum of the engine's code: no version number that somebody forgets to raise."""
+    return str(_engine()["source"])
+
+
+def _source() -> str:
     state = hashlib.sha256()
     package = Path(__file__).parent
     for source in sorted(package.rglob("*.py")):

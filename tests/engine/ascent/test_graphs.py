@@ -23,6 +23,7 @@ from onnxscope.ascent.composition import Composition
 from onnxscope.ascent.graphs import Graphs
 from onnxscope.cache import GraphCache
 from onnxscope.errors import StraightThroughWarning
+from onnxscope.gradient import objective
 from onnxscope.identity import NoIdentityError, describe, key_of
 from onnxscope.parameterizations.fourier import Fourier
 from onnxscope.rules.by_provider import rules_for
@@ -478,13 +479,13 @@ def test_gradients_are_kept_as_well(
 ) -> None:
     """By model, objective and shape; with rules of the user's, or where it is not wanted, never."""
     built: list[tuple[int, ...]] = []
-    build = step.gradient_of_image
+    build = objective.gradient_of_image
 
     def counted(*arguments: Any) -> onnx.ModelProto:
         built.append(arguments[2])
         return build(*arguments)
 
-    monkeypatch.setattr(step, "gradient_of_image", counted)
+    monkeypatch.setattr(objective, "gradient_of_image", counted)
     picture = np.random.default_rng(0).random((40, 40, 3), np.float32)
 
     def evaluate(target: str = "fire2:3", size: int = 40, **options: Any) -> np.ndarray:

@@ -11,7 +11,7 @@ from graphs import operators, session
 from node_suite import node_tests
 from onnx import TensorProto, helper, numpy_helper
 from onnxscope.errors import OperatorError, StraightThroughWarning
-from onnxscope.expansions import table
+from onnxscope.expansions import registry
 from onnxscope.expansions.contrib.refused import REASONS
 from onnxscope.gradient.walk import backpropagate
 from onnxscope.graph.builder import Builder
@@ -704,12 +704,12 @@ def test_every_expansion_has_a_test():
     )}  # fmt: skip
     expanded = {
         key
-        for key, expansion in table._table().items()
-        if expansion.__module__.rpartition(".")[2]
+        for key, expansion in registry.all_expansions().items()
+        if expansion.__module__.removeprefix("onnxscope.expansions.")
         in (
-            *("attention", "block_quantized", "contrib", "contrib_attention"),
-            *("contrib_normalization", "control", "functions", "grouped_attention", "quantized"),
-            *("recurrent", "rotary"),
+            *("attention", "block_quantized", "contrib.fused", "contrib.attention"),
+            *("contrib.normalization", "control", "functions", "grouped_attention", "quantized"),
+            *("recurrent.expansion", "rotary"),
         )
         and expansion.__name__ != "_refuse_integers"
     }
@@ -733,5 +733,5 @@ def test_definitions_may_use_operators_that_the_opset_lacks():
 def test_an_operator_has_a_rule_or_an_expansion():
     rules = osc.standard_rules()
     # Of ScatterND only the reductions are expanded.
-    twice = [name for domain, name in table.all_expansions() if not domain and name in rules]
+    twice = [name for domain, name in registry.all_expansions() if not domain and name in rules]
     assert twice == ["ScatterND"]

@@ -16,7 +16,7 @@ from onnxscope.runtime.session import _harmful_optimizers
 RUN = """
 import sys
 import numpy as np
-from onnxscope.session import open_session
+from onnxscope.runtime.session import open_session
 import onnx
 
 session = open_session(onnx.load(sys.argv[1]), "cpu")

@@ -12,6 +12,7 @@ from graphs import session
 from onnx import helper
 from onnxscope.errors import InputError, LayerError, TargetError
 from onnxscope.network.layers.axes import Grid
+from onnxscope.objectives.making import from_json
 
 RNG = np.random.default_rng(4)
 
@@ -67,7 +68,7 @@ def test_what_neurons_of_tokens_must_not_be() -> None:
             osc.Gradient(model, objective, provider="cpu")(image)
     with pytest.raises(TargetError, match="not at both"):
         osc.neuron("blocks.0", 1, y=1, x=1, token=3)
-    again = osc.objectives.from_json(osc.neuron("blocks.0", 1, token=3).to_json())
+    again = from_json(osc.neuron("blocks.0", 1, token=3).to_json())
     assert str(again) == "neuron blocks.0:1 at token 3"
 
 
