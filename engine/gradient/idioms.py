@@ -24,6 +24,7 @@ _Polynomial = Mapping[tuple[int, int], float]
 _X: _Polynomial = {(1, 0): 1.0}
 _F: _Polynomial = {(0, 1): 1.0}
 
+# Whose polynomials are multiplied out, and the functions that such idioms are known of.
 _ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Neg", "Pow")
 _FUNCTIONS = ("Sigmoid", "Erf", "Tanh", "HardSigmoid")
 

@@ -8,6 +8,7 @@ import onnx_ir as ir
 from .builder import Builder
 from .tensor import Tensor
 
+# What ONNX Runtime looks through, or takes away, before it joins a Pad with a Conv.
 _MOVED_ASIDE = frozenset({"Identity", "Transpose"})
 
 

@@ -18,6 +18,7 @@ from ..expansions.registry import expansion_of
 from ..expansions.table import Call
 from ..graph.builder import AttributeValue, Builder
 from ..graph.tensor import Tensor
+from ..graph.traits import Trait, has
 from .ceil_mode import without_ceil_mode, without_unseen
 from .evaluation import evaluated
 from .resizing import from_centres, with_sizes
@@ -25,18 +26,6 @@ from .resizing import from_centres, with_sizes
 # Larger results are weights that some exporters compute from other weights: still worth computing
 # once, but a graph that makes gigabytes out of a few numbers is left to the runtime.
 _FOLD_LIMIT = 64 * 1024 * 1024
-
-# The size of what these make is in the values of their inputs.
-_MAKING = frozenset(
-    {"ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "Range", "Resize", "Tile"}
-    | {"BlackmanWindow", "CenterCropPad", "Col2Im", "HammingWindow", "HannWindow"}
-    | {"ConvTranspose", "MaxUnpool", "MelWeightMatrix", "Reshape"}
-)
-
-_NOT_DETERMINISTIC = frozenset(
-    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
-    | {"Bernoulli"}
-)
 
 
 def replay(
@@ -199,7 +188,7 @@ def _write(
         if folded is not None:
             return folded
     attributes: dict[str, AttributeValue | ir.Attr | None] = dict(node.attributes)
-    if node.op_type in ("MaxPool", "AveragePool", "LpPool") and node.domain == "":
+    if has(node, Trait.POOLING) and has(node, Trait.WINDOWED):
         attributes |= without_ceil_mode(node, arguments[0])
         kept = attributes.get("ceil_mode") is not None and node.attributes["ceil_mode"].value == 1
         # The places of maxima are counted in the whole picture.
@@ -229,7 +218,7 @@ def _write(
 def _may_be_huge(builder: Builder, node: ir.Node, arrays: Sequence[np.ndarray | None]) -> bool:
     """Whether a result of constants may be too large to be computed once and stored."""
     elements = sum(array.size for array in arrays if array is not None)
-    if node.op_type not in _MAKING and elements**2 * 8 <= _FOLD_LIMIT:
+    if not has(node, Trait.SIZED_BY_VALUES) and elements**2 * 8 <= _FOLD_LIMIT:
         # No more than the product of everything with everything.
         return False
     probe = Builder(opset=builder.opset)
@@ -258,7 +247,7 @@ def _computed(
     builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]
 ) -> list[Tensor] | None:
     """The node's results where they follow from constants and known shapes."""
-    if node.domain != "" or node.op_type in _NOT_DETERMINISTIC:
+    if node.domain != "" or has(node, Trait.RANDOM):
         return None
     names = [value.name or "constant" for value in node.outputs]
     if node.op_type == "Shape" and arguments[0] is not None:

@@ -305,6 +305,7 @@ class Model:
         # Behind other heads there may be other numbers than scores of classes.
         named = [layer for layer in scores if layer.channels == len(self.labels)] or scores
         for layer in reversed(named):
+            # Probabilities of classes push each other down, and scores do not.
             if layer.op_type not in ("Softmax", "LogSoftmax"):
                 return layer.name
         raise LayerError(f"{self.name} has no layer of class scores")

@@ -21,7 +21,7 @@ from ..errors import (
 )
 from ..graph.builder import Builder
 from ..graph.tensor import Tensor
-from ..graph.traits import WEIGHTED
+from ..graph.traits import Trait, has
 from ..graph.walks import ancestors, computed_from
 from ..importer.replay import replay
 from .inputs.image_input import image_input
@@ -311,7 +311,7 @@ def _main_values(
 def _covering(reached: Mapping[ir.Value, set[ir.Node]]) -> list[ir.Value]:
     """Those with the most nodes with weights, and of the rest those that add some."""
     weighted = {
-        value: {node for node in nodes if node.op_type in WEIGHTED}
+        value: {node for node in nodes if has(node, Trait.WEIGHTED)}
         for value, nodes in reached.items()
     }
     chosen: list[ir.Value] = []

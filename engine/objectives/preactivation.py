@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..graph.tensor import Tensor
-from ..graph.traits import _ACTIVATIONS
+from ..graph.traits import Trait, has
 
 
 def without_activation(tensor: Tensor) -> Tensor:
@@ -19,7 +19,7 @@ def without_activation(tensor: Tensor) -> Tensor:
     node = tensor.value.producer()
     if node is None or node.domain != "" or node.inputs[0] is None:
         return tensor
-    if node.op_type in _ACTIVATIONS:
+    if has(node, Trait.ACTIVATION):
         return Tensor(tensor.builder, node.inputs[0])
     if node.op_type == "Concat":
         parts = [Tensor(tensor.builder, value) for value in node.inputs if value is not None]
@@ -30,6 +30,6 @@ def without_activation(tensor: Tensor) -> Tensor:
         if before.value is node.inputs[0]:
             return tensor
         return tensor.builder.append("Transpose", [before], dict(node.attributes))[0]
-    if node.op_type in ("Identity", "Dropout", "Cast"):
+    if has(node, Trait.COPYING):
         return without_activation(Tensor(tensor.builder, node.inputs[0]))
     return tensor

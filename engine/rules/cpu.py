@@ -32,6 +32,9 @@ _MOST_TAPS = 10
 # What pads stand for. Not minus infinity, which times the zeros of a kernel is not a number.
 _LOWEST = float(np.finfo(np.float32).min)
 
+# By name, since these are about the range of the values, and about infinities at the border; what
+# is not named costs an operator more.
+#
 # Operators that give numbers whatever a network computes before them, and those that pass on what
 # they are given.
 _FINITE = frozenset({"Conv", "Elu", "Gelu", "HardSwish", "LRN", "Relu", "Sigmoid"})

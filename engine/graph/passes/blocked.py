@@ -19,6 +19,8 @@ from ..builder import Builder
 from ..tensor import Tensor
 from .branches import channels_of, fills_blocks, is_plain_convolution
 
+# What ONNX Runtime has in its blocked layout is for the runtime to say, not for the operators.
+#
 # Always blocked, whatever they read.
 _SOURCES = frozenset({"AveragePool", "Conv", "GlobalAveragePool", "MaxPool"})
 # Blocked where all that they read is.

@@ -19,7 +19,8 @@ from ..builder import Builder
 from ..cuts import constant_cuts
 from ..tensor import Tensor
 
-# Operators that are the same on some channels as on all, element for element.
+# What gradients are made of, and the same on some channels as on all. Of other operators that treat
+# each element alone the values are there from the way forwards: parts would be computed again.
 _ELEMENTWISE = frozenset({"Add", "HardSigmoid", "Mul", "Sub", "Sum"})
 
 # Channels of a block, at most.

@@ -16,16 +16,11 @@ import onnx_ir as ir
 from ..builder import Builder
 from ..cuts import constant_cuts
 from ..tensor import Tensor
-from ..traits import CHANNELWISE
+from ..traits import Trait, has, operators_with
 from ..window import Window, window_of
 
-_WINDOWED = frozenset({"Conv", "MaxPool", "AveragePool"})
-_BROADCASTING = frozenset({"Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Pow", "PRelu"})
-_POINTWISE = (
-    (CHANNELWISE - {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"})
-    | _BROADCASTING
-    | {"LRN", "Concat"}
-)
+# LRN looks at other channels, but at no other place.
+_IN_PLACE = operators_with(Trait.POINTWISE) | operators_with(Trait.BROADCASTING) | {"LRN"}
 
 
 @dataclass(frozen=True)
@@ -119,18 +114,19 @@ def _input_box(node: ir.Node, index: int, box: Box | None) -> Box | None:
         return _slice_box(node, box) if index == 0 else None
     if box is None:
         return None
-    if node.op_type in _WINDOWED:
+    if has(node, Trait.WINDOWED):
         window = _window(node) if index == 0 else None
         return None if window is None else _field(window, box, _whole(value))
-    if _is_pointwise(node) and _whole(value) == _whole(output):
+    if _is_in_place(node) and _whole(value) == _whole(output):
         return box
     return None
 
 
-def _is_pointwise(node: ir.Node) -> bool:
+def _is_in_place(node: ir.Node) -> bool:
+    """Whether a part of the output is made of that part of the inputs, channels aside."""
     if node.op_type == "Concat":
         return node.attributes.get_int("axis", 0) in (1, -3)
-    return node.op_type in _POINTWISE
+    return node.op_type in _IN_PLACE
 
 
 def _window(node: ir.Node) -> Window | None:
@@ -242,12 +238,12 @@ class _Rewriter:
         box: Box,
         whole: Box | None,
     ) -> Tensor | None:
-        """What an operand of a pointwise operator is to a box of its output."""
+        """What an operand is to a box of the output, of an operator that works in place."""
         if value is None or tensor is None or whole is None:
             return tensor
         if _whole(value) == whole:
             return self._take(value, box)
-        if node.op_type not in _BROADCASTING or tensor.rank == 0:
+        if not has(node, Trait.BROADCASTING) or tensor.rank == 0:
             return tensor
         # Broadcasting aligns axes at the end; along an axis of 1 there is nothing to cut.
         index = [slice(None)] * tensor.rank
@@ -265,7 +261,7 @@ class _Rewriter:
             return None
         if node.op_type == "GridSample":
             return self._sample(inputs, attributes, box, node)
-        if node.op_type in _WINDOWED:
+        if has(node, Trait.WINDOWED):
             window, whole = _window(node), _whole(source)
             field = None if window is None else _field(window, box, whole)
             if window is None or field is None:
@@ -274,7 +270,7 @@ class _Rewriter:
             attributes |= _remaining_pads(window, box, field)
             attributes.pop("auto_pad", None)
             attributes.pop("ceil_mode", None)
-        elif _is_pointwise(node) and len(node.outputs) == 1:
+        elif _is_in_place(node) and len(node.outputs) == 1:
             whole = _whole(node.outputs[0])
             inputs = [
                 self._part_of(node, value, tensor, box, whole)

@@ -15,7 +15,10 @@ import onnx_ir as ir
 from ..builder import Builder
 from ..cuts import constant_cuts
 from ..tensor import Tensor
-from ..traits import CHANNELWISE
+from ..traits import Trait, has, operators_with
+
+# Their parameters are vectors of one number for each channel.
+_OF_CHANNELS = operators_with(Trait.CHANNELWISE) & {"BatchNormalization", "InstanceNormalization"}
 
 
 def narrow(builder: Builder) -> None:
@@ -73,12 +76,11 @@ def _above(
     first = inputs[0] if inputs else None
     if first is None:
         return None, []
-    if producer.op_type in CHANNELWISE and len(producer.outputs) == 1:
-        parameters = inputs[1:]
-        if producer.op_type in ("BatchNormalization", "PRelu"):
-            if any(p is None or p.array is None or p.rank != 1 for p in parameters):
-                return None, []
-            parameters = [_rows(builder, p, start, stop) for p in parameters if p is not None]
+    if has(producer, Trait.CHANNELWISE) and len(producer.outputs) == 1:
+        parameters = [
+            None if tensor is None else _of_channels(producer, first, tensor, start, stop)
+            for tensor in inputs[1:]
+        ]
         upper = _slice_channels(builder, first, start, stop)
         result = builder.append(
             producer.op_type,
@@ -98,6 +100,19 @@ def _above(
     if producer.op_type == "Conv":
         return _convolution(builder, producer, inputs, start, stop)
     return None, []
+
+
+def _of_channels(node: ir.Node, x: Tensor, parameter: Tensor, start: int, stop: int) -> Tensor:
+    """What some channels of a channelwise operator's first input see of a parameter."""
+    if node.op_type in _OF_CHANNELS:
+        return _rows(parameter.builder, parameter, start, stop)
+    if not has(node, Trait.BROADCASTING):
+        return parameter
+    # Aligned with the first input at the last axis, the channels may lie before the first one.
+    axis = 1 - x.rank + parameter.rank
+    if axis < 0 or parameter.dims[axis] == 1:
+        return parameter
+    return _rows(parameter.builder, parameter, start, stop, axis)
 
 
 def _leaves_channels_alone(node: ir.Node) -> bool:
@@ -150,10 +165,11 @@ def _convolution(
     return result, slices
 
 
-def _rows(builder: Builder, weights: Tensor, start: int, stop: int) -> Tensor:
+def _rows(builder: Builder, weights: Tensor, start: int, stop: int, axis: int = 0) -> Tensor:
+    part = (slice(None),) * axis + (slice(start, stop),)
     if weights.array is None:
-        return weights[start:stop]
-    return builder.constant(weights.array[start:stop], name=f"{weights.name}_{start}_{stop}")
+        return weights[part]
+    return builder.constant(weights.array[part], name=f"{weights.name}_{start}_{stop}")
 
 
 def _producers(tensors: Sequence[Tensor]) -> list[ir.Node]:

@@ -14,6 +14,7 @@ import numpy as np
 from ...errors import InputError, nearest
 from ...plain import shown
 from ..tensor import Tensor
+from ..traits import Trait, operators_with
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -32,19 +33,21 @@ et al. 2018, arXiv:1710.03740). A power of two: dividing by it again rounds noth
 _HALF = np.dtype(np.float16)
 _SINGLE = np.dtype(np.float32)
 
-# What starts a stretch of half precision; but not the first product, whose inputs are colours:
-# neighbouring pixels differ little, and rounded they would make other pixels win the pools. On
-# SqueezeNet that is half of the whole error, and with three channels there is little to gain.
+# What starts a stretch of half precision, the products that devices have units for; but not the
+# first product, whose inputs are colours: neighbouring pixels differ little, and rounded they would
+# make other pixels win the pools. On SqueezeNet that is half of the whole error, and with three
+# channels there is little to gain.
 _PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 # What continues it: nodes that move, compare, or add a few numbers. All others are computed in
 # float32: sums over many, squares, exponentials, normalisations, products of two computed values;
 # and MaxPool, whose gradient adds up where windows overlap, which ONNX Runtime does not in float16.
-_CONTINUES = frozenset(
-    {"Add", "AveragePool", "Clip", "Concat", "Flatten", "Gather", "Identity", "LeakyRelu"}
-    | {"Pad", "Relu", "Reshape", "Slice", "Split", "Squeeze", "Sub", "Sum"}
-    | {"Transpose", "Unsqueeze"}
-)
+# By name, since that depends on their gradients and on the runtime's kernels as well: the gradient
+# of Expand adds up many, and not all that moves elements has kernels in float16.
+_CONTINUES = operators_with(Trait.RESHAPING) | {
+    "Add", "AveragePool", "Clip", "Concat", "Gather", "Identity", "LeakyRelu", "Pad",
+    "Relu", "Slice", "Split", "Sub", "Sum", "Transpose",
+}  # fmt: skip
 
 
 def check_precision(value: object) -> Precision:
@@ -138,7 +141,7 @@ class _Halving:
 
 
 def _may_continue(node: ir.Node) -> bool:
-    if node.op_type in ("Mul", "Div"):
+    if node.op_type in ("Div", "Mul", "PRelu"):
         # By a constant factor; the product of two computed values may leave the range.
         return sum(v is not None and v.const_value is None for v in node.inputs) == 1
     return node.op_type in _CONTINUES

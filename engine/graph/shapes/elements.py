@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ..traits import Trait, operators_with
 from .algebra import Dim, Sizes
 from .known import LIMIT, Elements, Known
 
@@ -129,7 +130,7 @@ ELEMENTS: Mapping[str, Callable[[Known], Elements | None]] = {
     "Gather": _gather_elements,
     "Slice": _slice_elements,
     "Concat": _concat_elements,
-    **dict.fromkeys(("Identity", "Cast", "Squeeze", "Unsqueeze", "Reshape"), _kept),
+    **dict.fromkeys(operators_with(Trait.COPYING) | operators_with(Trait.RESHAPING), _kept),
     "Add": _binary(lambda sizes, a, b: sizes.add(a, b)),
     "Sub": _binary(lambda sizes, a, b: sizes.subtract(a, b)),
     "Mul": _binary(lambda sizes, a, b: sizes.multiply(a, b)),

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from onnx import defs, shape_inference
 
 from ...errors import EmptyError, ModelError, OperatorError
+from ..traits import Trait, operators_with
 from ..versions import ir_version
 from .algebra import Dim, Sizes, count
 from .formulas import infer_elements, infer_shape
@@ -20,7 +21,8 @@ from .known import LIMIT, Elements, Known, elements_of_array
 
 _INTEGERS = (ir.DataType.INT64, ir.DataType.INT32, ir.DataType.BOOL)
 
-_WINDOWED = frozenset({"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "Resize"})
+# Of which nothing may be left though there was something: windows larger than the picture, sizes.
+_LEAVING = operators_with(Trait.WINDOWED) | operators_with(Trait.ENLARGING) | {"DeformConv"}
 
 
 class Inference:
@@ -125,7 +127,7 @@ class Inference:
                     f"{_describe(node.inputs[0])}"
                 )
             # Elsewhere, such as in a part of a split, no elements are nothing wrong.
-            if (node.op_type in _WINDOWED and _is_empty(value)) or _exceeds_picture(node):
+            if (node.op_type in _LEAVING and _is_empty(value)) or _exceeds_picture(node):
                 given = ", ".join(_describe(value) for value in node.inputs)
                 raise EmptyError(f"{node.op_type} leaves nothing of {given}")
 

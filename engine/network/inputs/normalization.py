@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from ...graph.traits import Trait, has
+
 _COLOURS = 3
 
 # Constants that exporters leave to be computed.
@@ -83,7 +85,7 @@ def find_normalization(graph: ir.Graph, image: ir.Value, axis: int) -> Normaliza
                 break
             scale, shift = changed
             names.append(node.op_type)
-        elif node.op_type not in ("Identity", "Cast"):
+        elif not has(node, Trait.COPYING) or node.inputs[0] is not value:
             break
         value = node.outputs[0]
     if not names or not np.all(np.isfinite([scale, shift])) or not np.all(scale):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import LayerError, nearest
-from ...graph.traits import WEIGHTED
+from ...graph.traits import Trait, has, operators_with
 from ...graph.walks import ancestors, computed_from
 from .axes import Grid
 from .blocks import find_blocks
@@ -17,21 +17,18 @@ from .skips import find_skips
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-from ...graph.traits import CHANNELWISE
+# What stands between a convolution and the value that people mean by the layer: besides functions
+# of one element the arithmetic that exporters write a bias or a scale with, and normalisations of
+# which each is the same layer's.
+_FINISHING = operators_with(Trait.POINTWISE) | {
+    "Add", "GroupNormalization", "InstanceNormalization", "Mul",
+}  # fmt: skip
 
-# What stands between a convolution and the value that people mean by the layer.
-_FINISHING = frozenset({"InstanceNormalization", "GroupNormalization", "Add", "Mul"}) | (
-    CHANNELWISE - {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"}
-)
-
-# Operators that compute nothing.
-_PLUMBING = frozenset(
-    {
-        "Cast", "Constant", "DequantizeLinear", "Dropout", "Expand", "Flatten", "Gather",
-        "Identity", "Pad", "QuantizeLinear", "Reshape", "Shape", "Slice", "Split", "Squeeze",
-        "Transpose", "Unsqueeze",
-    }
-)  # fmt: skip
+# What computes nothing that people would look at: elements in other places, and whatever the file
+# needs to know their number or to store them.
+_PLUMBING = operators_with(Trait.MOVING) | {
+    "Constant", "DequantizeLinear", "QuantizeLinear", "Shape",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -237,7 +234,7 @@ def find_branches(
         rank: How many axes it has.
     """
     node = value.producer()
-    while node is not None and node.op_type in CHANNELWISE and node.inputs[0] is not None:
+    while node is not None and has(node, Trait.CHANNELWISE) and node.inputs[0] is not None:
         node = node.inputs[0].producer()
     if node is None or node.op_type != "Concat":
         return ()
@@ -322,7 +319,7 @@ def _depths(nodes: Sequence[ir.Node]) -> dict[ir.Value, int]:
     depth: dict[ir.Value, int] = {}
     for node in nodes:
         before = max((depth.get(value, 0) for value in node.inputs if value is not None), default=0)
-        depth.update(dict.fromkeys(node.outputs, before + (node.op_type in WEIGHTED)))
+        depth.update(dict.fromkeys(node.outputs, before + has(node, Trait.WEIGHTED)))
     return depth
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from ...graph.traits import Trait, operators_with
 from .axes import PICTURE, UNKNOWN, Axes, Axis, C, Shape, apart, regroup
 
 
@@ -359,33 +360,27 @@ def _positive(axes: Iterable[int], rank: int) -> set[int]:
 _FOLLOW: dict[str, Callable[[_Step], Axes]] = {
     # These read and write (N, C, ...), whatever the layout of the picture that the file takes.
     **dict.fromkeys(
-        (
-            "Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
-            "LpPool", "GlobalLpPool", "DeformConv", "DepthToSpace", "SpaceToDepth", "GridSample",
-        ),
+        operators_with(Trait.WINDOWED)
+        | operators_with(Trait.POOLING)
+        | {
+            "ConvTranspose", "DeformConv", "DepthToSpace", "GridSample", "MaxUnpool",
+            "SpaceToDepth",
+        },
         _picture,
     ),
+    # What gives its input's shape and leaves each element's place its meaning.
     **dict.fromkeys(
-        ("BatchNormalization", "InstanceNormalization", "GroupNormalization", "LRN"), _per_channel
-    ),
-    **dict.fromkeys(
-        (
-            "Resize", "Upsample", "Pad", "Cast", "Dropout", "Identity", "Softmax", "LogSoftmax",
-            "Hardmax", "CumSum", "LpNormalization", "MeanVarianceNormalization", "ReverseSequence",
-            "Relu", "LeakyRelu", "ThresholdedRelu", "Elu", "Celu", "Selu", "Sigmoid", "HardSigmoid",
-            "HardSwish", "Mish", "Tanh", "Clip", "Softplus", "Softsign", "Gelu", "Erf", "Abs",
-            "Neg", "Sign", "Sqrt", "Reciprocal", "Exp", "Log", "Sin", "Cos", "Tan", "Sinh", "Cosh",
-            "Asin", "Acos", "Atan", "Floor", "Ceil", "Round", "Not", "Shrink", "Trilu",
-        ),
+        operators_with(Trait.POINTWISE)
+        | {
+            "CumProd", "CumSum", "Hardmax", "LogSoftmax", "LpNormalization",
+            "MeanVarianceNormalization", "Pad", "Resize", "ReverseSequence", "Softmax", "Trilu",
+            "Upsample",
+        },
         _same,
     ),
+    **dict.fromkeys(operators_with(Trait.BROADCASTING) | {"Expand"}, _elementwise),
     **dict.fromkeys(
-        (
-            "Add", "Sub", "Mul", "Div", "Pow", "Mod", "Max", "Min", "Mean", "Sum", "Where", "PRelu",
-            "Expand", "And", "Or", "Xor", "Equal", "Less", "Greater", "LessOrEqual",
-            "GreaterOrEqual",
-        ),
-        _elementwise,
+        ("BatchNormalization", "InstanceNormalization", "GroupNormalization", "LRN"), _per_channel
     ),
     **dict.fromkeys(
         ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd"), _reduce

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
+from ...graph.traits import Trait, operators_with
+
 # What an index goes through unchanged on its way to a table.
-_UNCHANGED = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Expand"})
+_UNCHANGED = operators_with(Trait.COPYING) | operators_with(Trait.RESHAPING) | {"Expand"}
 
 
 def lookups(indices: ir.Value) -> Iterator[ir.Node]:

@@ -19,7 +19,7 @@ from .scopes import Path, Place, places, weights_path
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-from ...graph.traits import WEIGHTED
+from ...graph.traits import Trait, operators_with
 
 _NUMBERED = re.compile(r"(.*[_-])?\d+$")
 # What exporters call a value for want of a name: `192`, `r_12`, `onnx::Relu_66`.
@@ -50,7 +50,8 @@ class Scope:
     @property
     def large(self) -> bool:
         """Whether it is more than one layer with its normalisation and activation."""
-        return sum(operator in WEIGHTED for operator in self.operators) > 1
+        weighted = operators_with(Trait.WEIGHTED)
+        return sum(operator in weighted for operator in self.operators) > 1
 
 
 @dataclass(frozen=True)

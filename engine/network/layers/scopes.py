@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from ...graph.traits import Trait, operators_with
+
 if TYPE_CHECKING:
     import onnx_ir as ir
 
@@ -27,12 +29,8 @@ _ADDED = re.compile(r"__\d+$")
 _WEIGHTS = (".weight", ".bias")
 
 # Their result is in the same place of the network as their input.
-_FOLLOWING = frozenset(
-    {
-        "BatchNormalization", "Clip", "Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu",
-        "Mish", "PRelu", "Relu", "Selu", "Sigmoid", "Softplus", "Tanh",
-    }
-)  # fmt: skip
+_FOLLOWING = operators_with(Trait.ACTIVATION) | {"BatchNormalization"}
+# What exporters join the branches of a module with, of all that takes several values.
 _JOINING = frozenset({"Add", "Concat", "Sum", "Mul", "Max"})
 
 Path = tuple[str, ...]

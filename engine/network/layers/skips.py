@@ -13,13 +13,10 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING
 
-from ...graph.traits import WEIGHTED
+from ...graph.traits import Trait, has
 
 if TYPE_CHECKING:
     import onnx_ir as ir
-
-_ENLARGING = frozenset({"ConvTranspose", "DepthToSpace", "MaxUnpool", "Resize", "Upsample"})
-_STRIDED = frozenset({"Conv", "MaxPool", "AveragePool", "LpPool"})
 
 
 @dataclass(frozen=True)
@@ -66,9 +63,9 @@ class _Ways:
         self._nodes = nodes
         self._number = {node: index for index, node in enumerate(nodes)}
         self._above: list[int] = []
-        self._enlarging = self._those(lambda node: node.op_type in _ENLARGING)
+        self._enlarging = self._those(lambda node: has(node, Trait.ENLARGING))
         self._descending = self._those(_descends)
-        self._weighted = self._those(lambda node: node.op_type in WEIGHTED)
+        self._weighted = self._those(lambda node: has(node, Trait.WEIGHTED))
 
     def _those(self, condition: Callable[[ir.Node], bool]) -> int:
         return sum(1 << index for node, index in self._number.items() if condition(node))
@@ -150,5 +147,6 @@ def _descends(node: ir.Node) -> bool:
     """Whether a node makes a picture smaller."""
     if node.op_type == "SpaceToDepth":
         return True
-    strides = node.attributes.get_ints("strides", ())
-    return node.op_type in _STRIDED and max(strides, default=1) > 1
+    if not has(node, Trait.WINDOWED) and node.op_type != "DeformConv":
+        return False
+    return max(node.attributes.get_ints("strides", ()), default=1) > 1
