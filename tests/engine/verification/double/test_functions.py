@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from graphs import model, run
@@ -108,3 +110,10 @@ def test_every_output_of_a_layer_normalization(bias):
     y = (x - mean) * inverse * given["scale"] + bias * given["bias"]
     for name, expected in {"y": y, "mean": mean, "inverse": inverse}.items():
         np.testing.assert_allclose(found[name], expected, rtol=1e-13, atol=1e-13)
+
+
+def test_the_error_function_is_exact():
+    x = np.concatenate([np.linspace(-8, 8, 41), [1e-9]])
+    network = model([helper.make_node("Erf", ["x"], ["y"])], {"x": (np.float32, x.shape)}, ["y"])
+    found = run(in_double(network), {"x": x})["y"]
+    np.testing.assert_allclose(found, [math.erf(t) for t in x], rtol=1e-13, atol=1e-15)

@@ -43,3 +43,24 @@ def test_it_is_that_of_single_precision(way, mode, antialias):
     assert found.dtype == np.float64
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"mode": "nearest"},
+        {"mode": "linear"},
+        {"mode": "cubic", "coordinate_transformation_mode": "align_corners"},
+        {"mode": "linear", "coordinate_transformation_mode": "asymmetric"},
+    ],
+    ids=lambda attributes: " ".join(attributes.values()),
+)
+@pytest.mark.parametrize("by", ["scales", "sizes"])
+def test_double_resize(attributes, by):
+    x = np.random.default_rng(0).standard_normal((1, 2, 5, 6)).astype(np.float32)
+    how = np.array([1, 1, 2, 1.5], np.float32) if by == "scales" else np.array([1, 2, 10, 4])
+    names = ["x", "", "how"] if by == "scales" else ["x", "", "", "how"]
+    network = model([helper.make_node("Resize", names, ["y"], **attributes)], {"x": x}, ["y"],
+                    {"how": how})  # fmt: skip
+    found = run(in_double(network), {"x": x.astype(np.float64)})["y"]
+    np.testing.assert_allclose(found, run(network, {"x": x})["y"], rtol=1e-5, atol=1e-5)

@@ -1,0 +1,128 @@
+"""Branches are taken and loops unrolled, where the graph says which and how often."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxscope as osc
+import pytest
+from expansion_checks import RNG, values
+from graphs import operators, session
+from onnx import TensorProto, helper, numpy_helper
+from onnxscope.errors import OperatorError
+
+
+def body(text: str) -> onnx.GraphProto:
+    return onnx.parser.parse_graph(text)
+
+
+def flow_model(node, inputs, constants=(), before=()) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        [*before, node],
+        "test",
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()],
+        [helper.make_empty_tensor_value_info(name) for name in node.output],
+        [numpy_helper.from_array(np.asarray(a), n) for n, a in dict(constants).items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+BRANCHES = {
+    "then_branch": body("t () => (float[3] a) { s = Sin(x) a = Mul(s, x) }"),
+    "else_branch": body("e () => (float[3] b) { b = Exp(x) }"),
+}
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_a_branch_that_a_constant_chooses(flag):
+    node = helper.make_node("If", ["flag"], ["y"], **BRANCHES)
+    graph = osc.differentiate(flow_model(node, {"x": [3]}, {"flag": flag}), of="y", wrt=["x"])
+    assert "If" not in operators(graph)
+    x, dy = values(3), values(3)
+    gradient = session(graph).run(["grad_x"], {"x": x, "grad_y": dy})[0]
+    expected = np.cos(x) * x + np.sin(x) if flag else np.exp(x)
+    np.testing.assert_allclose(gradient, expected * dy, rtol=1e-5, atol=1e-6)
+
+
+def test_a_weight_that_only_a_branch_reads_has_a_gradient():
+    branch = body("t () => (float[3] a) { a = Sin(w) }")
+    node = helper.make_node("If", ["flag"], ["y"], then_branch=branch, else_branch=branch)
+    weights = {"flag": True, "w": values(3)}
+    graph = osc.differentiate(flow_model(node, {"x": [3]}, weights), of="y", wrt=["w", "x"])
+    feeds = {"x": values(3), "grad_y": values(3)}
+    dw, dx = session(graph).run(["grad_w", "grad_x"], feeds)
+    np.testing.assert_allclose(dw, np.cos(weights["w"]) * feeds["grad_y"], rtol=1e-5)
+    assert not dx.any()
+
+
+def test_a_branch_that_a_shape_chooses():
+    before = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Equal", ["shape", "three"], ["flag"]),
+    ]
+    node = helper.make_node("If", ["flag"], ["y"], **BRANCHES)
+    proto = flow_model(node, {"x": ["n"]}, {"three": np.array([3])}, before)
+    with pytest.raises(OperatorError, match="only known at run time"):
+        osc.differentiate(proto, of="y", wrt=["x"])
+    graph = osc.differentiate(proto, of="y", wrt=["x"], shapes={"x": (3,)})
+    assert "Sin" in operators(graph)
+
+
+def test_a_loop_of_known_length():
+    inner = body("""l (int64 i, bool on, float[3] v) => (bool still, float[3] w, float[3] seen) {
+        w0 = Mul(v, x)
+        w = Sin(w0)
+        seen = Exp(w)
+        still = Identity(on)
+    }""")
+    node = helper.make_node("Loop", ["trips", "", "x"], ["last", "y"], body=inner)
+    proto = flow_model(node, {"x": [3]}, {"trips": np.int64(4)})
+    graph = osc.differentiate(proto, of="y", wrt=["x"])
+    assert "Loop" not in operators(graph)
+    compare_flow(proto, graph, {"x": values(3)})
+
+
+@pytest.mark.parametrize("direction", [0, 1])
+def test_a_scan_of_known_length(direction):
+    inner = body("""s (float[3] state, float[3] step) => (float[3] next, float[3] seen) {
+        moved = Mul(state, step)
+        next = Tanh(moved)
+        seen = Add(next, step)
+    }""")
+    node = helper.make_node(
+        "Scan", ["h", "x"], ["last", "y"], body=inner, num_scan_inputs=1,
+        scan_input_directions=[direction], scan_output_directions=[direction],
+    )  # fmt: skip
+    proto = flow_model(node, {"h": [3], "x": [4, 3]})
+    graph = osc.differentiate(proto, of="y", wrt=["h", "x"])
+    compare_flow(proto, graph, {"h": values(3), "x": values(4, 3)})
+
+
+def compare_flow(proto, graph, feeds):
+    """A model with control flow against its unrolled gradient."""
+    plain, opened = session(proto), session(graph)
+    y = plain.run(["y"], feeds)[0]
+    cotangent = values(*y.shape)
+    names = [output.name for output in opened.get_outputs()]
+    results = dict(zip(names, opened.run(names, feeds | {"grad_y": cotangent}), strict=True))
+    np.testing.assert_allclose(results["y"], y, rtol=1e-5)
+    for name, x in feeds.items():
+        direction = RNG.uniform(-1, 1, x.shape).astype(np.float32)
+        ends = [
+            (plain.run(["y"], feeds | {name: x + t * direction})[0].astype(float) * cotangent).sum()
+            for t in (np.float32(0.01), np.float32(-0.01))
+        ]
+        slope = (results[f"grad_{name}"].astype(float) * direction).sum()
+        assert slope == pytest.approx((ends[0] - ends[1]) / 0.02, rel=5e-3, abs=5e-3)
+
+
+def test_a_loop_that_data_ends_is_refused():
+    inner = body("""l (int64 i, bool on, float[3] v) => (bool still, float[3] w) {
+        w = Sin(v)
+        total = ReduceSum<keepdims: int = 0>(w)
+        still = Greater(total, one)
+    }""")
+    node = helper.make_node("Loop", ["trips", "", "x"], ["y"], body=inner)
+    proto = flow_model(node, {"x": [3]}, {"trips": np.int64(4), "one": np.float32(1)})
+    with pytest.raises(OperatorError, match=r"Loop .* ends on a condition .* run time"):
+        osc.differentiate(proto, of="y", wrt=["x"])

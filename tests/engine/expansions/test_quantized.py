@@ -1,0 +1,94 @@
+"""Quantised networks have the values of their grids and a straight-through gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxscope as osc
+import pytest
+from expansion_checks import RNG, node_model, values
+from graphs import session
+from onnx import TensorProto, helper, numpy_helper
+from onnxscope.errors import OperatorError, StraightThroughWarning
+
+
+def quantized_network() -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        helper.make_node("DequantizeLinear", ["wq", "ws", "wz"], ["w"], axis=0),
+        helper.make_node("Conv", ["d", "w"], ["c"]),
+        helper.make_node("QuantizeLinear", ["c", "s2", "z2"], ["q2"]),
+        helper.make_node("Transpose", ["q2"], ["q3"]),
+        helper.make_node("DequantizeLinear", ["q3", "s2", "z2"], ["y"]),
+    ]
+    constants = {
+        "s": np.float32(0.05),
+        "z": np.uint8(120),
+        "wq": RNG.integers(-100, 100, (4, 3, 3, 3)).astype(np.int8),
+        "ws": np.array([0.01, 0.02, 0.005, 0.01], np.float32),
+        "wz": np.zeros(4, np.int8),
+        "s2": np.float32(0.1),
+        "z2": np.int8(3),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 6, 6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [4, 4, 4, 1])],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(proto)
+    return proto
+
+
+def test_quantised_values_pass_gradients_straight_through():
+    proto = quantized_network()
+    with pytest.warns(StraightThroughWarning, match="QuantizeLinear") as said:
+        graph = osc.differentiate(proto, of="y", wrt=["x"])
+    assert [warning.filename for warning in said] == [__file__]
+    x = values(1, 3, 6, 6)
+    x[0, 0, :2] = 30  # beyond the grid's end
+    plain = session(proto, optimized=False)
+    cotangent = values(4, 4, 4, 1)
+    y, gradient = session(graph).run(["y", "grad_x"], {"x": x, "grad_y": cotangent})
+    np.testing.assert_array_equal(y, plain.run(None, {"x": x})[0])
+    # The same network without its rounding, where nothing leaves the second grid.
+    constants = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
+    kernel = constants["wq"] * constants["ws"].reshape(-1, 1, 1, 1)
+    grid = (y.transpose(3, 2, 1, 0) / 0.1).round() + 3
+    given = cotangent.transpose(3, 2, 1, 0) * ((grid > -128) & (grid < 127))
+    expected = np.zeros_like(x)
+    for i, j in np.ndindex(4, 4):
+        expected[0, :, i : i + 3, j : j + 3] += np.tensordot(given[0, :, i, j], kernel, 1)
+    expected[0, 0, :2] = 0
+    np.testing.assert_allclose(gradient, expected, atol=1e-5)
+
+
+def test_weights_in_blocks():
+    x = RNG.integers(-8, 8, (6, 4)).astype(np.int8)
+    scale = np.abs(values(3, 4))
+    node = helper.make_node("DequantizeLinear", ["x", "s"], ["w"], axis=0, block_size=2)
+    graph = helper.make_graph(
+        [node, helper.make_node("MatMul", ["a", "w"], ["y"])],
+        "test",
+        [helper.make_tensor_value_info("a", TensorProto.FLOAT, [2, 6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 4])],
+        [numpy_helper.from_array(x, "x"), numpy_helper.from_array(scale, "s")],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    a = values(2, 6)
+    result = session(osc.differentiate(proto, of="y", wrt=["a"])).run(
+        ["y"], {"a": a, "grad_y": np.ones((2, 4), np.float32)}
+    )[0]
+    np.testing.assert_allclose(result, a @ (x * scale.repeat(2, 0)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("domain", "op_type"), [("", "QLinearConv"), ("", "MatMulInteger"), ("com.microsoft", "QGemm")]
+)
+def test_integer_arithmetic_is_refused(domain, op_type):
+    proto = node_model(op_type, [values(2, 2), np.zeros((2, 2), np.uint8)], domain=domain)
+    with pytest.raises(OperatorError, match=f"{op_type} .* computes with integers alone"):
+        osc.differentiate(proto, of="o0", wrt=["i0"])

@@ -1,0 +1,95 @@
+"""What is verified: which inputs, of which shapes, and which unit of which value."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxscope as osc
+import pytest
+from graphs import model, text_model
+from onnx import helper
+from onnxscope.errors import InputError, LayerError
+
+
+def test_several_inputs_are_moved_one_by_one():
+    network = text_model(
+        "g (float[N, 3] a, float[3, M] b, int64[N] i) => (float[N, M] y) "
+        "{ p = MatMul(a, b)  q = Gather<axis = 1>(b, i)  s = ReduceSum<keepdims = 0>(q) "
+        "y = Mul(p, s) }"
+    )
+    result = osc.verify(network, shapes={"b": (3, 4)}, directions=2)
+    assert result.agrees
+    assert [check.input for check in result.checks] == ["a", "b", "a", "b"]
+
+
+def test_tokens_alone_are_checked_by_their_table():
+    rng = np.random.default_rng(0)
+    nodes = [
+        helper.make_node("Unsqueeze", ["tokens", "axes"], ["column"]),
+        helper.make_node("Gather", ["table", "column"], ["words"]),
+        helper.make_node("Softmax", ["words"], ["y"]),
+    ]
+    network = model(
+        nodes,
+        {"tokens": (np.int64, ("batch", "length"))},
+        ["y"],
+        {"table": rng.standard_normal((20, 6)).astype(np.float32), "axes": np.array([2])},
+    )
+    result = osc.verify(network, shapes={"tokens": (1, 7)})
+    assert result.agrees
+    assert {check.input for check in result.checks} == {"table"}
+    with pytest.raises(InputError, match=r"'tokens' holds 20, and the table 'table'.*0 to 19"):
+        osc.verify(network, at={"tokens": [[3, 20, -1]]})
+    with pytest.raises(LayerError, match="no input 'ids'; its input is tokens"):
+        osc.verify(network, shapes={"ids": (1, 7)})
+
+
+def test_a_unit_of_a_value():
+    network = text_model("g (float[2, 4] x) => (float[2, 4] y) { e = Exp(x)  y = Softmax(e) }")
+    inner = osc.verify(network, "e:2")
+    assert inner.agrees
+    assert inner.target == "e:2"
+    with pytest.raises(LayerError, match="no unit 4"):
+        osc.verify(network, "e:4")
+    with pytest.raises(LayerError, match="no value 'f'"):
+        osc.verify(network, "f")
+
+
+def test_open_shapes_are_asked_for():
+    network = text_model("g (float[N, 3, L] x) => (float[N, 3, L] y) { y = Tanh(x) }")
+    with pytest.raises(InputError, match=r"--shape x=1,3,8"):
+        osc.verify(network)
+    with pytest.raises(InputError, match=r"has shape \(N, 3, L\), not \(1, 4, 5\)"):
+        osc.verify(network, shapes={"x": (1, 4, 5)})
+    with pytest.raises(LayerError, match="no input 'z'"):
+        osc.verify(network, shapes={"z": (1, 3, 5)})
+    assert osc.verify(network, shapes={"x": (1, 3, 5)}).agrees
+
+
+def test_a_network_for_pictures_takes_shapes_as_well():
+    network = text_model("g (float[N, 3, H, W] x) => (float[N, 3, H, W] y) { y = Tanh(x) }")
+    assert osc.verify(network, size=16).checks[0].input == "image"
+    assert osc.verify(network, shapes={"x": (2, 3, 4, 5)}).checks[0].input == "x"
+    with pytest.raises(InputError, match="loaded to take pictures"):
+        osc.verify(osc.load(network), shapes={"x": (2, 3, 4, 5)})
+
+
+def test_an_input_that_nothing_reads_is_not_verified():
+    network = text_model(
+        "g (float[1, 3, 8, 8] x, float[1, 3, 1, 1] folded) => (float[1, 3, 8, 8] y) { y = Sin(x) }"
+    )
+    assert {check.input for check in osc.verify(network, "y:1").checks} == {"image"}
+
+
+def test_preprocessing_need_not_be_known(squeezenet):
+    network = text_model("g (float[1, 3, 8, 8] x) => (float[1, 3, 8, 8] y) { y = Sin(x) }")
+    picture = np.random.default_rng(0).uniform(size=(8, 8, 3))
+    assert osc.verify(osc.load(network), at=picture).agrees
+    assert osc.load(network).preprocessing is None
+    with pytest.raises(InputError, match="one picture, not on 2"):
+        osc.verify(network, at=np.stack([picture] * 2))
+
+
+def test_an_empty_input_is_refused():
+    proto = text_model("g (float[N, 4] x) => (float[N, 4] y) { y = Tanh(x) }")
+    with pytest.raises(InputError, match=r"'x' of shape .0, 4. is empty"):
+        osc.verify(proto, shapes={"x": (0, 4)})

@@ -1,0 +1,118 @@
+"""What cannot be told is not told: kinks, flat places, no numbers, half precision."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnxscope as osc
+import pytest
+from graphs import model, text_model
+from onnx import helper
+from onnxscope.rules.standard import standard_rules
+from onnxscope.rules.table import RuleTable
+from onnxscope.verification import verifier
+
+STANDARD = standard_rules()
+
+
+RELU = text_model("g (float[3, 4] x) => (float[3, 4] y) { y = Relu(x) }")
+
+
+def test_a_point_on_a_kink_is_moved_off_it():
+    result = osc.verify(RELU, at={"x": np.zeros((3, 4), np.float32)})
+    assert result.moved
+    assert result.agrees
+
+
+def test_a_kink_everywhere_is_no_verdict():
+    # The absolute value of what is always zero: differences know no derivative.
+    network = text_model(
+        "g (float[4] x) => (float[4] y) { zero = Sub(x, x)  a = Abs(zero)  y = Add(a, x) }"
+    )
+    assert osc.verify(network).agrees
+    steep = text_model(
+        """g (float[4] x) => (float[4] y) {
+            big = Constant<value_float = 1e6>()
+            f = Mul(x, big)  r = Sin(f)  s = Mul(r, big)  t = Sin(s)  u = Mul(t, big)  v = Sin(u)
+            w = Mul(v, big)  y = Sin(w) }"""
+    )
+    result = osc.verify(steep)
+    assert result.verdict == "cannot tell"
+    assert result.cause
+
+
+def test_nothing_slopes():
+    result = osc.verify(RELU, at={"x": np.full((3, 4), -1, np.float32)})
+    assert result.verdict == "cannot tell"
+    assert "slope" in result.cause
+
+
+def test_not_a_number_is_no_agreement():
+    network = text_model("g (float[3] x) => (float[3] y) { y = Log(x) }")
+    result = osc.verify(network, at={"x": np.array([-1, 1, 2], np.float32)})
+    assert result.verdict == "cannot tell"
+    wrong = RuleTable()
+    wrong.define("Log", lambda op, dy, x: dy / (x - x))
+    result = osc.verify(network, at={"x": np.array([3, 1, 2], np.float32)}, rules=STANDARD | wrong)
+    assert result.verdict == "disagrees"
+    assert result.operators == ("Log",)
+
+
+def test_a_gradient_that_is_no_number_is_wrong(monkeypatch):
+    # No standard rule to compare with: the differences alone tell.
+    monkeypatch.setattr(verifier, "standard_rules", RuleTable)
+    own = RuleTable()
+    own.define("Tanh", lambda op, dy, x: dy / (x - x))
+    network = text_model("g (float[3] x) => (float[3] y) { y = Tanh(x) }")
+    result = osc.verify(network, rules=own)
+    assert result.verdict == "disagrees"
+    assert result.operators == ("Tanh",)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sums_that_round_alike_nearby_are_not_trusted_too_far(seed):
+    # The slope is small against what the mean of so many squares is rounded to.
+    network = text_model(
+        "g (float[1, 3, 96, 96] image) => (float[1, 3, 96, 96] y) "
+        "{ one = Constant<value_floats = [1.0, 1.0, 1.0]>() "
+        "zero = Constant<value_floats = [0.0, 0.0, 0.0]>() "
+        "n = InstanceNormalization(image, one, zero)  y = Sigmoid(n) }"
+    )
+    assert osc.verify(network, seed=seed).verdict == "agrees"
+
+
+def test_half_precision_may_be_too_coarse():
+    nodes = [
+        helper.make_node("Mul", ["x", "k"], ["fast"]),
+        helper.make_node("Sin", ["fast"], ["y"]),
+    ]
+    steep = {"k": np.array(60, np.float16)}
+    proto = model(nodes, {"x": np.zeros((4, 4), np.float16)}, ["y"], steep)
+    found = osc.verify(proto)
+    assert found.verdict == "cannot tell"
+    assert "half precision is too coarse" in found.cause
+
+
+def test_half_precision():
+    network = text_model(
+        "g (float16[4, 4] x) => (float16[4, 4] y) { e = Tanh(x)  y = MatMul(e, e) }"
+    )
+    result = osc.verify(network)
+    assert result.agrees
+    assert result.resolution >= 0.01  # and no more is claimed
+    wrong = RuleTable()
+    wrong.define("Tanh", lambda op, dy, x, *, y: dy * (1 - y))
+    assert osc.verify(network, rules=STANDARD | wrong).operators == ("Tanh",)
+
+
+def test_results_are_plain_data():
+    wrong = RuleTable()
+    wrong.define("Softmax", lambda op, dy, x, *, y: dy * y, ignores=("axis",))
+    network = text_model("g (float[2, 4] x) => (float[2, 4] y) { y = Softmax<axis = -1>(x) }")
+    data = json.loads(json.dumps(osc.verify(network, rules=STANDARD | wrong).to_json()))
+    assert data["verdict"] == "disagrees"
+    assert data["provider"] == "cpu"
+    assert data["operators"] == ["Softmax"]
+    assert data["faults"][0]["attributes"] == {"axis": -1}
+    assert data["checks"][0]["verdict"] == "disagrees"
