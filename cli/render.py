@@ -254,7 +254,7 @@ def _render_again(
 ) -> None:
     outputs.check()
 
-    from ..objectives import making as objectives
+    from ..objectives import registry as objectives
     from ..pictures import rendering
     from ..pictures.recipe import read_recipe
 

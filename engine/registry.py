@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
@@ -18,8 +19,11 @@ from .plain import real, shown, whole
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
 
-_DEEPEST = 300
+DEEPEST = 300
 """How far one may be nested in another, well within Python's own limit."""
+
+_NAMED = "custom"
+"""What a recipe calls code of its author's, which it can only name."""
 
 
 class Registry(Generic[T]):
@@ -31,20 +35,36 @@ class Registry(Generic[T]):
     `{"pixels": {"sd": 0.01}}`. Fields are texts, flags, numbers, `None`, arrays, tuples of these,
     or others of the registry; their annotations say which. What a value has to be beyond that, its
     class checks in `__post_init__`, for users and recipes alike.
+
+    Code of a user's own, a class that is not registered or a function, is `{"custom": NAME}` in a
+    recipe, perhaps with more beside it for people to read. Nothing can be read back from that.
     """
 
-    def __init__(self, what: str, base: type[T], error: type[OnnxscopeError] = InputError) -> None:
+    def __init__(
+        self,
+        what: str,
+        base: type[Any],
+        error: type[OnnxscopeError] = InputError,
+        *,
+        argument: str = "",
+        foreign: Callable[[T], dict[str, Any]] | None = None,
+    ) -> None:
         """Make a registry without classes.
 
         Args:
             what: What it holds, for messages, such as `"objective"`.
             base: What a field is annotated with that holds another of the registry.
             error: What is raised where one cannot be read.
+            argument: Of `remake`, what takes one that a recipe can only name; by default `what`.
+            foreign: Writes down one whose class is not registered; by default that is refused.
         """
         self.what = what
         self._base = base
         self._error = error
+        self._argument = argument or what
+        self._foreign = foreign
         self._kinds: dict[str, type[T]] = {}
+        self._names: dict[type, str] = {}
         self._older: dict[str, Callable[[Any], Any]] = {}
 
     def add(self, name: str, *, older: Callable[[Any], Any] | None = None) -> Callable[[C], C]:
@@ -56,13 +76,14 @@ class Registry(Generic[T]):
                 anything else back as it is.
 
         Raises:
-            ValueError: there is one of that name.
+            ValueError: there is one of that name, or it means code of the user's.
         """
 
         def decorate(kind: C) -> C:
-            if name in self._kinds:
+            if name in self._kinds or name == _NAMED:
                 raise ValueError(f"there are two kinds of {self.what} called {name!r}")
             self._kinds[name] = kind
+            self._names[kind] = name
             if older is not None:
                 self._older[name] = older
             return kind
@@ -76,7 +97,7 @@ class Registry(Generic[T]):
 
     def name_of(self, value: object) -> str | None:
         """Return what recipes call the class of `value`; `None` where it is not registered."""
-        return next((name for name, kind in self._kinds.items() if kind is type(value)), None)
+        return self._names.get(type(value))
 
     def to_json(self, value: T) -> dict[str, Any]:
         """Write one down as plain data.
@@ -86,42 +107,50 @@ class Registry(Generic[T]):
         """
         name = self.name_of(value)
         if name is None:
+            if self._foreign is not None:
+                return self._foreign(value)
             raise TypeError(f"no {self.what} is a {type(value).__name__}; register the class")
-        first, others = _fields(type(value))
-        written = [self._encoded(getattr(value, field.name)) for field in first]
-        beside = {field.name: self._encoded(getattr(value, field.name)) for field in others}
+        kind: type = type(value)
+        first, others = _fields(kind)
+        # Loops, not comprehensions, which are calls: one within another is then two calls deep.
+        under: list[Any] = []
+        for field in first:
+            under.append(self._encoded(getattr(value, field.name)))  # noqa: PERF401
+        beside: dict[str, Any] = {}
+        for field in others:
+            beside[field.name] = self._encoded(getattr(value, field.name))
         if not first:
             return {name: beside}
-        return {name: written[0] if len(first) == 1 else written} | beside
+        return {name: under[0] if len(first) == 1 else under} | beside
 
     def from_json(self, data: object) -> T:
         """Read back what `to_json` wrote.
 
         Raises:
-            OnnxscopeError: of the registry's kind: the data is damaged, or names a class that this
-                version does not have.
+            OnnxscopeError: of the registry's kind: the data is damaged, names a class that this
+                version does not have, or code of its author's.
         """
         try:
             return self._read(data, 0)
+        except _UnknownError as error:
+            raise self._error(str(error)) from error
         except OnnxscopeError as error:
-            if isinstance(error, _UnknownError):
-                raise self._error(str(error)) from error
             raise self._error(
                 f"the recipe's {self.what} {shown(data)} is damaged: {error}"
             ) from error
 
     def _read(self, data: object, depth: int) -> T:
-        if depth > _DEEPEST:
-            raise InputError(f"it is nested more than {_DEEPEST} deep")
-        name = self._name_in(data)
-        assert isinstance(data, Mapping)
-        kind = self._kinds[name]
+        if depth > DEEPEST:
+            raise InputError(f"it is nested more than {DEEPEST} deep")
+        name, under, beside = self._named_in(data)
+        kind: type = self._kinds[name]
         first, others = _fields(kind)
-        under = self._older[name](data[name]) if name in self._older else data[name]
-        beside = {key: value for key, value in data.items() if key != name}
+        if name in self._older:
+            under = self._older[name](under)
         if not first:
             if not isinstance(under, Mapping) or beside:
-                raise InputError(f"expected an object of {_listed(others)} under {name!r} alone")
+                expected = _listed(others) or "nothing"
+                raise InputError(f"expected an object of {expected} under {name!r} alone")
             given = dict(under)
         elif len(first) == 1:
             given = {first[0].name: under} | beside
@@ -129,23 +158,32 @@ class Registry(Generic[T]):
             given = dict(zip((field.name for field in first), under, strict=True)) | beside
         else:
             raise InputError(f"expected a list of {_listed(first)} under {name!r}")
-        hints = typing.get_type_hints(kind)
-        known = {field.name for field in (*first, *others)}
-        for key in given:
-            if key not in known:
+        known = [field.name for field in (*first, *others)]
+        for key in beside if first else given:
+            if key not in known or (first and key in known[: len(first)]):
                 raise InputError(f"{name} has no {key!r}{nearest(str(key), known)}")
-        return kind(**{k: self._decoded(hints[k], v, k, depth) for k, v in given.items()})
+        hints = _hints(kind)
+        for key, value in given.items():
+            given[key] = self._decoded(hints[key], value, key, depth)
+        read: T = kind(**given)
+        return read
 
-    def _name_in(self, data: object) -> str:
-        """The name of the class that some data is of."""
+    def _named_in(self, data: object) -> tuple[str, Any, dict[str, Any]]:
+        """The name of the class that some data is of, what is under it, and what is beside it."""
         if isinstance(data, Mapping) and all(isinstance(key, str) for key in data):
+            if _NAMED in data:
+                raise _UnknownError(
+                    f"the recipe can only name the {self.what} {shown(data[_NAMED])}, which is "
+                    f"code of its author's: pass it to remake as {self._argument}=…"
+                )
             # Another writer may have sorted the keys.
             for keys in (list(data)[:1], [key for key in data if key in self._kinds]):
                 if len(keys) == 1 and keys[0] in self._kinds:
-                    return str(keys[0])
-        known = ", ".join(self._kinds)
+                    beside = {key: value for key, value in data.items() if key != keys[0]}
+                    return keys[0], data[keys[0]], beside
         raise _UnknownError(
-            f"the recipe's {self.what} {shown(data)} is unknown; this version has {known}"
+            f"the recipe's {self.what} {shown(data)} is unknown; this version has "
+            f"{', '.join(self._kinds)}"
         )
 
     # Fields -------------------------------------------------------------------------------------
@@ -153,12 +191,18 @@ class Registry(Generic[T]):
     def _encoded(self, value: Any) -> Any:
         if value is None or isinstance(value, bool | str | int | float):
             return value
+        if isinstance(value, self._base):
+            return self.to_json(value)
         if isinstance(value, tuple):
-            return [self._encoded(item) for item in value]
-        if isinstance(value, np.ndarray):
+            items = []
+            for item in value:
+                one = self.to_json(item) if isinstance(item, self._base) else self._encoded(item)
+                items.append(one)
+            return items
+        if isinstance(value, np.ndarray) and not value.dtype.hasobject:
             data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
             return {"dtype": value.dtype.str, "shape": list(value.shape), "base64": data}
-        return self.to_json(value)
+        raise TypeError(f"no recipe can hold {shown(value)}")
 
     def _decoded(self, hint: Any, value: Any, name: str, depth: int) -> Any:
         """A field's value, of the type that its annotation says."""
@@ -177,8 +221,13 @@ class Registry(Generic[T]):
                 kinds = inner[:1] * len(value) if inner[1:] == (...,) else inner
                 if len(kinds) != len(value):
                     raise InputError(f"its {name} must have {len(kinds)} items, not {len(value)}")
-                pairs = zip(kinds, value, strict=True)
-                return tuple(self._decoded(kind, item, name, depth) for kind, item in pairs)
+                items = []
+                for kind, item in zip(kinds, value, strict=True):
+                    if kind is self._base:
+                        items.append(self._read(item, depth + 1))
+                    else:
+                        items.append(self._decoded(kind, item, name, depth))
+                return tuple(items)
         if hint is np.ndarray:
             return _array(value, name)
         if hint is bool or hint is str:
@@ -199,6 +248,13 @@ class _UnknownError(OnnxscopeError):
     """Some data names no class of the registry."""
 
 
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The annotations of a class, as types."""
+    return typing.get_type_hints(kind)
+
+
+@functools.cache
 def _fields(kind: type) -> tuple[list[Field[Any]], list[Field[Any]]]:
     """The arguments of a dataclass without a default, and those with one."""
     every = [field for field in fields(kind) if field.init]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..identity import has_identity
-from ..objectives.algebra import Objective, part_of
+from ..identity import describe, has_identity
+from ..objectives.algebra import Objective
 from ..parameterizations.base import Parameterization
 from ..transforms.base import Transform
 
@@ -59,19 +59,23 @@ class Composition:
     def separable(self) -> bool:
         """Whether each picture is climbed alone, so that they can be divided among runs.
 
-        Code of the user's may do something to all pictures together, such as keep them apart.
+        An objective may compare the pictures, and code of the user's may do something to all of
+        them together, such as keep them apart.
         """
         parts = (self.objective, self.parameterization, self.transforms, self.rules)
-        return all(map(has_identity, parts))
+        return not self.objective.mixes_pictures and all(map(has_identity, parts))
 
     @property
     def uniform(self) -> bool:
-        """Whether all pictures have the same objective."""
-        return self.objective == part_of(self.objective, 0, 1)
+        """Whether all pictures of a separable composition have the same objective."""
+        # As data: arrays among the fields of an objective have no one answer to `==`.
+        return bool(describe(self.objective) == describe(self.objective.part(0, 1)))
 
     def part(self, start: int, stop: int) -> Composition:
         """The same for some of the pictures: those from `start` to before `stop`."""
-        return replace(self, objective=part_of(self.objective, start, stop), batch=stop - start)
+        if (start, stop) == (0, self.batch):
+            return self
+        return replace(self, objective=self.objective.part(start, stop), batch=stop - start)
 
     def parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Parameters to start from, by the graph's input names."""

@@ -65,7 +65,8 @@ def _gradient(
     composition: Composition, builder: Builder, rules: RuleTable
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Append everything up to the gradient; gives the parameters and their gradients."""
-    image, parameters = _image(composition, builder)
+    picture, parameters = _image(composition, builder)
+    image = picture
     rng = np.random.default_rng(0)
     for number, transform in enumerate(composition.transforms):
         shapes = transform.draw(rng, composition.batch, composition.height, composition.width)
@@ -74,7 +75,7 @@ def _gradient(
             for name, array in shapes.items()
         }
         image = transform.apply(image, data)
-    value = append_objective(composition.model, composition.objective, image)
+    value = append_objective(composition.model, composition.objective, image, picture)
     half = image if composition.precision == "float16" else None
     return parameters, append_gradient(builder, value, parameters, rules, half)
 

@@ -14,24 +14,47 @@ from ..graph.passes.crop import crop
 from ..graph.passes.narrow import narrow
 from ..graph.passes.precision import LOSS_SCALE, use_half
 from ..graph.tensor import Tensor
+from ..graph.walks import computed_from
+from ..network.activations import Activations
 from ..network.model import Model
 from ..objectives.algebra import Objective
+from ..objectives.seen import Seen
 from ..rules.table import RuleTable
 from .lowering import lower
 from .walk import backpropagate
 
 
-def append_objective(model: Model, objective: Objective, image: Tensor) -> Tensor:
-    """Append network and objective behind an image; the value is (N,)."""
+def append_objective(
+    model: Model, objective: Objective, image: Tensor, picture: Tensor | None = None
+) -> Tensor:
+    """Append network and objective behind an image; the value is (N,).
+
+    Args:
+        model: The network.
+        objective: What is appended behind its layers.
+        image: What the network sees, (N, 3, H, W).
+        picture: The same before any transform, which the objective may look at; by default `image`.
+
+    Raises:
+        TargetError: the objective looks at nothing, or does not give a number for each picture.
+    """
+    picture = image if picture is None else picture
     layers = objective.layers()
-    if not layers:
-        raise TargetError(f"the objective {objective} looks at no layer")
-    value = objective.build(model.append(image, layers))
+    activations = model.append(image, layers) if layers else Activations({}, {})
+    value = objective.build(Seen.of(activations, picture, model.labels))
+    if not layers and not _depends(value, picture):
+        raise TargetError(f"the objective {objective} looks at no layer and not at the picture")
     if value.shape != image.shape[:1]:
         raise TargetError(
             f"the objective {objective} gives {value.shape}, not one for each picture"
         )
     return value
+
+
+def _depends(value: Tensor, on: Tensor) -> bool:
+    """Whether one value is computed from another."""
+    behind = (out for node in computed_from(on.builder.graph, on.value) for out in node.outputs)
+    return any(value.value is output for output in (on.value, *behind))
 
 
 def append_gradient(

@@ -14,8 +14,7 @@ from ..errors import InputError
 from ..images import as_batch, as_pictures
 from ..network.loading import load
 from ..network.model import Model, identity_of
-from ..objectives.algebra import Objective
-from ..objectives.making import check_objective
+from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import resolve
 from ..runtime.finished import Graph, kept
 from ..runtime.session import Session, open_for

@@ -1,1 +1,1 @@
-"""From activations to one number for each picture."""
+"""From activations and the picture to one number for each picture."""

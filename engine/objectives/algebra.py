@@ -1,145 +1,256 @@
 """The algebra of objectives.
 
-Numbers, sums, products and negation; to each picture its own; before activation functions.
+What an objective is; numbers, sums, products and negation; to each picture its own; before
+activation functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from numbers import Real
-from operator import itemgetter
 from typing import Any
 
 from ..errors import TargetError
 from ..graph.tensor import Tensor
-from ..network.activations import Activations
 from ..plain import real, shown
+from ..registry import Registry
 from .preactivation import without_activation
+from .seen import Seen
 
-Values = Mapping[str, Tensor]
 
-
-class Objective:
-    """A number for each picture, as an expression over layers.
+class Objective(ABC):
+    """A number for each picture, as an expression over layers and the picture.
 
     Combine objectives with `+`, `-`, `*` and unary `-`; numbers take part.
+
+    One of your own is a class with the methods below; `Leaf` answers most of them for one that
+    takes each picture alone. A recipe can only name it: `remake` takes it as `objective`.
     """
 
     # NumPy's scalars leave `2 * objective` to `__rmul__` and its like.
     __array_ufunc__ = None
 
+    @abstractmethod
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers that the objective reads, each once."""
-        raise NotImplementedError
+        """Name the layers that the objective reads, each once."""
 
-    def build(self, values: Values) -> Tensor:
+    @abstractmethod
+    def build(self, seen: Seen) -> Tensor:
         """Append the objective to the graph.
 
         Args:
-            values: The activations of its layers, (N, C, H, W), (N, C, L) for tokens, or (N, C),
-                by name.
+            seen: Its layers, and perhaps more, the pictures and the labels.
 
         Returns:
             (N,): one value for each picture.
         """
-        raise NotImplementedError
+
+    @abstractmethod
+    def parts(self) -> tuple[Objective, ...]:
+        """Name the objectives that it is made of, none of a leaf."""
+
+    @abstractmethod
+    def part(self, start: int, stop: int) -> Objective:
+        """Return the objective for the pictures from `start` to before `stop`.
+
+        One that mixes pictures is only asked for all of them.
+        """
+
+    @property
+    @abstractmethod
+    def mixes_pictures(self) -> bool:
+        """Whether the value of a picture depends on the others, so that they are made together."""
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, for a recipe."""
-        raise NotImplementedError
+        """Write the objective down as plain data, for a recipe; code of the user's by its name."""
+        if OBJECTIVES.name_of(self) is None:
+            return {"custom": type(self).__name__, "layers": list(self.layers())}
+        return OBJECTIVES.to_json(self)
+
+    def __str__(self) -> str:
+        name = OBJECTIVES.name_of(self)
+        words = type(self).__name__ if name is None else name.replace("_", " ")
+        if not is_dataclass(self):
+            return words
+        given = {f.name: f.default for f in fields(self) if f.init}
+        values = {name: getattr(self, name) for name in given}
+        plain = [_in_words(values[name]) for name in given if given[name] is MISSING]
+        if list(given)[:2] == ["layer", "unit"]:
+            plain[:2] = [":".join(plain[:2])]
+        named = [
+            f"{name}={_in_words(values[name])}"
+            for name, default in given.items()
+            if default is not MISSING and values[name] != default
+        ]
+        return " ".join([words, *filter(None, [", ".join(plain)])]) + (
+            f" ({', '.join(named)})" if named else ""
+        )
 
     def __add__(self, other: Objective | float) -> Objective:
-        return Sum(self, _as_objective(other))
+        return Sum((self, as_objective(other)))
 
     def __radd__(self, other: float) -> Objective:
-        number = _as_objective(other)
+        number = as_objective(other)
         # `sum` starts from 0.
-        return self if number == Number(0) else Sum(number, self)
+        return self if number == Number(0) else Sum((number, self))
 
     def __sub__(self, other: Objective | float) -> Objective:
-        return Sum(self, -_as_objective(other))
+        return Sum((self, -as_objective(other)))
 
     def __rsub__(self, other: float) -> Objective:
-        return Sum(_as_objective(other), -self)
+        return Sum((as_objective(other), -self))
 
     def __mul__(self, other: Objective | float) -> Objective:
-        return Product(self, _as_objective(other))
+        return Product(self, as_objective(other))
 
     def __rmul__(self, other: float) -> Objective:
-        return Product(_as_objective(other), self)
+        return Product(as_objective(other), self)
 
     def __neg__(self) -> Objective:
         return Negative(self)
 
 
+OBJECTIVES: Registry[Objective] = Registry(
+    "objective",
+    Objective,
+    TargetError,
+    foreign=lambda objective: objective.to_json(),
+)
+"""The kinds of objectives that recipes know."""
+
+
+class Leaf(Objective):
+    """An objective that is made of no other, treats every picture alike, and each alone.
+
+    One that differs from picture to picture says so in `part`; one for which a picture's value
+    depends on the others says so in `mixes_pictures`.
+    """
+
+    def parts(self) -> tuple[Objective, ...]:
+        """None."""
+        return ()
+
+    def part(self, start: int, stop: int) -> Objective:  # noqa: ARG002  # all are alike
+        """Return itself."""
+        return self
+
+    @property
+    def mixes_pictures(self) -> bool:
+        """No."""
+        return False
+
+
+class Compound(Objective):
+    """An objective that is made of others, and reads what they read."""
+
+    def layers(self) -> tuple[str, ...]:
+        """Name all parts' layers."""
+        return tuple(dict.fromkeys(name for part in self.parts() for name in part.layers()))
+
+    @property
+    def mixes_pictures(self) -> bool:
+        """Whether any of the parts does."""
+        return any(part.mixes_pictures for part in self.parts())
+
+
+@OBJECTIVES.add("number")
 @dataclass(frozen=True)
-class Number(Objective):
+class Number(Leaf):
     """A constant in an expression."""
 
     value: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", real("a number in an objective", self.value))
 
     def layers(self) -> tuple[str, ...]:
         """None."""
         return ()
 
-    def build(self, values: Values) -> Tensor:
-        """A scalar of the layers' type."""
-        some = next(iter(values.values()))
-        return some.builder.constant(self.value, some.dtype)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"number": self.value}
+    def build(self, seen: Seen) -> Tensor:
+        """Append a scalar of the layers' type."""
+        return seen.number(self.value)
 
     def __str__(self) -> str:
         return f"{self.value:g}".replace("-", "−")
 
 
+def _flat(terms: Any) -> Any:
+    """A recipe's sum in one list; sums had two terms once, and more were nested to the left."""
+    later: list[Any] = []
+    while isinstance(terms, list) and terms:
+        later.extend(reversed(terms[1:]))
+        if not (isinstance(terms[0], Mapping) and terms[0].keys() == {"sum"}):
+            return [terms[0], *reversed(later)]
+        terms = terms[0]["sum"]
+    return [{"sum": terms}, *reversed(later)] if later else terms
+
+
+@OBJECTIVES.add("sum", older=_flat)
 @dataclass(frozen=True)
-class Sum(Objective):
-    """Two objectives added."""
+class Sum(Compound):
+    """Objectives added, from left to right."""
 
-    left: Objective
-    right: Objective
+    terms: tuple[Objective, ...]
 
-    def layers(self) -> tuple[str, ...]:
-        """Both operands' layers."""
-        return _union(self.left, self.right)
+    def __post_init__(self) -> None:
+        terms = objectives_in("a sum", self.terms)
+        # So that hundreds of terms are no deeper than two.
+        if isinstance(terms[0], Sum):
+            terms = (*terms[0].terms, *terms[1:])
+        object.__setattr__(self, "terms", terms)
 
-    def build(self, values: Values) -> Tensor:
-        """The sum of both."""
-        return self.left.build(values) + self.right.build(values)
+    def build(self, seen: Seen) -> Tensor:
+        """Append the sum of all terms."""
+        total = self.terms[0].build(seen)
+        for term in self.terms[1:]:
+            total = total + term.build(seen)
+        return total
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"sum": [self.left.to_json(), self.right.to_json()]}
+    def parts(self) -> tuple[Objective, ...]:
+        """Name the terms."""
+        return self.terms
+
+    def part(self, start: int, stop: int) -> Objective:
+        """Return the sum of the terms for these pictures."""
+        return Sum(tuple(term.part(start, stop) for term in self.terms))
 
     def __str__(self) -> str:
-        right = str(self.right)
-        if isinstance(self.right, Sum) or not right.startswith("−"):
-            return f"{self.left} + {bracketed(self.right)}"
-        return f"{self.left} − {right[1:]}"
+        words = [str(self.terms[0])]
+        for term in self.terms[1:]:
+            text = str(term)
+            if isinstance(term, Sum) or not text.startswith("−"):
+                words += ["+", bracketed(term)]
+            else:
+                words += ["−", text[1:]]
+        return " ".join(words)
 
 
+@OBJECTIVES.add("product")
 @dataclass(frozen=True)
-class Product(Objective):
+class Product(Compound):
     """Two objectives multiplied."""
 
     left: Objective
     right: Objective
 
-    def layers(self) -> tuple[str, ...]:
-        """Both operands' layers."""
-        return _union(self.left, self.right)
+    def __post_init__(self) -> None:
+        check_objective(self.left)
+        check_objective(self.right)
 
-    def build(self, values: Values) -> Tensor:
-        """The product of both."""
-        return self.left.build(values) * self.right.build(values)
+    def build(self, seen: Seen) -> Tensor:
+        """Append the product of both."""
+        return self.left.build(seen) * self.right.build(seen)
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"product": [self.left.to_json(), self.right.to_json()]}
+    def parts(self) -> tuple[Objective, ...]:
+        """Name both factors."""
+        return self.left, self.right
+
+    def part(self, start: int, stop: int) -> Objective:
+        """Return the product of the factors for these pictures."""
+        return Product(self.left.part(start, stop), self.right.part(start, stop))
 
     def __str__(self) -> str:
         left = f"({self.left})" if isinstance(self.left, Sum) else str(self.left)
@@ -147,22 +258,31 @@ class Product(Objective):
 
 
 @dataclass(frozen=True)
-class Negative(Objective):
-    """An objective's negation: what the unit likes least."""
+class _OfOne(Compound):
+    """An objective that is made of one other."""
 
     operand: Objective
 
-    def layers(self) -> tuple[str, ...]:
-        """The operand's layers."""
-        return self.operand.layers()
+    def __post_init__(self) -> None:
+        check_objective(self.operand)
 
-    def build(self, values: Values) -> Tensor:
-        """Minus the operand."""
-        return -self.operand.build(values)
+    def parts(self) -> tuple[Objective, ...]:
+        """Name the operand."""
+        return (self.operand,)
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"negative": self.operand.to_json()}
+    def part(self, start: int, stop: int) -> Objective:
+        """Return the same of the operand for these pictures."""
+        return replace(self, operand=self.operand.part(start, stop))
+
+
+@OBJECTIVES.add("negative")
+@dataclass(frozen=True)
+class Negative(_OfOne):
+    """An objective's negation: what the unit likes least."""
+
+    def build(self, seen: Seen) -> Tensor:
+        """Append minus the operand."""
+        return -self.operand.build(seen)
 
     def __neg__(self) -> Objective:
         return self.operand
@@ -171,86 +291,78 @@ class Negative(Objective):
         return f"−{bracketed(self.operand)}"
 
 
+@OBJECTIVES.add("before_activation")
 @dataclass(frozen=True)
-class Each(Objective):
-    """To each picture of a batch its own objective (see `each`)."""
-
-    parts: tuple[Objective, ...]
-
-    def layers(self) -> tuple[str, ...]:
-        """All parts' layers."""
-        return tuple(dict.fromkeys(name for part in self.parts for name in part.layers()))
-
-    def build(self, values: Values) -> Tensor:
-        """(N,), picture n by part n."""
-        pictures = next(iter(values.values())).shape[0]
-        if pictures != len(self.parts):
-            raise TargetError(
-                f"{len(self.parts)} objectives are for as many pictures, not for {pictures}"
-            )
-        results = [
-            part.build(_changed(values, part.layers(), itemgetter(slice(index, index + 1))))
-            for index, part in enumerate(self.parts)
-        ]
-        return results[0] if len(results) == 1 else results[0].op.Concat(*results, axis=0)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"each": [part.to_json() for part in self.parts]}
-
-    def __str__(self) -> str:
-        return "; ".join(str(part) for part in self.parts)
-
-
-@dataclass(frozen=True)
-class BeforeActivation(Objective):
+class BeforeActivation(_OfOne):
     """An objective on what its layers' activation functions are given (see `before_activation`)."""
 
-    operand: Objective
-
-    def layers(self) -> tuple[str, ...]:
-        """The operand's layers."""
-        return self.operand.layers()
-
-    def build(self, values: Values) -> Tensor:
-        """The operand, on the values before the layers' last activation functions."""
-        return self.operand.build(_changed(values, values, without_activation))
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"before_activation": self.operand.to_json()}
+    def build(self, seen: Seen) -> Tensor:
+        """Append the operand, on the values before the layers' last activation functions."""
+        return self.operand.build(seen.changed(without_activation))
 
     def __str__(self) -> str:
         return f"{bracketed(self.operand)} before activation"
 
 
-def part_of(objective: Objective, start: int, stop: int) -> Objective:
-    """An objective for some of its pictures: those from `start` to before `stop`."""
-    match objective:
-        case Each():
-            chosen = objective.parts[start:stop]
-            return chosen[0] if len(chosen) == 1 else Each(chosen)
-        case Sum() | Product():
-            left, right = (part_of(p, start, stop) for p in (objective.left, objective.right))
-            return replace(objective, left=left, right=right)
-        case Negative() | BeforeActivation():
-            return replace(objective, operand=part_of(objective.operand, start, stop))
-    return objective
+@OBJECTIVES.add("each")
+@dataclass(frozen=True)
+class Each(Compound):
+    """To each picture of a batch its own objective (see `each`)."""
+
+    objectives: tuple[Objective, ...]
+
+    def __post_init__(self) -> None:
+        given = objectives_in("each", self.objectives)
+        for objective in given:
+            if objective.mixes_pictures:
+                raise TargetError(
+                    f"{objective} compares all pictures, and cannot be the objective of one of "
+                    "them in each(...); add it to the whole, as in each([a, b]) + it"
+                )
+        object.__setattr__(self, "objectives", given)
+
+    def build(self, seen: Seen) -> Tensor:
+        """Append (N,), picture n by objective n."""
+        if seen.count != len(self.objectives):
+            raise TargetError(
+                f"{len(self.objectives)} objectives are for as many pictures, not for {seen.count}"
+            )
+        results = [
+            objective.build(seen.part(index, index + 1, objective.layers()))
+            for index, objective in enumerate(self.objectives)
+        ]
+        return results[0] if len(results) == 1 else results[0].op.Concat(*results, axis=0)
+
+    def parts(self) -> tuple[Objective, ...]:
+        """Name the objectives of all pictures."""
+        return self.objectives
+
+    def part(self, start: int, stop: int) -> Objective:
+        """Return the objectives of these pictures; of one picture, its own."""
+        chosen = self.objectives[start:stop]
+        return chosen[0] if len(chosen) == 1 else Each(chosen)
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.objectives))
 
 
-def operands(objective: Objective) -> Sequence[Objective]:
-    """The objectives that one is made of, none of a leaf."""
-    match objective:
-        case Sum() | Product():
-            return objective.left, objective.right
-        case Negative() | BeforeActivation():
-            return (objective.operand,)
-        case Each():
-            return objective.parts
-    return ()
+def check_objective(value: object) -> Objective:
+    """Return an objective as it is.
+
+    Raises:
+        TargetError: it is something else.
+    """
+    if isinstance(value, Objective):
+        return value
+    raise TargetError(f'expected an objective such as channel("mixed4a", 11), not {shown(value)}')
 
 
-def _as_objective(value: Objective | float) -> Objective:
+def as_objective(value: Objective | float) -> Objective:
+    """Return an objective as it is, a number as an objective.
+
+    Raises:
+        TargetError: it is neither.
+    """
     if isinstance(value, Objective):
         return value
     if isinstance(value, Real):
@@ -258,19 +370,40 @@ def _as_objective(value: Objective | float) -> Objective:
     raise TargetError(f"cannot combine an objective with {shown(value)}")
 
 
-def _union(left: Objective, right: Objective) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(left.layers() + right.layers()))
+def objectives_in(what: str, values: object) -> tuple[Objective, ...]:
+    """Return a list of objectives as a tuple.
+
+    Args:
+        what: Takes the list, for messages.
+        values: The list.
+
+    Raises:
+        TargetError: it is no list, an empty one, or holds something else.
+    """
+    given = tuple(values) if isinstance(values, Iterable) else ()
+    if not given:
+        raise TargetError(f"{what} takes a list of objectives, at least one, not {shown(values)}")
+    return tuple(check_objective(value) for value in given)
+
+
+def layer_named(name: object) -> str:
+    """Return the name of a layer as it is.
+
+    Raises:
+        TargetError: it is no text.
+    """
+    if isinstance(name, str):
+        return name
+    raise TargetError(f"a layer is given by its name, not {shown(name)}")
 
 
 def bracketed(operand: Objective) -> str:
-    """In words, with brackets around a sum and around what begins with a minus."""
+    """Return an objective in words, a sum and what begins with a minus in brackets."""
     text = str(operand)
     return f"({text})" if isinstance(operand, Sum) or text.startswith("−") else text
 
 
-def _changed(
-    values: Values, names: Iterable[str], change: Callable[[Tensor], Tensor]
-) -> Activations:
-    """Some layers, each changed; where their patches are stays known."""
-    grids = values.grids if isinstance(values, Activations) else {}
-    return Activations({name: change(values[name]) for name in names}, grids)
+def _in_words(value: object) -> str:
+    if isinstance(value, str | Objective):
+        return str(value)
+    return f"{value:g}".replace("-", "−") if isinstance(value, float) else shown(value)

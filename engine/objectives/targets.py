@@ -9,7 +9,7 @@ from ..network.model import Model
 from .algebra import Objective
 from .making import before_activation, channel, layer, neuron
 
-OBJECTIVES = ("channel", "neuron", "layer")
+_KINDS = ("channel", "neuron", "layer")
 _SHOWN_CLASSES = 6
 
 
@@ -25,7 +25,7 @@ def resolve(
     negative: bool = False,
     preactivation: bool = False,
 ) -> Objective:
-    """The objective that a target means in a model.
+    """Return the objective that a target means in a model.
 
     A target is, in the order in which it is tried: the name of a layer; `LAYER:UNIT`, such as
     `mixed4a:11`; the name of a class or its index, where the model has labels. A layer is named by
@@ -51,10 +51,9 @@ def resolve(
     """
     name, unit = find_unit(model, target)
     kind = objective or ("layer" if unit is None else "channel")
-    if kind not in OBJECTIVES:
+    if kind not in _KINDS:
         raise TargetError(
-            f"there is no objective {kind!r}, known are {', '.join(OBJECTIVES)}"
-            f"{nearest(kind, OBJECTIVES)}"
+            f"there is no objective {kind!r}, known are {', '.join(_KINDS)}{nearest(kind, _KINDS)}"
         )
     if kind != "neuron" and (y is not None or x is not None):
         raise TargetError(f"y and x are the position of a neuron; a {kind} has none")
@@ -79,7 +78,7 @@ def resolve(
 
 
 def find_unit(model: Model, target: str) -> tuple[str, int | None]:
-    """The layer that a target names, and the unit of it; `None` where it names the layer alone.
+    """Return the layer that a target names, and its unit; `None` where it names the layer alone.
 
     Raises:
         LayerError: the model has no such layer or class.
@@ -125,7 +124,7 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
 
 
 def find_classes(labels: Sequence[str], name: str) -> list[int]:
-    """Indices of the classes of that name, whole labels before parts of them, exact case first."""
+    """Return the indices of the classes of that name, whole labels and exact case first."""
     wanted = name.strip()
     for fold in (str, str.casefold):
         exact = [i for i, label in enumerate(labels) if fold(label.strip()) == fold(wanted)]

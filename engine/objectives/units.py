@@ -1,49 +1,52 @@
-"""The leaves of objectives: a channel, a neuron, a layer, a function of the user's."""
+"""The leaves of objectives that look at units: a channel, a neuron, a layer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import LayerError, TargetError
 from ..graph.tensor import Tensor
-from ..network.activations import Activations
 from ..network.layers.axes import Grid
-from .algebra import Objective, Values
+from ..plain import shown, whole
+from .algebra import OBJECTIVES, Leaf, layer_named
+from .seen import Seen
 
 
+@OBJECTIVES.add("channel")
 @dataclass(frozen=True)
-class Channel(Objective):
+class Channel(Leaf):
     """The mean or sum of one channel over all its positions (see `channel`)."""
 
     layer: str
     unit: int
     reduction: str = "mean"
 
+    def __post_init__(self) -> None:
+        layer_named(self.layer)
+        object.__setattr__(self, "unit", whole("the unit of a channel", self.unit))
+        if self.reduction not in ("mean", "sum"):
+            raise TargetError(f"reduction is 'mean' or 'sum', not {shown(self.reduction)}")
+
     def layers(self) -> tuple[str, ...]:
-        """The one layer."""
+        """Name the one layer."""
         return (self.layer,)
 
-    def build(self, values: Values) -> Tensor:
-        """(N,) from (N, C, H, W) or tokens (N, C, L); a logit from (N, C)."""
-        _check_unit(values[self.layer], self.layer, self.unit)
-        cells = values[self.layer][:, self.unit]
+    def build(self, seen: Seen) -> Tensor:
+        """Append (N,) from (N, C, H, W) or tokens (N, C, L); a logit from (N, C)."""
+        _check_unit(seen[self.layer], self.layer, self.unit)
+        cells = seen[self.layer][:, self.unit]
         if cells.rank == 1:
             return cells
         axes = list(range(1, cells.rank))
         return cells.mean(axes) if self.reduction == "mean" else cells.sum(axes)
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"channel": [self.layer, self.unit], "reduction": self.reduction}
-
     def __str__(self) -> str:
         return f"channel {self.layer}:{self.unit}" + (" (sum)" if self.reduction == "sum" else "")
 
 
+@OBJECTIVES.add("neuron")
 @dataclass(frozen=True)
-class Neuron(Objective):
+class Neuron(Leaf):
     """One cell or token of a layer (see `neuron`)."""
 
     layer: str
@@ -52,12 +55,22 @@ class Neuron(Objective):
     x: int | None = None
     token: int | None = None
 
+    def __post_init__(self) -> None:
+        layer_named(self.layer)
+        object.__setattr__(self, "unit", whole("the unit of a neuron", self.unit))
+        if self.token is not None and (self.y is not None or self.x is not None):
+            raise TargetError("a neuron is at y and x, or at a token, not at both")
+        for axis, least in (("y", -(2**31)), ("x", -(2**31)), ("token", 0)):
+            at = getattr(self, axis)
+            if at is not None:
+                object.__setattr__(self, axis, whole(axis, at, least))
+
     def layers(self) -> tuple[str, ...]:
-        """The one layer."""
+        """Name the one layer."""
         return (self.layer,)
 
     def position(self, height: int, width: int) -> tuple[int, int]:
-        """The cell in a layer of this size.
+        """Return the cell in a layer of this size.
 
         Raises:
             LayerError: it lies outside.
@@ -71,9 +84,9 @@ class Neuron(Objective):
             )
         return y, x
 
-    def build(self, values: Values) -> Tensor:
-        """(N,) from (N, C, H, W) or tokens (N, C, L); a logit from (N, C)."""
-        activations = values[self.layer]
+    def build(self, seen: Seen) -> Tensor:
+        """Append (N,) from (N, C, H, W) or tokens (N, C, L); a logit from (N, C)."""
+        activations = seen[self.layer]
         _check_unit(activations, self.layer, self.unit)
         if self.token is not None and activations.rank != 3:
             raise LayerError(f"{self.layer} has no tokens: leave token={self.token} out")
@@ -82,13 +95,13 @@ class Neuron(Objective):
                 raise LayerError(f"{self.layer} has no positions: leave y and x out")
             return activations[:, self.unit]
         if activations.rank == 3:
-            grid = values.grids.get(self.layer) if isinstance(values, Activations) else None
+            grid = seen.grids.get(self.layer)
             return activations[:, self.unit, self._token(activations.shape[2], grid)]
         y, x = self.position(*activations.shape[2:])
         return activations[:, self.unit, y, x]
 
     def _token(self, count: int, grid: Grid | None) -> int:
-        """Which of a layer's tokens it is."""
+        """Return which of a layer's tokens it is."""
         if self.token is None:
             if grid is None:
                 raise LayerError(
@@ -103,11 +116,6 @@ class Neuron(Objective):
             )
         return self.token
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        data: dict[str, Any] = {"neuron": [self.layer, self.unit], "y": self.y, "x": self.x}
-        return data if self.token is None else data | {"token": self.token}
-
     def __str__(self) -> str:
         places = (("token ", self.token), ("y=", self.y), ("x=", self.x))
         given = [f"{axis}{at}" for axis, at in places if at is not None]
@@ -115,64 +123,24 @@ class Neuron(Objective):
         return f"neuron {self.layer}:{self.unit}{where}"
 
 
+@OBJECTIVES.add("layer")
 @dataclass(frozen=True)
-class LayerEnergy(Objective):
+class LayerEnergy(Leaf):
     """The mean of a layer's squared activations (see `layer`)."""
 
     layer: str
 
+    def __post_init__(self) -> None:
+        layer_named(self.layer)
+
     def layers(self) -> tuple[str, ...]:
-        """The one layer."""
+        """Name the one layer."""
         return (self.layer,)
 
-    def build(self, values: Values) -> Tensor:
-        """(N,) from any layer."""
-        activations = values[self.layer]
+    def build(self, seen: Seen) -> Tensor:
+        """Append (N,) from any layer."""
+        activations = seen[self.layer]
         return (activations**2).mean(list(range(1, activations.rank)))
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"layer": self.layer}
-
-    def __str__(self) -> str:
-        return f"layer {self.layer}"
-
-
-@dataclass(frozen=True)
-class Custom(Objective):
-    """A function of the user's (see `objective`)."""
-
-    names: tuple[str, ...]
-    function: Callable[..., Tensor]
-
-    def layers(self) -> tuple[str, ...]:
-        """The layers that the function takes."""
-        return self.names
-
-    def build(self, values: Values) -> Tensor:
-        """The function's result, which must be (N,) or, for one picture, a scalar."""
-        given = [values[name] for name in self.names]
-        result = self.function(*given)
-        if not isinstance(result, Tensor):
-            raise TargetError(
-                f"the objective {self} must return a symbolic value, not {type(result).__name__}"
-            )
-        batch = given[0].shape[0]
-        if result.shape == () and batch == 1:
-            return result.reshape(1)
-        if result.shape != (batch,):
-            raise TargetError(
-                f"the objective {self} must give one number for each of {batch} pictures, "
-                f"shape ({batch},), and gives {result.shape}"
-            )
-        return result
-
-    def to_json(self) -> dict[str, Any]:
-        """Named only: a function cannot be written down."""
-        return {"custom": self.function.__name__, "layers": list(self.names)}
-
-    def __str__(self) -> str:
-        return f"{self.function.__name__}({', '.join(self.names)})"
 
 
 def _check_unit(activations: Tensor, layer_name: str, unit: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from ..errors import AscentError, InputError
 from ..graph.passes.precision import check_precision
 from ..network.loading import load
 from ..network.model import Model
-from ..objectives import making as objectives
-from ..objectives.algebra import Objective
+from ..objectives import registry as objectives
+from ..objectives.algebra import Each, Objective, check_objective, objectives_in
 from ..objectives.targets import resolve
 from ..objectives.units import Neuron
 from ..parameterizations import registry as parameterizations
@@ -246,18 +246,23 @@ def _objective(
         objectives.check_depth(objective)
         return objective, batch
     if not isinstance(objective, Sequence):
-        objectives.check_objective(objective)
+        check_objective(objective)
     parts = [resolve(model, part) if isinstance(part, str) else part for part in objective]
     if batch not in (1, len(parts)):
         raise InputError(
             f"{len(parts)} objectives make {len(parts)} pictures; leave batch={batch} out"
         )
-    every = objectives.each(parts)
+    every = Each(objectives_in("each", parts))
     objectives.check_depth(every)
     return every, len(parts)
 
 
 def _batch_size(size: int, composition: Composition, optimizer: Optimizer) -> int:
+    if size < composition.batch and composition.objective.mixes_pictures:
+        raise InputError(
+            f"batch_size={size} divides {composition.batch} pictures, which the objective "
+            f"{composition.objective} compares; leave batch_size out"
+        )
     if size < composition.batch and not is_divisible(composition, optimizer):
         raise InputError(
             f"batch_size={size} divides {composition.batch} pictures, but code of your own, which "
@@ -356,9 +361,11 @@ def _warnings(composition: Composition, ascent: Ascent, *, of: int) -> list[str]
     return found
 
 
-def _neurons(objective: Objective) -> list[Neuron]:
-    if isinstance(objective, Neuron):
-        return [objective]
-    parts = [getattr(objective, name, None) for name in ("left", "right", "operand")]
-    parts += getattr(objective, "parts", ())
-    return [cell for part in parts if isinstance(part, Objective) for cell in _neurons(part)]
+def _neurons(objective: Objective) -> Iterator[Neuron]:
+    """The neurons that an objective is made of, from left to right."""
+    left = [objective]
+    while left:
+        part = left.pop()
+        if isinstance(part, Neuron):
+            yield part
+        left.extend(reversed(part.parts()))

@@ -31,12 +31,12 @@ def recipe_of(path):
         (
             ["mixed4a:11", "--objective", "neuron"],
             "mixed4a-11-neuron.png",
-            {"neuron": ["mixed4a", 11], "y": None, "x": None},
+            {"neuron": ["mixed4a", 11], "y": None, "x": None, "token": None},
         ),
         (
             ["mixed4a:11", "--objective", "neuron", "--y", 2, "--x", 1],
             "mixed4a-11-neuron.png",
-            {"neuron": ["mixed4a", 11], "y": 2, "x": 1},
+            {"neuron": ["mixed4a", 11], "y": 2, "x": 1, "token": None},
         ),
         (
             ["mixed4a:11", "--negative", "--reduction", "sum"],

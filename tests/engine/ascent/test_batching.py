@@ -12,7 +12,6 @@ from onnxscope.ascent.composition import Composition
 from onnxscope.ascent.side_by_side import SideBySide
 from onnxscope.ascent.streams import Streams, generator
 from onnxscope.errors import InputError, MemoryShortageError
-from onnxscope.objectives.algebra import part_of
 from onnxscope.runtime import memory
 from onnxscope.runtime.memory import Use
 from onnxscope.runtime.session import Provider
@@ -78,13 +77,6 @@ def test_cores_side_by_side_make_the_same_pictures(
         np.testing.assert_array_equal(images, results[0][1])
         assert (redirected, moved) == results[0][2:]
     assert results[0][2] > 0
-
-
-def test_a_part_of_an_objective_belongs_to_its_pictures() -> None:
-    a, b, c = (osc.channel("l", unit) for unit in range(3))
-    objective = 2 * osc.each([a, b, c]) - osc.layer("m")
-    assert part_of(objective, 1, 3) == 2 * osc.each([b, c]) - osc.layer("m")
-    assert part_of(objective, 0, 1) == 2 * a - osc.layer("m")
 
 
 def test_code_of_the_users_sees_all_pictures_together(squeezenet: osc.Model) -> None:

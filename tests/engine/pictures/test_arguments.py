@@ -64,7 +64,7 @@ def test_render_names_the_argument(
         (lambda: osc.channel("a", 1) * np.zeros(3), "cannot combine an objective with array"),
         (lambda: osc.channel("a", 1) * float("nan"), "must be finite, not nan"),
         (lambda: osc.objective(lambda a: a), "names of the function's layers, as in @objective"),
-        (lambda: osc.objective(), "not nothing"),
+        (lambda: osc.objective()(lambda: 0), "looks at no layer and not at the picture"),
         (lambda: osc.objective("a")("b"), "objective decorates a function, not 'b'"),
         (lambda: osc.rotate(10), r"rotate takes a list of numbers such as \[-5, 0, 5\], not 10"),
         (lambda: osc.scale(1.1), r"scale takes a list of numbers such as .*, not 1.1"),

@@ -1,0 +1,105 @@
+"""What an objective sees: layers, the picture, and the names of the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from ..graph.tensor import Tensor
+
+if TYPE_CHECKING:
+    from ..network.activations import Activations
+    from ..network.layers.axes import Grid
+
+
+class Seen:
+    """What an objective is computed from, in the graph under construction.
+
+    `seen["mixed4a"]` is a layer.
+
+    Attributes:
+        layers: Activations by layer name: (N, C, H, W), (N, C, L) for tokens, or (N, C).
+        grids: Of layers of tokens, where the patches of the picture are among these.
+        labels: Class names in the order of the logits; empty where they are unknown.
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, Tensor],
+        picture: Tensor,
+        *,
+        grids: Mapping[str, Grid] | None = None,
+        labels: tuple[str, ...] = (),
+        span: tuple[int, int] | None = None,
+    ) -> None:
+        """Gather what there is.
+
+        Args:
+            layers: Activations by layer name.
+            picture: (N, 3, H, W), RGB in [0, 1], before any transform.
+            grids: Where the patches are among a layer's tokens, by layer name.
+            labels: Class names.
+            span: The first of the pictures in `picture` that are seen, and the one behind the last.
+        """
+        self.layers = dict(layers)
+        self.grids = dict(grids or {})
+        self.labels = labels
+        self._picture = picture
+        self._span = span
+        self._image: Tensor | None = None
+
+    @classmethod
+    def of(cls, activations: Activations, picture: Tensor, labels: tuple[str, ...]) -> Seen:
+        """Gather a network's layers, the picture, and the labels."""
+        return cls(activations, picture, grids=activations.grids, labels=labels)
+
+    def __getitem__(self, layer: str) -> Tensor:
+        return self.layers[layer]
+
+    @property
+    def count(self) -> int:
+        """The number N of pictures."""
+        if self._span is None:
+            return self._picture.shape[0]
+        return self._span[1] - self._span[0]
+
+    @property
+    def image(self) -> Tensor:
+        """The pictures (N, 3, H, W), RGB in [0, 1], before any transform."""
+        # Not before it is asked for: a node that nobody reads changes the names of others.
+        if self._image is None:
+            span = self._span
+            self._image = self._picture if span is None else self._picture[slice(*span)]
+        return self._image
+
+    def number(self, value: float) -> Tensor:
+        """Append a constant of the layers' type, or of the picture's where there are none."""
+        some = next(iter(self.layers.values()), self._picture)
+        return some.builder.constant(value, some.dtype)
+
+    def part(self, start: int, stop: int, layers: Iterable[str]) -> Seen:
+        """Return what there is to see of some of the pictures.
+
+        Args:
+            start: The first of them.
+            stop: The one behind the last.
+            layers: The layers that are still read.
+        """
+        first = 0 if self._span is None else self._span[0]
+        return Seen(
+            {name: self.layers[name][start:stop] for name in layers},
+            self._picture,
+            grids=self.grids,
+            labels=self.labels,
+            span=(first + start, first + stop),
+        )
+
+    def changed(self, change: Callable[[Tensor], Tensor]) -> Seen:
+        """Return the same with every layer changed; the picture stays as it is."""
+        return Seen(
+            {name: change(value) for name, value in self.layers.items()},
+            self._picture,
+            grids=self.grids,
+            labels=self.labels,
+            span=self._span,
+        )
