@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,17 @@ def flower() -> np.ndarray:
 def reference() -> dict[str, np.ndarray]:
     """Activations and gradients on the photograph, in float64 by another framework."""
     return dict(np.load(_shared("reference/inception_v3_reference.npz")))
+
+
+@pytest.fixture
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Python's own handler of Ctrl-C, also where the tests run in the background of a shell.
+
+    There SIGINT is ignored, and so it would be by every process that a test starts.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -134,12 +134,13 @@ def refused(run: Callable[..., Result], folder: Path) -> Callable[..., str]:
     return invoke
 
 
-@pytest.fixture
-def start(folder: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Starts the command as a process of its own."""
+class Command(subprocess.Popen[str]):
+    """The command as a process, waited for as long as a busy machine may need."""
 
-    def popen(*arguments: object) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    PATIENCE = 600.0  # seconds, behind which nothing comes any more
+
+    def __init__(self, folder: Path, arguments: tuple[object, ...]) -> None:
+        super().__init__(
             [sys.executable, "-m", "onnxscope", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -148,4 +149,25 @@ def start(folder: Path) -> Callable[..., subprocess.Popen[str]]:
             env=os.environ | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8"},
         )
 
-    return popen
+    def outputs(self) -> tuple[str, str]:
+        """Wait for its end, and return what it wrote to stdout and to stderr."""
+        return self.communicate(timeout=self.PATIENCE)
+
+    def code(self) -> int:
+        """Wait for its end, and return its exit code."""
+        return self.wait(timeout=self.PATIENCE)
+
+
+@pytest.fixture
+def start(folder: Path, ctrl_c_is_heard: None) -> Iterator[Callable[..., Command]]:
+    """Starts the command as a process of its own, which ends with the test at the latest."""
+    started: list[Command] = []
+
+    def begin(*arguments: object) -> Command:
+        started.append(Command(folder, arguments))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        with process:  # closes its pipes and waits for it
+            process.kill()

@@ -130,7 +130,7 @@ def test_callback_sees_every_step_and_stops(squeezenet: osc.Model) -> None:
     assert picture.recipe.steps == 3
 
 
-def test_ctrl_c_keeps_what_there_is(squeezenet: osc.Model) -> None:
+def test_ctrl_c_keeps_what_there_is(squeezenet: osc.Model, ctrl_c_is_heard: None) -> None:
     def callback(progress: osc.Progress) -> None:
         if progress.step == 4:
             threading.Timer(0, os.kill, (os.getpid(), signal.SIGINT)).start()
