@@ -285,10 +285,10 @@ def test_more_labels_than_classes_are_refused(made):
 
 def test_building_the_largest_network_is_quick(made):
     store, _, _ = made("tensorflow_v3")
-    start = time.perf_counter()
+    start = time.process_time()
     ARCHITECTURES["inception_v3"].build(store.tensors, ORIGIN)
-    # Some 0.5 s on two cores; the bound leaves room for a busy machine.
-    assert time.perf_counter() - start < 5
+    # Some 0.5 s of the processor, whatever else it does.
+    assert time.process_time() - start < 5
 
 
 # Real weights -----------------------------------------------------------------------------------

@@ -273,7 +273,11 @@ def test_two_processes_at_once(folder: Path, tmp_path: Path, squeezenet: osc.Mod
         subprocess.Popen([sys.executable, "-c", code, tmp_path / f"{n}.png"], env=environment)
         for n in range(3)
     ]
-    assert [process.wait() for process in started] == [0, 0, 0]
+    try:
+        assert [process.wait(600) for process in started] == [0, 0, 0]
+    finally:
+        for process in started:
+            process.kill()
     wanted = osc.render(squeezenet, "fire5:3", cache=False, **QUICK).save(tmp_path / "wanted.png")
     for number in range(3):
         assert (tmp_path / f"{number}.png").read_bytes() == wanted.read_bytes()
