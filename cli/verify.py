@@ -177,6 +177,7 @@ def _facts(found: Verification) -> Iterable[tuple[str, str]]:
     yield "target", found.target
     reason = found.provider.reason
     yield "provider", found.provider.name + (f" (not CUDA: {reason})" if reason else "")
+    yield "network", str(found.faithfulness)
     yield (
         "differences",
         "in double precision" if found.double else f"in single precision: {found.why_single}",

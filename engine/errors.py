@@ -96,6 +96,10 @@ class StraightThroughWarning(OnnxscopeWarning):
     """A gradient passes a rounding as if there were none."""
 
 
+class UnfaithfulWarning(OnnxscopeWarning):
+    """A network that, as it is read, is another than ONNX Runtime makes of the file."""
+
+
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
     """A clause that suggests the names closest to a misspelt one.
 

@@ -16,6 +16,8 @@ from PIL import Image
 
 # Tests change the engine's parts under its hands; those of the cache turn it on for themselves.
 os.environ["ONNXSCOPE_GRAPH_CACHE"] = "off"
+# Thousands of small networks are differentiated; tests of the comparison turn it on.
+os.environ["ONNXSCOPE_COMPARE"] = "off"
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

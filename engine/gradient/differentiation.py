@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import onnx
 import onnx_ir as ir
 
+from ..cache import graph_cache
 from ..errors import (
     InputError,
     LayerError,
@@ -24,6 +25,7 @@ from ..graph.names import Names
 from ..graph.tensor import Tensor
 from ..importer.opsets import ModelSource, load_graph
 from ..importer.replay import own_tensor, replay
+from ..network.comparison import compare_tensors, is_on, warn_of
 from ..network.layers.lookups import lookups
 from ..network.values import value_called
 from ..rules.standard import standard_rules
@@ -38,6 +40,7 @@ def differentiate(
     *,
     shapes: dict[str, Sequence[int]] | None = None,
     rules: RuleTable | None = None,
+    compare: bool = True,
 ) -> onnx.ModelProto:
     """The bare graph transform: ONNX in, ONNX with gradients out.
 
@@ -61,6 +64,8 @@ def differentiate(
             such as what tokens were looked up as.
         shapes: Shapes of inputs whose shape the model leaves open.
         rules: Gradient rules; by default the standard ones.
+        compare: Whether the network's values are compared with those that ONNX Runtime gives for
+            the file as it is, once on a machine; `ONNXSCOPE_COMPARE=off` does without everywhere.
 
     Raises:
         LayerError: a name is not there.
@@ -70,9 +75,12 @@ def differentiate(
     Warns:
         OnnxscopeWarning: an output is left out.
         StraightThroughWarning: a gradient passes a rounding as if there were none.
+        UnfaithfulWarning: a node of the network is another than ONNX Runtime makes of the file.
     """
     wrt = [wrt] if isinstance(wrt, str) else list(wrt)
     loaded = load_graph(model)
+    if compare and is_on():
+        warn_of(compare_tensors(loaded, shapes=shapes, cache=graph_cache()), loaded.origin)
     graph = loaded.model.graph
     builder = Builder(graph.name or "gradient", opset=loaded.opset)
     inputs: dict[str, Tensor] = {}

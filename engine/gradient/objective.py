@@ -16,6 +16,7 @@ from ..graph.passes.precision import LOSS_SCALE, use_half
 from ..graph.tensor import Tensor
 from ..graph.walks import computed_from
 from ..network.activations import Activations
+from ..network.comparison import is_on, warn_of
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..objectives.seen import Seen
@@ -37,7 +38,12 @@ def append_objective(
 
     Raises:
         TargetError: the objective looks at nothing, or does not give a number for each picture.
+
+    Warns:
+        UnfaithfulWarning: a node of the network is another than ONNX Runtime makes of the file.
     """
+    if model.compared and is_on():
+        warn_of(model.faithfulness, model.name)
     picture = image if picture is None else picture
     layers = objective.layers()
     activations = model.append(image, layers) if layers else Activations({}, {})

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
@@ -44,6 +45,36 @@ _SMALL = 1024
 
 
 @dataclass(frozen=True)
+class Original:
+    """A model file as it is, to be read once more.
+
+    Attributes:
+        content: What was given; `None` for a file, whose bytes are not kept.
+        path: Of the file.
+        sha256: Of the file.
+    """
+
+    content: bytes | onnx.ModelProto | None
+    path: Path | None = None
+    sha256: str = ""
+
+    def read(self) -> onnx.ModelProto:
+        """Read it again; its weights in other files stay there.
+
+        Raises:
+            ModelError: the file is gone, or is another by now.
+        """
+        if isinstance(self.content, onnx.ModelProto):
+            return self.content
+        if self.content is not None or self.path is None:
+            return _parse(self.content or b"", "the model")
+        file = ModelFile.read(self.path)
+        if file.sha256 != self.sha256:
+            raise ModelError(f"{self.path} has changed since it was read")
+        return _parse(file.data, file.origin)
+
+
+@dataclass(frozen=True)
 class LoadedModel:
     """A model file as a graph.
 
@@ -53,6 +84,7 @@ class LoadedModel:
         sha256: Hash of the model's content.
         origin: Where it came from, for messages and recipes.
         props: The file's metadata.
+        original: The file as it is.
     """
 
     model: ir.Model
@@ -60,6 +92,7 @@ class LoadedModel:
     sha256: str
     origin: str
     props: Mapping[str, str]
+    original: Original
 
 
 def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
@@ -68,7 +101,7 @@ def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
     Raises:
         ModelError: the file is missing, is no ONNX model, or cannot be brought to opset 18.
     """
-    proto, origin, digest = _read(source)
+    proto, origin, digest, original = _read(source)
     if not proto.graph.node:
         raise ModelError(f"{origin} has no nodes: it is empty, or not an ONNX model")
     check_model(proto, origin)
@@ -91,7 +124,7 @@ def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
     if opset != written:
         _note_versions(model.graph, opset, max(written, OPSET))
     props = {entry.key: entry.value for entry in proto.metadata_props}
-    return LoadedModel(model, opset, digest, origin, props)
+    return LoadedModel(model, opset, digest, origin, props, original)
 
 
 def _to_ir(proto: onnx.ModelProto, origin: str) -> ir.Model:
@@ -101,18 +134,21 @@ def _to_ir(proto: onnx.ModelProto, origin: str) -> ir.Model:
         raise ModelError(f"{origin} is damaged: {error}") from error
 
 
-def _read(source: ModelSource | ModelFile) -> tuple[onnx.ModelProto, str, str]:
+def _read(source: ModelSource | ModelFile) -> tuple[onnx.ModelProto, str, str, Original]:
     if isinstance(source, ir.Model):
         source = ir.to_proto(source)
     if isinstance(source, onnx.ModelProto):
         data = source.SerializeToString(deterministic=True)
-        return source, "the model", hashlib.sha256(data).hexdigest()
+        digest = hashlib.sha256(data).hexdigest()
+        return source, "the model", digest, Original(source)
     if isinstance(source, bytes):
         source = ModelFile(source)
     elif not isinstance(source, ModelFile):
         source = ModelFile.read(source)
     proto = _parse(source.data, source.origin)
-    return proto, source.origin, _with_external_data(proto, source)
+    digest = _with_external_data(proto, source)
+    content = source.data if source.path is None else None
+    return proto, source.origin, digest, Original(content, source.path, source.sha256)
 
 
 def _with_external_data(proto: onnx.ModelProto, file: ModelFile) -> str:

@@ -43,7 +43,8 @@ def replay(
     Args:
         builder: The graph to append to.
         graph: The network.
-        inputs: What its inputs are in the new graph, by name; initializers may be among them.
+        inputs: What its inputs are in the new graph, by name; initializers may be among them, and
+            values that are then not computed.
         wanted: Names of values of the network.
         failures: Where it is given, a wanted value that cannot be written is left out, and the
             reason put here under its name.
@@ -59,7 +60,8 @@ def replay(
         ModelError: a node does not fit its inputs, such as a picture too small for it.
     """
     values: dict[ir.Value, Tensor] = {}
-    for value in [*graph.inputs, *graph.initializers.values()]:
+    known = [*graph.inputs, *graph.initializers.values()]
+    for value in [*known, *(value for node in graph for value in node.outputs)]:
         if value.name and value.name in inputs:
             values[value] = inputs[value.name]
     targets = _find(graph, wanted, optional=outer is not None)

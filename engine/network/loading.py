@@ -36,6 +36,7 @@ def load(
     image_input: str | None = None,
     inputs: Mapping[str, npt.ArrayLike] | None = None,
     cache: bool = True,
+    compare: bool = True,
 ) -> Model:
     """Load a model.
 
@@ -62,6 +63,10 @@ def load(
         cache: Whether what is known of a file without its graph is kept on disk for the next
             process, and taken from there (see `onnxscope.cache`). The graph is then read when it
             is needed.
+        compare: Whether the network's values are compared with those that ONNX Runtime gives for
+            the file as it is, before the first picture or gradient on a machine, with a warning
+            that names the first node that differs (`Model.faithfulness` has what was found).
+            `ONNXSCOPE_COMPARE=off` does without everywhere.
 
     Raises:
         ModelError: there is no such model or file, or it is damaged.
@@ -75,7 +80,7 @@ def load(
         inputs=inputs,
         cache=graph_cache() if cache else None,
     )
-    model = Model(reading, None, channel_axis)
+    model = Model(reading, None, channel_axis, compared=compare)
     given = (input_range, mean, std, channel_order)
     if all(argument is None for argument in given):
         return model
@@ -97,7 +102,7 @@ def load(
         _triple(std, 1.0),
         channel_order or "rgb",
     )
-    return Model(reading, preprocessing, channel_axis)
+    return Model(reading, preprocessing, channel_axis, compared=compare)
 
 
 def _triple(value: float | Sequence[float] | None, default: float) -> tuple[float, ...]:

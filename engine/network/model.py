@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ..graph.tensor import Tensor
+    from ..importer.faithfulness import Faithfulness
     from .activations import Activations
     from .network import Network
     from .reading import Reading
@@ -43,6 +44,7 @@ class Model:
         metadata: What a converted model says of itself; `None` for files of other origin.
         preprocessing: What the picture goes through before the graph, `None` where that is unknown.
         expectation: Where that was found, and what of it is assumed.
+        compared: Whether its values are compared with the file's before it is differentiated.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class Model:
         reading: Reading,
         preprocessing: Preprocessing | None = None,
         channel_axis: Mapping[str, int] | None = None,
+        *,
+        compared: bool = True,
     ) -> None:
         """Take the facts; the graph is read when something needs it.
 
@@ -57,6 +61,7 @@ class Model:
             OnnxscopeError: see `onnxscope.load`.
         """
         self.name = reading.name
+        self.compared = compared
         self._reading = reading
         self._facts = facts = reading.facts
         self.sha256 = facts.sha256
@@ -150,6 +155,28 @@ class Model:
 
         return self._kept(
             "layers", find, Layers.to_json, lambda data: Layers.from_json(data, self.names)
+        )
+
+    @cached_property
+    def faithfulness(self) -> Faithfulness:
+        """How its values compare with those that ONNX Runtime gives for the file as it is.
+
+        They are computed at a random picture of the usual size, once on a machine.
+        """
+        from ..importer.faithfulness import Faithfulness
+        from .comparison import compare_pictures, runtime_versions
+
+        def find() -> Faithfulness:
+            preprocessing = self.preprocessing or Preprocessing(layout=self._facts.layout)
+            size = self._size_or_fixed(self.size)
+            return compare_pictures(self._reading.loaded, self._network, preprocessing, size)
+
+        return self._kept(
+            "comparison",
+            find,
+            Faithfulness.to_json,
+            Faithfulness.from_json,
+            runtime=runtime_versions(),
         )
 
     def layer_shape(self, layer: str, pictures: int, height: int, width: int) -> tuple[int, ...]:

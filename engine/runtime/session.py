@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -144,9 +145,17 @@ def choose_provider(wanted: str) -> Provider:
     return Provider(name)
 
 
-def open_session(model: onnx.ModelProto, provider: str | Provider = "auto") -> Session:
-    """A session that runs wholly on one provider (see `open_for`)."""
-    return open_for(lambda _: model, provider)
+def open_session(
+    model: onnx.ModelProto, provider: str | Provider = "auto", folder: Path | None = None
+) -> Session:
+    """Open a session that runs wholly on one provider (see `open_for`).
+
+    Args:
+        model: The graph.
+        provider: Its name, `auto`, or one that was chosen before.
+        folder: Where weights are that the model has in files of their own.
+    """
+    return open_for(lambda _: model, provider, folder=folder)
 
 
 def open_for(
@@ -154,6 +163,7 @@ def open_for(
     provider: str | Provider,
     threads: int | None = None,
     cuda: Cuda = Cuda(),
+    folder: Path | None = None,
 ) -> Session:
     """A session that runs wholly on one provider, of a graph made for it.
 
@@ -166,6 +176,7 @@ def open_for(
         threads: How many threads of the CPU a node may take; by default all.
         cuda: How CUDA computes. Where it refuses CUDA graphs, they are done without, and the
             session's `provider` notes why.
+        folder: Where weights are that the graph has in files of their own.
 
     Raises:
         ProviderError: the provider is not there, or cannot run every node of the graph.
@@ -173,25 +184,30 @@ def open_for(
     """
     chosen = provider if isinstance(provider, Provider) else choose_provider(provider)
     try:
-        return _open(build(chosen.name), chosen, threads, cuda)
+        return _open(build(chosen.name), chosen, threads, cuda, folder)
     except ProviderError as error:
         if provider != "auto":
             raise
-        return _open(build("cpu"), Provider("cpu", str(error)), threads, cuda)
+        return _open(build("cpu"), Provider("cpu", str(error)), threads, cuda, folder)
 
 
 def _open(
-    model: onnx.ModelProto | bytes, provider: Provider, threads: int | None, cuda: Cuda
+    model: onnx.ModelProto | bytes,
+    provider: Provider,
+    threads: int | None,
+    cuda: Cuda,
+    folder: Path | None,
 ) -> Session:
     def uncaptured(why: str) -> Session:
         note = f"CUDA graphs are not used, which makes small steps slower: {why}"
         plain = replace(cuda, graphs=False)
-        return _open(model, replace(provider, note=note), threads, plain)
+        return _open(model, replace(provider, note=note), threads, plain, folder)
 
     if provider.name != "cuda" or not cuda.graphs:
-        return Session(_create(model, provider.name, threads, cuda), provider)
+        return Session(_create(model, provider.name, threads, cuda, folder), provider)
     try:
-        return Session(_create(model, provider.name, threads, cuda), provider, uncaptured)
+        created = _create(model, provider.name, threads, cuda, folder)
+        return Session(created, provider, uncaptured)
     except ProviderError as error:
         return uncaptured(str(error))
 
@@ -201,12 +217,17 @@ def _create(
     name: str,
     threads: int | None = None,
     cuda: Cuda = Cuda(),
+    folder: Path | None = None,
 ) -> ort.InferenceSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     if threads is not None:
         options.intra_op_num_threads = threads
+    if folder is not None:
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(folder)
+        )
     # Errors come back as exceptions; warnings about, say, unused initializers help no user.
     options.log_severity_level = 4
     # Before a session has options, the default logger speaks: of libraries that do not load.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..importer.faithfulness import Faithfulness
 from ..runtime.session import Provider
 from .faults import Fault
 
@@ -93,6 +94,8 @@ class Verification:
             a part of its length; `None` where the standard rules give none.
         provider_limit: How far it may be for rounding.
         moved: Whether the point was moved a little, off a kink.
+        faithfulness: How the network compares with the file as it is: what is differentiated has
+            to be the file's network first.
         faults: The nodes at fault, where it disagrees.
         cause: In words, where it disagrees or where nothing can be told.
     """
@@ -106,20 +109,26 @@ class Verification:
     provider_difference: float | None
     provider_limit: float
     moved: bool
+    faithfulness: Faithfulness
     faults: tuple[Fault, ...]
     cause: str
 
     @property
     def verdict(self) -> str:
         """`agrees`, `disagrees` or `cannot tell`."""
+        if self.wrong or self.faithfulness.departure is not None:
+            return DISAGREES
         verdicts = [check.verdict for check in self.checks]
+        told = AGREES in verdicts and not all(check.empty for check in self.checks)
+        return AGREES if told and CANNOT_TELL not in verdicts else CANNOT_TELL
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the gradient is another than that of the network as it is read here."""
         apart = self.provider_difference is not None and not (
             self.provider_difference <= self.provider_limit
         )
-        if DISAGREES in verdicts or apart:
-            return DISAGREES
-        told = AGREES in verdicts and not all(check.empty for check in self.checks)
-        return AGREES if told and CANNOT_TELL not in verdicts else CANNOT_TELL
+        return apart or any(check.verdict == DISAGREES for check in self.checks)
 
     @property
     def agrees(self) -> bool:
@@ -151,6 +160,7 @@ class Verification:
             entry |= {"verdict": check.verdict, "limit": check.limit}
         data |= {
             "verdict": self.verdict,
+            "faithfulness": self.faithfulness.to_json(),
             "relative_difference": self.relative_difference,
             "resolution": self.resolution,
             "operators": self.operators,

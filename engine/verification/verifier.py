@@ -17,7 +17,7 @@ import numpy.typing as npt
 import onnx
 import onnx_ir as ir
 
-from ..errors import OperatorError, StraightThroughWarning
+from ..errors import OperatorError, StraightThroughWarning, UnfaithfulWarning
 from ..gradient.differentiation import differentiate
 from ..rules.by_provider import rules_for
 from ..rules.standard import standard_rules
@@ -27,7 +27,7 @@ from .differences import Difference, Function, derivative, independent_spacing, 
 from .faults import Arrays, Surroundings, find_faults
 from .forward import Forward
 from .subjects import VALUE, Subject
-from .verdict import CANNOT_TELL, CERTAIN, DISAGREES, Check, Verification
+from .verdict import CANNOT_TELL, CERTAIN, Check, Verification
 
 # How often the gradient is taken again beside the point, to see what rounding does to it.
 _REPEATS = 3
@@ -88,7 +88,7 @@ class _Gradient:
             for warning in said:
                 if issubclass(warning.category, StraightThroughWarning):
                     self.rounding = str(warning.message)
-                else:
+                elif not issubclass(warning.category, UnfaithfulWarning):
                     warnings.warn_explicit(
                         warning.message, warning.category, warning.filename, warning.lineno
                     )
@@ -172,7 +172,7 @@ class Verifier:
             place = self._place(point, directions)
         for units in _DEPTHS:
             found = self._compare(place, directions, units, moved=moves > 0)
-            if found.verdict != DISAGREES:
+            if not found.wrong:
                 return replace(found, cause=_doubt(found, self._gradient.rounding, self._precision))
         joint = [
             dict(directions[start : start + len(subject.wrt)])
@@ -266,6 +266,7 @@ class Verifier:
             provider_difference=difference,
             provider_limit=max(CERTAIN * relative, tolerance),
             moved=moved,
+            faithfulness=self._subject.faithfulness,
             faults=(),
             cause="",
         )
@@ -337,7 +338,9 @@ class Verifier:
         plain = replace(
             subject,
             seeded=True,
-            gradient=lambda rules: differentiate(subject.forward, VALUE, subject.wrt, rules=rules),
+            gradient=lambda rules: differentiate(
+                subject.forward, VALUE, subject.wrt, rules=rules, compare=False
+            ),
         )
         if subject.lowered and right(_Gradient(plain, self._table, "cpu")):
             return (
@@ -348,7 +351,12 @@ class Verifier:
 
 
 def _doubt(found: Verification, rounding: str, precision: float) -> str:
-    """Why nothing can be told, where that is so."""
+    """Why nothing can be told, or why what was differentiated is not the file's network."""
+    if found.faithfulness.departure is not None:
+        return (
+            f"{found.faithfulness.departure}: the gradient is right for the network as it is read "
+            "here, which is not what ONNX Runtime makes of the file"
+        )
     if found.verdict != CANNOT_TELL:
         return ""
     if rounding:

@@ -65,6 +65,13 @@ class Preprocessing:
             image = image + shift.reshape(1, 3, 1, 1)
         return image if self.layout == "NCHW" else image.transpose(0, 2, 3, 1)
 
+    def prepare(self, images: np.ndarray) -> np.ndarray:
+        """Make the network's input of pictures (N, 3, H, W), RGB in [0, 1], as `apply` does."""
+        scale, shift = (numbers.reshape(1, 3, 1, 1) for numbers in self.affine())
+        ordered = images[:, ::-1] if self.channel_order == "bgr" else images
+        prepared: np.ndarray = ordered * scale + shift
+        return prepared if self.layout == "NCHW" else prepared.transpose(0, 2, 3, 1)
+
     def to_json(self) -> dict[str, Any]:
         """As `onnxscope.load` takes it."""
         return {

@@ -1,0 +1,346 @@
+"""Does a network, as it is read here, compute what ONNX Runtime computes of the file as it is?
+
+A network is rewritten before anything is differentiated: brought to another opset, its functions
+inlined, operators expanded, constants folded. A gradient can be right for what came out and wrong
+for the file. So all values of both are computed at one point and compared, node by node.
+
+Rounding is told from another meaning by the node alone. Where a value differs by more than its
+inputs explain, the node is computed once more by itself, on ONNX Runtime's inputs and on ours. If
+it gives ONNX Runtime's result for the former and ours for the latter, it has only passed on, or
+amplified, what came in, as a rounding to integers or a difference of nearly equal numbers does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from ..errors import OnnxscopeError
+from ..graph.builder import Builder
+from ..graph.finish import model_of
+from ..graph.tensor import Tensor
+from ..runtime.session import open_session
+from .opsets import LoadedModel
+from .replay import replay
+
+# What one node may make of rounding, relative to the largest element: by the digits of its result.
+_ROUNDING = {np.dtype(np.float64): 1e-9, np.dtype(np.float16): 2e-2}
+_SINGLE_ROUNDING = 3e-5
+# By how much a node may amplify the differences of its inputs before it is looked at by itself.
+_AMPLIFIED = 30
+# After so many nodes that had to be looked at by themselves the rest is left.
+_MOST_LOOKED_AT = 64
+
+_RANDOM = frozenset(
+    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
+    | {"Bernoulli"}
+)
+
+
+@dataclass(frozen=True)
+class Departure:
+    """The first node whose result is another than ONNX Runtime's for the file as it is.
+
+    Attributes:
+        op_type: Its operator, such as `LSTM`.
+        node: Its name in the file; empty where it has none.
+        value: The name of its output.
+        apart: The largest difference of an element, over the largest element; infinite where the
+            shapes differ, or one of both is no number.
+    """
+
+    op_type: str
+    node: str
+    value: str
+    apart: float
+
+    def __str__(self) -> str:
+        where = f"{self.op_type} (node {self.node!r})" if self.node else self.op_type
+        far = f"by {self.apart:.2g} of its largest element" if np.isfinite(self.apart) else "wholly"
+        return f"{where} gives {self.value!r}, which differs {far}"
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """How a network as it is read compares with the file as it is.
+
+    Attributes:
+        compared: How many values were compared.
+        departure: The first node that differs; `None` where none does.
+        left_out: Values that could not be compared, each with the reason.
+        reason: Why nothing could be compared; empty where something was.
+    """
+
+    compared: int = 0
+    departure: Departure | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if self.reason:
+            return f"its values could not be compared with the file's: {self.reason}"
+        if self.departure is not None:
+            return f"it is another network than the file's: {self.departure}"
+        left = f", {len(self.left_out)} could not be compared" if self.left_out else ""
+        return f"its {self.compared} values are those of the file{left}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain data."""
+        departure = None if self.departure is None else vars(self.departure)
+        return {**vars(self), "departure": departure, "left_out": dict(self.left_out)}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Faithfulness:
+        """Read back what `to_json` wrote."""
+        departure = data["departure"]
+        return Faithfulness(
+            data["compared"],
+            None if departure is None else Departure(**departure),
+            data["left_out"],
+            data["reason"],
+        )
+
+
+def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> Faithfulness:
+    """Compare all values of a network with those that ONNX Runtime gives for the file as it is.
+
+    Args:
+        loaded: The network as it is read.
+        point: All inputs of the file, by name.
+    """
+    path = loaded.original.path
+    folder = None if path is None else path.resolve().parent
+    try:
+        original = loaded.original.read()
+    except OnnxscopeError as error:
+        return Faithfulness(reason=str(error))
+    nodes = [node for node in original.graph.node if not _is_random(node)]
+    wanted = _comparable(original)
+    if not wanted:
+        return Faithfulness(reason="all that it computes depends on random numbers of the run")
+    try:
+        theirs = _computed_by_file(original, wanted, point, folder)
+    except OnnxscopeError as error:
+        return Faithfulness(reason=f"ONNX Runtime does not run the file: {error}")
+    reading = _Reading(loaded, point)
+    ours, left_out = reading.values(theirs)
+    left_out |= {name: "ONNX Runtime does not give it" for name in wanted if name not in theirs}
+    apart: dict[str, float] = {}
+    looked_at = 0
+    for node in nodes:
+        inherited = max((apart.get(name, 0.0) for name in _reads(node)), default=0.0)
+        for name in node.output:
+            if name not in ours:
+                continue
+            apart[name] = difference(theirs[name], ours[name])
+            # ONNX Runtime leaves out casts to fewer digits and back.
+            limit = max(
+                rounding(theirs[other]) for other in (name, *_reads(node)) if other in theirs
+            )
+            if apart[name] <= max(limit, _AMPLIFIED * inherited) and np.isfinite(apart[name]):
+                continue
+            if looked_at == _MOST_LOOKED_AT:
+                left_out[name] = "too many nodes differ by more than rounding"
+                continue
+            looked_at += 1
+            if not reading.explains(node, name, limit, theirs, ours):
+                departure = Departure(node.op_type, node.name, name, apart[name])
+                return Faithfulness(len(ours), departure, left_out)
+    return Faithfulness(len(ours), None, left_out)
+
+
+def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
+    """The largest difference of an element, over the largest element that is a number.
+
+    Infinite where the shapes differ, or where one of both is infinite or no number and the other is
+    not the same.
+    """
+    if theirs.shape != ours.shape:
+        return np.inf
+    if theirs.dtype.kind in "OSU" or ours.dtype.kind in "OSU":
+        return 0.0 if bool(np.all(theirs == ours)) else np.inf
+    one, other = theirs.astype(np.float64), ours.astype(np.float64)
+    finite = np.isfinite(one) & np.isfinite(other)
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    if not bool(np.all(finite | same)):
+        return np.inf
+    if not finite.any():
+        return 0.0
+    largest = float(np.abs(one[finite]).max())
+    apart = float(np.abs(one[finite] - other[finite]).max())
+    return apart / largest if largest else (np.inf if apart else 0.0)
+
+
+def rounding(value: np.ndarray) -> float:
+    """How far two results of one node may differ by rounding, over the largest element."""
+    if value.dtype.kind in "biuOSU":
+        return 0.0
+    if value.dtype.itemsize == 2 and value.dtype != np.float16:
+        return 1e-1  # bfloat16
+    return _ROUNDING.get(value.dtype, _SINGLE_ROUNDING)
+
+
+class _Reading:
+    """The network as it is read, at one point."""
+
+    def __init__(self, loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> None:
+        self._loaded = loaded
+        self._point = point
+
+    def values(
+        self, wanted: Mapping[str, np.ndarray]
+    ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """The values, and why others are missing."""
+        graph = self._loaded.model.graph
+        there = {value.name for node in graph for value in node.outputs if value.name}
+        left_out = {name: "it is not there any more" for name in wanted if name not in there}
+        failures: dict[str, OnnxscopeError] = {}
+
+        def write(builder: Builder) -> dict[str, Tensor]:
+            inputs = {n: builder.input(n, a.shape, a.dtype) for n, a in self._given().items()}
+            names = [name for name in wanted if name in there]
+            return replay(builder, graph, inputs, names, failures=failures)
+
+        try:
+            found = self._run(write, self._given())
+        except OnnxscopeError as error:
+            return {}, left_out | dict.fromkeys(there & wanted.keys(), str(error))
+        left_out |= {name: str(error) for name, error in failures.items()}
+        return found, left_out
+
+    def explains(
+        self,
+        node: onnx.NodeProto,
+        name: str,
+        limit: float,
+        theirs: Mapping[str, np.ndarray],
+        ours: Mapping[str, np.ndarray],
+    ) -> bool:
+        """Whether a node by itself gives their output for their inputs, and ours for ours.
+
+        Args:
+            node: In the file.
+            name: Of its output.
+            limit: By how much they may differ (see `rounding`).
+            theirs: Values of the file, by name.
+            ours: Those of the network as it is read.
+        """
+        read = [other for other in dict.fromkeys(_reads(node)) if other in ours]
+        for values in (theirs, ours):
+            given = self._given() | {other: values[other] for other in read}
+            try:
+                found = self._alone(name, {other: ours[other] for other in read}, given)
+            except OnnxscopeError:
+                return False
+            if not difference(values[name], found) <= limit:
+                return False
+        return True
+
+    def _alone(
+        self, name: str, alike: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """One value, computed from others in the types that they have here."""
+        graph = self._loaded.model.graph
+        fed = {n: a.astype(alike[n].dtype) if n in alike else a for n, a in given.items()}
+
+        def write(builder: Builder) -> dict[str, Tensor]:
+            # Shapes, axes and the like have to be known; they are what both have alike.
+            inputs = {
+                n: builder.constant(a, a.dtype)
+                if n in alike and a.dtype.kind in "bi"
+                else builder.input(n, a.shape, a.dtype)
+                for n, a in fed.items()
+            }
+            return replay(builder, graph, inputs, [name])
+
+        return self._run(write, fed)[name]
+
+    def _given(self) -> dict[str, np.ndarray]:
+        return dict(self._point)
+
+    def _run(
+        self, write: Callable[[Builder], Mapping[str, Tensor]], feeds: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Write a graph, and compute what it gives."""
+        builder = Builder(opset=self._loaded.opset)
+        written = write(builder)
+        names: dict[str, str] = {}
+        for number, (name, tensor) in enumerate(written.items()):
+            names[f"compared.{number}"] = name
+            builder.output(f"compared.{number}", builder.op.Identity(tensor))
+        if not names:
+            return {}
+        model = model_of(builder)
+        taken = {value.name for value in model.graph.input}
+        session = open_session(model, "cpu")
+        results = session.run({n: a for n, a in feeds.items() if n in taken}, list(names))
+        return {names[key]: np.asarray(array) for key, array in results.items()}
+
+
+def _computed_by_file(
+    original: onnx.ModelProto,
+    wanted: Sequence[str],
+    point: Mapping[str, np.ndarray],
+    folder: Path | None,
+) -> dict[str, np.ndarray]:
+    """Values of a file, computed by ONNX Runtime from the file as it is.
+
+    Raises:
+        ModelError: ONNX Runtime does not run it.
+    """
+    try:
+        return _exposed(original, wanted, point, folder)
+    except OnnxscopeError:
+        # Some values may be of no type that a graph can give; its own outputs always are.
+        outputs = [output.name for output in original.graph.output]
+        return _exposed(original, [name for name in outputs if name in wanted], point, folder)
+
+
+def _exposed(
+    original: onnx.ModelProto,
+    wanted: Sequence[str],
+    point: Mapping[str, np.ndarray],
+    folder: Path | None,
+) -> dict[str, np.ndarray]:
+    exposed = onnx.ModelProto()
+    exposed.CopyFrom(original)
+    known = {output.name for output in exposed.graph.output}
+    for name in wanted:
+        if name not in known:
+            exposed.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    session = open_session(exposed, "cpu", folder)
+    feeds = {value.name: point[value.name] for value in exposed.graph.input if value.name in point}
+    results = session.run(feeds, list(wanted))
+    return {n: np.asarray(a) for n, a in results.items() if isinstance(a, np.ndarray | np.generic)}
+
+
+def _comparable(original: onnx.ModelProto) -> list[str]:
+    """The values of a file that do not depend on random numbers of the run."""
+    random: set[str] = set()
+    wanted: list[str] = []
+    for node in original.graph.node:
+        if _is_random(node) or random.intersection(_reads(node)):
+            random.update(node.output)
+        else:
+            wanted += [name for name in node.output if name]
+    return wanted
+
+
+def _is_random(node: onnx.NodeProto) -> bool:
+    return node.op_type in _RANDOM
+
+
+def _reads(node: onnx.NodeProto) -> list[str]:
+    """What a node reads, its subgraphs included."""
+    read = [name for name in node.input if name]
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                read += _reads(inner)
+            read += [output.name for output in graph.output]
+    return read

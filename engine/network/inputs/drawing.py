@@ -1,0 +1,166 @@
+"""Plausible random inputs of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from ...errors import InputError, ModelError
+from ..layers.lookups import lookups
+
+# Integers that index nothing known are flags, masks or kinds: these numbers mean something in all.
+_FLAGS = 2
+_MOST_INDICES = 1000
+
+
+def random_picture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Draw noise with the spectrum of photographs, amplitudes falling as 1/f.
+
+    Returns:
+        (1, 3, H, W) in [0, 1].
+    """
+    rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
+    frequency = np.maximum(np.hypot(rows, columns), 1 / max(height, width))
+    spectrum = np.fft.rfft2(rng.standard_normal((3, height, width))) / frequency
+    noise = np.fft.irfft2(spectrum, (height, width))
+    noise = noise - noise.mean()
+    picture = 0.5 + 0.2 * noise / max(float(noise.std()), 1e-12)
+    return np.asarray(np.clip(picture, 0, 1)[None], np.float32)
+
+
+def is_real(value: ir.Value) -> bool:
+    """Return whether a value holds real numbers."""
+    return value.dtype is not None and value.dtype.is_floating_point()
+
+
+def _dtype(value: ir.Value) -> np.dtype[np.generic]:
+    if value.dtype is None:
+        raise ModelError(f"the input {value.name!r} has no type")
+    return value.dtype.numpy()
+
+
+def _dims(value: ir.Value) -> list[int | str | None] | None:
+    if value.shape is None:
+        return None
+    return [dim if isinstance(dim, int) else dim.value for dim in value.shape]
+
+
+def bound_dimensions(
+    inputs: Mapping[str, ir.Value],
+    arrays: Mapping[str, npt.ArrayLike],
+    shapes: Mapping[str, Sequence[int]],
+) -> dict[str, int]:
+    """Return open dimensions by name, as far as the given arrays and shapes tell them.
+
+    Args:
+        inputs: Of the graph, by name.
+        arrays: What some of them are given.
+        shapes: Of some of them.
+
+    Raises:
+        InputError: a shape does not fit its input or another one.
+    """
+    bound: dict[str, int] = {}
+    given = {name: tuple(shape) for name, shape in shapes.items()}
+    given |= {name: np.shape(array) for name, array in arrays.items()}
+    for name, shape in given.items():
+        declared = _dims(inputs[name])
+        if declared is None:
+            continue
+        if 0 in shape:
+            raise InputError(
+                f"input {name!r} of shape {shape} is empty, and nothing moves to verify; give "
+                "sizes of 1 or more"
+            )
+        fits = len(declared) == len(shape) and all(
+            n > 0 and (not isinstance(dim, int) or dim == n)
+            for dim, n in zip(declared, shape, strict=True)
+        )
+        if not fits:
+            raise InputError(f"input {name!r} has shape ({_shown(declared)}), not {shape}")
+        for dim, n in zip(declared, shape, strict=True):
+            if isinstance(dim, str) and bound.setdefault(dim, n) != n:
+                raise InputError(f"the dimension {dim!r} of input {name!r} is {bound[dim]} and {n}")
+    return bound
+
+
+def _shown(dims: Sequence[int | str | None]) -> str:
+    return ", ".join("?" if dim is None else str(dim) for dim in dims)
+
+
+def random_array(
+    value: ir.Value,
+    shape: Sequence[int] | None,
+    bound: Mapping[str, int],
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Draw plausible numbers of an input's type: normal ones, indices within their table, flags.
+
+    Args:
+        value: The input.
+        shape: As given; by default the declared one, of one example.
+        bound: Sizes of open dimensions, by name.
+        rng: Source of randomness.
+
+    Raises:
+        InputError: its shape is open, or its type is not one of numbers.
+    """
+    dtype = _dtype(value)
+    dims = _random_dims(value, bound) if shape is None else tuple(shape)
+    if is_real(value):
+        return np.asarray(rng.standard_normal(dims)).astype(dtype)
+    if dtype.kind not in "iub":
+        raise InputError(f"the input {value.name!r} is {value.dtype}, which cannot be made up")
+    return np.asarray(rng.integers(0, _index_range(value), dims)).astype(dtype)
+
+
+def _random_dims(value: ir.Value, bound: Mapping[str, int]) -> tuple[int, ...]:
+    declared = _dims(value)
+    sizes = [bound.get(dim, dim) if isinstance(dim, str) else dim for dim in declared or ()]
+    if sizes and not isinstance(sizes[0], int):
+        # The first dimension is how many examples there are.
+        sizes[0] = 1
+    known = tuple(size for size in sizes if isinstance(size, int))
+    if declared is None or len(known) < len(sizes):
+        example = ",".join(str(size) if isinstance(size, int) else "8" for size in sizes) or "1,8"
+        raise InputError(
+            f"the shape ({_shown(declared or ())}) of input {value.name!r} is open; give it, such "
+            f"as shapes={{{value.name!r}: ({example})}} (--shape {value.name}={example})"
+        )
+    return known
+
+
+def tables_of(value: ir.Value) -> Iterator[tuple[ir.Value, int]]:
+    """Yield the tables that a value indexes, each with the number of its entries."""
+    for node in lookups(value):
+        table = node.inputs[0]
+        dims = [] if table is None else _dims(table) or []
+        axis = node.attributes.get_int("axis", 0)
+        if table is not None and -len(dims) <= axis < len(dims):
+            size = dims[axis]
+            if isinstance(size, int):
+                yield table, size
+
+
+def require_indices(value: ir.Value, array: np.ndarray) -> None:
+    """Refuse indices that are outside of their table.
+
+    Raises:
+        InputError: one is.
+    """
+    for table, size in tables_of(value):
+        outside = array[(array < -size) | (array >= size)]
+        if outside.size:
+            raise InputError(
+                f"input {value.name!r} holds {outside.flat[0]}, and the table {table.name!r} that "
+                f"it is looked up in has the entries 0 to {size - 1}"
+            )
+
+
+def _index_range(value: ir.Value) -> int:
+    """How many different numbers an input of integers may hold."""
+    sizes = [size for _, size in tables_of(value)]
+    return min([*sizes, _MOST_INDICES]) if sizes else _FLAGS

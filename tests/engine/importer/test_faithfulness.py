@@ -1,0 +1,261 @@
+"""A network as it is read here against what ONNX Runtime computes of the file as it is."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxscope as osc
+import pytest
+from onnx import numpy_helper
+from onnx.parser import parse_model as text_model
+from onnxscope.errors import UnfaithfulWarning
+from onnxscope.expansions import registry
+from onnxscope.importer.faithfulness import (
+    Faithfulness,
+    compare_with_file,
+    difference,
+    rounding,
+)
+from onnxscope.importer.opsets import load_graph
+from onnxscope.network.comparison import compare_tensors
+
+NETWORK = """<ir_version: 9, opset_import: ["": 18]>
+g (float[N, 4] x) => (float[N, 4] y) {
+    a = Relu (x)
+    b = Softmax <axis = 1> (a)
+    c = Round (b)
+    y = Add (b, c)
+}"""
+
+
+@pytest.fixture
+def on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks are compared without being asked to, as for users."""
+    monkeypatch.delenv("ONNXSCOPE_COMPARE")
+
+
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine reads Softmax as another operator, as it once did Hardmax of opset 11."""
+
+    def read_wrongly(call):
+        (tensor,) = call.builder.append("LogSoftmax", [call.required(0)], {"axis": 0})
+        return [tensor]
+
+    table = dict(registry.all_expansions()) | {("", "Softmax"): read_wrongly}
+    monkeypatch.setattr(registry, "_table", lambda: table)
+
+
+def compare(text: str, **point: np.ndarray) -> Faithfulness:
+    return compare_with_file(load_graph(text_model(text)), point)
+
+
+def test_all_values_are_those_of_the_file() -> None:
+    found = compare(NETWORK, x=np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32))
+    assert (found.compared, found.departure, found.reason) == (4, None, "")
+    assert str(found) == "its 4 values are those of the file"
+
+
+def test_the_first_node_that_differs_is_named(wrong: None) -> None:
+    found = compare(NETWORK, x=np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32))
+    assert found.departure is not None
+    assert (found.departure.op_type, found.departure.value) == ("Softmax", "b")
+    assert "Softmax" in str(found)
+    assert "'b'" in str(found)
+    assert Faithfulness.from_json(found.to_json()) == found
+
+
+def test_what_is_folded_wrongly_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself the normalisation is right; in the convolution before it, it is not."""
+    from onnxscope.importer import replay
+
+    fold = replay._fold_batch_normalization
+
+    def folds_wrongly(builder, node, arguments):
+        node.attributes["epsilon"] = onnx_float("epsilon", 1.0)
+        return fold(builder, node, arguments)
+
+    def onnx_float(name: str, value: float):
+        import onnx_ir as ir
+
+        return ir.AttrFloat32(name, value)
+
+    monkeypatch.setattr(replay, "_fold_batch_normalization", folds_wrongly)
+    rng = np.random.default_rng(0)
+    weights = {
+        "w": rng.normal(size=(2, 3, 1, 1)), "s": [1.0, 2.0], "b": [0.0, 1.0], "m": [0.1, 0.2],
+        "v": [0.5, 1.5],
+    }  # fmt: skip
+    proto = text_model("""<ir_version: 9, opset_import: ["": 18]>
+        g (float[1, 3, 4, 4] x) => (float[1, 2, 4, 4] y) {
+            c = Conv (x, w)
+            y = BatchNormalization (c, s, b, m, v)
+        }""")
+    proto.graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(array, np.float32), name)
+        for name, array in weights.items()
+    )
+    x = rng.normal(size=(1, 3, 4, 4)).astype(np.float32)
+    found = compare_with_file(load_graph(proto), {"x": x})
+    assert found.departure is not None
+    assert found.departure.value == "y"
+
+
+def test_flips_of_a_rounding_and_amplified_noise_are_none() -> None:
+    """A sum in another order moves what is half-way between two integers, and what cancels."""
+    rng = np.random.default_rng(0)
+    proto = text_model("""<ir_version: 9, opset_import: ["": 18]>
+        g (float[64, 512] x) => (float[64, 64] q, float[64, 64] n) {
+            h = MatMul (x, w)
+            q = Round (h)
+            mean = ReduceMean (h)
+            d = Sub (h, mean)
+            small = ReduceSum (d)
+            n = Div (d, small)
+        }""")
+    # Halves, up to rounding: each product is, and the order of summing decides.
+    half = np.full((512, 64), 0.1, np.float32)
+    proto.graph.initializer.append(numpy_helper.from_array(half, "w"))
+    x = rng.normal(size=(64, 512)).astype(np.float32)
+    x += ((0.5 - (x @ half)[:, :1]) / 51.2).astype(np.float32)
+    found = compare_with_file(load_graph(proto), {"x": x})
+    assert found.departure is None
+    assert found.compared == 6
+
+
+def test_what_onnx_runtime_does_not_run_is_said() -> None:
+    proto = text_model("""<ir_version: 8, opset_import: ["": 17, "com.example": 1]>
+        g (float[2] x) => (float[2] y) { a = Relu (x)  y = com.example.Swirl (a) }""")
+    found = compare_with_file(load_graph(proto), {"x": np.ones(2, np.float32)})
+    assert found.reason.startswith("ONNX Runtime does not run the file")
+    assert found.departure is None
+    assert "could not be compared" in str(found)
+
+
+def test_what_cannot_be_written_here_is_left_out() -> None:
+    text = """<ir_version: 9, opset_import: ["": 18]>
+        g (float[2, 3] x, int64 n) => (float[A, B] y, float[2, 3] z) {
+            z = Exp (x)
+            y = Loop (n, , z) <body = b (int64 i, bool c, float[2, 3] s) => (bool d, float[2, 3] t)
+                { d = Identity (c)  t = Relu (s) }>
+        }"""
+    found = compare(text, x=np.ones((2, 3), np.float32), n=np.array(2))
+    assert found.departure is None
+    assert found.compared == 1
+    assert "only known at run time" in found.left_out["y"]
+
+
+def test_random_numbers_of_the_run_are_not_compared() -> None:
+    text = """<ir_version: 9, opset_import: ["": 18]>
+        g (float[2, 3] x) => (float[2, 3] y) { r = RandomNormalLike (x)  y = Add (x, r) }"""
+    found = compare(text, x=np.ones((2, 3), np.float32))
+    assert (found.compared, found.departure) == (0, None)
+    assert "random" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "apart"),
+    [
+        ([1.0, 4.0], [1.0, 4.5], 0.125),
+        ([1.0, np.nan], [1.0, np.nan], 0.0),
+        ([1.0, np.inf], [1.0, np.inf], 0.0),
+        ([1.0, np.inf], [1.0, -np.inf], np.inf),
+        ([1.0, np.nan], [1.0, 2.0], np.inf),
+        ([1.0], [[1.0]], np.inf),
+        ([0.0], [0.0], 0.0),
+        ([0.0], [1e-30], np.inf),
+        (["a"], ["a"], 0.0),
+        (["a"], ["b"], np.inf),
+    ],
+)
+def test_difference(theirs: list, ours: list, apart: float) -> None:
+    assert difference(np.array(theirs), np.array(ours)) == apart
+
+
+def test_integers_have_no_rounding() -> None:
+    assert rounding(np.zeros(1, np.int8)) == 0
+    assert rounding(np.zeros(1, np.float64)) < rounding(np.zeros(1, np.float32))
+
+
+def test_weights_beside_the_file(tmp_path: Path) -> None:
+    proto = text_model("""<ir_version: 9, opset_import: ["": 18]>
+        g (float[1, 40] x) => (float[1, 40] y) { y = MatMul (x, w) }""")
+    weights = np.random.default_rng(0).normal(size=(40, 40)).astype(np.float32)
+    proto.graph.initializer.append(numpy_helper.from_array(weights, "w"))
+    path = tmp_path / "model.onnx"
+    onnx.save(proto, path, save_as_external_data=True, location="w.bin", size_threshold=0)
+    found = compare_with_file(load_graph(path), {"x": np.ones((1, 40), np.float32)})
+    assert (found.compared, found.reason) == (1, "")
+
+
+def test_a_file_that_changed_is_not_compared(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    onnx.save(text_model(NETWORK), path)
+    loaded = load_graph(path)
+    onnx.save(text_model(NETWORK.replace("Relu", "Tanh")), path)
+    found = compare_with_file(loaded, {"x": np.ones((1, 4), np.float32)})
+    assert "has changed" in found.reason
+
+
+# For users ---------------------------------------------------------------------------------------
+
+
+def test_open_sizes_are_tried() -> None:
+    text = NETWORK.replace("[N, 4]", "[N, M]")
+    assert compare_tensors(load_graph(text_model(text))).compared == 4
+
+
+def test_differentiate_warns_and_names_the_node(on: None, wrong: None) -> None:
+    with pytest.warns(UnfaithfulWarning, match="Softmax"):
+        osc.differentiate(text_model(NETWORK), of="y", wrt=["x"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnfaithfulWarning)
+        osc.differentiate(text_model(NETWORK), of="b", wrt=["x"], compare=False)
+
+
+def test_a_picture_of_another_network_is_not_made_silently(
+    on: None, wrong: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a warning, also where the graph is in the cache by then."""
+    monkeypatch.setenv("ONNXSCOPE_GRAPH_CACHE", "on")
+    monkeypatch.setenv("ONNXSCOPE_CACHE", str(tmp_path / "cache"))
+    proto = text_model("""<ir_version: 9, opset_import: ["": 18]>
+        g (float[N, 3, 16, 16] x) => (float[N, 3, 16, 16] y) {
+            b = Softmax <axis = 1> (x)  y = Relu (b)
+        }""")
+    path = tmp_path / "model.onnx"
+    onnx.save(proto, path)
+    for _ in range(2):
+        model = osc.load(path, input_range=(0, 1))
+        with pytest.warns(UnfaithfulWarning, match="Softmax"):
+            osc.render(model, "y:1", steps=1, provider="cpu")
+    model = osc.load(path, input_range=(0, 1), compare=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnfaithfulWarning)
+        osc.render(model, "y:2", steps=1, provider="cpu")
+
+
+def test_verify_is_not_fooled_by_our_own_reading(wrong: None) -> None:
+    found = osc.verify(text_model(NETWORK.replace("[N, 4]", "[2, 4]")), "b", provider="cpu")
+    assert not found.wrong  # the gradient of what was read is right
+    assert found.verdict == "disagrees"
+    assert "Softmax" in found.cause
+    assert found.to_json()["faithfulness"]["departure"]["op_type"] == "Softmax"
+
+
+def test_squeezenet_is_the_files(squeezenet: osc.Model) -> None:
+    found = squeezenet.faithfulness
+    assert found.compared > 60
+    assert (found.departure, dict(found.left_out), found.reason) == (None, {}, "")
+
+
+def test_other_inputs_that_nobody_gave() -> None:
+    proto = text_model("""<ir_version: 9, opset_import: ["": 18]>
+        g (float[N, 3, 16, 16] x, float[1] t) => (float[N, 3, 16, 16] y) { y = Mul (x, t) }""")
+    model = osc.load(proto, input_range=(0, 1), image_input="x")
+    assert "t" in model.faithfulness.reason
+    given = osc.load(proto, input_range=(0, 1), image_input="x", inputs={"t": 2})
+    assert given.faithfulness.compared == 1
