@@ -24,6 +24,7 @@ from ..errors import OnnxscopeError
 from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.tensor import Tensor
+from ..graph.traits import Trait, operators_with
 from ..runtime.session import open_session
 from .opsets import LoadedModel
 from .replay import replay
@@ -35,11 +36,6 @@ _SINGLE_ROUNDING = 3e-5
 _AMPLIFIED = 30
 # After so many nodes that had to be looked at by themselves the rest is left.
 _MOST_LOOKED_AT = 64
-
-_RANDOM = frozenset(
-    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
-    | {"Bernoulli"}
-)
 
 
 @dataclass(frozen=True)
@@ -332,7 +328,7 @@ def _comparable(original: onnx.ModelProto) -> list[str]:
 
 
 def _is_random(node: onnx.NodeProto) -> bool:
-    return node.op_type in _RANDOM
+    return node.op_type in operators_with(Trait.RANDOM)
 
 
 def _reads(node: onnx.NodeProto) -> list[str]:
