@@ -24,8 +24,8 @@ from ..graph.window import window_of
 from ..parameterizations.fourier import Fourier
 from ..rules.by_provider import rules_for
 from ..runtime.session import Cuda, open_for
+from ..transforms.presets import lucid
 from ..transforms.registry import compose
-from ..transforms.warp import lucid
 from .subject import Subject
 
 

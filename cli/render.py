@@ -189,7 +189,7 @@ def render(
     from ..parameterizations.fourier import Fourier
     from ..parameterizations.pixels import Pixels
     from ..pictures import rendering
-    from ..transforms.warp import distill, lucid
+    from ..transforms.presets import distill, lucid
 
     adam = Adam(learning_rate)
     image = {"fourier": Fourier, "pixels": Pixels}[parameterization.value]

@@ -40,12 +40,15 @@ if TYPE_CHECKING:
     from .pictures.rendering import render as render
     from .rules.standard import standard_rules as standard_rules
     from .rules.table import RuleTable as RuleTable
-    from .transforms.warp import distill as distill
-    from .transforms.warp import jitter as jitter
-    from .transforms.warp import lucid as lucid
-    from .transforms.warp import pad as pad
-    from .transforms.warp import rotate as rotate
-    from .transforms.warp import scale as scale
+    from .transforms.geometric import flip as flip
+    from .transforms.geometric import homography as homography
+    from .transforms.geometric import jitter as jitter
+    from .transforms.geometric import pad as pad
+    from .transforms.geometric import rotate as rotate
+    from .transforms.geometric import scale as scale
+    from .transforms.noise import noise as noise
+    from .transforms.presets import distill as distill
+    from .transforms.presets import lucid as lucid
     from .verification.run import verify as verify
     from .verification.verdict import Verification as Verification
 
@@ -77,12 +80,15 @@ _HOMES = {
     "render": "pictures.rendering",
     "RuleTable": "rules.table",
     "standard_rules": "rules.standard",
-    "distill": "transforms.warp",
-    "jitter": "transforms.warp",
-    "lucid": "transforms.warp",
-    "pad": "transforms.warp",
-    "rotate": "transforms.warp",
-    "scale": "transforms.warp",
+    "flip": "transforms.geometric",
+    "homography": "transforms.geometric",
+    "jitter": "transforms.geometric",
+    "pad": "transforms.geometric",
+    "rotate": "transforms.geometric",
+    "scale": "transforms.geometric",
+    "noise": "transforms.noise",
+    "distill": "transforms.presets",
+    "lucid": "transforms.presets",
     "Verification": "verification.verdict",
     "verify": "verification.run",
 }

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 import operator
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import fields
 from numbers import Real
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, cast
+from typing import TYPE_CHECKING, SupportsIndex, cast
 
 import numpy as np
 
@@ -19,8 +19,6 @@ from .errors import InputError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-T = TypeVar("T", bound="DataclassInstance")
 
 _MOST = 2**31 - 1
 _LARGEST = float(np.finfo(np.float32).max)  # what pictures are computed in
@@ -31,6 +29,19 @@ _short.maxstring = _short.maxother = 60
 def shown(value: object) -> str:
     """A value as a message names it: on one line, shortened."""
     return " ".join(_short.repr(value).split())
+
+
+def lacking(value: object, protocol: type) -> str:
+    """What an object lacks of a protocol that it has something of, for messages.
+
+    Returns:
+        Words such as `": it has no draw"`; none where it has nothing of it, or all.
+    """
+    wanted = [name for name in dir(protocol) if not name.startswith("_")]
+    missing = [name for name in wanted if not hasattr(value, name)]
+    if isinstance(value, type) or not 0 < len(missing) < len(wanted):
+        return ""
+    return f": it has no {' and no '.join(missing)}"
 
 
 def whole(name: str, value: object, least: int = -_MOST, most: int | None = _MOST) -> int:
@@ -114,24 +125,3 @@ def settle(instance: DataclassInstance) -> None:
         else:
             value = real(field.name, value)
         object.__setattr__(instance, field.name, value)
-
-
-def construct(kind: type[T], arguments: Mapping[str, Any], what: str) -> T:
-    """`kind(**arguments)`, from a recipe.
-
-    Args:
-        kind: A dataclass that checks its fields; those that are left out keep their defaults.
-        arguments: Values by field name.
-        what: What is read, for messages.
-
-    Raises:
-        InputError: a field is unknown, or its value does not fit.
-    """
-    known = {field.name for field in fields(kind) if field.init}
-    for name in arguments:
-        if name not in known:
-            raise InputError(f"the recipe's {what} is damaged: it has no {name!r}")
-    try:
-        return kind(**arguments)
-    except InputError as error:
-        raise InputError(f"the recipe's {what} is damaged: {error}") from error

@@ -244,6 +244,11 @@ class Registry(Generic[T]):
         raise TypeError(f"no recipe can hold {name}: {hint}")
 
 
+def named(value: object) -> dict[str, Any]:
+    """Write down the class of code of the user's: its name, for people to read."""
+    return {_NAMED: type(value).__name__}
+
+
 class _UnknownError(OnnxscopeError):
     """Some data names no class of the registry."""
 

@@ -5,13 +5,13 @@ Nothing here imports what builds graphs: those that are kept run without it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..declarations import ArrayTypes, check_declared, declared
 from ..identity import describe, has_identity
 from ..objectives.algebra import Objective
 from ..parameterizations.base import Parameterization
@@ -78,25 +78,57 @@ class Composition:
         return replace(self, objective=self.objective.part(start, stop), batch=stop - start)
 
     def parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Parameters to start from, by the graph's input names."""
+        """Draw parameters to start from, by the graph's input names."""
         drawn = self.parameterization.initial(rng, self.batch, self.height, self.width)
-        return {f"parameters.{name}": array for name, array in drawn.items()}
+        return self.as_parameters(drawn)
 
     def random_data(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The transforms' random data for one step, by the graph's input names."""
+        """Draw the transforms' random data for one step, by the graph's input names."""
         data: dict[str, np.ndarray] = {}
         for number, transform in enumerate(self.transforms):
             drawn = transform.draw(rng, self.batch, self.height, self.width)
-            data |= {f"transform{number}.{name}": array for name, array in drawn.items()}
+            data |= self.as_data(number, drawn)
         return data
+
+    def as_parameters(self, drawn: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Give drawn parameters the graph's input names.
+
+        Raises:
+            InputError: they are not what the parameterization declares.
+        """
+        check_declared(self.parameterization, self._parameters, drawn)
+        return {f"parameters.{name}": array for name, array in drawn.items()}
+
+    def as_data(self, number: int, drawn: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Give a transform's random data the graph's input names.
+
+        Args:
+            number: Which of the transforms, counted from 0.
+            drawn: What it drew.
+
+        Raises:
+            InputError: that is not what the transform declares.
+        """
+        check_declared(self.transforms[number], self.random_types[number], drawn)
+        return {f"transform{number}.{name}": array for name, array in drawn.items()}
 
     def layer_shape(self, layer: str) -> tuple[int, ...]:
         """A layer's shape for pictures of this size, without the batch."""
         return self.model.layer_shape(layer, self.batch, self.height, self.width)
 
     @cached_property
-    def parameter_types(self) -> Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    def parameter_types(self) -> ArrayTypes:
         """Shapes and types of the parameters, by the graph's input names."""
-        # Drawn once for all graphs of an ascent: for a batch that is millions of random numbers.
-        drawn = self.parameters(np.random.default_rng(0))
-        return {name: (array.shape, array.dtype) for name, array in drawn.items()}
+        return {f"parameters.{name}": kind for name, kind in self._parameters.items()}
+
+    @cached_property
+    def random_types(self) -> tuple[ArrayTypes, ...]:
+        """Shapes and types of each transform's random data, by its own names."""
+        size = self.batch, self.height, self.width
+        return tuple(declared(one, one.inputs(*size)) for one in self.transforms)
+
+    @cached_property
+    def _parameters(self) -> ArrayTypes:
+        """Shapes and types of the parameters, by the parameterization's own names."""
+        types = self.parameterization.parameters(self.batch, self.height, self.width)
+        return declared(self.parameterization, types)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from ..errors import InputError
 from ..graph.tensor import Tensor
-from ..plain import construct, settle, shown
+from ..plain import settle
+from ..registry import Registry, named
 
 Arrays = Mapping[str, np.ndarray]
 Tensors = Mapping[str, Tensor]
@@ -26,9 +27,6 @@ class Optimizer(Protocol):
 
     def update(self, parameters: dict[str, np.ndarray], gradients: Arrays) -> None:
         """Change `parameters` in place so that the objective rises."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data, for a recipe."""
 
 
 @runtime_checkable
@@ -50,6 +48,11 @@ class GraphOptimizer(Optimizer, Protocol):
         """Append one update of one parameter; gives its successor and those of the slots."""
 
 
+OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", Optimizer, foreign=named)
+"""The optimizers that recipes know; those of the user's own they can only name."""
+
+
+@OPTIMIZERS.add("adam")
 @dataclass
 class Adam:
     """Adam (Kingma and Ba, 2015), uphill.
@@ -114,18 +117,17 @@ class Adam:
         change = schedule["rate"] * mean / (square.sqrt() + schedule["epsilon"])
         return parameter + change, {"mean": mean, "square": square}
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"adam": {k: v for k, v in asdict(self).items() if not k.startswith("_")}}
+
+def to_json(optimizer: Optimizer) -> dict[str, Any]:
+    """Write an optimizer down as plain data, for a recipe: without its state."""
+    return OPTIMIZERS.to_json(optimizer)
 
 
-def from_json(data: Mapping[str, Any]) -> Optimizer:
-    """The optimizer that `to_json` wrote down.
+def from_json(data: object) -> Optimizer:
+    """Read back the optimizer that `to_json` wrote down.
 
     Raises:
-        InputError: the data is damaged, or names one that this version does not have.
+        InputError: the data is damaged, or names one that this version does not have, or code of
+            its author's.
     """
-    match data:
-        case {"adam": dict(arguments)}:
-            return construct(Adam, arguments, "optimizer")
-    raise InputError(f"the recipe's optimizer {shown(data)} is unknown")
+    return OPTIMIZERS.from_json(data)

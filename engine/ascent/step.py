@@ -67,12 +67,11 @@ def _gradient(
     """Append everything up to the gradient; gives the parameters and their gradients."""
     picture, parameters = _image(composition, builder)
     image = picture
-    rng = np.random.default_rng(0)
     for number, transform in enumerate(composition.transforms):
-        shapes = transform.draw(rng, composition.batch, composition.height, composition.width)
+        types = composition.random_types[number]
         data = {
-            name: builder.input(f"transform{number}.{name}", array.shape, array.dtype)
-            for name, array in shapes.items()
+            name: builder.input(f"transform{number}.{name}", *type_)
+            for name, type_ in types.items()
         }
         image = transform.apply(image, data)
     value = append_objective(composition.model, composition.objective, image, picture)

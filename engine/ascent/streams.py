@@ -46,17 +46,17 @@ class Streams:
         self._generators = [generator(seed, first + index) for index in range(composition.batch)]
 
     def parameters(self) -> Arrays:
-        """Parameters to start from, by the graph's input names."""
+        """Draw parameters to start from, by the graph's input names."""
         parameterization = self._composition.parameterization
         drawn = self._draw(parameterization, parameterization.initial)
-        return {f"parameters.{name}": array for name, array in drawn.items()}
+        return self._composition.as_parameters(drawn)
 
     def data(self) -> Arrays:
-        """The transforms' random data for one step, by the graph's input names."""
+        """Draw the transforms' random data for one step, by the graph's input names."""
         data: Arrays = {}
         for number, transform in enumerate(self._composition.transforms):
             drawn = self._draw(transform, transform.draw)
-            data |= {f"transform{number}.{name}": array for name, array in drawn.items()}
+            data |= self._composition.as_data(number, drawn)
         return data
 
     def _draw(self, part: object, draw: _Draw) -> Arrays:

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from ..declarations import ArrayTypes
 from ..errors import InputError
 from ..graph.tensor import Tensor
+from ..registry import Registry, named
 
 
 @runtime_checkable
 class Parameterization(Protocol):
     """What a picture is made of."""
 
+    def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
+        """Declare the parameters: float32 arrays by name, the first axis the pictures.
+
+        Args:
+            count: How many pictures, N.
+            height: H, in pixels.
+            width: W, in pixels.
+
+        Returns:
+            Shapes and types by name, such as `{"pixels": ((count, 3, height, width), np.float32)}`.
+        """
+
     def initial(
         self, rng: np.random.Generator, count: int, height: int, width: int
     ) -> dict[str, np.ndarray]:
-        """Parameters to start from, float32 arrays by name, the first axis the pictures."""
+        """Draw parameters to start from: what `parameters` declares."""
 
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
         """Append the nodes that make pictures (N, 3, height, width) in [0, 1] of them."""
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data, for a recipe."""
+
+PARAMETERIZATIONS: Registry[Parameterization] = Registry(
+    "parameterization", Parameterization, foreign=named
+)
+"""The parameterizations that recipes know; those of the user's own they can only name."""
 
 
 def check_sd(sd: float) -> None:

@@ -8,17 +8,18 @@ and colours weigh alike, is what makes pictures rather than noise.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from ..declarations import ArrayType, ArrayTypes
 from ..graph.tensor import Tensor
 from ..plain import settle
-from .base import check_sd, normal
+from .base import PARAMETERIZATIONS, check_sd, normal
 from .colors import valid_rgb
 
 
+@PARAMETERIZATIONS.add("fourier")
 @dataclass(frozen=True)
 class Fourier:
     """A picture as its spectrum, every frequency at the scale that natural pictures have.
@@ -37,15 +38,19 @@ class Fourier:
         settle(self)
         check_sd(self.sd)
 
+    def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
+        """Declare `spectrum`: (N, 3, H, 2K), K = W // 2 + 1, real parts, then imaginary parts."""
+        return {"spectrum": ArrayType((count, 3, height, 2 * (width // 2 + 1)))}
+
     def initial(
         self, rng: np.random.Generator, count: int, height: int, width: int
     ) -> dict[str, np.ndarray]:
-        """`spectrum`: (N, 3, H, 2K), K = W // 2 + 1, the real parts and behind them the others."""
-        columns = 2 * (width // 2 + 1)
-        return {"spectrum": normal(rng, self.sd, (count, 3, height, columns))}
+        """Draw a normal `spectrum`."""
+        shape = self.parameters(count, height, width)["spectrum"].shape
+        return {"spectrum": normal(rng, self.sd, shape)}
 
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
-        """(N, 3, H, W) in [0, 1]."""
+        """Append the inverse transform, (N, 3, H, W), in [0, 1]."""
         spectrum = parameters["spectrum"]
         scaled = spectrum * self._scale(height, width).astype(np.float32)
         # /4 as in Lucid: it brings the start to a contrast that the sigmoid does not saturate.
@@ -58,13 +63,9 @@ class Fourier:
         scale = frequency**-self.decay_power * np.sqrt(height * width)
         return np.concatenate([scale, scale], axis=1)
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"fourier": asdict(self)}
-
 
 def inverse_real_fft(spectrum: Tensor, height: int, width: int) -> Tensor:
-    """The inverse of a real two-dimensional FFT, by products with constant matrices.
+    """Invert a real two-dimensional FFT, by products with constant matrices.
 
     Matrices take a tenth of the time of ONNX Runtime's DFT operator, which has no CUDA kernel, and
     are a hundred times as exact.

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from ..declarations import ArrayType, ArrayTypes
 from ..graph.tensor import Tensor
 from ..plain import settle
-from .base import check_sd, normal
+from .base import PARAMETERIZATIONS, check_sd, normal
 from .colors import valid_rgb
 
 
+@PARAMETERIZATIONS.add("pixels")
 @dataclass(frozen=True)
 class Pixels:
     """A picture as its pixels.
@@ -30,16 +31,16 @@ class Pixels:
         settle(self)
         check_sd(self.sd)
 
+    def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
+        """Declare `pixels`: (N, 3, H, W)."""
+        return {"pixels": ArrayType((count, 3, height, width))}
+
     def initial(
         self, rng: np.random.Generator, count: int, height: int, width: int
     ) -> dict[str, np.ndarray]:
-        """`pixels`: (N, 3, H, W)."""
+        """Draw normal `pixels`."""
         return {"pixels": normal(rng, self.sd, (count, 3, height, width))}
 
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
-        """(N, 3, H, W) in [0, 1]."""
+        """Append the pixels, (N, 3, H, W), in [0, 1]."""
         return valid_rgb(parameters["pixels"], self.decorrelate)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {"pixels": asdict(self)}

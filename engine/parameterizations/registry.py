@@ -1,26 +1,32 @@
-"""Which parameterization a recipe names."""
+"""Which parameterizations a recipe can name, and how one is written down and read back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import InputError
-from ..plain import construct, shown
-from .base import Parameterization
-from .fourier import Fourier
-from .pixels import Pixels
+from . import fourier, pixels
+from .base import PARAMETERIZATIONS, Parameterization
+
+_FAMILIES = (fourier, pixels)
+"""The modules whose classes recipes know: each adds its own as it is imported."""
 
 
-def from_json(data: Mapping[str, Any]) -> Parameterization:
-    """The parameterization that `to_json` wrote down.
+def kinds() -> Mapping[str, type[Parameterization]]:
+    """Return the classes of all families, by the names that recipes call them."""
+    return PARAMETERIZATIONS.kinds
+
+
+def to_json(parameterization: Parameterization) -> dict[str, Any]:
+    """Write a parameterization down as plain data, for a recipe."""
+    return PARAMETERIZATIONS.to_json(parameterization)
+
+
+def from_json(data: object) -> Parameterization:
+    """Read back the parameterization that `to_json` wrote down.
 
     Raises:
-        InputError: the data is damaged, or names one that this version does not have.
+        InputError: the data is damaged, or names one that this version does not have, or code of
+            its author's.
     """
-    match data:
-        case {"pixels": dict(arguments)}:
-            return construct(Pixels, arguments, "parameterization")
-        case {"fourier": dict(arguments)}:
-            return construct(Fourier, arguments, "parameterization")
-    raise InputError(f"the recipe's parameterization {shown(data)} is unknown")
+    return PARAMETERIZATIONS.from_json(data)

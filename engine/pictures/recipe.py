@@ -24,9 +24,9 @@ class Recipe:
     Attributes:
         model: `name`, `sha256` and, for files of other origin, `preprocessing`.
         objective: See `onnxscope.objectives.from_json`.
-        parameterization: See `onnxscope.parameterizations.from_json`.
-        transforms: See `onnxscope.transforms.from_json`.
-        optimizer: See `onnxscope.optimizers.from_json`.
+        parameterization: See `onnxscope.parameterizations.registry`.
+        transforms: See `onnxscope.transforms.registry`.
+        optimizer: See `onnxscope.ascent.optimizers`.
         size: Height and width in pixels.
         batch: How many pictures were made together.
         steps: How many steps were done.

@@ -24,11 +24,11 @@ from ..objectives.units import Neuron
 from ..parameterizations import registry as parameterizations
 from ..parameterizations.base import Parameterization
 from ..parameterizations.fourier import Fourier
-from ..plain import shown, whole
+from ..plain import lacking, shown, whole
 from ..transforms import registry as transforms
 from ..transforms.base import Transform
+from ..transforms.presets import lucid
 from ..transforms.registry import compose
-from ..transforms.warp import Geometric, lucid
 from .picture import Picture
 from .recipe import Recipe, current_versions
 
@@ -50,7 +50,7 @@ def render(
     batch_size: int | None = None,
     provider: str = "auto",
     parameterization: Parameterization | None = None,
-    transforms: Sequence[Geometric | Transform] | None = None,
+    transforms: Sequence[Transform] | None = None,
     optimizer: Optimizer | None = None,
     redirect_steps: int = REDIRECT_STEPS,
     snapshots: Collection[int] = (),
@@ -296,7 +296,9 @@ def _steps(snapshots: Collection[int]) -> frozenset[int]:
 def _check_kind(name: str, value: object, kind: type, example: str) -> None:
     """See that an argument is one of a protocol; the class itself would pass for one."""
     if isinstance(value, type) or not isinstance(value, kind):
-        raise InputError(f"{name} must be an object such as {example}, not {shown(value)}")
+        raise InputError(
+            f"{name} must be an object such as {example}, not {shown(value)}{lacking(value, kind)}"
+        )
 
 
 def _recipe(
@@ -311,9 +313,9 @@ def _recipe(
     return Recipe(
         model=described,
         objective=composition.objective.to_json(),
-        parameterization=composition.parameterization.to_json(),
-        transforms=[entry for t in composition.transforms for entry in t.to_json()],
-        optimizer=optimizer.to_json(),
+        parameterization=parameterizations.to_json(composition.parameterization),
+        transforms=transforms.to_json(composition.transforms),
+        optimizer=optimizers.to_json(optimizer),
         size=(composition.height, composition.width),
         batch=composition.batch,
         steps=len(ascent.values),

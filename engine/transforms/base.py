@@ -1,26 +1,50 @@
-"""What a transform is, and how transforms are joined and read back."""
+"""What a transform is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from ..declarations import ArrayTypes
 from ..graph.tensor import Tensor
+from ..registry import Registry, named
 
 
 @runtime_checkable
 class Transform(Protocol):
-    """Something random that happens to the picture before the network sees it."""
+    """Something that happens to the picture before the network sees it.
+
+    Randomness is data: what is random about a step is drawn by the caller's generator and fed to
+    the graph, so that the same seed gives the same picture on any provider. One that has nothing
+    random, derived from this class, is `apply` alone.
+    """
+
+    def inputs(self, count: int, height: int, width: int) -> ArrayTypes:
+        """Declare the random data of one step.
+
+        Args:
+            count: How many pictures, N.
+            height: H, in pixels.
+            width: W, in pixels.
+
+        Returns:
+            Shapes and types by name, such as `{"noise": ((count, 3, height, width), np.float32)}`.
+        """
+        return {}
 
     def draw(
         self, rng: np.random.Generator, count: int, height: int, width: int
     ) -> dict[str, np.ndarray]:
-        """The random data of one step for `count` pictures: float32 arrays of constant shapes."""
+        """Draw the random data of one step: what `inputs` declares."""
+        return {}
 
     def apply(self, image: Tensor, data: Mapping[str, Tensor]) -> Tensor:
         """Append the transform of pictures (N, 3, H, W), with the drawn data as graph inputs."""
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """As plain data, for a recipe."""
+
+TRANSFORMS: Registry[Transform] = Registry(
+    "transform", Transform, argument="transforms", foreign=named
+)
+"""The transforms that recipes know; those of the user's own they can only name."""

@@ -1,4 +1,4 @@
-"""Transforms joined into as few as possible, and read back from a recipe."""
+"""Transforms joined into as few as possible, written into a recipe and read back."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError
-from ..plain import shown
-from .base import Transform
-from .warp import Geometric, Warp, geometric
+from ..plain import lacking, shown
+from . import geometric, noise
+from .base import TRANSFORMS, Transform
+from .warp import Geometric, Warp
+
+_FAMILIES = (geometric, noise)
+"""The modules whose classes recipes know: each adds its own as it is imported."""
 
 
-def compose(transforms: Sequence[Geometric | Transform]) -> tuple[Transform, ...]:
-    """Join neighbouring geometric transforms into warps.
+def kinds() -> Mapping[str, type[Transform]]:
+    """Return the classes of all families, by the names that recipes call them."""
+    return TRANSFORMS.kinds
+
+
+def compose(transforms: Sequence[Transform]) -> tuple[Transform, ...]:
+    """Join neighbouring geometric transforms into warps; the order stays.
 
     Raises:
         InputError: they are no list of transforms, or do not fit together.
@@ -26,34 +35,39 @@ def compose(transforms: Sequence[Geometric | Transform]) -> tuple[Transform, ...
     for transform in transforms:
         if isinstance(transform, Geometric):
             steps.append(transform)
-            continue
-        if isinstance(transform, type) or not isinstance(transform, Transform):
+        elif isinstance(transform, Warp):
+            steps.extend(transform.steps)
+        elif isinstance(transform, type) or not isinstance(transform, Transform):
             raise InputError(
                 f"transforms must hold transforms such as pad(3), not {shown(transform)}"
+                f"{lacking(transform, Transform)}"
             )
-        if steps:
-            joined.append(Warp(tuple(steps)))
-            steps = []
-        joined.append(transform)
+        else:
+            if steps:
+                joined.append(Warp(tuple(steps)))
+                steps = []
+            joined.append(transform)
     if steps:
         joined.append(Warp(tuple(steps)))
     return tuple(joined)
 
 
-def from_json(data: Sequence[Mapping[str, Any]]) -> tuple[Geometric, ...]:
-    """The transforms that `to_json` wrote down.
+def to_json(transforms: Sequence[Transform]) -> list[dict[str, Any]]:
+    """Write transforms down as plain data, for a recipe: warps as their steps."""
+    written = []
+    for transform in transforms:
+        steps = transform.steps if isinstance(transform, Warp) else (transform,)
+        written += [TRANSFORMS.to_json(step) for step in steps]
+    return written
+
+
+def from_json(data: object) -> tuple[Transform, ...]:
+    """Read back the transforms that `to_json` wrote down.
 
     Raises:
-        InputError: the data is damaged, or names one that this version does not have.
+        InputError: the data is damaged, or names one that this version does not have, or code of
+            its author's.
     """
-    if not isinstance(data, Sequence):
+    if not isinstance(data, Sequence) or isinstance(data, str):
         raise InputError(f"the recipe's transforms {shown(data)} are no list")
-    steps = []
-    for entry in data:
-        try:
-            steps.append(geometric(entry))
-        except InputError as error:
-            raise InputError(
-                f"the recipe's transform {shown(entry)} is damaged: {error}"
-            ) from error
-    return tuple(steps)
+    return tuple(map(TRANSFORMS.from_json, data))

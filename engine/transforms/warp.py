@@ -1,184 +1,146 @@
-"""Random transforms between picture and network: robustness against them is what rules out noise.
+"""Geometric transforms joined: robustness against them is what rules out noise.
 
-All geometric ones become a single affine warp with one bilinear resampling, which blurs less and
-costs less than a resampling each. Randomness is data: the warp's matrices are drawn by the caller's
-generator and fed to the graph, so that the same seed gives the same picture on any provider.
+All neighbouring ones become a single warp with one bilinear resampling, which blurs less and costs
+less than a resampling each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from ..declarations import ArrayType, ArrayTypes
 from ..errors import InputError
 from ..graph.tensor import Tensor
-from ..plain import real, reals, whole
+from .base import Transform
+
+_HORIZON = 1e-4
+"""The least third coordinate that a warp divides by: what lies behind it is never seen."""
 
 
-@dataclass(frozen=True)
-class Geometric:
-    """One step of a warp (see `pad`, `jitter`, `scale`, `rotate`).
+class Geometric(Transform):
+    """A transform that moves pixels and mixes none: a step of a warp (see `Warp`).
 
     Attributes:
-        kind: Which one.
-        values: Pixels for pad and jitter; the choices for scale (factors) and rotate (degrees).
-        color: What pad surrounds the picture with.
+        projective: Whether lines that were parallel may meet: matrices whose third row is not
+            (0, 0, 1).
     """
 
-    kind: str
-    values: tuple[float, ...]
-    color: float = 0.5
+    projective: ClassVar[bool] = False
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        data: dict[str, Any] = {self.kind: list(self.values)}
-        return data | {"color": self.color} if self.kind == "pad" else data
+    @abstractmethod
+    def matrix(self, rng: np.random.Generator, count: int, height: int, width: int) -> np.ndarray:
+        """Draw matrices (count, 3, 3) from a pixel behind the step to the one before it.
 
-    def back(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Random matrices (count, 3, 3) from a pixel behind the step to the one before it.
-
-        Coordinates are pixels (x, y, 1) from the centre.
+        Coordinates are pixels (x, y, 1) from the centre, x to the right and y down. Where a matrix
+        is projective, its third coordinate is positive for all that is to be seen.
         """
-        matrices = np.tile(np.eye(3), (count, 1, 1))
-        if self.kind == "jitter":
-            # A window of `size − pixels` anywhere in the picture, as Lucid crops it.
-            pixels = int(self.values[0])
-            matrices[:, :2, 2] = rng.integers(0, pixels, (count, 2), endpoint=True) - pixels / 2
-        elif self.kind == "scale":
-            factor = rng.choice(np.array(self.values), count)
-            matrices[:, 0, 0] = matrices[:, 1, 1] = 1 / factor
-        elif self.kind == "rotate":
-            angle = np.deg2rad(rng.choice(np.array(self.values), count))
-            matrices[:, 0, 0] = matrices[:, 1, 1] = np.cos(angle)
-            matrices[:, 0, 1], matrices[:, 1, 0] = np.sin(angle), -np.sin(angle)
-        return matrices
 
+    @property
+    def room(self) -> int:
+        """The pixels by which height and width grow, all around; negative where they shrink."""
+        return 0
 
-def pad(pixels: int, color: float = 0.5) -> Geometric:
-    """Surround the picture with `pixels` of a constant, grey by default.
+    @property
+    def background(self) -> float | None:
+        """The colour around the picture, in [0, 1]; `None` where the step has none."""
+        return None
 
-    The network always sees as many pixels as the picture has, so padding is the room that jitter
-    takes its window from, and the colour is what a shrunk or rotated picture leaves around it.
-    """
-    pixels, color = whole("the pixels of pad", pixels, 0), real("the color of pad", color)
-    if not 0 <= color <= 1:
-        raise InputError(f"the color of pad must be in [0, 1], not {color:g}")
-    return Geometric("pad", (float(pixels),), color)
+    def inputs(self, count: int, height: int, width: int) -> ArrayTypes:
+        """Declare the random data of one step (see `Warp`)."""
+        return Warp((self,)).inputs(count, height, width)
 
+    def draw(
+        self, rng: np.random.Generator, count: int, height: int, width: int
+    ) -> dict[str, np.ndarray]:
+        """Draw the random data of one step (see `Warp`)."""
+        return Warp((self,)).draw(rng, count, height, width)
 
-def jitter(pixels: int) -> Geometric:
-    """Take a window that is `pixels` smaller, at random."""
-    return Geometric("jitter", (float(whole("the pixels of jitter", pixels, 0)),))
-
-
-def scale(factors: Sequence[float]) -> Geometric:
-    """Magnify by one of `factors`, at random."""
-    values = reals("scale", factors, "[0.9, 1, 1.1]")
-    if min(values) <= 0:
-        raise InputError(f"scale takes positive factors, not {min(values):g}")
-    return Geometric("scale", values)
-
-
-def rotate(degrees: Sequence[float]) -> Geometric:
-    """Rotate around the middle by one of `degrees`, counter-clockwise, at random."""
-    return Geometric("rotate", reals("rotate", degrees, "[-5, 0, 5]"))
-
-
-def lucid() -> tuple[Geometric, ...]:
-    """Lucid's `standard_transforms`: pad 12, jitter 8, scale 0.9–1.1, rotate ±10°, jitter 4."""
-    return (
-        pad(12),
-        jitter(8),
-        scale([1 + (i - 5) / 50 for i in range(11)]),
-        # Five more zeros: the upright picture is the most likely one.
-        rotate([*range(-10, 11), 0, 0, 0, 0, 0]),
-        jitter(4),
-    )
-
-
-def distill() -> tuple[Geometric, ...]:
-    """The transforms of *Feature Visualization*: pad 16, jitter 16, scale, rotate ±5°, jitter 8."""
-    return (
-        pad(16),
-        jitter(16),
-        scale([0.95, 0.975, 1.0, 1.025, 1.05]),
-        rotate(range(-5, 6)),
-        jitter(8),
-    )
+    def apply(self, image: Tensor, data: Mapping[str, Tensor]) -> Tensor:
+        """Append the step as a warp of its own."""
+        return Warp((self,)).apply(image, data)
 
 
 @dataclass(frozen=True)
-class Warp:
-    """Geometric transforms as one affine map and one bilinear resampling.
+class Warp(Transform):
+    """Geometric transforms as one map of the plane and one bilinear resampling.
 
     Attributes:
         steps: From the picture to the network.
     """
 
-    steps: tuple[Geometric, ...] = field(default_factory=lucid)
+    steps: tuple[Geometric, ...]
 
     def __post_init__(self) -> None:
-        room = 2 * sum(step.values[0] for step in self.steps if step.kind == "pad")
-        taken = sum(step.values[0] for step in self.steps if step.kind == "jitter")
+        room = sum(step.room for step in self.steps if step.room > 0)
+        taken = -sum(step.room for step in self.steps if step.room < 0)
         if taken > room:
             raise InputError(
                 f"jitter takes {taken:g} pixels from a picture padded by {room:g} in all; "
                 f"pad({int(np.ceil(taken / 2))}) keeps its size"
             )
-        if len({step.color for step in self.steps if step.kind == "pad"}) > 1:
+        if len(self._backgrounds) > 1:
             raise InputError("all pads of one warp have the same color")
 
     @property
+    def _backgrounds(self) -> set[float]:
+        return {step.background for step in self.steps if step.background is not None}
+
+    @property
     def color(self) -> float:
-        """What lies around the picture."""
-        return next((step.color for step in self.steps if step.kind == "pad"), 0.5)
+        """The colour around the picture, in [0, 1]."""
+        return next(iter(self._backgrounds), 0.5)
+
+    @property
+    def projective(self) -> bool:
+        """Whether some step is."""
+        return any(step.projective for step in self.steps)
+
+    def inputs(self, count: int, height: int, width: int) -> ArrayTypes:
+        """Declare `matrix`: (N, 3, 2), or (N, 3, 3) where the warp is projective."""
+        return {"matrix": ArrayType((count, 3, 3 if self.projective else 2))}
 
     def draw(
         self, rng: np.random.Generator, count: int, height: int, width: int
     ) -> dict[str, np.ndarray]:
-        """`matrix`: (N, 3, 2), from the window's normalised coordinates to the picture's."""
+        """Draw `matrix`: from the window's normalised coordinates to the picture's."""
         back = np.tile(np.eye(3), (count, 1, 1))
         for step in self.steps:
             # The last step is the first one back: from the network's window to the picture.
-            back = back @ step.back(rng, count)
+            back = back @ _checked(step, step.matrix(rng, count, height, width), count)
         pixels = np.diag([width / 2, height / 2, 1.0])
         normalized = np.linalg.inv(pixels) @ back @ pixels
-        return {"matrix": normalized[:, :2].transpose(0, 2, 1).astype(np.float32)}
+        rows = normalized if self.projective else normalized[:, :2]
+        return {"matrix": rows.transpose(0, 2, 1).astype(np.float32)}
 
     def apply(self, image: Tensor, data: Mapping[str, Tensor]) -> Tensor:
-        """Pictures (N, 3, H, W) as seen through the window, of the same size."""
+        """Append pictures (N, 3, H, W) as seen through the window, of the same size."""
         batch, _, height, width = image.shape
         columns = (np.arange(width) * 2 + 1) / width - 1
         rows = (np.arange(height) * 2 + 1) / height - 1
         x, y = np.meshgrid(columns, rows)
         window = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3)
         grid = image.builder.constant(window, np.float32) @ data["matrix"]
+        if self.projective:
+            # Behind the horizon the division would show the picture once more, upside down.
+            depth = image.op.Max(grid[..., 2:], image.builder.constant(_HORIZON, np.float32))
+            grid = grid[..., :2] / depth
         grid = grid.reshape(batch, height, width, 2)
         # Zeros outside are this colour, and the picture's edge blends into it.
         return image.op.GridSample(image - self.color, grid) + self.color
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """As plain data."""
-        return [step.to_json() for step in self.steps]
 
-
-def geometric(entry: Mapping[str, Any]) -> Geometric:
-    """Read back one step of a warp."""
-    match entry:
-        case {"pad": [pixels], **others} if others.keys() <= {"color"}:
-            return pad(_pixels(pixels), **others)
-        case {"jitter": [pixels], **others} if not others:
-            return jitter(_pixels(pixels))
-        case {"scale": list(factors), **others} if not others:
-            return scale(factors)
-        case {"rotate": list(degrees), **others} if not others:
-            return rotate(degrees)
-    raise InputError("expected one of pad, jitter, scale and rotate with a list of its numbers")
-
-
-def _pixels(value: Any) -> Any:
-    """Recipes write pixels as `12.0`."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _checked(step: Geometric, matrix: np.ndarray, count: int) -> np.ndarray:
+    """See that a step's matrices, perhaps of the user's own making, are what the warp takes."""
+    name = type(step).__name__
+    if np.shape(matrix) != (count, 3, 3):
+        raise InputError(
+            f"the matrices of {name} must be of shape {(count, 3, 3)}, not {np.shape(matrix)}"
+        )
+    if not step.projective and (matrix[:, 2] != (0, 0, 1)).any():
+        raise InputError(f"a matrix of {name} is not affine: let its class say projective = True")
+    return matrix

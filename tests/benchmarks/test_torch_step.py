@@ -58,10 +58,11 @@ def test_value_and_gradient_are_the_same(
 
 def test_warps_are_onnxscopes_own() -> None:
     from onnxscope.benchmarks.torch_step import random_warps
+    from onnxscope.transforms.presets import lucid
     from onnxscope.transforms.warp import Warp
 
     theirs = random_warps(np.random.default_rng(0), 4000, 224)
-    ours = Warp().draw(np.random.default_rng(0), 4000, 224, 224)["matrix"].transpose(0, 2, 1)
+    ours = Warp(lucid()).draw(np.random.default_rng(0), 4000, 224, 224)["matrix"].transpose(0, 2, 1)
     np.testing.assert_allclose(theirs.std(0), ours.std(0), rtol=0.05)
     np.testing.assert_allclose(theirs.mean(0), ours.mean(0), atol=0.005)
 

@@ -101,15 +101,15 @@ def test_code_of_the_users_sees_all_pictures_together(squeezenet: osc.Model) -> 
         def __init__(self) -> None:
             self.counts: list[int] = []
 
+        def inputs(self, count, height, width):
+            return {"shift": ((1, 1, 1, 1), np.float32)}
+
         def draw(self, rng, count, height, width):
             self.counts.append(count)
             return {"shift": rng.random((1, 1, 1, 1), np.float32)}
 
         def apply(self, image, data):
             return image + data["shift"]
-
-        def to_json(self):
-            return [{"shift": []}]
 
     shift = Shift()
     osc.render(squeezenet, "fire2:3", batch=3, transforms=[shift], **QUICK)

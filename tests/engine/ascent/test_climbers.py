@@ -81,9 +81,6 @@ def test_adam_is_compiled_and_others_run_on_the_host(squeezenet: osc.Model) -> N
             for name, gradient in gradients.items():
                 parameters[name] += gradient / np.abs(gradient).max() * 0.1
 
-        def to_json(self) -> dict[str, object]:
-            return {"ascent": {}}
-
     assert isinstance(osc.Adam(), GraphOptimizer)
     composition = _composition(squeezenet, osc.channel("fire5", 100))
     parameters = composition.parameters(np.random.default_rng(1))

@@ -133,9 +133,6 @@ def test_numbers_that_grow_beyond_bounds_keep_the_picture_before(squeezenet: osc
             for name in parameters:
                 parameters[name] += np.float32(0.01 if self.step < 3 else np.inf)
 
-        def to_json(self) -> dict[str, object]:
-            return {"growing": {}}
-
     with pytest.raises(AscentError, match="step 4") as caught:
         osc.render(squeezenet, "fire5:3", optimizer=Growing(), transforms=(), **QUICK)
     assert len(caught.value.picture.values) == 3

@@ -247,14 +247,14 @@ def test_external_weights_are_part_of_the_identity(tmp_path: Path) -> None:
 
 def test_what_stops_a_run_is_said_in_words(squeezenet: osc.Model) -> None:
     class Broken:
+        def inputs(self, count: int, height: int, width: int) -> dict[str, object]:
+            return {"index": ((1,), np.int64)}
+
         def draw(self, rng: object, count: int, height: int, width: int) -> dict[str, np.ndarray]:
             return {"index": np.full(1, 10**6)}
 
         def apply(self, image: osc.Tensor, data: dict[str, osc.Tensor]) -> osc.Tensor:
             return image + image.op.Gather(image, data["index"], axis=2) * 0
-
-        def to_json(self) -> list[dict[str, object]]:
-            return []
 
     with pytest.raises(osc.OnnxscopeError, match=r"ONNX Runtime stopped|must be a constant"):
         osc.render(squeezenet, "fire2:1", steps=1, size=32, transforms=[Broken()], provider="cpu")
