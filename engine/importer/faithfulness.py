@@ -154,13 +154,13 @@ def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
     """The largest difference of an element, over the largest element that is a number.
 
     Infinite where the shapes differ, or where one of both is infinite or no number and the other is
-    not the same.
+    not the same. The largest number of a type stands for infinity, as in masks.
     """
     if theirs.shape != ours.shape:
         return np.inf
     if theirs.dtype.kind in "OSU" or ours.dtype.kind in "OSU":
         return 0.0 if bool(np.all(theirs == ours)) else np.inf
-    one, other = theirs.astype(np.float64), ours.astype(np.float64)
+    one, other = _in_double(theirs), _in_double(ours)
     finite = np.isfinite(one) & np.isfinite(other)
     same = (one == other) | (np.isnan(one) & np.isnan(other))
     if not bool(np.all(finite | same)):
@@ -170,6 +170,14 @@ def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
     largest = float(np.abs(one[finite]).max())
     apart = float(np.abs(one[finite] - other[finite]).max())
     return apart / largest if largest else (np.inf if apart else 0.0)
+
+
+def _in_double(value: np.ndarray) -> np.ndarray:
+    double = value.astype(np.float64)
+    if value.dtype.kind != "f":
+        return double
+    largest = float(np.finfo(value.dtype).max)
+    return np.where(np.abs(double) >= largest, np.copysign(np.inf, double), double)
 
 
 def rounding(value: np.ndarray) -> float:

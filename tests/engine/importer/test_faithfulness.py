@@ -163,6 +163,7 @@ def test_random_numbers_of_the_run_are_not_compared() -> None:
         ([1.0, np.nan], [1.0, np.nan], 0.0),
         ([1.0, np.inf], [1.0, np.inf], 0.0),
         ([1.0, np.inf], [1.0, -np.inf], np.inf),
+        ([1.0, np.finfo(np.float64).min], [1.0, -np.inf], 0.0),
         ([1.0, np.nan], [1.0, 2.0], np.inf),
         ([1.0], [[1.0]], np.inf),
         ([0.0], [0.0], 0.0),
