@@ -18,6 +18,7 @@ from pathlib import Path
 
 from .errors import OutputError
 from .files import cache_folder, write_bytes
+from .plain import turned_off
 
 VARIABLE = "ONNXSCOPE_GRAPH_CACHE"
 """The environment variable that turns the cache off: `off`, `no`, `false` or `0`."""
@@ -25,14 +26,13 @@ VARIABLE = "ONNXSCOPE_GRAPH_CACHE"
 LIMIT = 2**30
 """How many bytes the cache may take; then what was used least recently goes."""
 
-_OFF = ("off", "no", "false", "0")
 _LARGE = 2**14
 _DIGEST = 32
 
 
 def graph_cache() -> GraphCache | None:
     """The user's cache of graphs; `None` where `ONNXSCOPE_GRAPH_CACHE` turns it off."""
-    if os.environ.get(VARIABLE, "").strip().lower() in _OFF:
+    if turned_off(VARIABLE):
         return None
     return GraphCache(graph_folder())
 

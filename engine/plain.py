@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import reprlib
 from collections.abc import Iterable
 from dataclasses import fields
@@ -24,6 +25,11 @@ _MOST = 2**31 - 1
 _LARGEST = float(np.finfo(np.float32).max)  # what pictures are computed in
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 60
+
+
+def turned_off(variable: str) -> bool:
+    """Return whether an environment variable is `off`, `no`, `false` or `0`."""
+    return os.environ.get(variable, "").strip().lower() in ("off", "no", "false", "0")
 
 
 def shown(value: object) -> str:

@@ -18,6 +18,8 @@ from PIL import Image
 os.environ["ONNXSCOPE_GRAPH_CACHE"] = "off"
 # Thousands of small networks are differentiated; tests of the comparison turn it on.
 os.environ["ONNXSCOPE_COMPARE"] = "off"
+# Workers share the cores with each other and with whatever else runs.
+os.environ["ONNXSCOPE_SPINNING"] = "off"
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

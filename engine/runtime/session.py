@@ -20,10 +20,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, ModelError, ProviderError, nearest
+from ..plain import turned_off
 
 if TYPE_CHECKING:
     import onnx
     import onnxruntime as ort
+
+SPINNING = "ONNXSCOPE_SPINNING"
+"""The environment variable that lets idle threads sleep: `off`, `no`, `false` or `0`."""
 
 _SUFFIX = "ExecutionProvider"
 
@@ -228,6 +232,10 @@ def _create(
         options.add_session_config_entry(
             "session.model_external_initializers_file_folder_path", str(folder)
         )
+    if turned_off(SPINNING):
+        # Threads that wait for the next node ask for it without pause, which is fastest where
+        # nobody else wants their cores, and slowest where somebody does.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Errors come back as exceptions; warnings about, say, unused initializers help no user.
     options.log_severity_level = 4
     # Before a session has options, the default logger speaks: of libraries that do not load.
