@@ -7,7 +7,6 @@ rendered or differentiated on a machine, and not again.
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -20,6 +19,7 @@ from ..errors import InputError, UnfaithfulWarning
 from ..identity import key_of, library_version
 from ..importer.faithfulness import Faithfulness, compare_with_file
 from ..importer.opsets import LoadedModel
+from ..plain import turned_off
 from .inputs.drawing import bound_dimensions, random_array, random_picture
 from .inputs.given import as_input
 from .inputs.preprocessing import Preprocessing
@@ -28,14 +28,13 @@ from .network import Network
 VARIABLE = "ONNXSCOPE_COMPARE"
 """The environment variable that turns the comparison off: `off`, `no`, `false` or `0`."""
 
-_OFF = ("off", "no", "false", "0")
 # Sizes that are tried for what a file leaves open, until ONNX Runtime runs it.
 _SIZES = (8, 32, 224, 1)
 
 
 def is_on() -> bool:
     """Return whether networks are compared with their files without being asked to."""
-    return os.environ.get(VARIABLE, "").strip().lower() not in _OFF
+    return not turned_off(VARIABLE)
 
 
 def compare_tensors(
