@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from .objectives.making import layer as layer
     from .objectives.making import neuron as neuron
     from .objectives.making import objective as objective
+    from .objectives.penalties import l1 as l1
+    from .objectives.penalties import l2 as l2
+    from .objectives.penalties import total_variation as total_variation
     from .parameterizations.fourier import Fourier as Fourier
     from .parameterizations.pixels import Pixels as Pixels
     from .pictures.picture import Picture as Picture
@@ -70,6 +73,9 @@ _HOMES = {
     "layer": "objectives.making",
     "neuron": "objectives.making",
     "objective": "objectives.making",
+    "l1": "objectives.penalties",
+    "l2": "objectives.penalties",
+    "total_variation": "objectives.penalties",
     "Adam": "ascent.optimizers",
     "Fourier": "parameterizations.fourier",
     "Pixels": "parameterizations.pixels",

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from ..errors import TargetError
 from ..registry import DEEPEST
-from . import algebra, units
+from . import algebra, penalties, units
 from .algebra import OBJECTIVES, Objective
 
-_FAMILIES = (algebra, units)
+_FAMILIES = (algebra, penalties, units)
 """The modules whose classes recipes know: each adds its own as it is imported."""
 
 

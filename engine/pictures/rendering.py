@@ -25,7 +25,7 @@ from ..parameterizations import registry as parameterizations
 from ..parameterizations.base import Parameterization
 from ..parameterizations.fourier import Fourier
 from ..plain import lacking, shown, whole
-from ..transforms import registry as transforms
+from ..transforms import registry as transform_registry
 from ..transforms.base import Transform
 from ..transforms.presets import lucid
 from ..transforms.registry import compose
@@ -178,6 +178,11 @@ def remake(
     recipe: Recipe,
     model: Model | str | None = None,
     *,
+    objective: Objective | str | Sequence[Objective | str] | None = None,
+    transforms: Sequence[Transform] | None = None,
+    parameterization: Parameterization | None = None,
+    optimizer: Optimizer | None = None,
+    rules: RuleTable | None = None,
     provider: str | None = None,
     callback: Callback | None = None,
     snapshots: Collection[int] = (),
@@ -186,9 +191,17 @@ def remake(
 ) -> Picture:
     """Make a picture again from its recipe.
 
+    Code of its author's, such as a function with `@objective`, a recipe can only name: that is
+    passed here, in the recipe's place.
+
     Args:
         recipe: From `Picture.recipe` or `read_recipe`.
         model: The model or where it is now, where the recipe's name does not lead to it.
+        objective: As for `render`; by default the recipe's.
+        transforms: As for `render`; by default the recipe's.
+        parameterization: As for `render`; by default the recipe's.
+        optimizer: As for `render`; by default the recipe's.
+        rules: As for `render`; a recipe does not keep them.
         provider: By default the recipe's.
         callback: As for `render`.
         snapshots: As for `render`.
@@ -197,6 +210,7 @@ def remake(
 
     Raises:
         InputError: the model is another one than the recipe's.
+        OnnxscopeError: a part of the recipe is damaged, or only named and not given here.
     """
     if not isinstance(model, Model):
         model = load(
@@ -209,21 +223,30 @@ def remake(
             f"{model.name} is not the model of the recipe: its SHA-256 is {model.sha256[:12]}…, "
             f"the recipe's {recipe.model['sha256'][:12]}…"
         )
+    if objective is None:
+        objective = objectives.from_json(recipe.objective)
+    if transforms is None:
+        transforms = transform_registry.from_json(recipe.transforms)
+    if parameterization is None:
+        parameterization = parameterizations.from_json(recipe.parameterization)
+    if optimizer is None:
+        optimizer = optimizers.from_json(recipe.optimizer)
     return render(
         model,
-        objectives.from_json(recipe.objective),
+        objective,
         size=recipe.size,
         steps=recipe.steps,
         seed=recipe.seed,
         batch=recipe.batch,
         provider=recipe.provider if provider is None else provider,
         precision=recipe.precision,
-        parameterization=parameterizations.from_json(recipe.parameterization),
-        transforms=transforms.from_json(recipe.transforms),
-        optimizer=optimizers.from_json(recipe.optimizer),
+        parameterization=parameterization,
+        transforms=transforms,
+        optimizer=optimizer,
         redirect_steps=recipe.redirect_steps,
         snapshots=snapshots,
         callback=callback,
+        rules=rules,
         batch_size=batch_size,
         cache=cache,
     )
@@ -314,7 +337,7 @@ def _recipe(
         model=described,
         objective=composition.objective.to_json(),
         parameterization=parameterizations.to_json(composition.parameterization),
-        transforms=transforms.to_json(composition.transforms),
+        transforms=transform_registry.to_json(composition.transforms),
         optimizer=optimizers.to_json(optimizer),
         size=(composition.height, composition.width),
         batch=composition.batch,

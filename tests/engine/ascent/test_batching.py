@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import onnxscope as osc
 import pytest
+from onnxscope import identity
 from onnxscope.ascent import batching, side_by_side
 from onnxscope.ascent import graphs as stored
 from onnxscope.ascent.climbers import make_climber
@@ -14,6 +16,9 @@ from onnxscope.ascent.composition import Composition
 from onnxscope.ascent.side_by_side import SideBySide
 from onnxscope.ascent.streams import Streams, generator
 from onnxscope.errors import InputError, MemoryShortageError
+from onnxscope.objectives.algebra import Leaf
+from onnxscope.objectives.penalties import TotalVariation
+from onnxscope.objectives.seen import Seen
 from onnxscope.runtime import memory
 from onnxscope.runtime.memory import Use
 from onnxscope.runtime.session import Provider
@@ -230,3 +235,65 @@ def test_what_ends_a_later_run_keeps_the_runs_before_it(squeezenet: osc.Model) -
     assert pictures.warnings[0] == "2 of 3 pictures were made"
     again = osc.remake(pictures.recipe, squeezenet, batch_size=1)
     np.testing.assert_array_equal(again.images, pictures.images)
+
+
+def test_pictures_that_an_objective_compares_are_made_in_one_run(
+    squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TotalVariation, "mixes_pictures", True)
+    objective = osc.channel("fire2", 3) - 0.05 * osc.total_variation()
+    composition = _composition(squeezenet, 3, objective)
+    assert not batching.is_divisible(composition, osc.Adam())
+    assert batching.run_size(composition, osc.Adam(), "cpu", 5, None) == 3
+    assert composition.part(0, 3) is composition
+    streams = Streams(composition, seed=0)
+    climber = make_climber(composition, streams.parameters(), osc.Adam(), "cpu")
+    assert not isinstance(climber, SideBySide)
+    results = []
+    for cores in (1, 2, 8):
+        monkeypatch.setattr(side_by_side, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(batching, "cores", lambda cores=cores: cores)
+        results.append(osc.render(squeezenet, objective, batch=3, **QUICK).images)
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
+    with pytest.raises(InputError, match=r"3 pictures, which the objective .* compares; leave"):
+        osc.render(squeezenet, objective, batch=3, batch_size=2, **QUICK)
+    together = osc.render(squeezenet, objective, batch=3, batch_size=3, **QUICK)
+    np.testing.assert_array_equal(together.images, results[0])
+
+
+@dataclass(frozen=True)
+class Units(Leaf):
+    """To each picture a channel of its own, in one leaf."""
+
+    layer: str
+    units: tuple[int, ...]
+
+    def layers(self) -> tuple[str, ...]:
+        return (self.layer,)
+
+    def build(self, seen: Seen) -> osc.Tensor:
+        assert seen.count == len(self.units)
+        values = seen[self.layer].mean((2, 3))
+        rows = [values[i : i + 1, unit] for i, unit in enumerate(self.units)]
+        return rows[0] if len(rows) == 1 else rows[0].op.Concat(*rows, axis=0)
+
+    def part(self, start: int, stop: int) -> Units:
+        return Units(self.layer, self.units[start:stop])
+
+
+def test_a_leaf_that_differs_from_picture_to_picture_says_its_part(
+    squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if the class were this package's, whose pictures are divided.
+    monkeypatch.setattr(identity, "_is_ours", lambda kind: True)
+    objective = Units("fire5", (3, 9, 77)) - 0.001 * osc.layer("fire2")
+    composition = _composition(squeezenet, 3, objective)
+    assert batching.is_divisible(composition, osc.Adam())
+    assert not composition.uniform
+    together = osc.render(squeezenet, objective, batch=3, **QUICK)
+    for size in (1, 2):
+        divided = osc.render(squeezenet, objective, batch=3, batch_size=size, **QUICK)
+        np.testing.assert_array_equal(divided.images, together.images)
+    alone = osc.render(squeezenet, objective.part(0, 1), **QUICK)
+    np.testing.assert_array_equal(alone.images[0], together.images[0])

@@ -54,3 +54,49 @@ def test_a_class_of_the_users_is_an_objective(squeezenet: osc.Model) -> None:
     assert recipe.objective["sum"][0]["product"][0] == {"custom": "Contrast", "layers": ["fire2"]}
     with pytest.raises(TargetError, match=r"only name the objective 'Contrast'.* as objective=…"):
         osc.remake(recipe, squeezenet)
+    again = osc.remake(recipe, squeezenet, objective=objective)
+    np.testing.assert_array_equal(again.images, picture.images)
+
+
+def test_remake_takes_what_a_recipe_can_only_name(squeezenet: osc.Model) -> None:
+    @osc.objective("fire2")
+    def mine(a: osc.Tensor) -> osc.Tensor:
+        return (a[:, 3] ** 2).mean((1, 2))
+
+    class Twice(osc.Fourier):
+        """Code of the user's in a parameterization."""
+
+    class Slow(osc.Adam):
+        """And in an optimizer."""
+
+    class Shift:
+        """And in a transform."""
+
+        def inputs(self, count, height, width):
+            return {"shift": ((count, 1, 1, 1), np.float32)}
+
+        def draw(self, rng, count, height, width):
+            return {"shift": rng.random((count, 1, 1, 1), np.float32)}
+
+        def apply(self, image, data):
+            return image + data["shift"]
+
+    own = {
+        "objective": osc.channel("fire2", 1) - mine,
+        "transforms": [Shift(), osc.pad(4), osc.jitter(2)],
+        "parameterization": Twice(sd=0.02),
+        "optimizer": Slow(0.03),
+        "rules": osc.standard_rules(),
+    }
+    picture = osc.render(squeezenet, **own, batch=2, **QUICK)
+    recipe = osc.Recipe.from_text(picture.recipe.to_text())
+    again = osc.remake(recipe, squeezenet, **own)
+    np.testing.assert_array_equal(again.images, picture.images)
+    assert again.recipe == picture.recipe
+    # What is given stands in the recipe's place.
+    other = osc.remake(recipe, squeezenet, **own | {"objective": "fire2:5", "transforms": ()})
+    assert other.recipe.objective == osc.channel("fire2", 5).to_json()
+    assert other.recipe.transforms == []
+    for name in ("objective", "transforms", "parameterization", "optimizer"):
+        with pytest.raises(osc.OnnxscopeError, match=rf"can only name .* to remake as {name}=…"):
+            osc.remake(recipe, squeezenet, **{k: v for k, v in own.items() if k != name})

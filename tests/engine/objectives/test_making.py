@@ -27,6 +27,9 @@ EXAMPLES: dict[str, list[algebra.Objective]] = {
         units.Neuron("encoder", 5, token=0),
     ],
     "layer": [B],
+    "total_variation": [osc.total_variation()],
+    "l1": [osc.l1(), osc.l1(0)],
+    "l2": [osc.l2(), osc.l2(constant=0.25)],
 }
 """Some of each kind; a kind without an example fails."""
 
@@ -148,6 +151,10 @@ def test_a_recipe_nested_too_deeply_is_refused() -> None:
         ({"neuron": ["a", 3], "y": 1, "token": 0}, "at y and x, or at a token, not at both"),
         ({"neuron": ["a", 3], "token": -1}, "token must be at least 0, not -1"),
         ({"number": float("inf")}, "must be finite, not inf"),
+        ({"l1": {"grey": 1}}, "l1 has no 'grey'"),
+        ({"l1": {"constant": "x"}}, "its constant must be a number, not 'x'"),
+        ({"l1": 3}, "expected an object of constant under 'l1' alone"),
+        ({"total_variation": []}, "expected an object of nothing under 'total_variation'"),
         ({"number": None}, "its value must be a number, not None"),
         ({"sum": []}, "a sum takes a list of objectives, at least one"),
         ({"sum": 3}, "its terms must be a list, not 3"),
