@@ -5,15 +5,28 @@ from __future__ import annotations
 import io
 import sys
 import warnings
+from collections import UserDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from ..errors import OnnxscopeError, OnnxscopeWarning
-from . import bench, cache, convert, gradient, inspect, models, render, verify
+
+# A command is the `app` of the module of its name, and is shown by --help in this order.
+COMMANDS = (
+    "render",
+    "inspect",
+    "convert",
+    "gradient",
+    "bench",
+    "verify",
+    "models",
+    "cache",
+)
 
 
 @contextmanager
@@ -40,8 +53,23 @@ def _readable_warnings() -> Iterator[None]:
         yield
 
 
+class _Modules(UserDict[str, Any]):
+    """Commands by name, each taken from its module when it is first asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        found = self.data[name]
+        if isinstance(found, str):
+            found = typer.main.get_command(import_module(f".{found}", __package__).app)
+            self.data[name] = found
+        return found
+
+
 class Commands(TyperGroup):
     """Commands whose warnings and errors are one sentence, and errors the exit code 2."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _Modules({name: name for name in COMMANDS})
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command.
@@ -72,14 +100,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("render", no_args_is_help=True, epilog=render.EPILOG)(render.render)
-app.command("inspect", no_args_is_help=True, epilog=inspect.EPILOG)(inspect.inspect)
-app.add_typer(models.app, name="models")
-app.add_typer(cache.app, name="cache")
-app.command("convert", no_args_is_help=True, epilog=convert.EPILOG)(convert.convert)
-app.command("gradient", no_args_is_help=True, epilog=gradient.EPILOG)(gradient.gradient)
-app.command("bench", epilog=bench.EPILOG)(bench.bench)
-app.command("verify", no_args_is_help=True, epilog=verify.EPILOG)(verify.verify)
 
 
 def _print_version(wanted: bool) -> None:

@@ -10,7 +10,10 @@ import typer
 from ..errors import InputError
 from . import options
 from .console import stderr, stdout
+from .groups import Without, expanded
 from .inputs import parse_inputs
+
+app = typer.Typer(add_completion=False)
 
 EPILOG = "Example: onnxscope bench squeezenet fire5:100 --rounds 6"
 
@@ -18,7 +21,10 @@ _NETWORK, _TARGET = "inception_v1", "mixed4a:11"
 _MOST_NUMBERS = 4096
 
 
+@app.command(epilog=EPILOG)
+@expanded
 def bench(
+    *,
     model: Annotated[
         str | None,
         typer.Argument(
@@ -56,13 +62,7 @@ def bench(
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write it all as JSON.")
     ] = None,
-    input_range: options.InputRange = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    channel_order: options.ChannelOrder = None,
-    layout: options.Layout = None,
-    image_input: options.ImageInput = None,
-    inputs: options.Inputs = None,
+    preprocessing: Annotated[options.Preprocessing, Without("channel_axis")],
 ) -> None:
     """Measure speed here, side by side with what is installed.
 
@@ -87,26 +87,9 @@ def bench(
         if random or model is None:
             source = save_random(model or _NETWORK, Path(folder))
         else:
-            options.open_model(
-                model,
-                input_range,
-                mean,
-                std,
-                channel_order,
-                layout,
-                image_input=image_input,
-                inputs=inputs,
-            )
+            preprocessing.open(model)
             source = model
-        arguments = {
-            "input_range": input_range,
-            "mean": mean,
-            "std": std,
-            "channel_order": channel_order,
-            "layout": layout,
-            "image_input": image_input,
-            "inputs": _short_inputs(inputs),
-        }
+        arguments = preprocessing.given | {"inputs": _short_inputs(preprocessing.inputs)}
         subjects = [
             Subject.of(
                 source,

@@ -5,7 +5,10 @@ from __future__ import annotations
 import typer
 
 app = typer.Typer(
-    no_args_is_help=True, help="Finished graphs on disk, which make the next start faster."
+    name="cache",
+    add_completion=False,
+    no_args_is_help=True,
+    help="Finished graphs on disk, which make the next start faster.",
 )
 
 

@@ -11,9 +11,12 @@ from ..errors import InputError
 from . import options
 from .console import file_size, plural, stdout
 
+app = typer.Typer(add_completion=False)
+
 EPILOG = "Example: onnxscope convert inception5h.zip -o inception_v1.onnx"
 
 
+@app.command(no_args_is_help=True, epilog=EPILOG)
 def convert(
     weights: Annotated[
         Path, typer.Argument(metavar="WEIGHTS", help="A weights file as it was published.")

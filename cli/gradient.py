@@ -11,10 +11,13 @@ import typer
 from ..errors import InputError
 from . import options
 from .console import file_size, plural, stdout
+from .groups import expanded
 from .inputs import parse_shapes
 
 if TYPE_CHECKING:
     import onnx
+
+app = typer.Typer(add_completion=False)
 
 EPILOG = """Example: onnxscope gradient squeezenet fire5:11 -o fire5-11-gradient.onnx
 
@@ -24,7 +27,10 @@ _BARE = "The bare gradient"
 _WIDTHS = {"float": "float32", "double": "float64"}
 
 
+@app.command(no_args_is_help=True, epilog=EPILOG)
+@expanded
 def gradient(
+    *,
     ctx: typer.Context,
     model: options.ModelName,
     target: Annotated[
@@ -54,22 +60,10 @@ def gradient(
             rich_help_panel=_BARE,
         ),
     ] = None,
-    objective: options.Objective = None,
-    y: options.Row = None,
-    x: options.Column = None,
-    token: options.Token = None,
-    reduction: options.Reduced = options.Reduction.MEAN,
-    negative: options.Negative = False,
+    aim: options.Aim,
     size: options.Size = None,
     batch: Annotated[int, typer.Option(help="How many pictures it takes at once.")] = 1,
-    input_range: options.InputRange = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    channel_order: options.ChannelOrder = None,
-    layout: options.Layout = None,
-    channel_axis: options.ChannelAxis = None,
-    image_input: options.ImageInput = None,
-    inputs: options.Inputs = None,
+    preprocessing: options.Preprocessing,
 ) -> None:
     """Write the gradient of an objective with respect to the picture as an ONNX model.
 
@@ -96,20 +90,8 @@ def gradient(
 
     from ..gradient.of_pictures import Gradient
 
-    opened = options.open_model(
-        model,
-        input_range,
-        mean,
-        std,
-        channel_order,
-        layout,
-        channel_axis=channel_axis,
-        image_input=image_input,
-        inputs=inputs,
-    )
-    wanted, described = options.open_objective(
-        opened, target, objective, y, x, reduction, negative=negative, token=token
-    )
+    opened = preprocessing.open(model)
+    wanted, described = aim.resolve(opened, target)
     proto = Gradient(opened, wanted).to_onnx(size=pixels, batch=batch)
     _write(proto, output, f"{described} of {opened.name}")
 

@@ -11,6 +11,7 @@ from ..errors import InputError, NoPictureError
 from . import options
 from .candidates import show_candidates
 from .console import plural, show_facts, stdout, times
+from .groups import expanded
 from .layer_table import left_out_lines, shape_of, show_layers
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from ..network.layers.layer import Branch, Layer
     from ..network.model import Model
+
+app = typer.Typer(add_completion=False)
 
 EPILOG = """Example: onnxscope inspect squeezenet
 
@@ -39,7 +42,10 @@ _NO_LAYERS = (
 )
 
 
+@app.command(no_args_is_help=True, epilog=EPILOG)
+@expanded
 def inspect(
+    *,
     ctx: typer.Context,
     model: options.ModelName,
     target: Annotated[
@@ -72,14 +78,7 @@ def inspect(
             show_default=False,
         ),
     ] = None,
-    input_range: options.InputRange = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    channel_order: options.ChannelOrder = None,
-    layout: options.Layout = None,
-    channel_axis: options.ChannelAxis = None,
-    image_input: options.ImageInput = None,
-    inputs: options.Inputs = None,
+    preprocessing: options.Preprocessing,
 ) -> None:
     """Show a model's layers, or a layer's branches, or where a unit comes from.
 
@@ -93,18 +92,7 @@ def inspect(
         raise InputError("--labels names the classes that --image shows; give --image as well")
     console = stdout()
     try:
-        opened = options.open_model(
-            model,
-            input_range,
-            mean,
-            std,
-            channel_order,
-            layout,
-            channel_axis=channel_axis,
-            image_input=image_input,
-            inputs=inputs,
-            for_pictures=False,
-        )
+        opened = preprocessing.open(model, for_pictures=False)
     except NoPictureError as error:
         others = options.given_besides(ctx, "model", "target", "every")
         if others:

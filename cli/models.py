@@ -8,7 +8,9 @@ import typer
 
 from .console import file_size, stdout
 
-app = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(
+    name="models", add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
 
 _NAME = Annotated[str, typer.Argument(metavar="NAME", help="A name of the catalogue.")]
 

@@ -1,10 +1,15 @@
-"""What several commands take, and how it is read."""
+"""What several commands take, each option written once, and how it is read.
+
+Options that are taken together are groups, dataclasses that `expanded` makes options of; what a
+command needs of them is a method of the group.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +17,7 @@ from ..errors import InputError
 from .inputs import parse_inputs
 
 if TYPE_CHECKING:
-    from ..network.inputs.preprocessing import Preprocessing
+    from ..network.inputs import preprocessing as expectations
     from ..network.model import Model
     from ..objectives import algebra as expressions
 
@@ -142,61 +147,172 @@ Shapes = Annotated[
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")]
 
 
-def open_model(
-    name: str,
-    input_range: tuple[float, float] | None = None,
-    mean: tuple[float, float, float] | None = None,
-    std: tuple[float, float, float] | None = None,
-    channel_order: str | None = None,
-    layout: str | None = None,
-    *,
-    channel_axis: list[str] | None = None,
-    image_input: str | None = None,
-    inputs: list[str] | None = None,
-    for_pictures: bool = True,
-    cache: bool = True,
-) -> Model:
-    """Load a model, with a bar while it is downloaded.
+NoCache = Annotated[
+    bool,
+    typer.Option("--no-cache", help="Neither take finished graphs from disk nor keep them."),
+]
 
-    Args:
-        name: In the catalogue, or a path.
-        input_range: As `onnxscope.load` takes it.
-        mean: As `onnxscope.load` takes it.
-        std: As `onnxscope.load` takes it.
-        channel_order: As `onnxscope.load` takes it.
-        layout: As `onnxscope.load` takes it.
-        channel_axis: Each as `NAME=AXIS`.
-        image_input: As `onnxscope.load` takes it.
-        inputs: Values of other inputs, each as `NAME=VALUE`.
-        for_pictures: Whether pictures will go into it, so that it has to be known what it expects.
-        cache: As `onnxscope.load` takes it.
 
-    Raises:
-        OnnxscopeError: it is not there, or it is not known what it expects of a picture.
+@dataclass(frozen=True)
+class Aim:
+    """What of a target to maximise.
+
+    Attributes:
+        objective: The kind, by default what fits the target.
+        y: Row of a neuron.
+        x: Column of a neuron.
+        token: Of a layer of tokens, the neuron's.
+        reduction: Over a channel's positions.
+        negative: Whether to minimise instead.
     """
-    from ..network.loading import load
 
-    values = parse_inputs(inputs)
-    fetch_published(name)
-    model = load(
-        name,
-        input_range=input_range,
-        mean=mean,
-        std=std,
-        channel_order=channel_order,
-        layout=layout,
-        channel_axis=parse_axes(channel_axis or []),
-        image_input=image_input,
-        inputs=values,
-        cache=cache,
-    )
-    if for_pictures and model.preprocessing is None:
-        raise InputError(
-            f"{name} does not say what its input expects of a picture: give --input-range LOW "
-            "HIGH, such as 0 1, -1 1 or 0 255, and --mean, --std and --channel-order where it was "
-            "trained with them; `onnxscope inspect MODEL --image PHOTO` shows what each does"
+    objective: Objective = None
+    y: Row = None
+    x: Column = None
+    token: Token = None
+    reduction: Reduced = Reduction.MEAN
+    negative: Negative = False
+
+    def resolve(
+        self, model: Model, target: str, *, preactivation: bool = False
+    ) -> tuple[expressions.Objective, str]:
+        """Find what the options mean in a model, and how to call it: a class by its name.
+
+        Args:
+            model: The model.
+            target: As `onnxscope.targets.resolve` takes it.
+            preactivation: Whether to look at the values before the layer's activation function.
+
+        Raises:
+            OnnxscopeError: the target cannot be read, or does not fit the other options.
+        """
+        from ..objectives.targets import find_unit, resolve
+
+        objective = resolve(
+            model,
+            target,
+            objective=None if self.objective is None else self.objective.value,
+            y=self.y,
+            x=self.x,
+            token=self.token,
+            reduction=self.reduction.value,
+            negative=self.negative,
+            preactivation=preactivation,
         )
-    return model
+        layer, unit = find_unit(model, target)
+        is_class = layer not in (target, target.rpartition(":")[0])
+        if unit is None or not is_class or unit >= len(model.labels):
+            return objective, str(objective)
+        name = model.labels[unit].split(",")[0]
+        return objective, "−" * self.negative + f"logit {unit}, {name}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """How an ascent runs, whatever it climbs.
+
+    Attributes:
+        steps: How many steps to climb.
+        size: The pictures' height and width as `parse_size` reads them.
+        seed: Of all that is random.
+        batch: How many pictures to make.
+        batch_size: How many of them at once.
+        provider: Where to compute; `None` is what a recipe says, or else auto.
+    """
+
+    steps: Annotated[int, typer.Option(help="How many steps to climb.")] = 512
+    size: Size = None
+    seed: Annotated[int, typer.Option(help="Same seed, same picture.")] = 0
+    batch: Annotated[
+        int, typer.Option(help="How many pictures to make, each from a start of its own.")
+    ] = 1
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="How many of them at once; by default what is fastest and fits into memory.",
+        ),
+    ] = None
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|cpu|cuda|…",
+            help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a foreign model expects, as `onnxscope.load` takes it.
+
+    Attributes:
+        input_range: What black and white are to the network.
+        mean: Subtracted after that, for each colour.
+        std: Divided by then, for each colour.
+        channel_order: `rgb` or `bgr`.
+        layout: `NCHW` or `NHWC`.
+        channel_axis: Of layers, each as `NAME=AXIS`.
+        image_input: The input that takes pictures.
+        inputs: Values of other inputs, each as `NAME=VALUE`.
+    """
+
+    input_range: InputRange = None
+    mean: Mean = None
+    std: Std = None
+    channel_order: ChannelOrder = None
+    layout: Layout = None
+    channel_axis: ChannelAxis = None
+    image_input: ImageInput = None
+    inputs: Inputs = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was given, by the fields' names."""
+        every = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in every.items() if value is not None}
+
+    @property
+    def is_about_pictures(self) -> bool:
+        """Whether anything was given besides the values of other inputs."""
+        return bool(self.given.keys() - {"inputs"})
+
+    def open(self, name: str, *, for_pictures: bool = True, cache: bool = True) -> Model:
+        """Load a model, with a bar while it is downloaded.
+
+        Args:
+            name: In the catalogue, or a path.
+            for_pictures: Whether pictures will go into it, so that it has to be known what it
+                expects.
+            cache: As `onnxscope.load` takes it.
+
+        Raises:
+            OnnxscopeError: it is not there, or it is not known what it expects of a picture.
+        """
+        from ..network.loading import load
+
+        values = parse_inputs(self.inputs)
+        fetch_published(name)
+        model = load(
+            name,
+            input_range=self.input_range,
+            mean=self.mean,
+            std=self.std,
+            channel_order=self.channel_order,
+            layout=self.layout,
+            channel_axis=parse_axes(self.channel_axis or []),
+            image_input=self.image_input,
+            inputs=values,
+            cache=cache,
+        )
+        if for_pictures and model.preprocessing is None:
+            raise InputError(
+                f"{name} does not say what its input expects of a picture: give --input-range LOW "
+                "HIGH, such as 0 1, -1 1 or 0 255, and --mean, --std and --channel-order where it "
+                "was trained with them; `onnxscope inspect MODEL --image PHOTO` shows what each "
+                "does"
+            )
+        return model
 
 
 def fetch_published(name: str) -> Path | None:
@@ -224,54 +340,6 @@ def is_given(ctx: typer.Context, name: str) -> bool:
     """Whether a parameter was given on the command line."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"
-
-
-def open_objective(
-    model: Model,
-    target: str,
-    kind: ObjectiveKind | None,
-    y: int | None,
-    x: int | None,
-    reduction: Reduction,
-    *,
-    negative: bool,
-    preactivation: bool = False,
-    token: int | None = None,
-) -> tuple[expressions.Objective, str]:
-    """What the options mean in a model, and how to call it: a class by its name.
-
-    Args:
-        model: The model.
-        target: As `onnxscope.targets.resolve` takes it.
-        kind: Of objective.
-        y: Row of a neuron.
-        x: Column of a neuron.
-        reduction: Over a channel's positions.
-        negative: Whether to minimise instead.
-        preactivation: Whether to look at the values before the layer's activation function.
-        token: Of a layer of tokens, the neuron's.
-
-    Raises:
-        OnnxscopeError: the target cannot be read, or does not fit the other options.
-    """
-    from ..objectives.targets import find_unit, resolve
-
-    objective = resolve(
-        model,
-        target,
-        objective=None if kind is None else kind.value,
-        y=y,
-        x=x,
-        token=token,
-        reduction=reduction.value,
-        negative=negative,
-        preactivation=preactivation,
-    )
-    layer, unit = find_unit(model, target)
-    is_class = layer not in (target, target.rpartition(":")[0])
-    if unit is None or not is_class or unit >= len(model.labels):
-        return objective, str(objective)
-    return objective, "−" * negative + f"logit {unit}, {model.labels[unit].split(',')[0]}"
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
@@ -309,7 +377,7 @@ def parse_axes(given: list[str]) -> dict[str, int]:
     return axes
 
 
-def options_for(preprocessing: Preprocessing) -> str:
+def options_for(preprocessing: expectations.Preprocessing) -> str:
     """What to type for a preprocessing."""
     numbers: dict[str, tuple[float, ...]] = {"--input-range": preprocessing.input_range}
     if any(preprocessing.mean):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError
-from . import options
+from . import options, running
+from .groups import expanded
 from .outputs import STRIP_STEPS, Outputs, default_name
-from .running import run
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from ..pictures.picture import Picture
     from .progress import Watch
 
+app = typer.Typer(add_completion=False)
+
 EPILOG = """Example: onnxscope render squeezenet fire5:11 --steps 128 -o unit.png
 
 The same again: onnxscope render --recipe unit.png -o again.png"""
+
+_ASCENT = "The ascent"
 
 _BESIDE_RECIPE = frozenset(
     {"model", "recipe", "provider", "strip", "snapshots", "animation", "output", "quiet"}
@@ -52,7 +57,60 @@ class PrecisionKind(StrEnum):
     FLOAT16 = "float16"
 
 
+@dataclass(frozen=True)
+class Ascent:
+    """How a picture is climbed.
+
+    Attributes:
+        parameterization: What the picture is made of.
+        no_decorrelate: Whether its parameters are plain RGB.
+        transforms: What happens to the picture in each step.
+        learning_rate: Adam's.
+        redirect_steps: Number of steps with gradients through ReLUs that are off.
+        precision: What CUDA computes in.
+    """
+
+    parameterization: Annotated[
+        ParameterizationKind,
+        typer.Option(help="What the picture is made of.", rich_help_panel=_ASCENT),
+    ] = ParameterizationKind.FOURIER
+    no_decorrelate: Annotated[
+        bool,
+        typer.Option(
+            "--no-decorrelate",
+            help="Climb in plain RGB instead of decorrelated colours.",
+            rich_help_panel=_ASCENT,
+        ),
+    ] = False
+    transforms: Annotated[
+        TransformKind,
+        typer.Option(
+            help="Random transforms in each step: Lucid's, the article's, or none.",
+            rich_help_panel=_ASCENT,
+        ),
+    ] = TransformKind.LUCID
+    learning_rate: Annotated[float, typer.Option(help="Adam's.", rich_help_panel=_ASCENT)] = 0.05
+    redirect_steps: Annotated[
+        int,
+        typer.Option(
+            help="In this many first steps a missing gradient gets through ReLUs that are off.",
+            rich_help_panel=_ASCENT,
+        ),
+    ] = 16
+    precision: Annotated[
+        PrecisionKind,
+        typer.Option(
+            help="On CUDA, of the network and its gradient: tf32 rounds what is multiplied, "
+            "float32 does not, float16 is half precision.",
+            rich_help_panel=_ASCENT,
+        ),
+    ] = PrecisionKind.TF32
+
+
+@app.command(no_args_is_help=True, epilog=EPILOG)
+@expanded
 def render(
+    *,
     ctx: typer.Context,
     model: options.OptionalModelName = None,
     target: options.OptionalTarget = None,
@@ -65,32 +123,8 @@ def render(
             help="The picture to write, .png, .jpg or .webp; by default named after the target.",
         ),
     ] = None,
-    objective: options.Objective = None,
-    y: options.Row = None,
-    x: options.Column = None,
-    token: options.Token = None,
-    reduction: options.Reduced = options.Reduction.MEAN,
-    negative: options.Negative = False,
-    steps: Annotated[int, typer.Option(help="How many steps to climb.")] = 512,
-    size: options.Size = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same picture.")] = 0,
-    batch: Annotated[
-        int, typer.Option(help="How many pictures to make, each from a start of its own.")
-    ] = 1,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="How many of them at once; by default what is fastest and fits into memory.",
-        ),
-    ] = None,
-    provider: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|cpu|cuda|…",
-            help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
-        ),
-    ] = None,
+    aim: options.Aim,
+    run: options.Run,
     strip: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write pictures on the way in a row.")
     ] = None,
@@ -114,55 +148,9 @@ def render(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print nothing but the files' names.")
     ] = False,
-    no_cache: Annotated[
-        bool,
-        typer.Option("--no-cache", help="Neither take finished graphs from disk nor keep them."),
-    ] = False,
-    parameterization: Annotated[
-        ParameterizationKind,
-        typer.Option(help="What the picture is made of.", rich_help_panel="The ascent"),
-    ] = ParameterizationKind.FOURIER,
-    no_decorrelate: Annotated[
-        bool,
-        typer.Option(
-            "--no-decorrelate",
-            help="Climb in plain RGB instead of decorrelated colours.",
-            rich_help_panel="The ascent",
-        ),
-    ] = False,
-    transforms: Annotated[
-        TransformKind,
-        typer.Option(
-            help="Random transforms in each step: Lucid's, the article's, or none.",
-            rich_help_panel="The ascent",
-        ),
-    ] = TransformKind.LUCID,
-    learning_rate: Annotated[
-        float, typer.Option(help="Adam's.", rich_help_panel="The ascent")
-    ] = 0.05,
-    redirect_steps: Annotated[
-        int,
-        typer.Option(
-            help="In this many first steps a missing gradient gets through ReLUs that are off.",
-            rich_help_panel="The ascent",
-        ),
-    ] = 16,
-    precision: Annotated[
-        PrecisionKind,
-        typer.Option(
-            help="On CUDA, of the network and its gradient: tf32 rounds what is multiplied, "
-            "float32 does not, float16 is half precision.",
-            rich_help_panel="The ascent",
-        ),
-    ] = PrecisionKind.TF32,
-    input_range: options.InputRange = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    channel_order: options.ChannelOrder = None,
-    layout: options.Layout = None,
-    channel_axis: options.ChannelAxis = None,
-    image_input: options.ImageInput = None,
-    inputs: options.Inputs = None,
+    no_cache: options.NoCache = False,
+    ascent: Ascent,
+    preprocessing: options.Preprocessing,
 ) -> None:
     """Make the picture that a unit, layer or class of a model likes most."""
     if strip is None and options.is_given(ctx, "snapshots"):
@@ -173,17 +161,17 @@ def render(
             raise InputError("say with -o FILE where to write the picture made again")
         _refuse_beside_recipe(ctx)
         outputs = Outputs(output, strip, animation, strip_steps)
-        _render_again(recipe, model, provider, outputs, quiet, batch_size, cache=not no_cache)
+        _render_again(recipe, model, run, outputs, quiet=quiet, cache=not no_cache)
         return
     if model is None or target is None:
         raise InputError("give a MODEL and a TARGET such as mixed4a:11, or --recipe PICTURE")
     if output is None:
         output = default_name(
-            target, neuron=objective is options.ObjectiveKind.NEURON, negative=negative
+            target, neuron=aim.objective is options.ObjectiveKind.NEURON, negative=aim.negative
         )
     outputs = Outputs(output, strip, animation, strip_steps)
     outputs.check()
-    pixels = options.parse_size(size)
+    pixels = options.parse_size(run.size)
 
     from ..ascent.optimizers import Adam
     from ..parameterizations.fourier import Fourier
@@ -191,65 +179,43 @@ def render(
     from ..pictures import rendering
     from ..transforms.presets import distill, lucid
 
-    adam = Adam(learning_rate)
-    image = {"fourier": Fourier, "pixels": Pixels}[parameterization.value]
-    random = {"lucid": lucid, "distill": distill, "none": tuple}[transforms.value]
-    opened = options.open_model(
-        model,
-        input_range,
-        mean,
-        std,
-        channel_order,
-        layout,
-        channel_axis=channel_axis,
-        image_input=image_input,
-        inputs=inputs,
-        cache=not no_cache,
-    )
+    adam = Adam(ascent.learning_rate)
+    image = {"fourier": Fourier, "pixels": Pixels}[ascent.parameterization.value]
+    random = {"lucid": lucid, "distill": distill, "none": tuple}[ascent.transforms.value]
+    opened = preprocessing.open(model, cache=not no_cache)
     # Behind a ReLU a negative ascent would end as soon as the unit is off.
-    wanted, described = options.open_objective(
-        opened,
-        target,
-        objective,
-        y,
-        x,
-        reduction,
-        negative=negative,
-        preactivation=negative,
-        token=token,
-    )
+    wanted, described = aim.resolve(opened, target, preactivation=aim.negative)
 
     def make(snapshots: Collection[int], watch: Watch) -> Picture:
         return rendering.render(
             opened,
             wanted,
             size=pixels,
-            steps=steps,
-            seed=seed,
-            batch=batch,
-            batch_size=batch_size,
-            provider="auto" if provider is None else provider,
-            parameterization=image(decorrelate=not no_decorrelate),
+            steps=run.steps,
+            seed=run.seed,
+            batch=run.batch,
+            batch_size=run.batch_size,
+            provider="auto" if run.provider is None else run.provider,
+            parameterization=image(decorrelate=not ascent.no_decorrelate),
             transforms=random(),
             optimizer=adam,
-            redirect_steps=redirect_steps,
-            precision=precision.value,
+            redirect_steps=ascent.redirect_steps,
+            precision=ascent.precision.value,
             snapshots=snapshots,
             callback=watch,
             cache=not no_cache,
         )
 
-    run(f"{described} of {opened.name}", make, outputs, steps, quiet=quiet)
+    running.run(f"{described} of {opened.name}", make, outputs, run.steps, quiet=quiet)
 
 
 def _render_again(
     path: Path,
     model: str | None,
-    provider: str | None,
+    run: options.Run,
     outputs: Outputs,
-    quiet: bool,
-    batch_size: int | None,
     *,
+    quiet: bool,
     cache: bool,
 ) -> None:
     outputs.check()
@@ -264,15 +230,15 @@ def _render_again(
         return rendering.remake(
             recipe,
             model,
-            provider=provider,
+            provider=run.provider,
             callback=watch,
             snapshots=snapshots,
-            batch_size=batch_size,
+            batch_size=run.batch_size,
             cache=cache,
         )
 
     described = f"{objectives.from_json(recipe.objective)} of {model or recipe.model['name']}"
-    run(f"{described}, again", make, outputs, recipe.steps, quiet=quiet)
+    running.run(f"{described}, again", make, outputs, recipe.steps, quiet=quiet)
 
 
 def _refuse_beside_recipe(ctx: typer.Context) -> None:

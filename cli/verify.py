@@ -11,6 +11,7 @@ import typer
 from ..errors import InputError, LayerError, NoPictureError
 from . import options
 from .console import plural, stdout, times
+from .groups import expanded
 from .inputs import parse_inputs, parse_shapes
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ..network.model import Model
     from ..verification.faults import Fault
     from ..verification.verdict import Verification
+
+app = typer.Typer(add_completion=False)
 
 EPILOG = """Example: onnxscope verify squeezenet
 
@@ -53,7 +56,10 @@ _AS_TENSORS = (
 )
 
 
+@app.command(no_args_is_help=True, epilog=EPILOG)
+@expanded
 def verify(
+    *,
     model: options.ModelName,
     target: Annotated[
         str | None,
@@ -74,14 +80,7 @@ def verify(
     size: options.Size = None,
     shape: options.Shapes = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    input_range: options.InputRange = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    channel_order: options.ChannelOrder = None,
-    layout: options.Layout = None,
-    channel_axis: options.ChannelAxis = None,
-    image_input: options.ImageInput = None,
-    inputs: options.Inputs = None,
+    preprocessing: options.Preprocessing,
 ) -> None:
     """Check the gradient of this very model, on this machine, against central differences.
 
@@ -90,27 +89,15 @@ def verify(
     from ..verification.run import verify as check
 
     shapes = None if shape is None else parse_shapes(shape)
-    values = parse_inputs(inputs)
+    values = parse_inputs(preprocessing.inputs)
     opened: Model | ModelSource = model
-    about_pictures = (input_range, mean, std, channel_order, layout, channel_axis, image_input)
-    asked = any(option is not None for option in about_pictures)
+    asked = preprocessing.is_about_pictures
     if asked and shapes is not None:
         raise InputError(f"{_ABOUT_PICTURES}; of {model}, with --shape it is not asked for any")
     as_pictures = asked or (shapes is None and not values and _takes_pictures(model))
     if as_pictures:
         try:
-            opened = options.open_model(
-                model,
-                input_range,
-                mean,
-                std,
-                channel_order,
-                layout,
-                channel_axis=channel_axis,
-                image_input=image_input,
-                inputs=inputs,
-                for_pictures=False,
-            )
+            opened = preprocessing.open(model, for_pictures=False)
         except NoPictureError as error:
             raise InputError(f"{_ABOUT_PICTURES}; {error}") from error
         values = {}
@@ -148,7 +135,7 @@ def _takes_pictures(name: str) -> bool:
 def _has_picture(name: str) -> bool:
     """Whether one of several inputs, perhaps, takes pictures."""
     try:
-        options.open_model(name, None, None, None, None, None, for_pictures=False)
+        options.Preprocessing().open(name, for_pictures=False)
     except NoPictureError:
         return False
     except InputError:

@@ -1,0 +1,170 @@
+"""What options the commands have: which, in which order, and that each is written once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import pytest
+import typer
+from onnxscope.cli import options
+from onnxscope.cli.app import COMMANDS, app
+from onnxscope.cli.groups import Without, expanded
+from typer.testing import CliRunner
+
+AIM = ["--objective", "--y", "--x", "--token", "--reduction", "--negative"]
+RUN = ["--steps", "--size", "--seed", "--batch", "--batch-size", "--provider"]
+ASCENT = ["--parameterization", "--no-decorrelate", "--transforms", "--learning-rate",
+          "--redirect-steps", "--precision"]  # fmt: skip
+PREPROCESSING = ["--input-range", "--mean", "--std", "--channel-order", "--layout",
+                 "--channel-axis", "--image-input", "--input"]  # fmt: skip
+ORDERS = {
+    "render": ["model", "target", "--output", *AIM, *RUN, "--strip", "--snapshots", "--animation",
+               "--recipe", "--quiet", "--no-cache", *ASCENT, *PREPROCESSING],
+    "inspect": ["model", "target", "--all", "--image", "--labels", *PREPROCESSING],
+    "convert": ["weights", "--output", "--architecture", "--labels"],
+    "gradient": ["model", "target", "--output", "--wrt", "--shape", *AIM, "--size", "--batch",
+                 *PREPROCESSING],
+    "bench": ["model", "target", "--objective", "--random", "--size", "--batch", "--rounds",
+              "--steps", "--provider", "--profile", "--json",
+              *[name for name in PREPROCESSING if name != "--channel-axis"]],
+    "verify": ["model", "target", "--provider", "--directions", "--seed", "--size", "--shape",
+               "--json", *PREPROCESSING],
+}  # fmt: skip
+
+# By option the commands in which the same word means something else, and is said otherwise.
+MEANS_ELSE = {
+    "--output": {"render"},  # can be left out
+    "--labels": {"inspect"},  # named for a photograph, not put into a file
+    "--shape": {"gradient"},  # is built into the graph
+    "--size": {"bench"},  # one number, with a default of its own
+    "--batch": {"gradient", "bench"},  # what a graph takes at once; several numbers
+    "--steps": {"bench"},  # what counts in a turn
+    "--seed": {"verify"},  # a point and directions, no picture
+    "--provider": {"bench", "verify"},  # no recipe says it
+    "--json": {"verify"},  # to stdout, not to a file
+}
+
+
+def commands() -> dict[str, Any]:
+    group = typer.main.get_command(app)
+    return dict(group.commands)
+
+
+def test_each_module_is_one_command():
+    assert tuple(commands()) == COMMANDS
+    assert [command.name for command in commands().values()] == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_options_come_in_this_order(name):
+    found = [max(parameter.opts, key=len) for parameter in commands()[name].params]
+    assert found == ORDERS[name]
+
+
+def test_no_option_is_said_in_two_ways():
+    said: dict[str, dict[tuple[Any, ...], list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name, command in commands().items():
+        for one in command.params:
+            option = max(one.opts, key=len)
+            if option.startswith("-"):
+                told = one.help, one.default, one.metavar, one.rich_help_panel, tuple(one.opts)
+                said[option][told].append(name)
+    for option, ways in said.items():
+        others = MEANS_ELSE.get(option, set())
+        usual = [names for names in ways.values() if not others.issuperset(names)]
+        assert len(usual) <= 1, f"{option} is declared in several ways: {usual}"
+        for names in ways.values():
+            assert not others.intersection(names) or others.issuperset(names), (
+                f"{option} is the same in {names}: take it out of what means something else"
+            )
+
+
+def test_a_command_imports_no_other(folder):
+    code = (
+        "import sys\n"
+        "from onnxscope.cli.app import COMMANDS, app\n"
+        "app(['cache', 'path'], standalone_mode=False)\n"
+        "others = {f'onnxscope.cli.{name}' for name in COMMANDS} & set(sys.modules)\n"
+        "sys.exit(0 if others == {'onnxscope.cli.cache'} else f'imported: {others}')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_mistyped_command_is_guessed(run):
+    result = run("rendr")
+    assert result.exit_code == 2
+    assert "Did you mean 'render'?" in result.output
+
+
+# Groups ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Paint:
+    color: Annotated[str, typer.Option(help="Of the wall.")]
+    coats: Annotated[int, typer.Option("--coats", "-c")] = 2
+    brushes: Annotated[list[str] | None, typer.Option("--brush")] = None
+
+
+def called(command: Any, *arguments: str) -> Any:
+    cli = typer.Typer(add_completion=False)
+    cli.command()(expanded(command))
+    return CliRunner().invoke(cli, arguments)
+
+
+def test_a_group_is_its_fields():
+    def show(
+        *,
+        ctx: typer.Context,
+        before: Annotated[int, typer.Option()] = 1,
+        paint: Paint,
+        after: Annotated[bool, typer.Option("--after")] = False,
+    ) -> None:
+        """Show a wall."""
+        names = [parameter.name for parameter in ctx.command.params]
+        typer.echo(f"{names} {before} {paint} {after}")
+
+    order = "['before', 'color', 'coats', 'brushes', 'after']"
+    given = called(show, "--color", "red", "-c", "3", "--brush", "a", "--brush", "b", "--after")
+    assert given.stdout == f"{order} 1 {Paint('red', 3, ['a', 'b'])} True\n"
+    assert called(show, "--color", "red").stdout == f"{order} 1 {Paint('red')} False\n"
+    assert called(show).exit_code == 2  # a field without a default has to be given
+    assert "Show a wall." in called(show, "--help").stdout
+
+
+def test_fields_can_be_left_out():
+    seen = []
+
+    def show(*, paint) -> None:
+        seen.append(paint)
+
+    show.__annotations__ = {"paint": Annotated[Paint, Without("coats", "brushes")]}
+    assert called(show, "--color", "red").exit_code == 0
+    assert seen == [Paint("red")]
+    assert called(show, "--color", "red", "--coats", "1").exit_code == 2
+
+
+def test_groups_that_cannot_be_options_are_refused():
+    def show(*, paint, coats=1) -> None: ...
+
+    show.__annotations__ = {"paint": Paint, "coats": int}
+    with pytest.raises(TypeError, match="show takes coats twice"):
+        expanded(show)
+    show.__annotations__ = {"paint": Annotated[Paint, Without("color", "coat")], "coats": int}
+    with pytest.raises(
+        TypeError, match=r"coat, color cannot be left out of Paint: .* coats, brush"
+    ):
+        expanded(show)
+
+
+def test_what_was_given_of_a_preprocessing():
+    assert options.Preprocessing().given == {}
+    inputs = options.Preprocessing(inputs=["gain=1"])
+    assert inputs.given == {"inputs": ["gain=1"]}
+    assert not inputs.is_about_pictures
+    assert options.Preprocessing(layout="NHWC", inputs=["gain=1"]).is_about_pictures
