@@ -52,7 +52,7 @@ class Fourier:
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
         """Append the inverse transform, (N, 3, H, W), in [0, 1]."""
         spectrum = parameters["spectrum"]
-        scaled = spectrum * self._scale(height, width).astype(np.float32)
+        scaled = spectrum * self._scale(height, width).astype(spectrum.dtype)
         # /4 as in Lucid: it brings the start to a contrast that the sigmoid does not saturate.
         return valid_rgb(inverse_real_fft(scaled, height, width) / 4, self.decorrelate)
 
@@ -88,9 +88,9 @@ def inverse_real_fft(spectrum: Tensor, height: int, width: int) -> Tensor:
     cosine, sine = weights[:, None] * np.cos(angle), weights[:, None] * np.sin(angle)
     along_rows = np.block([[cosine, sine], [-sine, cosine]]) / width
     angle = 2 * np.pi * np.outer(np.arange(height), np.arange(height)) / height
-    mixed = spectrum @ along_rows.astype(np.float32)
+    mixed = spectrum @ along_rows.astype(spectrum.dtype)
     real, imaginary = mixed[..., :width], mixed[..., width:]
     builder = spectrum.builder
-    along_columns = builder.constant(np.cos(angle) / height, np.float32)
-    across = builder.constant(-np.sin(angle) / height, np.float32)
+    along_columns = builder.constant(np.cos(angle) / height, spectrum.dtype)
+    across = builder.constant(-np.sin(angle) / height, spectrum.dtype)
     return along_columns @ real + across @ imaginary

@@ -15,7 +15,7 @@ from .warp import Geometric
 
 
 def _alone(value: Any) -> Any:
-    """Pixels as version 0.1.0 wrote them, as in `{"jitter": [8.0]}`."""
+    """Read pixels as older recipes have them, as in `{"jitter": [8.0]}`."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
@@ -123,7 +123,7 @@ class Rotate(Geometric):
     """The picture turned around its middle (see `rotate`).
 
     Attributes:
-        degrees: What is drawn from, counter-clockwise, one as likely as another.
+        degrees: What is drawn from, clockwise, one as likely as another.
     """
 
     degrees: tuple[float, ...]
@@ -251,7 +251,7 @@ def scale(factors: Sequence[float]) -> Scale:
 
 
 def rotate(degrees: Sequence[float]) -> Rotate:
-    """Rotate around the middle by one of `degrees`, counter-clockwise, at random.
+    """Rotate around the middle by one of `degrees`, clockwise, at random.
 
     Raises:
         InputError: `degrees` are no list of numbers.

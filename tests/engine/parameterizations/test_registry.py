@@ -1,0 +1,80 @@
+"""Every parameterization goes through a recipe, and declares its parameters."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnxscope as osc
+import pytest
+from onnxscope.errors import InputError
+from onnxscope.parameterizations import registry
+from onnxscope.parameterizations.base import Parameterization
+from onnxscope.parameterizations.registry import from_json, to_json
+from parts import picture
+
+EXAMPLES: dict[str, list[Parameterization]] = {
+    "fourier": [osc.Fourier(), osc.Fourier(0.1, 1.5, False)],
+    "pixels": [osc.Pixels(), osc.Pixels(sd=0.2, decorrelate=False)],
+}
+"""Some of each kind; a kind without an example fails."""
+
+
+@pytest.mark.parametrize("name", registry.kinds())
+def test_every_kind_goes_through_a_recipe(name: str) -> None:
+    for parameterization in EXAMPLES[name]:
+        written = to_json(parameterization)
+        assert list(written) == [name]
+        again = from_json(json.loads(json.dumps(written, allow_nan=False)))
+        assert again == parameterization
+        assert type(again) is registry.kinds()[name]
+
+
+@pytest.mark.parametrize("name", registry.kinds())
+@pytest.mark.parametrize(("count", "height", "width"), [(1, 8, 8), (3, 7, 10), (2, 10, 7)])
+def test_every_kind_draws_what_it_declares(name: str, count: int, height: int, width: int) -> None:
+    for parameterization in EXAMPLES[name]:
+        types = parameterization.parameters(count, height, width)
+        drawn = parameterization.initial(np.random.default_rng(0), count, height, width)
+        assert list(drawn) == list(types)
+        for key, array in drawn.items():
+            assert (array.shape, array.dtype) == types[key]
+            assert array.shape[0] == count
+        images = picture(parameterization, drawn, height, width)
+        assert images.shape == (count, 3, height, width)
+        assert images.min() >= 0
+        assert images.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "parameterization"),
+    [
+        (
+            '{"fourier": {"sd": 0.01, "decay_power": 1.0, "decorrelate": true}}',
+            osc.Fourier(),
+        ),
+        ('{"fourier": {}}', osc.Fourier()),
+        ('{"pixels": {"sd": 0.2, "decorrelate": false}}', osc.Pixels(0.2, False)),
+    ],
+)
+def test_recipes_are_read(text: str, parameterization: Parameterization) -> None:
+    assert from_json(json.loads(text)) == parameterization
+    assert from_json(to_json(parameterization)) == parameterization
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"fourier": {"sd": "x"}}, "is damaged: its sd must be a number, not 'x'"),
+        ({"fourier": {"decorrelate": 3}}, "decorrelate must be true or false, not 3"),
+        ({"fourier": {"decay": 1}}, "fourier has no 'decay'; did you mean 'decay_power'"),
+        ({"fourier": 3}, "expected an object of sd, decay_power, decorrelate under 'fourier'"),
+        ({"wavelets": {}}, "parameterization .* is unknown; this version has fourier, pixels"),
+        ({"pixels": {"sd": -1}}, "sd must be at least 0, not -1"),
+        ({"custom": "Mine"}, "only name the parameterization 'Mine', .* as parameterization=…"),
+    ],
+)
+def test_what_cannot_be_read_is_said(data: object, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        from_json(data)
+    assert "\n" not in str(caught.value)
