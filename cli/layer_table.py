@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from ..graph.traits import Trait, operators_with
 from .console import plural, times
 
 if TYPE_CHECKING:
@@ -260,7 +261,8 @@ def _branch_count(layer: Layer) -> str:
 
 
 def _has_branches(layer: Layer) -> bool:
-    return bool(layer.branches) and layer.op_type in ("Concat", "Relu")
+    joined = layer.op_type == "Concat" or layer.op_type in operators_with(Trait.ACTIVATION)
+    return bool(layer.branches) and joined
 
 
 def _runs(entries: Sequence[_Entry]) -> list[list[_Entry]]:

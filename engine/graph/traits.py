@@ -28,8 +28,8 @@ class Trait(Enum):
     """Channel i of the output depends on channel i of the first input alone, and on parameters."""
 
     POINTWISE = "pointwise"
-    """An element of the output depends on the element at the same place of the first input alone,
-    and on parameters; so the two have the same shape."""
+    """An element of the output is a function of the element at the same place of the first input,
+    and of parameters: the same function at all places of a channel."""
 
     BROADCASTING = "broadcasting"
     """An element of the output depends on the elements at the same place of all inputs, after these
@@ -187,6 +187,7 @@ _TRAITS: Mapping[str, tuple[Trait, ...]] = {
     "CastLike": (Trait.COPYING,),
     "Dropout": (Trait.COPYING,),
     "Identity": (Trait.COPYING,),
+    "OptionalGetElement": (Trait.COPYING,),
     "Flatten": (Trait.RESHAPING,),
     "Reshape": (Trait.RESHAPING,),
     "Squeeze": (Trait.RESHAPING,),

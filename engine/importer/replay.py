@@ -189,6 +189,10 @@ def _write(
         folded = _fold_batch_normalization(builder, node, arguments)
         if folded is not None:
             return folded
+    if node.op_type == "CastLike" and node.domain == "":
+        cast = _cast(builder, node, arguments)
+        if cast is not None:
+            return [cast]
     attributes: dict[str, AttributeValue | ir.Attr | None] = dict(node.attributes)
     if has(node, Trait.POOLING) and has(node, Trait.WINDOWED):
         attributes |= without_ceil_mode(node, arguments[0])
@@ -277,6 +281,19 @@ def _computed(
         builder.initializer(ir.tensor(np.asarray(result)), name)
         for result, name in zip(evaluated(builder, node, arrays), names, strict=True)
     ]
+
+
+def _cast(builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]) -> Tensor | None:
+    """CastLike of a type that is known: nothing of the value that has it is needed any more."""
+    x, like = arguments
+    if x is None or like is None or like.value.dtype is None:
+        return None
+    name = node.outputs[0].name
+    if x.array is not None and x.dtype.kind == like.dtype.kind == "f":
+        return builder.constant(x.array, like.dtype, name=name or "constant")
+    attributes: dict[str, AttributeValue | ir.Attr | None] = dict(node.attributes)
+    attributes["to"] = int(like.value.dtype)
+    return builder.append("Cast", [x], attributes, names=[name], node_name=node.name)[0]
 
 
 def _fold_batch_normalization(
