@@ -12,7 +12,7 @@ from graphs import session
 from onnx import helper
 from onnxscope.errors import InputError, LayerError, TargetError
 from onnxscope.network.layers.axes import Grid
-from onnxscope.objectives.making import from_json
+from onnxscope.objectives.registry import from_json
 
 RNG = np.random.default_rng(4)
 
