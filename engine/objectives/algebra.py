@@ -25,7 +25,7 @@ class Objective(ABC):
 
     Combine objectives with `+`, `-`, `*` and unary `-`; numbers take part.
 
-    One of your own is a class with the methods below; `Leaf` answers most of them for one that
+    One of your own is a class with the methods below, most of which `Leaf` answers for one that
     takes each picture alone. A recipe can only name it: `remake` takes it as `objective`.
     """
 

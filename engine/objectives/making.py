@@ -19,7 +19,7 @@ from .units import Channel, LayerEnergy, Neuron
 
 
 def channel(layer: str, unit: int, *, reduction: str = "mean") -> Objective:
-    """The mean of a channel over all its positions (Lucid's `channel`).
+    """Look at a channel: its mean over all positions (Lucid's `channel`).
 
     Args:
         layer: Layer name.
@@ -40,7 +40,7 @@ def neuron(
     x: int | None = None,
     token: int | None = None,
 ) -> Objective:
-    """One cell of a channel, by default the middle one (Lucid's `neuron`).
+    """Look at one cell of a channel, by default the middle one (Lucid's `neuron`).
 
     Of an even number of rows or columns the middle is the one behind the half. Which cell it is
     does not matter to what it looks for, as long as its receptive field stays in the picture. Of a
@@ -60,12 +60,19 @@ def neuron(
 
 
 def layer(name: str) -> Objective:
-    """The mean of a layer's squared activations (DeepDream, Mordvintsev et al. 2015)."""
+    """Look at a whole layer: the mean of its squares (DeepDream, Mordvintsev et al. 2015).
+
+    Args:
+        name: Layer name.
+
+    Raises:
+        TargetError: it is no text.
+    """
     return LayerEnergy(name)
 
 
 def each(objectives: Sequence[Objective]) -> Objective:
-    """To each picture of a batch its own objective: many units in one run.
+    """Give each picture of a batch its own objective: many units in one run.
 
     Args:
         objectives: As many as there are pictures.
@@ -77,11 +84,17 @@ def each(objectives: Sequence[Objective]) -> Objective:
 
 
 def before_activation(objective: Objective) -> Objective:
-    """The same objective on the values before the layers' activation functions.
+    """Look at the values before the layers' activation functions.
 
     Behind a ReLU nothing goes below 0, so that a negative objective stops as soon as the unit is
     off. Before it there is something to descend: `-before_activation(channel("mixed4a", 11))` is
     what Lucid writes as the negative of a `_pre_relu` layer.
+
+    Args:
+        objective: What is looked at.
+
+    Raises:
+        TargetError: it is no objective.
     """
     return BeforeActivation(objective)
 

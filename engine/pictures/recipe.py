@@ -23,7 +23,7 @@ class Recipe:
 
     Attributes:
         model: `name`, `sha256` and, for files of other origin, `preprocessing`.
-        objective: See `onnxscope.objectives.from_json`.
+        objective: See `onnxscope.objectives.registry`.
         parameterization: See `onnxscope.parameterizations.registry`.
         transforms: See `onnxscope.transforms.registry`.
         optimizer: See `onnxscope.ascent.optimizers`.

@@ -7,6 +7,8 @@ from typing import Any
 
 import onnxscope as osc
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from onnxscope.errors import InputError, TargetError
 from onnxscope.objectives import algebra, registry, units
 from onnxscope.objectives.registry import from_json
@@ -45,6 +47,45 @@ def test_every_kind_goes_through_a_recipe(name: str) -> None:
         assert str(again) == str(objective)
         # Another writer may sort the keys.
         assert from_json(json.loads(json.dumps(objective.to_json(), sort_keys=True))) == objective
+
+
+def _combined(smaller: st.SearchStrategy[osc.Objective]) -> st.SearchStrategy[osc.Objective]:
+    pairs = st.tuples(smaller, smaller)
+    return st.one_of(
+        pairs.map(lambda pair: pair[0] + pair[1]),
+        pairs.map(lambda pair: pair[0] - pair[1]),
+        pairs.map(lambda pair: pair[0] * pair[1]),
+        smaller.map(lambda one: -one),
+        smaller.map(osc.before_activation),
+        st.lists(smaller, min_size=1, max_size=3).map(osc.each),
+    )
+
+
+LEAVES = [example for name in EXAMPLES for example in EXAMPLES[name] if not example.parts()]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.recursive(st.sampled_from(LEAVES), _combined, max_leaves=20))
+def test_any_expression_goes_through_a_recipe(objective: osc.Objective) -> None:
+    text = json.dumps(objective.to_json())
+    again = from_json(json.loads(text))
+    assert again == objective
+    assert str(again) == str(objective)
+    assert again.layers() == objective.layers()
+    # For some of the pictures it is of the same kind of thing, and all of it for all of them.
+    assert objective.part(0, 3).layers() == objective.layers()
+    assert not objective.mixes_pictures
+
+
+def test_a_recipe_as_text_nested_too_deeply_is_refused(squeezenet: osc.Model) -> None:
+    recipe = osc.render(squeezenet, "fire2:1", size=32, steps=1, provider="cpu").recipe
+    deep = json.dumps(recipe.objective)
+    for count in (301, 100_000):
+        nested = '{"negative": ' * count + deep + "}" * count
+        text = recipe.to_text().replace(deep, nested)
+        assert nested in text
+        with pytest.raises((InputError, TargetError), match=r"recur|nested more than 300 deep"):
+            osc.remake(osc.Recipe.from_text(text), squeezenet)
 
 
 def test_objectives_are_written_down_and_read_back() -> None:
