@@ -10,6 +10,7 @@ import numpy as np
 from ..ascent import optimizers
 from ..ascent.batching import climb_in_runs, is_divisible, run_size
 from ..ascent.composition import Composition
+from ..ascent.forecast import check_room
 from ..ascent.loop import Ascent, Callback, ascend
 from ..ascent.optimizers import Adam, Optimizer
 from ..cache import graph_cache
@@ -138,6 +139,7 @@ def render(
     if batch_size is not None:
         batch_size = _batch_size(whole("batch_size", batch_size, 1), composition, optimizer)
     kept = graph_cache() if cache else None
+    check_room(composition, optimizer, provider, kept)
 
     def climb(part: Composition, first: int, run: tuple[int, int]) -> Ascent:
         return ascend(

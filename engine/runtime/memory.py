@@ -157,7 +157,7 @@ def check_memory(footprint: Footprint, use: Use, provider: str) -> None:
         remedy = "a smaller size, or a layer nearer to the picture, needs less"
     what = "a picture needs" if use.pictures == 1 else f"{use.pictures} pictures need"
     raise MemoryShortageError(
-        f"{what} about {_amount(needed)} and {_amount(free)} are free: {remedy}", fitting
+        f"{what} about {amount(needed)} and {amount(free)} are free: {remedy}", fitting
     )
 
 
@@ -233,7 +233,8 @@ def _read(path: Path) -> str:
     return ""
 
 
-def _amount(size: int) -> str:
+def amount(size: int) -> str:
+    """Return bytes in words, such as `1.5 GiB`."""
     gibibytes = size / 2**30
     return f"{gibibytes:.0f} GiB" if gibibytes >= 10 else f"{gibibytes:.1f} GiB"
 
