@@ -1,8 +1,8 @@
-"""Every activation function in every pass: the numbers of the file as it is."""
+"""Every operator that passes move through, activations first: the numbers of the file as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -38,7 +38,22 @@ SLOPES = {
 }
 
 
-def _file(function: str, slope: np.ndarray | None = None) -> onnx.ModelProto:
+# Those of real numbers that give real numbers, but for the activation functions.
+WINDOWS = operators_with(Trait.POOLING, Trait.WINDOWED)
+OF_ONE = operators_with(Trait.CHANNELWISE) - set(FUNCTIONS) - {
+    "BitCast", "BitwiseNot", "IsInf", "IsNaN", "Not", "OptionalGetElement",
+}  # fmt: skip
+OF_TWO = ("Add", "Div", "Max", "Mean", "Min", "Mod", "Mul", "Pow", "Sub", "Sum")
+OPERANDS = {
+    "number": (),
+    "channels": (3, 1, 1),
+    "columns": (12,),
+    "rows": (1, 12, 1),
+    "whole": (1, 3, 12, 12),
+}
+
+
+def _file(function: str, *given: np.ndarray) -> onnx.ModelProto:
     """An activation function of three channels between convolutions.
 
     The first of them is never in half precision.
@@ -47,16 +62,20 @@ def _file(function: str, slope: np.ndarray | None = None) -> onnx.ModelProto:
     rng = np.random.default_rng(6)
     kernel, bias = rng.standard_normal((3, 3, 3, 3)) / 3, rng.standard_normal(3)
     weights = {"kernel": kernel, "bias": bias, "next": rng.standard_normal((4, 3, 3, 3)) / 3}
+    if function not in FUNCTIONS:
+        # Where all of them are defined: from 0.2 to 0.8, of Acosh from 1.2 to 1.8.
+        kernel /= 30
+        bias[:] = 1.5 if function == "Acosh" else 0.5
     weights["stem"] = rng.standard_normal((3, 3, 1, 1))
     constants = {name: array.astype(np.float32) for name, array in weights.items()}
-    parameters = [slope] if slope is not None else example.inputs[1:]
+    parameters = given or example.inputs[1:]
     constants |= {f"p{i}": p for i, p in enumerate(parameters) if p is not None}
     nodes = [
         helper.make_node("Conv", ["x", "stem"], ["start"]),
         helper.make_node("Conv", ["start", "kernel", "bias"], ["before"], pads=[1] * 4),
         helper.make_node(
             function, ["before", *(f"p{i}" for i in range(len(parameters)))], ["y"],
-            **example.attributes,
+            **_attributes(function),
         ),
         helper.make_node("Conv", ["y", "next"], ["z"], pads=[1] * 4),
     ]  # fmt: skip
@@ -65,13 +84,19 @@ def _file(function: str, slope: np.ndarray | None = None) -> onnx.ModelProto:
         function,
         [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, SHAPE)],
         [
-            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (2, channels, 12, 12))
-            for name, channels in (("before", 3), ("y", 3), ("z", 4))
+            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None] * 4)
+            for name in ("before", "y", "z")
         ],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     opsets = [helper.make_opsetid("", example.opset)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+
+def _attributes(function: str) -> Mapping[str, object]:
+    if function == "Cast":
+        return {"to": onnx.TensorProto.FLOAT}
+    return example_of(function).attributes
 
 
 def _as_it_is(file: onnx.ModelProto) -> dict[str, np.ndarray]:
@@ -126,12 +151,36 @@ def test_slopes_of_all_shapes(slope: np.ndarray, part: tuple[slice, ...]) -> Non
     _check(_file("PRelu", slope), "y", part)
 
 
+@pytest.mark.parametrize("part", [CHANNEL, CELLS], ids=["channel", "cells"])
+@pytest.mark.parametrize("function", sorted(OF_ONE))
+def test_functions_of_one_value(function: str, part: tuple[slice, ...]) -> None:
+    if function == "CastLike":
+        _check(_file(function, np.zeros(1, np.float32)), "y", part)
+    elif function.startswith("Global"):
+        _check(_file(function), "y", CHANNEL)
+    else:
+        windowed = function in WINDOWS or function == "InstanceNormalization"
+        _check(_file(function), "y", (*part[:2], slice(2, 4)) if windowed else part)
+
+
+@pytest.mark.parametrize("shape", OPERANDS.values(), ids=OPERANDS)
+@pytest.mark.parametrize("part", [CHANNEL, CELLS], ids=["channel", "cells"])
+@pytest.mark.parametrize("function", OF_TWO)
+def test_functions_of_two_values(
+    function: str, part: tuple[slice, ...], shape: tuple[int, ...]
+) -> None:
+    operand = np.random.default_rng(3).uniform(0.5, 1.5, shape).astype(np.float32)
+    _check(_file(function, operand), "y", part)
+
+
 def _check(file: onnx.ModelProto, name: str, part: tuple[slice, ...]) -> None:
     plain, passed = (_graph(file, name, part, passes) for passes in ((), (_narrow, _crop)))
     expected, results = run(plain, {"x": IMAGE}), run(passed, {"x": IMAGE})
     np.testing.assert_allclose(-results["value"], _as_it_is(file)[name][part], atol=1e-5)
     np.testing.assert_allclose(results["value"], expected["value"], atol=1e-5)
     np.testing.assert_allclose(results["gradient"], expected["gradient"], atol=1e-5)
+    if file.graph.name not in FUNCTIONS:
+        return
     assert np.abs(expected["gradient"]).max() > 0.1
     # A channel behind the next convolution needs all of this one's; and of a Swish, which is a
     # product of two values in this opset, no channel is computed alone.
