@@ -62,6 +62,7 @@ class CompiledSessions:
             MemoryShortageError: the memory does not suffice.
         """
         self.optimizer = optimizer
+        self.results = ("value", "largest", *(("reached",) if composition.sees_both else ()))
         self._graphs = Graphs(composition, cache)
         self._threads = threads
         self._batch = composition.batch
@@ -115,7 +116,7 @@ class CompiledClimber:
         state = dict(parameters)
         for slot in sessions.optimizer.slots:
             state |= {f"{slot}.{n}": np.zeros_like(a) for n, a in parameters.items()}
-        self._bound = BoundSession(sessions.step, state, ("value", "largest"))
+        self._bound = BoundSession(sessions.step, state, sessions.results)
         self._copied = 0, dict(parameters)
         self._copied_at = time.monotonic()
 
@@ -137,9 +138,11 @@ class CompiledClimber:
             self.take_back()
             return value, False
         self.moved |= bool(largest.any())
-        if redirect and not largest.all():
+        # A penalty on the picture has a gradient where the network has none.
+        reached = outputs.get("reached", largest)
+        if redirect and not reached.all():
             try:
-                self._redirect(feeds, largest == 0)
+                self._redirect(feeds, reached == 0)
             except OnnxscopeError:
                 self.take_back()
                 raise

@@ -71,6 +71,14 @@ class Composition:
         # As data: arrays among the fields of an objective have no one answer to `==`.
         return bool(describe(self.objective) == describe(self.objective.part(0, 1)))
 
+    @property
+    def sees_both(self) -> bool:
+        """Whether the objective looks at layers and at the picture itself.
+
+        The picture then has a gradient that tells nothing of whether the network is dead.
+        """
+        return self.objective.sees_picture and bool(self.objective.layers())
+
     def part(self, start: int, stop: int) -> Composition:
         """The same for some of the pictures: those from `start` to before `stop`."""
         if (start, stop) == (0, self.batch):

@@ -56,8 +56,10 @@ class HostClimber:
         if not is_finite(outputs["value"], largest):
             return outputs["value"], False
         self.moved |= bool(largest.any())
-        if redirect and not largest.all():
-            gradient = choose(largest == 0, self._redirected(feeds), gradient)
+        # A penalty on the picture has a gradient where the network has none.
+        reached = outputs.get("reached", largest)
+        if redirect and not reached.all():
+            gradient = choose(reached == 0, self._redirected(feeds), gradient)
             self.redirected += 1
         self._optimizer.update(self._parameters, gradient)
         self._count += 1

@@ -23,11 +23,17 @@ def image_graph(composition: Composition) -> onnx.ModelProto:
 
 
 def gradient_graph(composition: Composition, rules: RuleTable) -> onnx.ModelProto:
-    """Parameters and random data to `value` (N,) and `grad_<input>` for each parameter."""
+    """Parameters and random data to `value` (N,) and `grad_<input>` for each parameter.
+
+    Where the composition sees both, `reached` (N,) is the largest gradient of what the network
+    sees.
+    """
     builder = Builder("gradient", opset=composition.model.opset)
-    parameters, gradients = _gradient(composition, builder, rules)
+    parameters, gradients, reaching = _gradient(composition, builder, rules)
     for parameter, gradient in zip(parameters, gradients, strict=True):
         builder.output(f"grad_{parameter.name}", gradient)
+    if reaching is not None:
+        builder.output("reached", _largest(reaching))
     return model_of(builder)
 
 
@@ -38,10 +44,11 @@ def step_graph(
 
     Inputs are the parameters, `<slot>.<parameter>` for each slot of the optimizer, its schedule as
     `schedule.<name>` and the random data; outputs are `next.<input>` for parameters and slots,
-    `value` (N,), and `largest` (N,), the largest gradient of each picture.
+    `value` (N,), and `largest` (N,), the largest gradient of each picture; where the composition
+    sees both, `reached` (N,) is that of what the network sees.
     """
     builder = Builder("step", opset=composition.model.opset)
-    parameters, gradients = _gradient(composition, builder, rules)
+    parameters, gradients, reaching = _gradient(composition, builder, rules)
     schedule = {
         name: builder.input(f"schedule.{name}", (), np.float32) for name in optimizer.schedule(1)
     }
@@ -55,16 +62,28 @@ def step_graph(
         builder.output(f"next.{parameter.name}", successor)
         for slot, tensor in next_slots.items():
             builder.output(f"next.{slot}.{parameter.name}", tensor)
-        axes = builder.constant(list(range(1, gradient.rank)), np.int64)
-        largest.append(builder.op.ReduceMax(abs(gradient), axes, keepdims=0))
+        largest.append(_largest(gradient))
     builder.output("largest", largest[0] if len(largest) == 1 else builder.op.Max(*largest))
+    if reaching is not None:
+        builder.output("reached", _largest(reaching))
     return model_of(builder)
+
+
+def _largest(gradient: Tensor) -> Tensor:
+    """Append the largest magnitude for each picture, (N,)."""
+    axes = gradient.builder.constant(list(range(1, gradient.rank)), np.int64)
+    return gradient.op.ReduceMax(abs(gradient), axes, keepdims=0)
 
 
 def _gradient(
     composition: Composition, builder: Builder, rules: RuleTable
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Append everything up to the gradient; gives the parameters and their gradients."""
+) -> tuple[list[Tensor], list[Tensor], Tensor | None]:
+    """Append everything up to the gradient.
+
+    Returns:
+        The parameters, their gradients, and, where the composition sees both, the gradient of the
+        picture as the network sees it.
+    """
     picture, parameters = _image(composition, builder)
     image = picture
     for number, transform in enumerate(composition.transforms):
@@ -74,9 +93,15 @@ def _gradient(
             for name, type_ in types.items()
         }
         image = transform.apply(image, data)
+    apart = composition.sees_both
+    if apart and image is picture:
+        # What comes to it is the network's alone; what comes to the picture, the penalty's as well.
+        image = picture.op.Identity(picture)
     value = append_objective(composition.model, composition.objective, image, picture)
     half = image if composition.precision == "float16" else None
-    return parameters, append_gradient(builder, value, parameters, rules, half)
+    wrt = [*parameters, image] if apart else parameters
+    gradients = append_gradient(builder, value, wrt, rules, half)
+    return parameters, gradients[: len(parameters)], gradients[-1] if apart else None
 
 
 def _image(composition: Composition, builder: Builder) -> tuple[Tensor, list[Tensor]]:

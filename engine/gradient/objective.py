@@ -14,7 +14,6 @@ from ..graph.passes.crop import crop
 from ..graph.passes.narrow import narrow
 from ..graph.passes.precision import LOSS_SCALE, use_half
 from ..graph.tensor import Tensor
-from ..graph.walks import computed_from
 from ..network.activations import Activations
 from ..network.comparison import is_on, warn_of
 from ..network.model import Model
@@ -46,21 +45,22 @@ def append_objective(
         warn_of(model.faithfulness, model.name)
     picture = image if picture is None else picture
     layers = objective.layers()
-    activations = model.append(image, layers) if layers else Activations({}, {})
-    value = objective.build(Seen.of(activations, picture, model.labels))
-    if not layers and not _depends(value, picture):
+    if not layers and not objective.sees_picture:
         raise TargetError(f"the objective {objective} looks at no layer and not at the picture")
+    activations = model.append(image, layers) if layers else Activations({}, {})
+    seen = Seen(
+        activations,
+        picture,
+        grids=activations.grids,
+        labels=model.labels,
+        shows_picture=objective.sees_picture,
+    )
+    value = objective.build(seen)
     if value.shape != image.shape[:1]:
         raise TargetError(
             f"the objective {objective} gives {value.shape}, not one for each picture"
         )
     return value
-
-
-def _depends(value: Tensor, on: Tensor) -> bool:
-    """Whether one value is computed from another."""
-    behind = (out for node in computed_from(on.builder.graph, on.value) for out in node.outputs)
-    return any(value.value is output for output in (on.value, *behind))
 
 
 def append_gradient(

@@ -63,6 +63,11 @@ class Objective(ABC):
     def mixes_pictures(self) -> bool:
         """Whether the value of a picture depends on the others, so that they are made together."""
 
+    @property
+    @abstractmethod
+    def sees_picture(self) -> bool:
+        """Whether it looks at the picture itself, `seen.image`, and not at layers alone."""
+
     def to_json(self) -> dict[str, Any]:
         """Write the objective down as plain data, for a recipe; code of the user's by its name."""
         if OBJECTIVES.name_of(self) is None:
@@ -124,8 +129,9 @@ OBJECTIVES: Registry[Objective] = Registry(
 class Leaf(Objective):
     """An objective that is made of no other, treats every picture alike, and each alone.
 
-    One that differs from picture to picture says so in `part`; one for which a picture's value
-    depends on the others says so in `mixes_pictures`.
+    It looks at layers alone. One that differs from picture to picture says so in `part`; one for
+    which a picture's value depends on the others in `mixes_pictures`; one that looks at the picture
+    itself in `sees_picture`.
     """
 
     def parts(self) -> tuple[Objective, ...]:
@@ -141,6 +147,11 @@ class Leaf(Objective):
         """No."""
         return False
 
+    @property
+    def sees_picture(self) -> bool:
+        """No."""
+        return False
+
 
 class Compound(Objective):
     """An objective that is made of others, and reads what they read."""
@@ -153,6 +164,11 @@ class Compound(Objective):
     def mixes_pictures(self) -> bool:
         """Whether any of the parts does."""
         return any(part.mixes_pictures for part in self.parts())
+
+    @property
+    def sees_picture(self) -> bool:
+        """Whether any of the parts does."""
+        return any(part.sees_picture for part in self.parts())
 
 
 @OBJECTIVES.add("number")

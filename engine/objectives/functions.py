@@ -38,7 +38,7 @@ class Custom(Leaf):
                     f"the objective {self} asks for {parameter.name!r}; what a function is given "
                     f"by name is {known}"
                 )
-        if not self.names and "image" not in self._asked:
+        if not self.names and not self.sees_picture:
             raise TargetError(
                 f"the objective {self} looks at no layer and not at the picture: name its layers, "
                 'as in @objective("mixed4a"), or ask for the picture, as in '
@@ -48,6 +48,11 @@ class Custom(Leaf):
     def layers(self) -> tuple[str, ...]:
         """Name the layers that the function takes."""
         return self.names
+
+    @property
+    def sees_picture(self) -> bool:
+        """Whether the function asks for it."""
+        return "image" in self._asked
 
     def build(self, seen: Seen) -> Tensor:
         """Append the function's result, which must be (N,) or, for one picture, a scalar."""

@@ -63,6 +63,11 @@ class _OfPicture(Leaf):
         """None."""
         return ()
 
+    @property
+    def sees_picture(self) -> bool:
+        """Yes."""
+        return True
+
 
 @dataclass(frozen=True)
 class _AroundGrey(_OfPicture):

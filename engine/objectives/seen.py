@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ..errors import TargetError
 from ..graph.tensor import Tensor
 
 if TYPE_CHECKING:
-    from ..network.activations import Activations
     from ..network.layers.axes import Grid
 
 
@@ -30,6 +30,7 @@ class Seen:
         *,
         grids: Mapping[str, Grid] | None = None,
         labels: tuple[str, ...] = (),
+        shows_picture: bool = True,
         span: tuple[int, int] | None = None,
     ) -> None:
         """Gather what there is.
@@ -39,19 +40,16 @@ class Seen:
             picture: (N, 3, H, W), RGB in [0, 1], before any transform.
             grids: Where the patches are among a layer's tokens, by layer name.
             labels: Class names.
+            shows_picture: Whether the objective says that it looks at the picture.
             span: The first of the pictures in `picture` that are seen, and the one behind the last.
         """
         self.layers = dict(layers)
         self.grids = dict(grids or {})
         self.labels = labels
         self._picture = picture
+        self._shows_picture = shows_picture
         self._span = span
         self._image: Tensor | None = None
-
-    @classmethod
-    def of(cls, activations: Activations, picture: Tensor, labels: tuple[str, ...]) -> Seen:
-        """Gather a network's layers, the picture, and the labels."""
-        return cls(activations, picture, grids=activations.grids, labels=labels)
 
     def __getitem__(self, layer: str) -> Tensor:
         return self.layers[layer]
@@ -65,7 +63,15 @@ class Seen:
 
     @property
     def image(self) -> Tensor:
-        """The pictures (N, 3, H, W), RGB in [0, 1], before any transform."""
+        """The pictures (N, 3, H, W), RGB in [0, 1], before any transform.
+
+        Raises:
+            TargetError: the objective says that it does not look at them.
+        """
+        if not self._shows_picture:
+            raise TargetError(
+                "an objective looks at the picture; let its class say so: sees_picture is True"
+            )
         # Not before it is asked for: a node that nobody reads changes the names of others.
         if self._image is None:
             span = self._span
@@ -91,6 +97,7 @@ class Seen:
             self._picture,
             grids=self.grids,
             labels=self.labels,
+            shows_picture=self._shows_picture,
             span=(first + start, first + stop),
         )
 
@@ -101,5 +108,6 @@ class Seen:
             self._picture,
             grids=self.grids,
             labels=self.labels,
+            shows_picture=self._shows_picture,
             span=self._span,
         )

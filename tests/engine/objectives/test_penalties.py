@@ -8,7 +8,15 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from onnxscope.errors import InputError, TargetError
-from onnxscope.objectives.algebra import Number
+from onnxscope.objectives.algebra import Leaf, Number
+from onnxscope.objectives.seen import Seen
+
+
+class _OnTheHost(osc.Adam):
+    """Code of the user's, which NumPy runs on the host."""
+
+    append = None
+
 
 QUICK = {"size": 64, "steps": 4, "provider": "cpu"}
 
@@ -157,16 +165,32 @@ def test_what_does_not_fit_is_refused(make: Callable[[], object], message: str) 
 
 
 def test_an_objective_that_looks_at_nothing_is_refused(squeezenet: osc.Model) -> None:
-    for nothing in (Number(3), 2 * Number(3), _ignored()):
+    for nothing in (Number(3), 2 * Number(3)):
         with pytest.raises(TargetError, match="looks at no layer and not at the picture"):
             osc.render(squeezenet, nothing, **QUICK)
 
 
-def _ignored() -> osc.Objective:
-    """A function that asks for the picture and does not look at it."""
+@pytest.mark.parametrize("transforms", [None, ()])
+@pytest.mark.parametrize("optimizer", [osc.Adam(), _OnTheHost()])
+def test_a_penalty_does_not_keep_a_dead_unit_dead(
+    squeezenet: osc.Model, transforms: object, optimizer: osc.Adam
+) -> None:
+    dead = osc.neuron("fire7", 33)
+    weak = dead - 1e-6 * osc.total_variation()
+    given = {"transforms": transforms, "optimizer": optimizer, "batch": 2, **QUICK, "steps": 16}
+    plain, penalised = (osc.render(squeezenet, o, **given) for o in (dead, weak))
+    assert not plain.values[0].any()
+    assert (plain.values[-1] > 1).all()
+    assert (penalised.values[-1] > 1).all()
 
-    @osc.objective()
-    def ignored(*, image: osc.Tensor) -> osc.Tensor:
-        return image.builder.constant(np.ones(image.shape[0], np.float32), np.float32)
 
-    return ignored
+def test_a_class_that_looks_at_the_picture_says_so(squeezenet: osc.Model) -> None:
+    class Dark(Leaf):
+        def layers(self) -> tuple[str, ...]:
+            return ("fire2",)
+
+        def build(self, seen: Seen) -> osc.Tensor:
+            return -seen.image.mean((1, 2, 3))
+
+    with pytest.raises(TargetError, match="let its class say so: sees_picture is True"):
+        osc.render(squeezenet, Dark(), **QUICK)
