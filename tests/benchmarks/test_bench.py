@@ -27,6 +27,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     return Subject.of(source, "fire3:7", size=64, provider="cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_random_networks_are_whole(architecture: str) -> None:
     model = osc.load(random_network(architecture))
@@ -63,6 +64,7 @@ def test_the_graphs_are_of_the_same_function(subject: Subject) -> None:
     np.testing.assert_allclose(gradient.transpose(0, 2, 3, 1), expected[1], atol=1e-7, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_contestants_take_turns_and_end(subject: Subject) -> None:
     said: list[str] = []
     names = ("onnxscope", "onnxscope-network", "onnxscope-forward", "lucent", "peak")
@@ -80,6 +82,7 @@ def test_contestants_take_turns_and_end(subject: Subject) -> None:
     assert found.rows["onnxscope-network"].results["gradient"].shape == (1, 3, 64, 64)
 
 
+@pytest.mark.slow
 def test_a_contestant_that_fails_leaves_its_reason(subject: Subject) -> None:
     # It needs a layer that the network lacks, which it finds out in its own process.
     lost = Subject(subject.source, "fire77:1", "channel", 64)
@@ -101,6 +104,7 @@ def test_another_function_gets_no_row(subject: Subject, monkeypatch: pytest.Monk
     assert "not the same network" in found.missing["torch-network"]
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_writes(subject: Subject, tmp_path: Path) -> None:
     file = tmp_path / "speed.json"
     given = [subject.source, "fire2:3", "--size", "48", "--rounds", "1", "--steps", "2"]

@@ -27,6 +27,7 @@ def test_path_size_and_clear(run, tiny, graphs):
     assert list(graphs.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_render_without_it(run, tiny, graphs):
     first = run("render", tiny, "mixed4a:3", *SHORT, "--no-cache", "-o", "a.png")
     assert first.exit_code == 0

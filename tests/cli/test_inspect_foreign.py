@@ -31,6 +31,7 @@ def written(folder, monkeypatch):
     return write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 120])
 def test_a_thousand_nodes(run, written, monkeypatch, columns) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
@@ -145,6 +146,7 @@ def _rows(output: str) -> dict[str, tuple[str, float]]:
     return rows
 
 
+@pytest.mark.slow
 def test_a_photograph_shows_the_preprocessing(run, written, folder, monkeypatch) -> None:
     proto, labels = _stripped("efficientnet_lite0")
     (folder / "labels.txt").write_text("\n".join(json.loads(labels[0])), encoding="utf-8")

@@ -277,6 +277,7 @@ def test_only_shapes(run, folder) -> None:
     assert "no gradient was found: only real numbers have a gradient" in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [60, 100])
 def test_a_thousand_nodes(run, folder, monkeypatch, columns) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))

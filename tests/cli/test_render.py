@@ -183,6 +183,7 @@ def test_warnings_go_to_stderr(run, tiny):
     assert "warning: neuron mixed4a:3 at y=0, x=0 lies at the border of 7×7" in result.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_there_is(start, folder, tiny):
     process = start("render", tiny, "mixed4a:3", "--steps", 10_000_000, "--size", 32,
                     "--provider", "cpu", "-o", "kept.png", "--strip", "strip.png")  # fmt: skip
@@ -222,6 +223,7 @@ def test_the_library_takes_the_same_targets(tiny):
     assert picture.recipe.objective == osc.channel("logits", 0).to_json()
 
 
+@pytest.mark.slow
 def test_pictures_in_several_runs(run, tiny):
     for size in (1, 2, 3):
         result = run("render", tiny, "mixed4a:3", *SHORT, "--batch", 3, "--batch-size", size, "-o",

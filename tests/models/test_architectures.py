@@ -92,6 +92,7 @@ def made():
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("publication", PUBLICATIONS)
 def test_every_size_agrees_with_the_independent_forward(made, publication):
     _, compute, (even, odd) = PUBLICATIONS[publication]

@@ -37,6 +37,7 @@ def test_every_picture_has_a_stream_of_its_own() -> None:
     np.testing.assert_array_equal(draws[0], np.random.default_rng(3).random(4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
 def test_pictures_do_not_depend_on_how_they_are_divided(
     squeezenet: osc.Model, batch_size: int
@@ -53,6 +54,7 @@ def test_pictures_do_not_depend_on_how_they_are_divided(
     np.testing.assert_array_equal(alone.images[0], together.images[0])
 
 
+@pytest.mark.slow
 def test_so_do_pictures_of_several_objectives(squeezenet: osc.Model) -> None:
     targets = ["fire5:3", osc.neuron("fire4", 9), "fire5:77", -osc.channel("fire2", 1), "fire5:9"]
     together = osc.render(squeezenet, targets, **QUICK)
@@ -64,6 +66,7 @@ def test_so_do_pictures_of_several_objectives(squeezenet: osc.Model) -> None:
     np.testing.assert_array_equal(alone.images[0], together.images[0])
 
 
+@pytest.mark.slow
 def test_cores_side_by_side_make_the_same_pictures(
     squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +189,7 @@ def test_the_measurement_runs_the_step(squeezenet: osc.Model) -> None:
     assert 0 < batching._seconds(composition, osc.Adam(), "cpu", None) < math.inf
 
 
+@pytest.mark.slow
 def test_runs_are_as_large_as_memory_allows(
     squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +210,7 @@ def test_runs_are_as_large_as_memory_allows(
         osc.render(squeezenet, "fire5:3", batch=5, batch_size=5, **QUICK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("targets", ["fire5:3", ["fire5:3", "fire5:77", "fire5:9"]])
 def test_one_at_a_time_where_there_is_memory_for_one(
     squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch, targets: str | list[str]
@@ -222,6 +227,7 @@ def test_one_at_a_time_where_there_is_memory_for_one(
     np.testing.assert_array_equal(pictures.images, wanted.images)
 
 
+@pytest.mark.slow
 def test_what_ends_a_later_run_keeps_the_runs_before_it(squeezenet: osc.Model) -> None:
     whole = osc.render(squeezenet, ["fire5:3", "fire4:9", "fire5:77"], **QUICK)
 

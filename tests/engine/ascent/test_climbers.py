@@ -41,6 +41,7 @@ def _climb(climber: Climber, composition: Composition, steps: int) -> tuple[np.n
     return np.array(values), climber.images()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameterization", [osc.Fourier(), osc.Pixels()])
 def test_both_ways_agree_to_rounding(squeezenet: osc.Model, parameterization: object) -> None:
     composition = _composition(squeezenet, osc.channel("fire5", 100), 2, parameterization)
@@ -57,6 +58,7 @@ def test_both_ways_agree_to_rounding(squeezenet: osc.Model, parameterization: ob
     assert host_values[-1].min() > host_values[0].max()
 
 
+@pytest.mark.slow
 def test_both_ways_redirect_the_same_pictures(squeezenet: osc.Model) -> None:
     # A unit that is off: some pictures of a batch have a gradient at some steps, others have none.
     composition = _composition(squeezenet, osc.neuron("fire7", 33), 3)

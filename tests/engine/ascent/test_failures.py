@@ -76,6 +76,7 @@ def test_so_are_those_of_all_cores(
     assert caught.value.picture.values.shape == (2, 2)
 
 
+@pytest.mark.slow
 def test_and_those_of_the_runs_before(squeezenet: osc.Model, fail: Fail) -> None:
     whole = osc.render(squeezenet, "fire5:3", batch=3, **QUICK)
     fail(6 + 6 + 2)

@@ -119,6 +119,7 @@ def _keys(graphs: Graphs) -> dict[str, str]:
     return dict(zip(asked, found, strict=True))
 
 
+@pytest.mark.slow
 def test_a_second_time_nothing_is_built_and_the_picture_is_the_same(
     squeezenet: osc.Model, folder: Path, built: list[str]
 ) -> None:
@@ -199,6 +200,7 @@ def test_damaged_entries_are_made_again(
     assert built == []
 
 
+@pytest.mark.slow
 def test_what_is_the_users_own_is_never_kept(
     squeezenet: osc.Model, folder: Path, built: list[str]
 ) -> None:
@@ -251,6 +253,7 @@ def _squeezenet_path() -> Path:
     return models.path("squeezenet")
 
 
+@pytest.mark.slow
 def test_the_variable_turns_it_off(
     squeezenet: osc.Model, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +266,7 @@ def test_the_variable_turns_it_off(
     assert folder.exists()
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(folder: Path, tmp_path: Path, squeezenet: osc.Model) -> None:
     code = (
         "import sys, onnxscope as osc; "

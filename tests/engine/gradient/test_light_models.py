@@ -12,6 +12,8 @@ import onnxscope as osc
 import pytest
 from graphs import session
 
+pytestmark = pytest.mark.slow
+
 
 def light_models():
     folder = importlib.resources.files("onnx") / "backend" / "test" / "data" / "light"

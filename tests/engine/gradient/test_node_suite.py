@@ -9,6 +9,8 @@ import pytest
 from node_suite import node_tests, outcome
 from onnxscope.errors import OperatorError
 
+pytestmark = pytest.mark.slow
+
 # Tests whose gradient is refused, by a part of the reason.
 REFUSED = {
     "affine_grid_2d_align_corners_expanded": "the rank of",

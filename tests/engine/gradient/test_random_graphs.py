@@ -49,6 +49,7 @@ def test_every_operator_with_a_rule_occurs():
     assert set(STANDARD) <= set(RECIPES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op_type", sorted(RECIPES))
 def test_gradients_of_random_graphs(op_type):
     tried = 0

@@ -81,6 +81,7 @@ def random_graphs(draw):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=250,
     deadline=None,

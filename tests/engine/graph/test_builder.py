@@ -194,6 +194,7 @@ def test_arithmetic(function):
     np.testing.assert_allclose(result, expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(st.data())
 def test_indexing(data):
@@ -266,6 +267,7 @@ def windows(draw):
     return op, draw(st.integers(1, 9)), attributes
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(windows())
 def test_sizes_are_those_of_onnx_runtime(drawn):

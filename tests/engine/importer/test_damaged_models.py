@@ -18,6 +18,7 @@ from onnxscope.errors import ModelError
 FUZZ = Path(fuzz_models.__file__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_damaged_models_are_refused_in_words(seed):
     """In a process of its own: it must not crash, hang or eat the memory."""

@@ -71,6 +71,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_cached_start_imports_nothing_that_reads_graphs(folder: Path, tmp_path: Path) -> None:
     def start(name: str, **variables: str) -> tuple[list[bytes], list[str]]:
         made = tmp_path / name

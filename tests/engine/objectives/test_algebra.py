@@ -32,6 +32,7 @@ def test_an_algebra_of_objectives(squeezenet: osc.Model) -> None:
     np.testing.assert_allclose(gradient, product, atol=1e-5 * np.abs(product).max())
 
 
+@pytest.mark.slow
 def test_before_activation_is_the_pre_relu_layer(squeezenet: osc.Model) -> None:
     images = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
 

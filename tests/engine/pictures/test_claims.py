@@ -8,6 +8,8 @@ import numpy as np
 import onnxscope as osc
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SIZE = 160
 STEPS = 64
 # Layer, unit, and how many pixels wide one cell of the layer is.

@@ -206,6 +206,7 @@ def test_bad_input_gets_one_clear_sentence(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_smallest_picture_works_and_the_next_smaller_does_not(squeezenet: osc.Model) -> None:
     least = squeezenet.smallest_size(["fire9"])
     osc.render(squeezenet, "fire9:3", size=least, steps=1, provider="cpu")

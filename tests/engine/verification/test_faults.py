@@ -97,6 +97,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op_type", WRONG)
 def test_a_wrong_rule_in_squeezenet_is_named(squeezenet, op_type):
     table = RuleTable()

@@ -15,6 +15,7 @@ from onnxscope.verification import faults, verifier
 SIZE = 96
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [None, "fire8:5", "softmax", "golden retriever"])
 def test_squeezenet_agrees(squeezenet, target):
     result = osc.verify(squeezenet, target, size=SIZE, directions=2)
@@ -25,12 +26,14 @@ def test_squeezenet_agrees(squeezenet, target):
     assert result.faults == ()
 
 
+@pytest.mark.slow
 def test_inception_v3_agrees(inception_v3):
     result = osc.verify(inception_v3, "mixed_4:300", size=160, directions=2)
     assert result.agrees
     assert result.double
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(squeezenet):
     first, again = (osc.verify(squeezenet, "fire4:3", size=SIZE, directions=1) for _ in range(2))
     other = osc.verify(squeezenet, "fire4:3", size=SIZE, directions=1, seed=1)

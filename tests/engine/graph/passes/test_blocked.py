@@ -262,6 +262,7 @@ def _scaled_often(x: Tensor) -> Tensor:
     return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", [_doubled, _depthwise_chain, _scaled_often])
 def test_long_chains_are_written_in_no_time(
     chain: Callable[[Tensor], Tensor], tmp_path: Path

@@ -286,6 +286,7 @@ def test_names_of_layers_remain():
     assert any(node.output[0].startswith("stem") for node in slim.graph.node)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.data())
 def test_any_cut_of_any_layer(data):

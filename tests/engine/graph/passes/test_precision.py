@@ -41,6 +41,7 @@ def _gradient(composition: Composition) -> tuple[np.ndarray, np.ndarray]:
     return outputs["value"], outputs["grad_parameters.pixels"].astype(np.float64).ravel()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", [osc.channel("fire5", 100), osc.layer("fire5")])
 def test_gradients_keep_their_direction(squeezenet: osc.Model, objective: osc.Objective) -> None:
     value, exact = _gradient(_composition(squeezenet, objective, "float32"))
@@ -50,6 +51,7 @@ def test_gradients_keep_their_direction(squeezenet: osc.Model, objective: osc.Ob
     assert exact @ half / (np.linalg.norm(exact) * np.linalg.norm(half)) >= 0.999
 
 
+@pytest.mark.slow
 def test_a_picture_rises_as_in_float32(squeezenet: osc.Model) -> None:
     rise = {}
     for precision in ("float32", "float16"):
