@@ -241,6 +241,7 @@ def _pools(x: Tensor) -> Tensor:
     return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", [_squares, _twice, _pools])
 def test_what_a_max_pool_reads_is_not_traced_for_ever(chain: Callable[[Tensor], Tensor]) -> None:
     results = []

@@ -121,8 +121,11 @@ def missing(case: Case, gradient: onnx.ModelProto) -> set[str]:
 
 @pytest.mark.parametrize(
     ("opset", "dtype"),
-    [(18, np.float32), (21, np.float32), (18, np.float16)],
-    ids=["opset 18", "opset 21", "half precision"],
+    [
+        pytest.param(18, np.float32, id="opset 18"),
+        pytest.param(21, np.float32, id="opset 21", marks=pytest.mark.slow),
+        pytest.param(18, np.float16, id="half precision", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("op_type", OPERATORS)
 def test_gradients_have_kernels(op_type, opset, dtype):
