@@ -14,7 +14,10 @@ import onnx
 import onnxscope as osc
 from onnx import defs
 from onnxscope.expansions.contrib.refused import REASONS
+from onnxscope.expansions.ml.refused import REASONS as ML_REASONS
 from onnxscope.expansions.registry import all_expansions
+from onnxscope.graph.domains import ML
+from onnxscope.rules.table import full_name
 
 PAGE = Path(__file__).parent / "operators.md"
 SUITE_HEADING = "## The node tests of the onnx package"
@@ -73,7 +76,28 @@ def operator_table() -> str:
             if name in REASONS:
                 kind = f"refused: {REASONS[name]}"
             lines.append(f"| {name} | {kind} |")
+    lines += [
+        "",
+        "## Operators of traditional machine learning (ai.onnx.ml)",
+        "",
+        "As files from scikit-learn have them. An exported gradient has such operators only where",
+        "an output of the model needs one.",
+        "",
+        "| operator | in a gradient | |",
+        "|---|---|---|",
+    ]
+    for name in sorted({schema.name for schema in defs.get_all_schemas() if schema.domain == ML}):
+        lines.append(f"| {' | '.join((name, *_fate_of_ml(name, rules, expansions)))} |")
     return "\n".join(lines) + "\n"
+
+
+def _fate_of_ml(name, rules, expansions) -> tuple[str, str]:
+    full = full_name(name, ML)
+    if full in rules.without_derivative:
+        return "no derivative", rules.without_derivative[full]
+    if name in ML_REASONS:
+        return "refused", ML_REASONS[name]
+    return ("written as others", "") if (ML, name) in expansions else ("refused", "unknown")
 
 
 def _operators() -> dict[str, int]:

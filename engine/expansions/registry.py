@@ -49,6 +49,8 @@ def _table() -> dict[tuple[str, str], Expansion]:
     from .contrib import attention as contrib_attention
     from .contrib import fused, refused
     from .contrib import normalization as contrib_normalization
+    from .ml import features, linear, svm
+    from .ml import refused as ml_refused
     from .recurrent import expansion as recurrent
 
     tables: list[Mapping[tuple[str, str], Expansion]] = [
@@ -61,7 +63,10 @@ def _table() -> dict[tuple[str, str], Expansion]:
         deformable.EXPANSIONS,
         functions.EXPANSIONS,
         fused.EXPANSIONS,
+        features.EXPANSIONS,
         grouped_attention.EXPANSIONS,
+        linear.EXPANSIONS,
+        ml_refused.EXPANSIONS,
         normalization.EXPANSIONS,
         quantized.EXPANSIONS,
         recurrent.EXPANSIONS,
@@ -70,6 +75,7 @@ def _table() -> dict[tuple[str, str], Expansion]:
         rotary.EXPANSIONS,
         sequences.EXPANSIONS,
         signal.EXPANSIONS,
+        svm.EXPANSIONS,
         writing.EXPANSIONS,
     ]
     merged: dict[tuple[str, str], Expansion] = {}

@@ -20,6 +20,7 @@ from ..errors import (
     nearest_or_listed,
 )
 from ..graph.builder import Builder
+from ..graph.domains import numbers_of
 from ..graph.finish import model_of
 from ..graph.names import Names
 from ..graph.tensor import Tensor
@@ -208,10 +209,16 @@ def _name_sizes(tensor: Tensor, declared: ir.Value, symbols: set[str]) -> None:
 
 
 def _require_float(tensor: Tensor) -> None:
-    if tensor.value.dtype is not None and not tensor.value.dtype.is_floating_point():
+    if tensor.value.dtype is None or not tensor.value.dtype.is_floating_point():
         raise LayerError(_no_gradient(tensor.value))
 
 
 def _no_gradient(value: ir.Value) -> str:
+    numbers = numbers_of(value)
+    if numbers is not None:
+        return (
+            f"{value.name!r} is made of maps from classes to numbers, and only real numbers have a "
+            f"gradient: {numbers.name!r}, which are the numbers in them"
+        )
     dtype = "" if value.dtype is None else value.dtype.numpy()
     return f"{value.name!r} is {dtype}: only real numbers have a gradient"

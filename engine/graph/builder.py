@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from .shapes.inference import Inference
 from .shapes.known import Elements
 from .tensor import Size, Tensor
 from .versions import OPSET
+
+if TYPE_CHECKING:
+    import onnx
 
 AttributeValue = int | float | str | Sequence[int] | Sequence[float] | np.ndarray
 
@@ -185,6 +188,10 @@ class Builder:
         """What is known of the elements of a small integer vector, such as a computed shape."""
         return self._inference.elements(tensor.value)
 
+    def type_of(self, value: ir.Value) -> onnx.TypeProto | None:
+        """The type of a node's output, also where it is no tensor."""
+        return self._inference.type_of(value)
+
     def named(self, tensor: Tensor, sizes: Sequence[Size]) -> Tensor:
         """State that a value has these sizes, as far as inference has not found out."""
         dims: list[int | str | None] = []
@@ -233,6 +240,7 @@ class Builder:
         outputs: int = 1,
         names: Sequence[str | None] = (),
         domain: str = "",
+        version: int | None = None,
         node_name: str | None = None,
     ) -> tuple[Tensor, ...]:
         """Append one node.
@@ -244,6 +252,8 @@ class Builder:
             outputs: How many outputs the node has.
             names: Wanted names of the outputs, made unique; by default derived from the operator.
             domain: Operator domain.
+            version: Version of `domain`, which all of its nodes here share; that of the standard
+                one is the graph's.
             node_name: Name of the node, by default that of its first output.
 
         Returns:
@@ -267,7 +277,10 @@ class Builder:
                 if value is not None
             ],
             num_outputs=outputs,
+            version=version,
         )
+        if version is not None:
+            self.graph.opset_imports[domain] = version
         for index, value in enumerate(node.outputs):
             wanted = names[index] if index < len(names) else None
             value.name = self.unique_name(wanted or op_type.lower())

@@ -23,7 +23,14 @@ def model_of(builder: Builder, props: Mapping[str, str] | None = None) -> onnx.M
         builder.graph.sort()
     keep_pads_of_kernels(builder)
     drop_unused(builder.graph)
-    return ir.to_proto(model)
+    for domain in set(builder.graph.opset_imports) - {"", *(n.domain for n in builder.graph)}:
+        del builder.graph.opset_imports[domain]
+    proto = ir.to_proto(model)
+    for value, written in zip(builder.graph.outputs, proto.graph.output, strict=True):
+        known = builder.type_of(value)
+        if value.type is None and known is not None:
+            written.type.CopyFrom(known)
+    return proto
 
 
 def drop_unused(graph: ir.Graph) -> None:

@@ -22,6 +22,7 @@ from ..graph.versions import OPSET
 from .checking import all_nodes, check_model, is_sorted
 from .model_file import ModelFile
 from .old_resizing import keep_old_resizing
+from .traditional import note_versions, without_map_types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,6 +122,7 @@ def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
     elif written > _HIGHEST_OPSET:
         opset = _fitting_opset(proto.graph, written)
     model = _to_ir(proto, origin)
+    note_versions(model, origin)
     if opset != written:
         _note_versions(model.graph, opset, max(written, OPSET))
     props = {entry.key: entry.value for entry in proto.metadata_props}
@@ -129,7 +131,7 @@ def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
 
 def _to_ir(proto: onnx.ModelProto, origin: str) -> ir.Model:
     try:
-        return ir.from_proto(proto)
+        return ir.from_proto(without_map_types(proto))
     except (ValueError, KeyError, TypeError, AttributeError, ir.serde.SerdeError) as error:
         raise ModelError(f"{origin} is damaged: {error}") from error
 

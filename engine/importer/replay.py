@@ -142,6 +142,12 @@ def _argument(
 ) -> Tensor:
     tensor = values.get(value)
     if tensor is None:
+        if value.const_value is None and value.is_graph_input() and value.type is None:
+            reader = "a node" if node is None else f"{node.op_type} (node {node.name!r})"
+            raise OperatorError(
+                f"{reader} reads the input {value.name!r}, a map or the like and no tensor; "
+                "use the part of the model behind it"
+            )
         if value.const_value is None:
             reader = "" if node is None else f", which {node.op_type} {node.name!r} reads"
             raise ModelError(f"value {value.name!r}{reader}, is neither computed nor given")
@@ -213,6 +219,7 @@ def _write(
             outputs=len(node.outputs),
             names=[value.name for value in node.outputs],
             domain=node.domain,
+            version=node.version if node.domain else None,
             node_name=node.name,
         )
         return _folded(builder, outputs)

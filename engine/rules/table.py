@@ -130,7 +130,10 @@ class RuleTable:
 
     @property
     def without_derivative(self) -> Mapping[str, str]:
-        """Operators whose derivative is zero or undefined everywhere, with the reason."""
+        """Operators whose derivative is zero or undefined everywhere, with the reason.
+
+        Those of other domains are called `domain::operator`.
+        """
         return self._constant
 
     def define(
@@ -159,12 +162,13 @@ class RuleTable:
         every = None if each is None else _inspect(op_type, each, known)
         self._rules[op_type] = OperatorRules(rules, every, frozenset(ignores))
 
-    def declare_constant(self, reason: str, *op_types: str) -> None:
-        """List operators that pass no gradient, with the reason."""
+    def declare_constant(self, reason: str, *op_types: str, domain: str = "") -> None:
+        """List operators of a domain that pass no gradient, with the reason."""
         for op_type in op_types:
-            if op_type in self:
-                raise ValueError(f"{op_type} has a gradient rule already")
-            self._constant[op_type] = reason
+            name = full_name(op_type, domain)
+            if name in self:
+                raise ValueError(f"{name} has a gradient rule already")
+            self._constant[name] = reason
 
     def find(self, op_type: str, domain: str, node_name: str) -> OperatorRules | None:
         """The operator's rules; `None` where it has no derivative.
@@ -172,18 +176,22 @@ class RuleTable:
         Raises:
             OperatorError: the table does not know the operator.
         """
-        if domain in ("", "ai.onnx"):
-            if op_type in self._rules:
-                return self._rules[op_type]
-            if op_type in self._constant:
-                return None
+        full = full_name(op_type, domain)
+        if full in self._rules:
+            return self._rules[full]
+        if full in self._constant:
+            return None
         standard = domain in ("", "ai.onnx")
-        full = op_type if standard else f"{domain}::{op_type}"
         remedy = ", or define its rule in onnxscope.standard_rules() and pass rules" * standard
         raise OperatorError(
             f"no gradient rule for operator {full} (node {node_name!r}); "
             f"choose a layer before it{remedy}"
         )
+
+
+def full_name(op_type: str, domain: str) -> str:
+    """The name of an operator, with its domain where that is not the standard one."""
+    return op_type if domain in ("", "ai.onnx") else f"{domain}::{op_type}"
 
 
 def call(

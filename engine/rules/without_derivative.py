@@ -5,6 +5,7 @@ Families of operators that have rules say so themselves where one of theirs has 
 
 from __future__ import annotations
 
+from ..graph.domains import ML
 from .table import RuleTable
 
 
@@ -41,3 +42,16 @@ def define(rules: RuleTable) -> None:
     rules.declare_constant("counts words", "TfIdfVectorizer")
     rules.declare_constant("reads a picture file", "ImageDecoder")
     rules.declare_constant("gives the indices of boxes", "NonMaxSuppression")
+    # Traditional machine learning, as scikit-learn's models have it.
+    rules.declare_constant(
+        "a tree is constant between its thresholds",
+        "TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor", domain=ML,
+    )  # fmt: skip
+    rules.declare_constant(
+        "looks its input up among classes", "CategoryMapper", "LabelEncoder", "OneHotEncoder",
+        domain=ML,
+    )  # fmt: skip
+    rules.declare_constant(
+        "gives maps from classes to numbers; the numbers that it reads have a gradient",
+        "ZipMap", domain=ML,
+    )  # fmt: skip

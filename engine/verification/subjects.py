@@ -26,6 +26,7 @@ from ..errors import (
 from ..gradient.differentiation import differentiate
 from ..gradient.objective import append_objective, gradient_of_image
 from ..graph.builder import Builder
+from ..graph.domains import numbers_of
 from ..graph.finish import model_of
 from ..images import as_batch
 from ..importer.faithfulness import Faithfulness, compare_with_file
@@ -251,6 +252,9 @@ def _find_value(graph: ir.Graph, target: str | None) -> tuple[str, int | None]:
     """The value that a target names, and the unit of it."""
     if target is None:
         for value in graph.outputs:
+            numbers = numbers_of(value)
+            if numbers is not None and numbers.name:
+                return numbers.name, None
             if value.name and (value.dtype is None or is_real(value)):
                 return value.name, None
         raise ModelError("the model has no real output; give a target")

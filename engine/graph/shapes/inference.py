@@ -13,6 +13,7 @@ import onnx_ir as ir
 from onnx import defs, shape_inference
 
 from ...errors import EmptyError, ModelError, OperatorError
+from ..domains import ML, holds_map
 from ..traits import Trait, operators_with
 from ..versions import ir_version
 from .algebra import Dim, Sizes, count
@@ -20,6 +21,10 @@ from .formulas import infer_elements, infer_shape
 from .known import LIMIT, Elements, Known, elements_of_array
 
 _INTEGERS = (ir.DataType.INT64, ir.DataType.INT32, ir.DataType.BOOL)
+
+# The last versions that say what they give, and are not deprecated: earlier ones have the same
+# attributes, or fewer.
+_TREES = {"TreeEnsembleClassifier": 3, "TreeEnsembleRegressor": 3}
 
 # Of which nothing may be left though there was something: windows larger than the picture, sizes.
 _LEAVING = operators_with(Trait.WINDOWED) | operators_with(Trait.ENLARGING) | {"DeformConv"}
@@ -38,14 +43,21 @@ class Inference:
         self._sizes = Sizes()
         self._elements: dict[ir.Value, Elements] = {}
 
-    def schema(self, op_type: str, domain: str = "") -> defs.OpSchema:
-        """The operator's ONNX schema at this graph's opset."""
+    def schema(self, op_type: str, domain: str = "", version: int | None = None) -> defs.OpSchema:
+        """The operator's ONNX schema at this graph's opset, or at a version of its own domain."""
+        known = self.opset if version is None else version
+        if domain == ML:
+            known = _TREES.get(op_type, known)
         try:
-            return defs.get_schema(op_type, self.opset, domain)
+            return defs.get_schema(op_type, known, domain)
         except defs.SchemaError as error:
             raise OperatorError(
-                f"operator {op_type} of {domain or 'ai.onnx'} is unknown at opset {self.opset}"
+                f"operator {op_type} of {domain or 'ai.onnx'} is unknown at opset {known}"
             ) from error
+
+    def type_of(self, value: ir.Value) -> onnx.TypeProto | None:
+        """The type of a value that inference has found, also where it is no tensor."""
+        return self._protos.get(value)
 
     def elements(self, value: ir.Value | None) -> Elements | None:
         """What is known of the elements of a small integer vector, such as a computed shape."""
@@ -74,7 +86,7 @@ class Inference:
             ModelError: the inputs do not fit the operator.
             EmptyError: windows leave nothing.
         """
-        schema = self.schema(node.op_type, node.domain)
+        schema = self.schema(node.op_type, node.domain, node.version)
         types: dict[str, onnx.TypeProto] = {}
         data: dict[str, onnx.TensorProto] = {}
         for value in node.inputs:
@@ -116,6 +128,10 @@ class Inference:
                         f"operator {node.op_type} (node {node.name!r}) is not supported: what it "
                         "gives is not known before it runs"
                     )
+                continue
+            if holds_map(proto_type):
+                # onnx-ir has no such types: the value stays without one until the model is whole.
+                self._protos[value] = proto_type
                 continue
             value.type = ir.serde.deserialize_type_proto_for_type(proto_type)
             value.shape = ir.serde.deserialize_type_proto_for_shape(proto_type)

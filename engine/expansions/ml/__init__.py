@@ -1,0 +1,1 @@
+"""Traditional machine learning (ai.onnx.ml), written as standard operators."""
