@@ -56,11 +56,19 @@ def _check_attributes(node: onnx.NodeProto, opset: int, origin: str) -> None:
 
 
 def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """All nodes, those of subgraphs included."""
+    """Return all nodes, those of subgraphs included."""
     for node in graph.node:
         yield node
         for inner in _subgraphs(node):
             yield from all_nodes(inner)
+
+
+def all_graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """Return a graph and all subgraphs of its nodes, of theirs, and so on."""
+    yield graph
+    for node in list(graph.node):
+        for inner in _subgraphs(node):
+            yield from all_graphs(inner)
 
 
 def _check_graph(graph: onnx.GraphProto, outer: set[str], origin: str) -> None:

@@ -21,6 +21,7 @@ from ..expansions.registry import expansion_of
 from ..graph.versions import OPSET
 from .checking import all_nodes, check_model, is_sorted
 from .model_file import ModelFile
+from .old_meanings import keep_old_meanings
 from .old_resizing import keep_old_resizing
 from .traditional import note_versions, without_map_types
 
@@ -228,6 +229,7 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
     for node in all_nodes(converted.graph):
         if node.domain == _ELSEWHERE:
             node.domain = ""
+    keep_old_meanings(converted.graph, opset)
     if opset < 11:
         keep_old_resizing(converted.graph)
     return converted

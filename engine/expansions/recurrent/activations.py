@@ -9,11 +9,13 @@ from ...errors import OperatorError
 from ...graph.tensor import Tensor
 from ..table import Call
 
+# Alpha and beta by default, `None` where an activation has none. As ONNX Runtime has them: zero
+# where ONNX gives no default, and also for ThresholdedRelu, whose operator has 1.
 _PARAMETERS: dict[str, tuple[float | None, float | None]] = {
-    "affine": (1.0, 0.0),
+    "affine": (0.0, 0.0),
     "leakyrelu": (0.01, None),
-    "thresholdedrelu": (1.0, None),
-    "scaledtanh": (1.0, 1.0),
+    "thresholdedrelu": (0.0, None),
+    "scaledtanh": (0.0, 0.0),
     "hardsigmoid": (0.2, 0.5),
     "elu": (1.0, None),
 }
@@ -54,7 +56,7 @@ def activations_of(
 
 
 def function_of(call: Call, activation: Activation) -> Callable[[Tensor], Tensor]:
-    """What an activation appends to the graph, its clipped input included.
+    """Return what an activation appends to the graph.
 
     Raises:
         OperatorError: ONNX defines no activation of that name.
@@ -78,12 +80,17 @@ def function_of(call: Call, activation: Activation) -> Callable[[Tensor], Tensor
         raise OperatorError(
             f"{call.where} has the activation {activation.name!r}, which ONNX does not define"
         )
+    return form
+
+
+def clipped(call: Call, form: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The activation of a gate, whose input is clipped where the node asks for that."""
     clip = call.node.attributes.get_float("clip", 0.0)
     if not clip:
         return form
 
-    def clipped(x: Tensor) -> Tensor:
-        low, high = op.constant(-clip, x.dtype), op.constant(clip, x.dtype)
-        return form(op.Clip(x, low, high))
+    def of_clipped(x: Tensor) -> Tensor:
+        low, high = (call.op.constant(end, x.dtype) for end in (-clip, clip))
+        return form(call.op.Clip(x, low, high))
 
-    return clipped
+    return of_clipped

@@ -13,7 +13,7 @@ from ...errors import OperatorError
 from ...graph.tensor import Size, Tensor
 from ...graph.words import zeros
 from ..table import Call
-from .activations import Activation, function_of
+from .activations import Activation, clipped, function_of
 from .steps import Recurrence
 
 _MOST_STEPS = 1024
@@ -111,6 +111,9 @@ def recurrence_of(given: Arguments, way: Way, gates: int) -> Recurrence:
     # A GRU resets the state before its last product, or what that product gives.
     reset_late = attributes.get_int("linear_before_reset", 0) == 1
     ends = [0, gates * size] if gates != 3 or reset_late else [0, 2 * size, 3 * size]
+    functions = [function_of(given.call, activation) for activation in way.activations]
+    # Of an LSTM the third shows the cell state, which is no gate and not clipped.
+    activations = [clipped(given.call, function) for function in functions[:2]] + functions[2:]
     added, own = _biases(given, way, gates if gates != 3 or not reset_late else 2)
     return Recurrence(
         gates=_input_part(given, way, added),
@@ -121,7 +124,7 @@ def recurrence_of(given: Arguments, way: Way, gates: int) -> Recurrence:
         peepholes=_peepholes(given, way),
         hidden=_state(given, given.hidden, way),
         cell=_state(given, given.cell, way) if gates == 4 else None,
-        activations=[function_of(given.call, activation) for activation in way.activations],
+        activations=activations,
         size=size,
         steps=given.steps,
         coupled=attributes.get_int("input_forget", 0) == 1,

@@ -17,6 +17,7 @@ def weights(gates: int, directions: int) -> list[np.ndarray]:
     ]
 
 
+# Operator, gates, outputs, attributes.
 RECURRENT = [
     ("LSTM", 4, 3, {}),
     ("GRU", 3, 2, {}),
