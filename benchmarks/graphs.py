@@ -12,13 +12,11 @@ import onnx_ir as ir
 from ..ascent.composition import Composition
 from ..ascent.optimizers import Adam
 from ..ascent.step import step_graph
-from ..gradient.lowering import lower
 from ..gradient.objective import append_gradient, append_objective
-from ..gradient.walk import backpropagate
+from ..gradient.passes import BEFORE_THE_WALK, GradientPlan
 from ..graph.builder import Builder
 from ..graph.finish import drop_unused, model_of
-from ..graph.passes.crop import crop
-from ..graph.passes.narrow import narrow
+from ..graph.passes.plan import run_passes
 from ..graph.passes.precision import check_precision
 from ..graph.window import window_of
 from ..parameterizations.fourier import Fourier
@@ -55,8 +53,8 @@ def gradient(subject: Subject) -> onnx.ModelProto:
     image = builder.input("image", subject.shape, np.float32)
     value = append_objective(subject.model, subject.objective, image)
     half = image if subject.precision == "float16" else None
-    rules = rules_for(subject.provider)
-    builder.output("grad_image", append_gradient(builder, value, [image], rules, half)[0])
+    plan = GradientPlan(rules=rules_for(subject.provider), half=half)
+    builder.output("grad_image", append_gradient(builder, value, [image], plan)[0])
     return model_of(builder)
 
 
@@ -65,12 +63,8 @@ def uncropped_gradient(subject: Subject) -> onnx.ModelProto:
     builder = Builder("gradient", opset=subject.model.opset)
     image = builder.input("image", subject.shape, np.float32)
     value = append_objective(subject.model, subject.objective, image)
-    value = builder.output("value", value)
-    rules = rules_for(subject.provider)
-    narrow(builder)
-    lower(builder, rules)
-    ones = builder.constant(np.ones(value.shape), value.dtype)
-    builder.output("grad_image", backpropagate(builder, {value: ones}, [image], rules)[0])
+    plan = GradientPlan(rules=rules_for(subject.provider), without=frozenset({"crop"}))
+    builder.output("grad_image", append_gradient(builder, value, [image], plan)[0])
     return model_of(builder)
 
 
@@ -90,8 +84,8 @@ def narrowed(subject: Subject) -> onnx.ModelProto:
 
 def forward(subject: Subject) -> onnx.ModelProto:
     """`image` to `value`, with only what the objective needs, in the provider's fastest forms."""
-    builder = _narrowed(subject)
-    lower(builder, rules_for(subject.provider))
+    builder = _objective(subject)
+    run_passes(BEFORE_THE_WALK, builder, GradientPlan(rules=rules_for(subject.provider)))
     return model_of(builder)
 
 
@@ -123,8 +117,9 @@ def _objective(subject: Subject) -> Builder:
 
 def _narrowed(subject: Subject) -> Builder:
     builder = _objective(subject)
-    narrow(builder)
-    crop(builder)
+    rules = rules_for(subject.provider)
+    plan = GradientPlan(rules=rules, without=frozenset({"lower"}))
+    run_passes(BEFORE_THE_WALK, builder, plan)
     return builder
 
 

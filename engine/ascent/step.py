@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 
 from ..gradient.objective import append_gradient, append_objective
+from ..gradient.passes import GradientPlan
 from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.tensor import Tensor
@@ -99,8 +100,9 @@ def _gradient(
         image = picture.op.Identity(picture)
     value = append_objective(composition.model, composition.objective, image, picture)
     half = image if composition.precision == "float16" else None
+    plan = GradientPlan(rules=rules, half=half)
     wrt = [*parameters, image] if apart else parameters
-    gradients = append_gradient(builder, value, wrt, rules, half)
+    gradients = append_gradient(builder, value, wrt, plan)
     return parameters, gradients[: len(parameters)], gradients[-1] if apart else None
 
 

@@ -7,6 +7,7 @@ forward pass has computed already.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
@@ -17,15 +18,16 @@ from ..rules.normalization import local_response
 from ..rules.standard import standard_rules
 from ..rules.table import RuleTable
 
+if TYPE_CHECKING:
+    from .passes import GradientPlan
 
-def lower(builder: Builder, rules: RuleTable) -> None:
+
+def lower(builder: Builder, plan: GradientPlan) -> None:
     """Replace the operators of the graph that have a faster form.
 
     An operator whose rule the table overrides stays, since the lowered form would pass it by.
-
-    What is replaced stays for `drop_unused`; the graph is left in topological order.
     """
-    standard = standard_rules()
+    rules, standard = plan.rules, standard_rules()
     for node in list(builder.graph):
         if node.op_type == "MaxPool" and node.domain == "":
             _pool_first(builder, node, rules)

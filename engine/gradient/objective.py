@@ -10,9 +10,8 @@ import onnx
 from ..errors import TargetError
 from ..graph.builder import Builder
 from ..graph.finish import model_of
-from ..graph.passes.crop import crop
-from ..graph.passes.narrow import narrow
-from ..graph.passes.precision import LOSS_SCALE, use_half
+from ..graph.passes.plan import run_passes
+from ..graph.passes.precision import LOSS_SCALE
 from ..graph.tensor import Tensor
 from ..network.activations import Activations
 from ..network.comparison import is_on, warn_of
@@ -20,7 +19,7 @@ from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..objectives.seen import Seen
 from ..rules.table import RuleTable
-from .lowering import lower
+from .passes import BEFORE_THE_WALK, GradientPlan
 from .walk import backpropagate
 
 
@@ -64,11 +63,7 @@ def append_objective(
 
 
 def append_gradient(
-    builder: Builder,
-    value: Tensor,
-    wrt: Sequence[Tensor],
-    rules: RuleTable,
-    half: Tensor | None = None,
+    builder: Builder, value: Tensor, wrt: Sequence[Tensor], plan: GradientPlan
 ) -> list[Tensor]:
     """Append the gradient of the sum of `value`, which becomes an output.
 
@@ -78,19 +73,14 @@ def append_gradient(
         builder: The graph.
         value: What is differentiated.
         wrt: With respect to what.
-        rules: The gradient rules.
-        half: The picture behind which to compute in half precision (see `precision`).
+        plan: The gradient rules, and what the passes have to know.
     """
     value = builder.output("value", value)
-    narrow(builder)
-    crop(builder)
-    if half is not None:
-        use_half(builder, half)
-    lower(builder, rules)
-    scale = 1.0 if half is None else LOSS_SCALE
+    run_passes(BEFORE_THE_WALK, builder, plan)
+    scale = 1.0 if plan.half is None else LOSS_SCALE
     seed = builder.constant(np.full(value.shape, scale), value.dtype)
-    gradients = backpropagate(builder, {value: seed}, wrt, rules)
-    return gradients if half is None else [gradient / scale for gradient in gradients]
+    gradients = backpropagate(builder, {value: seed}, wrt, plan.rules, without=plan.without)
+    return gradients if plan.half is None else [gradient / scale for gradient in gradients]
 
 
 def gradient_of_image(
@@ -100,5 +90,7 @@ def gradient_of_image(
     builder = Builder("gradient", opset=model.opset)
     image = builder.input("image", shape, np.float32)
     value = append_objective(model, objective, image)
-    builder.output("grad_image", append_gradient(builder, value, [image], rules)[0])
+    builder.output(
+        "grad_image", append_gradient(builder, value, [image], GradientPlan(rules=rules))[0]
+    )
     return model_of(builder, {"onnxscope.objective": str(objective), "onnxscope.model": model.name})

@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from ..errors import StraightThroughWarning
 from ..graph.builder import Builder, Composite, Compound
+from ..graph.passes.plan import run_passes
 from ..graph.tensor import Tensor
 from ..graph.walks import ancestors
 from ..graph.words import zeros_like
@@ -22,6 +23,7 @@ from ..rules.standard import standard_rules
 from ..rules.table import RuleTable, call
 from ..rules.vocabulary import sum_to_shape
 from .idioms import find_idioms
+from .passes import BEHIND_THE_WALK, GradientPlan
 
 
 def backpropagate(
@@ -29,6 +31,8 @@ def backpropagate(
     seeds: Mapping[Tensor, Tensor],
     wrt: Sequence[Tensor],
     rules: RuleTable,
+    *,
+    without: frozenset[str] = frozenset(),
 ) -> list[Tensor]:
     """Append the nodes that compute vector-Jacobian products.
 
@@ -37,6 +41,7 @@ def backpropagate(
         seeds: Differentiated values and their cotangents (same shapes).
         wrt: Values to differentiate with respect to.
         rules: The table of gradient rules.
+        without: Names of passes of `passes.BEHIND_THE_WALK` that are left out.
 
     Returns:
         For each of `wrt` its cotangent, of the same shape and type; zeros where no differentiable
@@ -89,7 +94,8 @@ def backpropagate(
         or zeros_like(builder.op, tensor)
         for tensor in wrt
     ]
-    rules.finish(builder, apart | {tensor.value for tensor in results})
+    kept = apart | {tensor.value for tensor in results}
+    run_passes(BEHIND_THE_WALK, builder, GradientPlan(rules=rules, kept=kept, without=without))
     return results
 
 

@@ -8,12 +8,25 @@ import onnx
 import onnx_ir as ir
 
 from .builder import Builder
-from .kernels import keep_pads_of_kernels
+from .passes.kernels import keep_pads_of_kernels
+from .passes.plan import Guarantee, Pass, Plan, run_passes
 from .versions import ir_version
 
+# What every graph needs, with a gradient or without: the last to be written, since any other pass
+# and any rule may pad a kernel.
+FINISHING: tuple[Pass[Plan], ...] = (Pass(keep_pads_of_kernels, Guarantee.ROUNDING),)
 
-def model_of(builder: Builder, props: Mapping[str, str] | None = None) -> onnx.ModelProto:
-    """The finished graph as a self-contained ONNX model, without what nothing reads."""
+
+def model_of(
+    builder: Builder, props: Mapping[str, str] | None = None, plan: Plan | None = None
+) -> onnx.ModelProto:
+    """Finish a graph: a self-contained ONNX model, without what nothing reads.
+
+    Args:
+        builder: The graph.
+        props: The model's metadata.
+        plan: Passes of `FINISHING` that are left out, if any.
+    """
     version = ir_version(builder.opset)
     model = ir.Model(builder.graph, ir_version=version, producer_name="onnxscope")
     model.metadata_props.update(props or {})
@@ -21,7 +34,7 @@ def model_of(builder: Builder, props: Mapping[str, str] | None = None) -> onnx.M
         value.replace_all_uses_with(other, replace_graph_outputs=True)
     if builder.instead:
         builder.graph.sort()
-    keep_pads_of_kernels(builder)
+    run_passes(FINISHING, builder, Plan() if plan is None else plan)
     drop_unused(builder.graph)
     for domain in set(builder.graph.opset_imports) - {"", *(n.domain for n in builder.graph)}:
         del builder.graph.opset_imports[domain]

@@ -13,8 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..graph.builder import Operators
-from ..graph.passes.blocked import keep_blocked
-from ..graph.passes.branches import fills_blocks, merge_convolutions, separate_branches
+from ..graph.passes.branches import fills_blocks
 from ..graph.tensor import Tensor
 from ..graph.window import Window, resolve_window
 from ..graph.words import reshape_as
@@ -52,9 +51,8 @@ _EXACT = 2**24
 
 def cpu_rules() -> RuleTable:
     """The overriding rules, a new table at each call."""
-    table = RuleTable()
+    table = RuleTable(blocked=True)
     table.define("MaxPool", _max_pool)
-    table.finish_with(merge_convolutions, separate_branches, keep_blocked)
     return table
 
 

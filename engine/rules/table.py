@@ -30,11 +30,9 @@ import onnx_ir as ir
 from onnx import defs, helper
 
 from ..errors import OperatorError
-from ..graph.builder import Builder
 from ..graph.tensor import Tensor
 
 Rule = Callable[..., Tensor | None]
-Finish = Callable[[Builder, Container[ir.Value]], None]
 AttributeValues = Mapping[str, object]
 
 _CONTEXT = frozenset({"y", "ys", "dys", "index", "table", "wanted"})
@@ -85,10 +83,17 @@ class RuleTable:
     first. Nothing is global.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, blocked: bool = False) -> None:
+        """Make an empty table.
+
+        Args:
+            blocked: Whether its rules are for a runtime that keeps the channels of convolutions in
+                blocks, as ONNX Runtime does on CPUs. Then what is written with it, and with any
+                table that it is merged into, is rewritten to stay in that layout.
+        """
+        self.blocked = blocked
         self._rules: dict[str, OperatorRules] = {}
         self._constant: dict[str, str] = {}
-        self._finish: tuple[Finish, ...] = ()
 
     def __contains__(self, op_type: str) -> bool:
         return op_type in self._rules or op_type in self._constant
@@ -104,24 +109,10 @@ class RuleTable:
         return self._rules[op_type]
 
     def __or__(self, overrides: RuleTable) -> RuleTable:
-        merged = RuleTable()
+        merged = RuleTable(blocked=self.blocked or overrides.blocked)
         merged._rules = {**self._rules, **overrides._rules}
         merged._constant = {**self._constant, **overrides._constant}
-        merged._finish = self._finish + overrides._finish
         return merged
-
-    def finish_with(self, *passes: Finish) -> None:
-        """Rewrite the finished gradient, in this order, without changing what it computes.
-
-        Args:
-            passes: Each is called with the builder, and the values that have to stay.
-        """
-        self._finish += passes
-
-    def finish(self, builder: Builder, kept: Container[ir.Value]) -> None:
-        """Run what `finish_with` was given."""
-        for rewrite in self._finish:
-            rewrite(builder, kept)
 
     def agrees(self, other: RuleTable, op_type: str) -> bool:
         """Whether both tables have rules for an operator, and the same ones."""

@@ -19,6 +19,7 @@ import onnx_ir as ir
 
 from ..errors import OnnxscopeError
 from ..gradient.lowering import lower
+from ..gradient.passes import GradientPlan
 from ..gradient.walk import backpropagate
 from ..graph.builder import Builder
 from ..graph.finish import model_of
@@ -293,7 +294,7 @@ class _Node:
             node_name=node.name,
         )
         if self._around.lowered:
-            lower(builder, self._around.rules)
+            lower(builder, GradientPlan(rules=self._around.rules))
             # The one node's other form, with a value and a gradient of its own.
             outputs = tuple(Tensor(builder, value) for value in builder.composites) or outputs
         by_name = {str(v.name): t for v, t in zip(node.outputs, outputs, strict=False)}

@@ -18,6 +18,7 @@ import onnx_ir as ir
 from ..builder import Builder
 from ..tensor import Tensor
 from .branches import channels_of, fills_blocks, is_plain_convolution
+from .plan import Plan
 
 # What ONNX Runtime has in its blocked layout is for the runtime to say, not for the operators.
 #
@@ -30,14 +31,13 @@ _FOLLOWERS = frozenset(
 )
 
 
-def keep_blocked(builder: Builder, kept: Container[ir.Value]) -> None:
+def keep_blocked(builder: Builder, plan: Plan) -> None:
     """Write what stands between blocked values in forms that stay so, with the same result.
 
-    Args:
-        builder: The graph. What nobody reads any more stays in it, for `drop_unused`; the nodes
-            are left in topological order.
-        kept: Values that have to stay what they are.
+    Only for a runtime that keeps channels in blocks.
     """
+    if not plan.blocked:
+        return
     nodes = list(builder.graph)
     blocks = _Blocks(builder, _between(nodes))
     for node in nodes:
@@ -45,7 +45,7 @@ def keep_blocked(builder: Builder, kept: Container[ir.Value]) -> None:
         rewrite = _REWRITES.get(node.op_type) if node.domain == "" else None
         if rewrite in _STAYING and node.outputs[0] not in blocks.between:
             continue
-        if rewrite is None or node.outputs[0] in kept or node.outputs[0].is_graph_output():
+        if rewrite is None or node.outputs[0] in plan.kept or node.outputs[0].is_graph_output():
             continue
         result = rewrite(blocks, node)
         if result is not None:

@@ -18,6 +18,7 @@ import onnx_ir as ir
 from ..builder import Builder
 from ..cuts import constant_cuts
 from ..tensor import Tensor
+from .plan import Plan
 
 # What gradients are made of, and the same on some channels as on all. Of other operators that treat
 # each element alone the values are there from the way forwards: parts would be computed again.
@@ -42,14 +43,14 @@ class _Cut:
     stop: int
 
 
-def separate_branches(builder: Builder, kept: Container[ir.Value]) -> None:
+def separate_branches(builder: Builder, plan: Plan) -> None:
     """Cut sums of convolutions before they are computed, where all that reads them are cuts.
 
-    Args:
-        builder: The graph. What nobody reads any more stays in it, for `drop_unused`; the nodes
-            are left in topological order.
-        kept: Values that have to stay what they are.
+    Only for a runtime that keeps channels in blocks. The parts are the whole's numbers.
     """
+    if not plan.blocked:
+        return
+    kept = plan.kept
     nodes = list(builder.graph)
     values = [value for node in nodes for value in node.outputs if value not in kept]
     # What another node reads as well would be computed twice.
@@ -219,11 +220,14 @@ def _again(builder: Builder, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
     return builder.append(node.op_type, inputs, dict(node.attributes))[0]
 
 
-def merge_convolutions(builder: Builder, kept: Container[ir.Value]) -> None:
+def merge_convolutions(builder: Builder, plan: Plan) -> None:
     """One convolution over several values side by side, where several of one tap are summed.
 
-    What is left behind is as in `separate_branches`.
+    Only for a runtime that keeps channels in blocks. The sum is added up in another order.
     """
+    if not plan.blocked:
+        return
+    kept = plan.kept
     changed = False
     for node in list(builder.graph):
         total = node.outputs[0]

@@ -18,6 +18,7 @@ from ..cuts import constant_cuts
 from ..tensor import Tensor
 from ..traits import Trait, has, operators_with
 from ..window import Window, window_of
+from .plan import Plan
 
 # LRN looks at other channels, but at no other place.
 _IN_PLACE = operators_with(Trait.POINTWISE) | operators_with(Trait.BROADCASTING) | {"LRN"}
@@ -53,11 +54,12 @@ class Box:
         )
 
 
-def crop(builder: Builder) -> None:
+def crop(builder: Builder, plan: Plan) -> None:
     """Crop the graph to what its outputs depend on.
 
-    Nodes that are replaced stay for `drop_unused`; the graph is left in topological order.
+    Each cell that is left is computed as before.
     """
+    del plan  # what is looked at says the graph
     if not any(node.op_type == "Slice" for node in builder.graph):
         return
     needs = _needs(builder.graph)

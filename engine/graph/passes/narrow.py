@@ -16,17 +16,18 @@ from ..builder import Builder
 from ..cuts import constant_cuts
 from ..tensor import Tensor
 from ..traits import Trait, has, operators_with
+from .plan import Plan
 
 # Their parameters are vectors of one number for each channel.
 _OF_CHANNELS = operators_with(Trait.CHANNELWISE) & {"BatchNormalization", "InstanceNormalization"}
 
 
-def narrow(builder: Builder) -> None:
+def narrow(builder: Builder, plan: Plan) -> None:
     """Move channel slices as far towards the input as they go.
 
-    What nobody reads any more stays in the graph, for `drop_unused`; the nodes are left in
-    topological order.
+    Each channel that is left is computed as before.
     """
+    del plan  # what is looked at says the graph
     pending = [node for node in builder.graph if node.op_type == "Slice"]
     while pending:
         node = pending.pop()

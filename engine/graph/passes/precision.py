@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from ..builder import Builder
+    from .plan import Plan
 
 Precision = Literal["float32", "tf32", "float16"]
 """`float32`: exact to rounding. `tf32`: CUDA's convolutions and matrix products may round what they
@@ -64,18 +65,14 @@ def check_precision(value: object) -> Precision:
     raise InputError(f"precision must be one of {names}, not {shown(value)}{hint}")
 
 
-def use_half(builder: Builder, image: Tensor) -> None:
-    """Compute in half precision what lies behind an image and may be.
+def use_half(builder: Builder, plan: Plan) -> None:
+    """Compute in half precision what lies behind the plan's `half` and may be.
 
-    The graph's outputs keep their type. What is replaced stays for `drop_unused`; the graph is left
-    in topological order.
-
-    Args:
-        builder: The forward graph.
-        image: Where the network starts.
+    The graph's outputs keep their type.
     """
-    _Halving(builder).run(image.value)
-    builder.graph.sort()
+    if plan.half is not None:
+        _Halving(builder).run(plan.half.value)
+        builder.graph.sort()
 
 
 class _Halving:

@@ -385,7 +385,7 @@ BY_NAME = {
     "engine/expansions/recurrent/expansion.py:_GRU": "the activations of its gates",
     "engine/gradient/idioms.py:_ARITHMETIC": "whose polynomials are multiplied out",
     "engine/gradient/idioms.py:_FUNCTIONS": "that idioms are known of",
-    "engine/graph/kernels.py:_MOVED_ASIDE": "what ONNX Runtime looks through",
+    "engine/graph/passes/kernels.py:_MOVED_ASIDE": "what ONNX Runtime looks through",
     "engine/graph/passes/blocked.py:_SOURCES": "ONNX Runtime's blocked layout",
     "engine/graph/passes/blocked.py:_FOLLOWERS": "ONNX Runtime's blocked layout",
     "engine/graph/passes/branches.py:_ELEMENTWISE": "what gradients are made of: others cost more",

@@ -10,6 +10,7 @@ import onnx
 import pytest
 from graphs import session
 from onnxscope.gradient.lowering import lower
+from onnxscope.gradient.passes import GradientPlan
 from onnxscope.gradient.walk import backpropagate
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
@@ -321,7 +322,7 @@ def test_a_lowered_lrn_is_an_lrn(size: int, beta: float, bias: float) -> None:
         y = builder.op.LRN(image * 1.5, size=size, alpha=0.4, beta=beta, bias=bias)
         total: Tensor = builder.output("value", y * y + y)
         if lowered:
-            lower(builder, standard_rules())
+            lower(builder, GradientPlan(rules=standard_rules()))
         seed = builder.constant(seeds)
         builder.output("dx", backpropagate(builder, {total: seed}, [image], standard_rules())[0])
         model = model_of(builder)

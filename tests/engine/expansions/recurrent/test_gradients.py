@@ -10,6 +10,7 @@ from graphs import session
 from onnxscope.gradient.walk import backpropagate
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
+from onnxscope.graph.passes.plan import Plan
 from onnxscope.graph.passes.precision import use_half
 from onnxscope.importer.opsets import load_graph
 from onnxscope.importer.replay import replay
@@ -95,7 +96,7 @@ def test_a_recurrence_in_half_precision_has_the_same_gradient(
         y = replay(builder, loaded.model.graph, {"i0": mixed}, ["o0"])["o0"]
         value = builder.output("value", (y * y).sum())
         if half:
-            use_half(builder, x)
+            use_half(builder, Plan(half=x))
         seed = builder.constant(1, np.float32)
         dx = backpropagate(builder, {value: seed}, [x], osc.standard_rules())[0]
         builder.output("dx", dx)

@@ -15,6 +15,7 @@ from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
 from onnxscope.graph.passes.blocked import keep_blocked
 from onnxscope.graph.passes.branches import merge_convolutions, separate_branches
+from onnxscope.graph.passes.plan import Plan
 from onnxscope.graph.tensor import Tensor
 from onnxscope.rules.by_provider import rules_for
 from onnxscope.rules.standard import standard_rules
@@ -92,7 +93,7 @@ def test_it_stays_in_blocks_and_computes_the_same(name: str, tmp_path: Path) -> 
     (wanted,), before = _run(model_of(builder), tmp_path)
     builder, y = _network(BETWEEN[name])
     builder.output("y", y)
-    keep_blocked(builder, ())
+    keep_blocked(builder, Plan(blocked=True))
     (found,), after = _run(model_of(builder), tmp_path)
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
     if "ReorderInput" not in before:
@@ -134,7 +135,7 @@ def test_what_does_not_fit_computes_the_same(between: Between, tmp_path: Path) -
         builder, y = _network(between)
         builder.output("y", y)
         if rewrite:
-            keep_blocked(builder, ())
+            keep_blocked(builder, Plan(blocked=True))
         results.append(_run(model_of(builder), tmp_path)[0][0])
     np.testing.assert_allclose(results[1], results[0], rtol=1e-4, atol=1e-5)
 
@@ -192,8 +193,10 @@ def test_sums_are_cut_before_they_are_computed(reader: str, tmp_path: Path) -> N
             builder.output(f"part{number}", builder.op.Relu(part))
         before = {tensor.value: len(tensor.value.consumers()) for tensor in (total, *parts)}
         if rewrite:
-            merge_convolutions(builder, ())
-            separate_branches(builder, {total.value} if reader == "kept" else ())
+            merge_convolutions(builder, Plan(blocked=True))
+            separate_branches(
+                builder, Plan(blocked=True, kept={total.value} if reader == "kept" else ())
+            )
             unread = [value for value in before if value is not total.value and not value.uses()]
             assert len(unread) == (3 if reader == "none" else 0)
         found.append(_run(model_of(builder), tmp_path)[0])
@@ -209,7 +212,7 @@ def test_convolutions_of_one_tap_are_summed_as_one(tmp_path: Path) -> None:
         a, b, c = (_conv(_conv(x, 16), 32), _conv(_conv(x, 48), 32), _conv(_conv(x, 16), 32, 3))
         builder.output("y", builder.op.Relu(builder.op.Sum(a, b, c)))
         if rewrite:
-            merge_convolutions(builder, ())
+            merge_convolutions(builder, Plan(blocked=True))
         model = model_of(builder)
         assert sum(node.op_type == "Conv" for node in model.graph.node) == (5 if rewrite else 6)
         found.append(_run(model, tmp_path)[0][0])
@@ -221,7 +224,7 @@ def test_what_leaves_the_layout_anyway_is_left_as_it_is() -> None:
     builder, y = _network(lambda b, x: b.op.Erf(x * 0.3) * x)
     builder.output("y", y)
     before = Counter(node.op_type for node in builder.graph)
-    keep_blocked(builder, ())
+    keep_blocked(builder, Plan(blocked=True))
     assert Counter(node.op_type for node in builder.graph) == before
 
 
@@ -237,7 +240,7 @@ def test_sums_of_unlike_sizes_are_no_convolution_of_values_side_by_side(tmp_path
         for number, total in enumerate(sums):
             builder.output(f"y{number}", total)
         if rewrite:
-            merge_convolutions(builder, ())
+            merge_convolutions(builder, Plan(blocked=True))
         found.append(_run(model_of(builder), tmp_path)[0])
     for old, new in zip(*found, strict=True):
         np.testing.assert_array_equal(new, old)
@@ -286,7 +289,7 @@ def test_outputs_of_the_graph_stay() -> None:
     x = builder.input("x", SHAPE, np.float32)
     total = builder.output("y", builder.op.Sum(_conv(_conv(x)), _conv(x)))
     part = builder.output("part", (total * 1.0)[:, :16])
-    merge_convolutions(builder, ())
-    separate_branches(builder, ())
+    merge_convolutions(builder, Plan(blocked=True))
+    separate_branches(builder, Plan(blocked=True))
     assert [value.name for value in builder.graph.outputs] == ["y", "part"]
     assert part.value.producer() is not None

@@ -11,11 +11,13 @@ from onnxscope.ascent.composition import Composition
 from onnxscope.ascent.step import gradient_graph
 from onnxscope.gradient import objective
 from onnxscope.gradient.objective import append_gradient
+from onnxscope.gradient.passes import BEFORE_THE_WALK, GradientPlan
 from onnxscope.gradient.walk import backpropagate
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
 from onnxscope.graph.passes.crop import crop
 from onnxscope.graph.passes.narrow import narrow
+from onnxscope.graph.passes.plan import Plan
 from onnxscope.graph.tensor import Tensor
 from onnxscope.rules.standard import standard_rules
 from onnxscope.transforms.registry import compose
@@ -62,9 +64,9 @@ def _run(
     layer = _network(builder, image)
     parts = [layer[:, c, y, x] for c, y, x in cells]
     value = builder.output("value", parts[0] if len(parts) == 1 else builder.op.Sum(*parts))
-    narrow(builder)
+    narrow(builder, Plan())
     if cropped:
-        crop(builder)
+        crop(builder, Plan())
     seed = builder.constant(np.ones(2), np.float32)
     gradient = backpropagate(builder, {value: seed}, [image], standard_rules())[0]
     builder.output("grad_image", gradient)
@@ -115,7 +117,7 @@ def test_a_channel_is_not_cropped() -> None:
     image = builder.input("image", (1, 3, 64, 64), np.float32)
     value = builder.output("value", _network(builder, image)[:, 2].mean((1, 2)))
     before = len(builder.graph)
-    crop(builder)
+    crop(builder, Plan())
     model = model_of(builder)
     assert len(model.graph.node) <= before
     assert not [node for node in model.graph.node if node.op_type == "Pad"]
@@ -135,7 +137,8 @@ def test_a_whole_step_with_its_warp(
         return graphs.run(graph, feeds)
 
     part = run()
-    monkeypatch.setattr(objective, "crop", lambda builder: None)
+    others = tuple(one for one in BEFORE_THE_WALK if one.rewrite is not crop)
+    monkeypatch.setattr(objective, "BEFORE_THE_WALK", others)
     whole = run()
     assert sorted(part) == sorted(whole)
     for name, array in whole.items():
@@ -147,7 +150,7 @@ def test_append_gradient_crops(squeezenet: osc.Model) -> None:
     builder = Builder(opset=squeezenet.opset)
     image = builder.input("image", (1, 3, 224, 224), np.float32)
     value = osc.neuron("fire3", 5).build(squeezenet.append(image, ["fire3"]))
-    append_gradient(builder, value, [image], standard_rules())
+    append_gradient(builder, value, [image], GradientPlan(rules=standard_rules()))
     model = model_of(builder)
     first = next(node for node in model.graph.node if node.op_type == "Conv")
     inferred = onnx.shape_inference.infer_shapes(model)

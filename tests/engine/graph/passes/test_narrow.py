@@ -14,6 +14,7 @@ from onnxscope.gradient.walk import backpropagate
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
 from onnxscope.graph.passes.narrow import narrow
+from onnxscope.graph.passes.plan import Plan
 from onnxscope.importer.replay import replay
 from onnxscope.rules.standard import standard_rules
 
@@ -83,7 +84,7 @@ def graph(proto, objective, wanted, narrowed):
     layers = replay(builder, ir.from_proto(proto).graph, {"x": x}, wanted)
     value = builder.output("value", objective(*layers.values()))
     if narrowed:
-        narrow(builder)
+        narrow(builder, Plan())
     seed = builder.constant(np.ones(value.shape), value.dtype)
     (gradient,) = backpropagate(builder, {value: seed}, [x], standard_rules())
     builder.output("gradient", gradient)
@@ -269,7 +270,7 @@ def test_a_slice_that_is_an_output():
     x = builder.input("x", SHAPE, np.float32)
     y = replay(builder, ir.from_proto(net.model("y")).graph, {"x": x}, ["y"])["y"]
     builder.output("y", y)
-    narrow(builder)
+    narrow(builder, Plan())
     result = model_of(builder)
     picture = np.random.default_rng(1).normal(size=SHAPE).astype(np.float32)
     expected = run(net.model("y"), {"x": picture})["y"]

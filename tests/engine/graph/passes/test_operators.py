@@ -16,6 +16,7 @@ from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
 from onnxscope.graph.passes.crop import crop
 from onnxscope.graph.passes.narrow import narrow
+from onnxscope.graph.passes.plan import Plan
 from onnxscope.graph.passes.precision import use_half
 from onnxscope.graph.tensor import Tensor
 from onnxscope.graph.traits import Trait, operators_with
@@ -131,11 +132,15 @@ CELLS = (slice(None), slice(None), slice(4, 6), slice(7, 8))
 
 
 def _narrow(builder: Builder, _: Tensor) -> None:
-    narrow(builder)
+    narrow(builder, Plan())
+
+
+def _use_half(builder: Builder, image: Tensor) -> None:
+    use_half(builder, Plan(half=image))
 
 
 def _crop(builder: Builder, _: Tensor) -> None:
-    crop(builder)
+    crop(builder, Plan())
 
 
 @pytest.mark.parametrize("name", ["y", "z"])
@@ -221,7 +226,7 @@ def test_main_layers(function: str) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_half_precision(function: str) -> None:
     file = _file(function)
-    graph = _graph(file, "z", (slice(None),), [use_half])
+    graph = _graph(file, "z", (slice(None),), [_use_half])
     results, exact = (
         run(graph, {"x": IMAGE}),
         run(_graph(file, "z", (slice(None),), []), {"x": IMAGE}),

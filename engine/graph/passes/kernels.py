@@ -5,20 +5,22 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from .builder import Builder
-from .tensor import Tensor
+from ..builder import Builder
+from ..tensor import Tensor
+from .plan import Plan
 
 # What ONNX Runtime looks through, or takes away, before it joins a Pad with a Conv.
 _MOVED_ASIDE = frozenset({"Identity", "Transpose"})
 
 
-def keep_pads_of_kernels(builder: Builder) -> None:
+def keep_pads_of_kernels(builder: Builder, plan: Plan) -> None:
     """Write padded kernels so that no Pad is taken for the padding of the picture.
 
     ONNX Runtime makes a Pad before a Conv the Conv's own padding, also where it is the kernel that
     is padded, and then refuses the graph. It leaves alone what adds outputs: one more, which is cut
     off again.
     """
+    del plan  # what there is to do does not depend on it
     # In the graph's order: a set of nodes has another one in each process, and so would the names.
     padded = dict.fromkeys(
         pad
