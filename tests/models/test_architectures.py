@@ -103,6 +103,7 @@ def test_every_size_agrees_with_the_independent_forward(made, publication):
         assert_close(run(loaded, image), expected, 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("publication", PUBLICATIONS)
 def test_the_model_is_well_formed(made, publication):
     name, _, _ = PUBLICATIONS[publication]

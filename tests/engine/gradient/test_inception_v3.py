@@ -12,6 +12,8 @@ from onnxscope.gradient.objective import append_objective
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
 
+pytestmark = pytest.mark.slow
+
 OBJECTIVES = {
     "mixed_4:300 channel": osc.channel("mixed_4", 300),
     "mixed_6:5 neuron": osc.neuron("mixed_6", 5),

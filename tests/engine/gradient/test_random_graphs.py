@@ -22,6 +22,8 @@ from random_checks import TALLY, Evaluator, check, check_gradient
 from random_draft import RECIPES
 from random_graphs import RandomGraph, graphs
 
+pytestmark = pytest.mark.slow
+
 WISHED = int(os.environ.get("ONNXSCOPE_RANDOM_GRAPHS", "0"))
 
 STANDARD = standard_rules()
@@ -49,7 +51,6 @@ def test_every_operator_with_a_rule_occurs():
     assert set(STANDARD) <= set(RECIPES)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("op_type", sorted(RECIPES))
 def test_gradients_of_random_graphs(op_type):
     tried = 0

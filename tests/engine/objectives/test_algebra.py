@@ -99,6 +99,7 @@ def test_a_sum_of_a_thousand_channels() -> None:
     assert from_json(json.loads(json.dumps(objective.to_json()))) == objective
 
 
+@pytest.mark.slow
 def test_a_sum_of_hundreds_is_computed(squeezenet: osc.Model) -> None:
     objective = sum(osc.channel("fire2", unit % 128) for unit in range(200))
     image = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)

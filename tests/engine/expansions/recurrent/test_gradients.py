@@ -17,6 +17,7 @@ from onnxscope.importer.replay import replay
 from recurrences import INPUTS, RECURRENT, H, N, T, one_by_one, recurrent_arrays
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
 @pytest.mark.parametrize(("op_type", "gates", "outputs", "options"), RECURRENT)
 def test_a_recurrence_in_one_piece_has_the_gradient_of_its_nodes(
@@ -44,6 +45,7 @@ def test_a_recurrence_in_one_piece_has_the_gradient_of_its_nodes(
             np.testing.assert_allclose(mine, other, rtol=1e-4, atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("op_type", "gates", "outputs", "options"), RECURRENT)
 def test_the_gradient_of_a_recurrences_gradient(op_type, gates, outputs, options):
     arrays = recurrent_arrays(op_type, gates, 2)
