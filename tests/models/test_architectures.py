@@ -145,6 +145,7 @@ def test_inception_v1_exposes_lucids_names_in_order(made):
     assert layers.index("mixed4e") + 1 == layers.index("maxpool10")
 
 
+@pytest.mark.slow
 def test_all_inception_v1_share_their_names(made):
     names = {
         publication: set(metadata(made(publication)[1]).layers)
@@ -188,6 +189,7 @@ def test_shapes_of_inception_v1_at_its_own_size(made):
         assert shapes[f"{block}_pre_relu"] == shapes[block]
 
 
+@pytest.mark.slow
 def test_shapes_of_inception_v3_at_its_own_size(made):
     _, _, loaded = made("tensorflow_v3")
     shapes = {name: value.shape[1:] for name, value in run(loaded, pictures(299, 299)).items()}

@@ -170,6 +170,7 @@ def test_an_objective_that_looks_at_nothing_is_refused(squeezenet: osc.Model) ->
             osc.render(squeezenet, nothing, **QUICK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transforms", [None, ()])
 @pytest.mark.parametrize("optimizer", [osc.Adam(), _OnTheHost()])
 def test_a_penalty_does_not_keep_a_dead_unit_dead(

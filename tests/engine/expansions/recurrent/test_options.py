@@ -58,6 +58,7 @@ def same_values(op_type, arrays, outputs, **attributes):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bias", "lengths"), [(False, True), (True, False)])
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
 @pytest.mark.parametrize(
@@ -84,6 +85,7 @@ def test_clip_bounds_what_gates_are_given_and_nothing_else(
     same_values(op_type, arrays, outputs, direction=direction, clip=0.3, **attributes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("op_type", "gates", "_", "options"), RECURRENT)
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations_with_their_parameters_and_without(name, op_type, gates, _, options):
