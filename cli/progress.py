@@ -1,4 +1,4 @@
-"""The progress of an ascent on the terminal."""
+"""The progress of an ascent, or of other work in stages, on the terminal."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..ascent.loop import Progress
 
 _SECONDS_BETWEEN_UPDATES = 0.1
+_SECONDS_BETWEEN_LINES = 10.0
 
 
 class Watch:
@@ -81,6 +82,51 @@ class Watch:
                 value=show_value(progress.value),
                 rate=f"{self.rate:.3g} steps/s",
             )
+
+
+class Stages:
+    """Shows on the terminal what is being done, one line that is gone at the end.
+
+    Where nobody watches, as in a log, a line says after some seconds what takes so long.
+    """
+
+    def __init__(self, description: str) -> None:
+        """Prepare, showing nothing yet.
+
+        Args:
+            description: Of the work as a whole.
+        """
+        from rich.text import Text
+
+        self._description = description
+        self._console = stderr()
+        self._status = self._console.status(Text(description))
+        self._began = self._said = time.perf_counter()
+
+    def __enter__(self) -> Stages:
+        if self._console.is_terminal:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._status.stop()
+
+    def __call__(self, what: str) -> None:
+        """Take note of what begins."""
+        from rich.text import Text
+
+        now = time.perf_counter()
+        line = f"{self._description}: {what} ({now - self._began:.0f} s)"
+        if self._console.is_terminal:
+            self._status.update(Text(line))
+        elif now - self._said >= _SECONDS_BETWEEN_LINES:
+            self._said = now
+            self._console.print(line, soft_wrap=True)
 
 
 def show_value(value: float | np.ndarray) -> str:

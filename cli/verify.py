@@ -13,6 +13,7 @@ from . import options
 from .console import plural, stdout, times
 from .groups import expanded
 from .inputs import parse_inputs, parse_shapes
+from .progress import Stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,6 +80,13 @@ def verify(
     seed: Annotated[int, typer.Option(help="Same seed, same point and directions.")] = 0,
     size: options.Size = None,
     shape: options.Shapes = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="About how long it may take; then what was found until then is shown.",
+        ),
+    ] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     preprocessing: options.Preprocessing,
 ) -> None:
@@ -104,16 +112,19 @@ def verify(
     else:
         options.fetch_published(model)
     try:
-        found = check(
-            opened,
-            target,
-            provider=provider,
-            at=values or None,
-            size=options.parse_size(size),
-            shapes=shapes,
-            directions=directions,
-            seed=seed,
-        )
+        with Stages(f"verifying {model}") as stages:
+            found = check(
+                opened,
+                target,
+                provider=provider,
+                at=values or None,
+                size=options.parse_size(size),
+                shapes=shapes,
+                directions=directions,
+                seed=seed,
+                timeout=timeout,
+                report=stages,
+            )
     except LayerError as error:
         if as_pictures or not _has_picture(model):
             raise
@@ -153,8 +164,9 @@ def _show(console: Console, found: Verification) -> None:
     )
     for name, fact in _facts(found):
         console.print(Text.assemble((f"  {name:<14}", "dim"), fact), soft_wrap=True)
-    console.print()
-    _show_checks(console, found)
+    if found.checks:
+        console.print()
+        _show_checks(console, found)
     if found.faults:
         console.print()
         _show_faults(console, found.faults)
@@ -183,6 +195,8 @@ def _facts(found: Verification) -> Iterable[tuple[str, str]]:
             f"by the standard rules it differs by {found.provider_difference:.1e}; more than "
             f"{found.provider_limit:.1e} would be an error",
         )
+    for limit in found.limits:
+        yield "limits", limit
     if found.cause:
         yield "because", found.cause
 

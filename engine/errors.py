@@ -63,6 +63,10 @@ class MemoryShortageError(InputError):
         self.fitting = fitting
 
 
+class OutOfTimeError(TimeoutError):
+    """A run that was stopped because its time was up: whoever set the limit catches it."""
+
+
 class ProviderError(OnnxscopeError):
     """An execution provider that is not there, or does not work."""
 

@@ -15,11 +15,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, ModelError, ProviderError, nearest
+from ..errors import InputError, ModelError, OutOfTimeError, ProviderError, nearest
 from ..plain import turned_off
 
 if TYPE_CHECKING:
@@ -106,12 +107,41 @@ class Session:
         return {name: shapes[name] for name in names}
 
     def run(
-        self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
+        self,
+        feeds: Mapping[str, np.ndarray],
+        outputs: Sequence[str] | None = None,
+        *,
+        seconds: float | None = None,
     ) -> dict[str, np.ndarray]:
-        """All outputs, or those asked for, by name."""
+        """All outputs, or those asked for, by name.
+
+        Args:
+            feeds: The inputs by name.
+            outputs: Which outputs; by default all.
+            seconds: After how many seconds the run is stopped, as soon as a node is done.
+
+        Raises:
+            OutOfTimeError: it was.
+        """
+        import onnxruntime
+
         names = self._outputs if outputs is None else list(outputs)
-        with readable_errors():
-            results = self._session.run(names, dict(feeds))
+        if seconds is None:
+            with readable_errors():
+                results = self._session.run(names, dict(feeds))
+            return dict(zip(names, results, strict=True))
+        options = onnxruntime.RunOptions()
+        timer = Timer(max(seconds, 0.0), setattr, (options, "terminate", True))
+        timer.start()
+        try:
+            with readable_errors():
+                results = self._session.run(names, dict(feeds), options)
+        except ModelError as error:
+            if options.terminate:
+                raise OutOfTimeError(f"it was stopped after {seconds:.3g} s") from error
+            raise
+        finally:
+            timer.cancel()
         return dict(zip(names, results, strict=True))
 
 

@@ -26,6 +26,7 @@ from ..graph.finish import model_of
 from ..graph.tensor import Tensor
 from ..rules.table import RuleTable
 from ..runtime.session import Provider, open_session
+from .budget import Budget
 from .forward import Forward
 
 Arrays = dict[str, np.ndarray]
@@ -33,7 +34,8 @@ Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 _COTANGENTS = 2
 _DIRECTIONS = 2
-_BYTES_AT_ONCE = 256 * 2**20
+# Of the values of one run; of so many runs at once they are held.
+_BYTES_AT_ONCE = 64 * 2**20
 
 # How far the two sides may differ for rounding alone, as a part of the larger.
 _EXACT, _ROUGH = 1e-3, 0.03
@@ -92,29 +94,36 @@ class Surroundings:
     lowered: bool
 
 
-def find_faults(model: onnx.ModelProto, around: Surroundings, seed: int) -> list[Fault]:
+def find_faults(
+    model: onnx.ModelProto, around: Surroundings, seed: int, budget: Budget
+) -> Iterator[Fault]:
     """Check every node between the moved inputs and the output.
 
     Args:
         model: The network.
         around: What it is checked with.
         seed: Of the cotangents.
+        budget: The time that there is.
 
-    Returns:
+    Yields:
         The nodes at fault, from the input to the output.
+
+    Raises:
+        OutOfTimeError: the time is up.
     """
     graph = ir.from_proto(model).graph
     rng = np.random.default_rng(seed)
     active = _active(graph, around.wrt)
     nodes = [node for node in graph if any(value in active for value in node.outputs)]
-    found = []
+    checked = 0
     for part in _parts(nodes):
         moves = _Moves(part, around)
         for node in part:
+            budget.begin(f"looking for the rule at fault, node {checked + 1} of {len(nodes)}")
             fault = _Node(node, active, moves, around).check(rng)
+            checked += 1
             if fault is not None:
-                found.append(fault)
-    return found
+                yield fault
 
 
 def _active(graph: ir.Graph, wrt: Sequence[str]) -> set[ir.Value]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from ..errors import InputError, ModelError
+from ..errors import InputError, ModelError, OutOfTimeError
 from ..importer.opsets import ModelSource
 from ..network.inputs.image_input import image_input
 from ..network.loading import open_model
@@ -16,6 +16,7 @@ from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..plain import whole
 from ..rules.table import RuleTable
+from .budget import Budget, Report
 from .subjects import Subject, picture_subject, tensor_subject
 from .verdict import Verification
 from .verifier import Verifier
@@ -32,6 +33,8 @@ def verify(
     shapes: Mapping[str, Sequence[int]] | None = None,
     directions: int = 3,
     seed: int = 0,
+    timeout: float | None = 60.0,
+    report: Report | None = None,
 ) -> Verification:
     """Check the gradient of this very model, on this machine, against central differences.
 
@@ -57,6 +60,10 @@ def verify(
             pictures is checked as any other.
         directions: How many for each input; with more than four inputs, one.
         seed: Of everything random.
+        timeout: About how many seconds it may take; `None` for as long as it takes. Where that is
+            too short, there are fewer directions, a random picture is smaller, or single precision
+            serves; what was done without is in the result's `limits`.
+        report: Is told what is being done, in words.
 
     Returns:
         What was found; see its `verdict`.
@@ -65,12 +72,33 @@ def verify(
         OnnxscopeError: the model, target or shapes are not right, or an operator has no gradient
             rule.
     """
-    rng = np.random.default_rng(whole("seed", seed, least=0))
+    seed = whole("seed", seed, least=0)
     count = whole("directions", directions, least=1, most=1000)
-    subject = _subject(model, target, at, size, shapes, rng)
-    # Networks and gradients that are not finite are a finding, not a reason to warn.
-    with np.errstate(all="ignore"):
-        return Verifier(subject, provider, rules, rng).run(count, seed)
+    if timeout is not None and not timeout > 0:
+        raise InputError(f"timeout is a number of seconds above 0, or None, not {timeout!r}")
+    budget = Budget(timeout, report)
+    rng = np.random.default_rng(seed)
+    limits: list[str] = []
+    try:
+        budget.begin("reading the network")
+        subject = _subject(model, target, at, size, shapes, rng)
+        # Networks and gradients that are not finite are a finding, not a reason to warn.
+        with np.errstate(all="ignore"):
+            verifier = Verifier(subject, provider, rules, rng, budget)
+            while verifier.too_heavy and subject.smaller is not None:
+                smaller = subject.smaller(rng)
+                if smaller is None:
+                    break
+                sizes = ("×".join(map(str, s.point["image"].shape[2:])) for s in (smaller, subject))
+                limits = [f"a picture of {' instead of '.join(sizes)}, for want of time or memory"]
+                subject = smaller
+                verifier = Verifier(subject, provider, rules, rng, budget)
+            return verifier.run(count, seed, limits)
+    except OutOfTimeError as error:
+        raise InputError(
+            f"the time of {timeout:g} s was up before anything could be compared: give more time, "
+            "or a smaller picture or shape"
+        ) from error
 
 
 def takes_pictures(source: ModelSource, layout: str | None = None) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,9 @@ from ..objectives.making import layer as layer_objective
 from ..objectives.targets import resolve
 from ..rules.table import RuleTable
 
+# A network of pictures sees little in fewer rows.
+_SMALLEST = 32
+
 VALUE = "verified.value"
 """The output of what is verified."""
 
@@ -69,6 +72,8 @@ class Subject:
         lowered: Whether the gradient graph writes operators in faster forms first.
         faithfulness: How the network compares with the file as it is.
         redraw: Gives other random inputs; `None` where none are random.
+        smaller: Gives the same on a random picture half as wide and high, or `None` where the
+            network takes none so small; `None` where the picture is given or its size is.
     """
 
     name: str
@@ -82,6 +87,7 @@ class Subject:
     lowered: bool
     faithfulness: Faithfulness
     redraw: Callable[[np.random.Generator], dict[str, np.ndarray]] | None = None
+    smaller: Callable[[np.random.Generator], Subject | None] | None = None
 
 
 def picture_subject(
@@ -113,6 +119,7 @@ def picture_subject(
     if len(batch) != 1:
         raise InputError(f"a gradient is verified on one picture, not on {len(batch)}")
     _, _, height, width = batch.shape
+    open_size = picture is None and size is None and model.fixed_size is None
     builder = Builder(opset=model.opset)
     image = builder.input("image", batch.shape, np.float32)
     with warnings.catch_warnings():
@@ -133,7 +140,25 @@ def picture_subject(
         redraw=None
         if picture is not None
         else lambda rng: {"image": random_picture(rng, height, width)},
+        smaller=(lambda rng: _halved(model, objective, (height, width), rng))
+        if open_size
+        else None,
     )
+
+
+def _halved(
+    model: Model, objective: Objective, size: tuple[int, int], rng: np.random.Generator
+) -> Subject | None:
+    """The same on a picture of half the size; `None` where that is too small."""
+    height, width = (side // 2 for side in size)
+    if min(height, width) < _SMALLEST:
+        return None
+    try:
+        half = picture_subject(model, objective, picture=None, size=(height, width), rng=rng)
+    except InputError:
+        # Its cells would be gone.
+        return None
+    return replace(half, smaller=lambda rng: _halved(model, objective, (height, width), rng))
 
 
 def _last_layer(model: Model) -> str:

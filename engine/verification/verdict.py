@@ -18,6 +18,9 @@ AGREES, DISAGREES, CANNOT_TELL = "agrees", "disagrees", "cannot tell"
 CERTAIN = 6.0
 """How many times its estimated uncertainty a disagreement must exceed."""
 
+MARGIN = 3.0
+"""How many times what is allowed a disagreement must exceed: just beyond it nothing can be told."""
+
 _RESOLVED = 0.1
 """An agreement that leaves room for a larger part of the gradient is none."""
 
@@ -53,7 +56,7 @@ class Check:
 
     @property
     def limit(self) -> float:
-        """How far the two slopes may be apart."""
+        """How far the two slopes may be apart; they disagree from `MARGIN` times that on."""
         return max(CERTAIN * self.uncertainty, self.tolerance * self.scale)
 
     @property
@@ -66,6 +69,12 @@ class Check:
         """`agrees`, `disagrees` or `cannot tell`."""
         return self._judge(self.gradient)
 
+    @property
+    def unsure(self) -> bool:
+        """Whether the two slopes are apart by more than is allowed, and not by far."""
+        apart = abs(self.gradient - self.differences)
+        return not self.kink and self.limit < apart <= MARGIN * self.limit
+
     def accepts(self, slope: float) -> bool:
         """Whether another gradient's slope agrees with the differences as well."""
         return abs(slope - self.differences) <= min(self.limit, _RESOLVED * self.scale)
@@ -74,9 +83,11 @@ class Check:
         if self.kink:
             return CANNOT_TELL
         # Not a number is no agreement.
-        if not abs(slope - self.differences) <= self.limit:
+        apart = abs(slope - self.differences)
+        if not apart <= MARGIN * self.limit:
             return DISAGREES if math.isfinite(self.limit) else CANNOT_TELL
-        return AGREES if self.empty or self.limit <= _RESOLVED * self.scale else CANNOT_TELL
+        told = self.empty or self.limit <= _RESOLVED * self.scale
+        return AGREES if told and apart <= self.limit else CANNOT_TELL
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,7 @@ class Verification:
         faithfulness: How the network compares with the file as it is: what is differentiated has
             to be the file's network first.
         faults: The nodes at fault, where it disagrees.
+        limits: What was done without for want of time or memory, in words; empty where nothing was.
         cause: In words, where it disagrees or where nothing can be told.
     """
 
@@ -112,6 +124,7 @@ class Verification:
     faithfulness: Faithfulness
     faults: tuple[Fault, ...]
     cause: str
+    limits: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -120,15 +133,22 @@ class Verification:
             return DISAGREES
         verdicts = [check.verdict for check in self.checks]
         told = AGREES in verdicts and not all(check.empty for check in self.checks)
-        return AGREES if told and CANNOT_TELL not in verdicts else CANNOT_TELL
+        unsure = CANNOT_TELL in verdicts or self.provider_unsure
+        return AGREES if told and not unsure else CANNOT_TELL
 
     @property
     def wrong(self) -> bool:
         """Whether the gradient is another than that of the network as it is read here."""
         apart = self.provider_difference is not None and not (
-            self.provider_difference <= self.provider_limit
+            self.provider_difference <= MARGIN * self.provider_limit
         )
         return apart or any(check.verdict == DISAGREES for check in self.checks)
+
+    @property
+    def provider_unsure(self) -> bool:
+        """Whether the provider is further from the CPU than is allowed, and not by far."""
+        difference, limit = self.provider_difference, self.provider_limit
+        return difference is not None and limit < difference <= MARGIN * limit
 
     @property
     def agrees(self) -> bool:
@@ -144,7 +164,7 @@ class Verification:
     @property
     def resolution(self) -> float:
         """The smallest error that would be told with certainty, as a part of the slopes' size."""
-        parts = [check.limit / check.scale for check in self.checks if check.scale]
+        parts = [MARGIN * check.limit / check.scale for check in self.checks if check.scale]
         return float(np.max(parts)) if parts else math.inf
 
     @property

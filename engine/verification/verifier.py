@@ -8,24 +8,35 @@ is none.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import onnx_ir as ir
 
-from ..errors import OperatorError, StraightThroughWarning, UnfaithfulWarning
+from ..errors import (
+    OnnxscopeError,
+    OperatorError,
+    OutOfTimeError,
+    StraightThroughWarning,
+    UnfaithfulWarning,
+)
 from ..gradient.differentiation import differentiate
 from ..rules.by_provider import rules_for
 from ..rules.standard import standard_rules
 from ..rules.table import RuleTable
+from ..runtime.memory import Footprint, Use, check_memory
 from ..runtime.session import Provider, open_for
+from .budget import Budget
 from .differences import Difference, Function, derivative, independent_spacing, rounding_noise
-from .faults import Arrays, Surroundings, find_faults
-from .forward import Forward
+from .double.rewrite import in_double, only
+from .faults import Arrays, Fault, Surroundings, find_faults
+from .forward import Forward, is_real
 from .subjects import VALUE, Subject
 from .verdict import CANNOT_TELL, CERTAIN, Check, Verification
 
@@ -47,6 +58,14 @@ _MOVE = 1e-3
 
 # With more inputs than this, each is moved in one direction only.
 _FEW_INPUTS = 4
+
+# What part of the time is for differences; the rest is for the gradient, and for what is wrong.
+_FOR_DIFFERENCES = 0.7
+# How many runs of the network a direction takes, and the noise of one input.
+_RUNS_EACH, _RUNS_FOR_NOISE = 7, 7
+
+# What part of a gradient's error rounding has to make by itself, to be taken for its reason.
+_EXPLAINED = 0.1
 
 # Relative precision of element types, and of the products of accelerators: TF32 or half.
 _PRECISION = {
@@ -77,8 +96,27 @@ class _Gradient:
         rounding: What it passes straight through, in words: then it is no derivative.
     """
 
-    def __init__(self, subject: Subject, table: Tables, provider: str | Provider) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        table: Tables,
+        provider: str | Provider,
+        budget: Budget,
+        change: Callable[[onnx.ModelProto], onnx.ModelProto] | None = None,
+    ) -> None:
+        """Write the graph and open it.
+
+        Args:
+            subject: What is differentiated.
+            table: The rules.
+            provider: Where it runs.
+            budget: The time that there is.
+            change: What the graph is made before it is opened.
+        """
+        budget.begin("writing the gradient")
+        self._budget = budget
         self._inputs: list[str] = []
+        self._exact = change is not None
         self.rounding = ""
 
         def build(name: str) -> onnx.ModelProto:
@@ -93,7 +131,7 @@ class _Gradient:
                         warning.message, warning.category, warning.filename, warning.lineno
                     )
             self._inputs = [value.name for value in graph.graph.input]
-            return graph
+            return graph if change is None else change(graph)
 
         self._subject = subject
         self._session = open_for(build, provider)
@@ -104,7 +142,10 @@ class _Gradient:
         if self._subject.seeded:
             feeds[self._inputs[-1]] = self._subject.cotangent
         wrt = self._subject.wrt
-        found = list(self._session.run(feeds).values())[-len(wrt) :]
+        if self._exact:
+            feeds = {n: np.asarray(a, np.float64) if is_real(a) else a for n, a in feeds.items()}
+        self._budget.check()
+        found = list(self._session.run(feeds, seconds=self._budget.left).values())[-len(wrt) :]
         return {n: np.asarray(array, np.float64) for n, array in zip(wrt, found, strict=True)}
 
 
@@ -114,10 +155,12 @@ class _Place:
 
     Attributes:
         point: The inputs.
+        directions: Those for which there was time.
         slopes: By direction.
     """
 
     point: Arrays
+    directions: Sequence[Direction]
     slopes: list[Difference]
 
     @property
@@ -130,31 +173,87 @@ class Verifier:
     """The gradient of a subject on a provider, and all that it is compared with."""
 
     def __init__(
-        self, subject: Subject, provider: str, rules: RuleTable | None, rng: np.random.Generator
+        self,
+        subject: Subject,
+        provider: str,
+        rules: RuleTable | None,
+        rng: np.random.Generator,
+        budget: Budget,
     ) -> None:
+        """Write the gradient, and open all that it is compared with.
+
+        Raises:
+            OnnxscopeError: an operator has no gradient rule, or the provider is not there.
+            OutOfTimeError: the time is up.
+        """
         self._subject = subject
+        self._budget = budget
+        self._limits: list[str] = []
         self._table: Tables = rules_for if rules is None else lambda _: rules
         self._given = rules is not None
         self._rng = rng
-        self._gradient = _Gradient(subject, self._table, provider)
+        self._gradient = _Gradient(subject, self._table, provider, budget)
         self._provider = self._gradient.provider
         self._reference: _Gradient | None = None
         try:
-            self._reference = _Gradient(subject, lambda _: standard_rules(), "cpu")
+            self._reference = _Gradient(subject, lambda _: standard_rules(), "cpu", budget)
         except OperatorError:
             # Only the user's own rules know all operators of this network.
             if rules is None:
                 raise
-        self._forward = Forward(subject.forward, subject.point)
+        budget.begin("opening the network in double precision")
+        self._forward = Forward(subject.forward, subject.point, budget)
         self._precision = _coarsest(subject.forward)
         if self._provider.name != "cpu":
             self._precision = max(self._precision, _ACCELERATED)
         self._scales = {name: _scale(subject.point[name]) for name in subject.wrt}
 
-    def run(self, count: int, seed: int) -> Verification:
-        """Compare, beside a kink where the point is on one, and look for what is wrong."""
+    @property
+    def too_heavy(self) -> bool:
+        """Whether not even one direction is done in time, or double precision has no memory."""
+        return self._forward.too_large or self._affordable() < 1
+
+    def run(self, count: int, seed: int, limits: Sequence[str] = ()) -> Verification:
+        """Compare, beside a kink where the point is on one, and look for what is wrong.
+
+        Args:
+            count: How many directions for each input.
+            seed: Of the cotangents of single nodes.
+            limits: What was done without already.
+        """
         subject = self._subject
+        self._limits = list(limits)
         count = count if len(subject.wrt) <= _FEW_INPUTS else 1
+        if self._affordable() < 1 and self._forward.double:
+            took = self._forward.seconds
+            self._forward.take_single(f"in double precision a run takes {took:.1f} s")
+            self._limits.append("single precision instead of double, for want of time")
+        affordable = self._affordable()
+        if affordable < count:
+            self._limits.append(_fewer(max(1, int(affordable)), count))
+            count = max(1, int(affordable))
+        try:
+            with self._budget.within(_FOR_DIFFERENCES):
+                place, moved = self._find_place(count)
+            found = self._compared(place, moved=moved)
+        except OutOfTimeError:
+            return self._unfinished()
+        if not found.wrong:
+            cause = _doubt(found, self._gradient.rounding, self._precision)
+            return replace(found, cause=cause, limits=tuple(self._limits))
+        return self._explained(found, place, seed)
+
+    def _affordable(self) -> float:
+        """How many directions for each input there is time for."""
+        left = self._budget.left
+        if left is None:
+            return math.inf
+        runs = left * _FOR_DIFFERENCES / max(self._forward.seconds, 1e-6)
+        return (runs / len(self._subject.wrt) - _RUNS_FOR_NOISE) / _RUNS_EACH
+
+    def _find_place(self, count: int) -> tuple[_Place, bool]:
+        """Differences at the point, or beside it where that is on a kink."""
+        subject = self._subject
         start = self._start()
         directions = [
             (name, self._rng.standard_normal(start[name].shape) * self._scales[name])
@@ -169,27 +268,120 @@ class Verifier:
                 name: self._beside(start[name], _MOVE * moves, scale)
                 for name, scale in self._scales.items()
             }
-            place = self._place(point, directions)
+            try:
+                place = self._place(point, directions)
+            except OutOfTimeError:
+                self._limits.append("no other point beside the kink, for want of time")
+                return place, moves > 1
+        return place, moves > 0
+
+    def _compared(self, place: _Place, *, moved: bool) -> Verification:
+        """The comparison, with as much rounding as may explain a disagreement."""
         for units in _DEPTHS:
-            found = self._compare(place, directions, units, moved=moves > 0)
-            if not found.wrong:
-                return replace(found, cause=_doubt(found, self._gradient.rounding, self._precision))
-        joint = [
-            dict(directions[start : start + len(subject.wrt)])
-            for start in range(0, len(directions), len(subject.wrt))
-        ]
-        around = Surroundings(
-            forward=self._forward,
-            point=place.point,
-            wrt=subject.wrt,
-            directions=joint,
-            rules=self._table(self._provider.name),
+            found = self._compare(place, units, moved=moved)
+            unsure = found.provider_unsure or any(check.unsure for check in found.checks)
+            if not (found.wrong or unsure):
+                break
+        return found
+
+    def _unfinished(self) -> Verification:
+        """What is known where the time was up before anything was compared."""
+        seconds = self._budget.seconds or 0.0
+        return Verification(
+            model=self._subject.name,
+            target=self._subject.target,
             provider=self._provider,
-            lowered=subject.lowered,
+            checks=(),
+            double=self._forward.double,
+            why_single=self._forward.reason,
+            provider_difference=None,
+            provider_limit=0.0,
+            moved=False,
+            faithfulness=self._subject.faithfulness,
+            faults=(),
+            cause=f"the time of {seconds:g} s was up before a direction was compared: a run of the "
+            f"network takes {self._forward.seconds:.2g} s; give more time, or a smaller picture or "
+            "shape",
+            limits=tuple(self._limits),
         )
-        faults = tuple(find_faults(subject.forward, around, seed))
-        found = replace(found, faults=faults)
-        return replace(found, cause=self._cause(found, place, directions))
+
+    def _explained(self, found: Verification, place: _Place, seed: int) -> Verification:
+        """What a disagreement comes from: rounding, or a node at fault."""
+        faults: list[Fault] = []
+        cause = "the time was up before it was found what is wrong"
+        try:
+            rounding = self._rounded_away(found, place)
+            if rounding:
+                checks = tuple(replace(check, uncertainty=math.inf) for check in found.checks)
+                limits = tuple(self._limits)
+                return replace(found, checks=checks, cause=rounding, limits=limits)
+            joint: dict[int, Arrays] = {}
+            for number, (name, direction) in enumerate(place.directions):
+                joint.setdefault(number // len(self._subject.wrt), {})[name] = direction
+            around = Surroundings(
+                forward=self._forward,
+                point=place.point,
+                wrt=self._subject.wrt,
+                directions=list(joint.values()),
+                rules=self._table(self._provider.name),
+                provider=self._provider,
+                lowered=self._subject.lowered,
+            )
+            # One by one: those that were found by then stay when the time is up.
+            faults.extend(find_faults(self._subject.forward, around, seed, self._budget))
+            found = replace(found, faults=tuple(faults))
+            cause = self._cause(found, place)
+        except OutOfTimeError:
+            self._limits.append("not every node was looked at, for want of time")
+        return replace(found, faults=tuple(faults), cause=cause, limits=tuple(self._limits))
+
+    def _rounded_away(self, found: Verification, place: _Place) -> str:
+        """Why a disagreement is none of the rules', in words; empty where rounding explains none.
+
+        The same gradient graph in double precision agrees with the differences, and what it gives
+        where each of its values is rounded to the network's digits, or is too large or too small
+        for them, is off by as much.
+        """
+        if found.provider_difference is not None and not (
+            found.provider_difference <= found.provider_limit
+        ):
+            return ""
+        try:
+            exact, by_digits = (
+                self._in_double(rounded=rounded)(place.point) for rounded in (False, True)
+            )
+        except OnnxscopeError:
+            # An operator of the gradient has no form in double precision.
+            return ""
+        if not self._fits(exact, found, place):
+            return ""
+        error = self._length_apart(self._gradient(place.point), exact)
+        by_rounding = self._length_apart(by_digits, exact)
+        half = self._precision > _PRECISION[ir.DataType.FLOAT]
+        kind = "half precision" if half else "single precision"
+        if self._forward.overflows(place.point) or not np.isfinite(by_rounding):
+            why = f"numbers are too large or too small for {kind}"
+        elif by_rounding >= _EXPLAINED * error:
+            why = f"rounding to {kind} takes as much away"
+        else:
+            return ""
+        return f"the rules are right: in double precision the same gradient agrees; {why}"
+
+    def _in_double(self, *, rounded: bool) -> _Gradient:
+        """The same gradient graph in double precision."""
+        change = partial(_gradients_in_double, count=len(self._subject.wrt), rounded=rounded)
+        table = self._table(self._provider.name)
+        return _Gradient(self._subject, lambda _: table, "cpu", self._budget, change)
+
+    def _fits(self, gradient: Arrays, found: Verification, place: _Place) -> bool:
+        """Whether a gradient agrees with the differences in all directions."""
+        return all(
+            check.accepts(float(np.vdot(gradient[name], direction)))
+            for check, (name, direction) in zip(found.checks, place.directions, strict=True)
+        )
+
+    def _length_apart(self, gradient: Arrays, other: Arrays) -> float:
+        return self._length({name: gradient[name] - other[name] for name in gradient})
 
     def _start(self) -> Arrays:
         """The point, another random one where the gradient is zero throughout: a unit is off."""
@@ -201,18 +393,40 @@ class Verifier:
         return point
 
     def _place(self, point: Arrays, directions: Sequence[Direction]) -> _Place:
-        """Differences in all directions."""
+        """Differences in all directions, or those for which there is time.
+
+        Raises:
+            OutOfTimeError: there is none for any.
+        """
         slopes: list[Difference] = []
+        self._budget.begin("computing the gradient")
         rough = self._gradient(point)
         noise: dict[str, float] = {}
-        for name, direction in directions:
-            function = self._along(point, name, direction)
-            if name not in noise:
-                epsilon = self._forward.epsilon
-                noise[name] = rounding_noise(function, independent_spacing(epsilon), epsilon)
-            scale = self._scales[name] * _finite_length(rough[name])
-            slopes.append(derivative(function, self._forward.steps, noise[name], scale))
-        return _Place(point, slopes)
+        try:
+            for number, (name, direction) in enumerate(directions):
+                self._budget.begin(f"differences, direction {number + 1} of {len(directions)}")
+                slopes.append(self._slope(point, name, direction, rough, noise))
+        except OutOfTimeError:
+            if not slopes:
+                raise
+            self._limits.append(_fewer(len(slopes), len(directions)))
+        return _Place(point, directions[: len(slopes)], slopes)
+
+    def _slope(
+        self,
+        point: Arrays,
+        name: str,
+        direction: np.ndarray,
+        rough: Arrays,
+        noise: dict[str, float],
+    ) -> Difference:
+        """The slope in one direction; `noise` keeps what is known of an input's rounding."""
+        function = self._along(point, name, direction)
+        if name not in noise:
+            epsilon = self._forward.epsilon
+            noise[name] = rounding_noise(function, independent_spacing(epsilon), epsilon)
+        scale = self._scales[name] * _finite_length(rough[name])
+        return derivative(function, self._forward.steps, noise[name], scale)
 
     def _along(self, point: Arrays, name: str, direction: np.ndarray) -> Function:
         cotangent = self._subject.cotangent.astype(np.float64)
@@ -224,15 +438,13 @@ class Verifier:
 
         return function
 
-    def _compare(
-        self, place: _Place, directions: Sequence[Direction], units: int, *, moved: bool
-    ) -> Verification:
+    def _compare(self, place: _Place, units: int, *, moved: bool) -> Verification:
         gradient = self._gradient(place.point)
         reference = None if self._reference is None else self._reference(place.point)
         noise = self._noise(place.point, gradient, units)
         tolerance = min(max(_UNITS * self._precision, _LEAST), _MOST)
         checks = []
-        for (name, direction), slope in zip(directions, place.slopes, strict=True):
+        for (name, direction), slope in zip(place.directions, place.slopes, strict=True):
             scale = self._scales[name] * _finite_length(gradient[name])
             rounding = self._scales[name] * noise[name]
             # Differences say nothing of a gradient that is no derivative.
@@ -312,16 +524,12 @@ class Verifier:
             return 0.0
         return difference / length if length and np.isfinite(difference) else np.inf
 
-    def _cause(self, found: Verification, place: _Place, directions: Sequence[Direction]) -> str:
+    def _cause(self, found: Verification, place: _Place) -> str:
         """What a disagreement comes from, in words."""
         subject, name = self._subject, self._provider.name
 
         def right(gradient: _Gradient) -> bool:
-            at = gradient(place.point)
-            return all(
-                check.accepts(float(np.vdot(at[moved], direction)))
-                for check, (moved, direction) in zip(found.checks, directions, strict=True)
-            )
+            return self._fits(gradient(place.point), found, place)
 
         if self._reference is not None and right(self._reference):
             if self._given:
@@ -330,7 +538,7 @@ class Verifier:
                 return (
                     "the standard rules agree with the differences, their forms for the CPU do not"
                 )
-            if right(_Gradient(subject, lambda _: self._table(name), "cpu")):
+            if right(_Gradient(subject, lambda _: self._table(name), "cpu", self._budget)):
                 return f"the same graph is right on the CPU: the provider {name} computes wrongly"
             return f"the standard rules are right on the CPU, those for the provider {name} are not"
         if found.faults:
@@ -342,7 +550,7 @@ class Verifier:
                 subject.forward, VALUE, subject.wrt, rules=rules, compare=False
             ),
         )
-        if subject.lowered and right(_Gradient(plain, self._table, "cpu")):
+        if subject.lowered and right(_Gradient(plain, self._table, "cpu", self._budget)):
             return (
                 "every node agrees by itself, and so does the plain gradient of the network: what "
                 "is wrong is in what makes it smaller and faster"
@@ -373,6 +581,11 @@ def _doubt(found: Verification, rounding: str, precision: float) -> str:
         )
     if not all(np.isfinite(check.differences) for check in found.checks):
         return "the network does not give finite numbers here"
+    if found.provider_unsure or any(check.unsure for check in found.checks):
+        return (
+            "they are apart by a little more than rounding explains, and by too little to call it "
+            "an error; try another seed or target"
+        )
     if precision > _PRECISION[ir.DataType.FLOAT]:
         return (
             "half precision is too coarse here; the same network in float32 has its gradient by "
@@ -381,6 +594,23 @@ def _doubt(found: Verification, rounding: str, precision: float) -> str:
     return "the differences are too uncertain: " + (
         found.why_single or "the network is too rough here; try another seed"
     )
+
+
+def _fewer(done: int, wanted: int) -> str:
+    return f"{done} of {wanted} directions, for want of time"
+
+
+def _gradients_in_double(graph: onnx.ModelProto, count: int, *, rounded: bool) -> onnx.ModelProto:
+    """A gradient graph in double precision, of its last outputs alone.
+
+    Raises:
+        OnnxscopeError: an operator has no form in it, or there is not the memory.
+    """
+    exact = only(
+        in_double(graph, rounded=rounded), [value.name for value in graph.graph.output[-count:]]
+    )
+    check_memory(Footprint.of(exact, 1), Use.whole(1), "cpu")
+    return exact
 
 
 def _scale(array: np.ndarray) -> float:

@@ -1,7 +1,9 @@
 """Operators that ONNX Runtime's CPU provider has in single precision only, written of others.
 
-Exactness is all that counts here: a convolution is one matrix product over its unfolded taps, the
-error function an integral, an interpolation the matrix that it is.
+Exactness is what counts here: a convolution is a matrix product over its unfolded taps, the error
+function a quotient of polynomials that is right to the last digit, an interpolation the matrix that
+it is. Unfolded taps are as many times the picture as the window has cells: large pictures are
+unfolded in bands of rows, one after the other.
 """
 
 from __future__ import annotations
@@ -19,16 +21,15 @@ from ...expansions.table import Call
 from ...graph.tensor import INT64_MAX, INT64_MIN, Tensor
 from ...graph.window import Window, resolve_window
 from ...importer.replay import replay
-from .functions import FUNCTIONS, Function
+from .functions import FUNCTIONS, Function, error_function
 from .resize import resized
 
 Arguments = Sequence[Tensor | None]
 Form = Callable[[Arguments, ir.Node], Tensor]
 
-# Gauss and Legendre's rule with so many points is exact in double precision for the Gaussian
-# between 0 and 6, behind which the error function is 1.
-_POINTS = 40
-_FAR = 6.0
+# So many bytes of unfolded taps are there at once, with twice as many on the way.
+_BAND = 32 * 2**20
+_DOUBLE_BYTES = 8
 
 
 def _given(tensor: Tensor | None) -> Tensor:
@@ -63,16 +64,51 @@ def _pad(x: Tensor, before: Sequence[int], after: Sequence[int]) -> Tensor:
     return x.op.Pad(x, x.op.constant(pads, np.int64))
 
 
-def _taps(x: Tensor, window: Window, cells: Sequence[int]) -> Tensor:
-    """What each window sees: (N, C, taps, cells) from (N, C, …), with zeros around."""
+def _padded(x: Tensor, window: Window, cells: Sequence[int]) -> Tensor:
+    """The picture with zeros around, just as large as the windows reach."""
     after = [
         (out - 1) * stride + span - first - size
         for out, stride, span, first, size in zip(
             cells, window.strides, window.extent, window.before, x.shape[2:], strict=True
         )
     ]
-    padded = _pad(x, window.before, after)
-    batch, channels = x.shape[:2]
+    return _pad(x, window.before, after)
+
+
+def _in_bands(
+    x: Tensor, window: Window, cells: Sequence[int], compute: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """What is computed of the windows' taps, in bands of rows that are not too large.
+
+    Args:
+        x: (N, C, …).
+        window: What slides.
+        cells: How often along each spatial axis.
+        compute: From the taps (N, C, taps, cells) of a band to its values (N, C', cells).
+
+    Returns:
+        (N, C', …).
+    """
+    padded = _padded(x, window, cells)
+    row = math.prod((*x.shape[:2], *window.kernel, *cells[1:])) * _DOUBLE_BYTES
+    height = max(1, _BAND // max(row, 1))
+    bands = []
+    for top in range(0, cells[0], height):
+        rows = min(height, cells[0] - top)
+        part = padded
+        if rows < cells[0]:
+            first = top * window.strides[0]
+            reach = (rows - 1) * window.strides[0] + window.extent[0]
+            part = padded[:, :, first : first + reach]
+        band = (rows, *cells[1:])
+        y = compute(_taps(part, window, band))
+        bands.append(y.reshape(*y.shape[:2], *band))
+    return bands[0] if len(bands) == 1 else x.op.Concat(*bands, axis=2)
+
+
+def _taps(padded: Tensor, window: Window, cells: Sequence[int]) -> Tensor:
+    """What each window sees: (N, C, taps, cells) from (N, C, …) with its zeros around."""
+    batch, channels = padded.shape[:2]
     seen = []
     for tap in itertools.product(*map(range, window.kernel)):
         cut = [
@@ -82,7 +118,7 @@ def _taps(x: Tensor, window: Window, cells: Sequence[int]) -> Tensor:
             )
         ]
         seen.append(padded[:, :, *cut].reshape(batch, channels, 1, math.prod(cells)))
-    return seen[0] if len(seen) == 1 else x.op.Concat(*seen, axis=2)
+    return seen[0] if len(seen) == 1 else padded.op.Concat(*seen, axis=2)
 
 
 def _correlate(
@@ -91,8 +127,12 @@ def _correlate(
     """A convolution, of kernels (groups, outputs, inputs · taps)."""
     batch = x.shape[0]
     _, outputs, rows = kernels.shape
-    taps = _taps(x, window, cells).reshape(batch, groups, rows, math.prod(cells))
-    return (kernels @ taps).reshape(batch, groups * outputs, *cells)
+
+    def product(taps: Tensor) -> Tensor:
+        y = kernels @ taps.reshape(batch, groups, rows, taps.shape[3])
+        return y.reshape(batch, groups * outputs, taps.shape[3])
+
+    return _in_bands(x, window, cells, product)
 
 
 def _plus_bias(y: Tensor, bias: Tensor | None) -> Tensor:
@@ -176,8 +216,7 @@ def _average_pool(given: Arguments, node: ir.Node) -> Tensor:
         seen = first + np.arange(window.kernel[axis]) * window.dilations[axis]
         low, high = (-window.before[axis], size + window.after[axis]) if with_padding else (0, size)
         counts = np.multiply.outer(counts, ((seen >= low) & (seen < high)).sum(1))
-    total = _taps(x, window, cells).sum(2).reshape(*x.shape[:2], *cells)
-    return total / counts
+    return _in_bands(x, window, cells, lambda taps: taps.sum(2)) / counts
 
 
 def _lp_pool(given: Arguments, node: ir.Node) -> Tensor:
@@ -185,7 +224,7 @@ def _lp_pool(given: Arguments, node: ir.Node) -> Tensor:
     power = float(node.attributes.get_int("p", 2))
     window = _window(x, node, node.attributes["kernel_shape"].as_ints())
     cells = _cells(node)
-    total = _taps(abs(x) ** power, window, cells).sum(2).reshape(*x.shape[:2], *cells)
+    total = _in_bands(abs(x) ** power, window, cells, lambda taps: taps.sum(2))
     return total ** (1 / power)
 
 
@@ -262,15 +301,6 @@ def _local_response(given: Arguments, node: ir.Node) -> Tensor:
 
 def _erf(given: Arguments, _: ir.Node) -> Tensor:
     return error_function(_given(given[0]))
-
-
-def error_function(x: Tensor) -> Tensor:
-    """2/√π times the integral of exp(−t²) from 0 to x, by Gauss and Legendre's rule."""
-    points, weights = np.polynomial.legendre.leggauss(_POINTS)
-    near = x.op.Clip(x, x.op.constant(-_FAR, x.dtype), x.op.constant(_FAR, x.dtype))
-    t = near.reshape(*x.shape, 1) * ((points + 1) / 2)
-    integral = x.op.Exp(-(t * t)) @ weights.reshape(_POINTS, 1)
-    return near * integral.reshape(*x.shape) * (1 / math.sqrt(math.pi))
 
 
 def _gelu(given: Arguments, node: ir.Node) -> Tensor:

@@ -6,7 +6,7 @@ ONNX Runtime's CPU provider lacks in double precision are written of others (see
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -22,11 +22,14 @@ _DOUBLE = np.dtype(np.float64)
 _TYPE_ATTRIBUTES = {"Cast": "to", "EyeLike": "dtype"}
 
 
-def in_double(model: onnx.ModelProto) -> onnx.ModelProto:
+def in_double(model: onnx.ModelProto, *, rounded: bool = False) -> onnx.ModelProto:
     """Rewrite a model in double precision.
 
     Args:
         model: Without subgraphs, of opset 18 to 21, every shape in it a number.
+        rounded: Whether each value is rounded to the digits and the range that it has in `model`,
+            and double again behind that. What comes out differs from the exact numbers about as
+            much as rounding alone makes `model` differ from them.
 
     Returns:
         A model with the same inputs, real ones in float64. Its outputs are the values of `model`
@@ -51,7 +54,8 @@ def in_double(model: onnx.ModelProto) -> onnx.ModelProto:
             values[value] = data.astype(_DOUBLE) if _is_real(value) else data
     computed: list[tuple[str, Tensor]] = []
     for node in source:
-        for value, tensor in zip(node.outputs, _write(builder, node, values), strict=True):
+        for value, written in zip(node.outputs, _write(builder, node, values), strict=True):
+            tensor = _rounded(written, value) if rounded else written
             values[value] = tensor
             if value.name:
                 computed.append((value.name, tensor))
@@ -59,6 +63,56 @@ def in_double(model: onnx.ModelProto) -> onnx.ModelProto:
         # Under another name first: a value of the new graph may have taken this one.
         builder.output(name, builder.op.Identity(tensor))
     return model_of(builder)
+
+
+def only(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """Leave out of a model what some of its outputs do not need.
+
+    Outputs that nobody reads are kept in memory to the end of a run all the same.
+
+    Args:
+        model: The model, which stays as it is.
+        names: The outputs that stay, in this order.
+
+    Raises:
+        OperatorError: one of them is no output.
+    """
+    known = {output.name: output for output in model.graph.output}
+    for name in names:
+        if name not in known:
+            raise OperatorError(f"{name!r} is not computed by a node")
+    needed = set(names)
+    nodes = []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            nodes.append(node)
+            needed.update(_read_by(node))
+    graph = onnx.GraphProto(name=model.graph.name)
+    graph.node.extend(reversed(nodes))
+    graph.input.extend(model.graph.input)
+    graph.output.extend(known[name] for name in names)
+    graph.initializer.extend(t for t in model.graph.initializer if t.name in needed)
+    graph.value_info.extend(v for v in model.graph.value_info if v.name in needed)
+    return onnx.ModelProto(
+        ir_version=model.ir_version, opset_import=model.opset_import, graph=graph
+    )
+
+
+def _read_by(node: onnx.NodeProto) -> Iterator[str]:
+    """What a node reads, also in its subgraphs."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                yield from _read_by(inner)
+            yield from (output.name for output in graph.output)
+
+
+def _rounded(tensor: Tensor, value: ir.Value) -> Tensor:
+    """With the digits and the range of the value that it stands for."""
+    if value.dtype is None or not _is_real(value) or value.dtype.numpy() == _DOUBLE:
+        return tensor
+    return tensor.astype(value.dtype.numpy()).astype(_DOUBLE)
 
 
 def _opset(graph: ir.Graph) -> int:

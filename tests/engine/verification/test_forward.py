@@ -16,7 +16,7 @@ STANDARD = standard_rules()
 def test_without_double_precision_single_serves(monkeypatch):
     network = text_model("g (float[4, 4] x) => (float[4, 4] y) { e = Tanh(x)  y = MatMul(e, e) }")
 
-    def refuse(model):
+    def refuse(model, **options):
         raise OperatorError("there is no such form")
 
     monkeypatch.setattr("onnxscope.verification.forward.in_double", refuse)
@@ -30,9 +30,9 @@ def test_without_double_precision_single_serves(monkeypatch):
 
 
 def test_a_double_form_that_is_another_function_is_not_used(monkeypatch):
-    def other(model):
+    def other(model, **options):
         changed = onnx.ModelProto()
-        changed.CopyFrom(in_double(model))
+        changed.CopyFrom(in_double(model, **options))
         for node in changed.graph.node:
             if node.op_type == "Tanh":
                 node.op_type = "Sin"

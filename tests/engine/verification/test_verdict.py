@@ -116,3 +116,65 @@ def test_results_are_plain_data():
     assert data["operators"] == ["Softmax"]
     assert data["faults"][0]["attributes"] == {"axis": -1}
     assert data["checks"][0]["verdict"] == "disagrees"
+
+
+BEYOND_SINGLE = {
+    "inside of a node": (1e20, "{ y = ReduceL2<keepdims = 1>(x) }"),
+    "of the network": (1e20, "{ a = Mul(x, x)  b = ReduceSum<keepdims = 1>(a)  y = Sqrt(b) }"),
+    "of the rule": (1e22, "{ y = Reciprocal(x) }"),
+    "in a divisor": (1e20, "{ b = ReduceL2<keepdims = 1>(x)  y = Div(x, b) }"),
+}
+
+
+@pytest.mark.parametrize(("size", "nodes"), BEYOND_SINGLE.values(), ids=BEYOND_SINGLE)
+def test_numbers_whose_squares_overflow_are_no_error_of_a_rule(size, nodes):
+    x = np.random.default_rng(0).standard_normal((2, 4)) * size
+    network = text_model(f"g (float[2, 4] x) => (float[2, N] y) {nodes}")
+    found = osc.verify(network, at={"x": x.astype(np.float32)})
+    assert found.verdict == "cannot tell"
+    assert found.faults == ()
+    # A wrong rule is wrong where the numbers fit.
+    assert osc.verify(network).agrees
+
+
+def test_a_wrong_rule_is_wrong_beside_what_overflows_too():
+    wrong = RuleTable()
+    wrong.define("Sqrt", lambda op, dy, x, *, y: dy / y)
+    network = text_model(
+        "g (float[2, 4] x) => (float[2, 1] y) "
+        "{ a = Mul(x, x)  b = ReduceSum<keepdims = 1>(a)  y = Sqrt(b) }"
+    )
+    x = np.full((2, 4), 1e20, np.float32)
+    assert osc.verify(network, at={"x": x}, rules=STANDARD | wrong).verdict == "disagrees"
+
+
+@pytest.mark.parametrize(
+    ("nodes", "x"),
+    [
+        ("{ y = Tanh(x) }", [16, -16, 16.5, 17]),
+        ("{ y = Softmax(x) }", [0, -32, -33, -34]),
+        ("{ y = Softmax(x) }", [0, -12, -13, -14]),
+        (
+            "{ k = Constant<value_float = 1e8>()  a = Add(x, k)  b = Sub(a, k)  y = Sub(b, x) }",
+            [1, 2, 3, 4],
+        ),
+    ],
+)
+def test_what_rounding_leaves_of_a_slope_is_no_error(nodes, x):
+    network = text_model(f"g (float[1, 4] x) => (float[1, 4] y) {nodes}")
+    found = osc.verify(network, at={"x": np.array([x], np.float32)})
+    assert found.verdict == "cannot tell", found
+
+
+@pytest.mark.parametrize(
+    ("apart", "verdict"), [(2e-5, "agrees"), (2.1e-4, "cannot tell"), (7e-4, "disagrees")]
+)
+def test_between_agreeing_and_disagreeing_is_a_margin(apart, verdict):
+    wrong = RuleTable()
+    wrong.define("Exp", lambda op, dy, x, *, y: dy * y * (1 + apart))
+    network = text_model("g (float[4] x) => (float[4] y) { y = Exp(x) }")
+    x = np.ones(4, np.float32)
+    found = osc.verify(network, at={"x": x}, rules=STANDARD | wrong)
+    assert found.verdict == verdict
+    if verdict == "cannot tell":
+        assert "a little more than rounding explains" in found.cause
