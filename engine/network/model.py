@@ -36,7 +36,8 @@ _Found = TypeVar("_Found")
 class Model:
     """A network as onnxscope sees it: pictures (N, 3, H, W), RGB in [0, 1], to named layers.
 
-    Made by `onnxscope.load`.
+    Made by `onnxscope.load`. It can be pickled, and so goes to other processes: there it is read
+    again from its file, which must be the same, or from the bytes or object that it was made of.
 
     Attributes:
         name: The catalogue name, or where the file came from.

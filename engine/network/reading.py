@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ..cache import GraphCache
-from ..errors import NoPictureError
+from ..errors import ModelError, NoPictureError
 from ..identity import NoIdentityError, key_of
 from ..importer.model_file import ModelFile
 from .facts import Facts
@@ -67,6 +67,24 @@ class Reading:
         self._cache = cache
         # Climbers that work side by side may ask for the graph at the same time.
         self._lock = Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what makes the same reading again: of a file where it is, else its content."""
+        state = dict(vars(self))
+        for name in ("_lock", "_source", "_loaded", "network"):
+            state.pop(name, None)
+        return state | {"portable": _portable(self._source, self._loaded)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the source anew; the graph is read when something needs it.
+
+        Raises:
+            ModelError: the file is gone, or is another by now.
+        """
+        portable = state.pop("portable")
+        vars(self).update(state, _loaded=None, _lock=Lock())
+        self._source = _source_of(portable)
+        self._loaded = None
 
     @cached_property
     def facts(self) -> Facts:
@@ -166,6 +184,42 @@ class Reading:
             )
         except NoIdentityError:
             return None
+
+
+def _portable(
+    source: ModelFile | onnx.ModelProto | ir.Model | None, loaded: LoadedModel | None
+) -> tuple[str, str | bytes, str]:
+    """What a source is in another process: its kind, its path or bytes, and a file's hash."""
+    if source is None:
+        assert loaded is not None  # one of both is there
+        original = loaded.original
+        if original.path is not None:
+            return "file", str(original.path.resolve()), original.sha256
+        if isinstance(original.content, bytes):
+            return "bytes", original.content, ""
+        return "model", original.read().SerializeToString(deterministic=True), ""
+    if isinstance(source, ModelFile):
+        if source.path is not None:
+            return "file", str(source.path.resolve()), source.sha256
+        return "bytes", source.data, ""
+    import onnx_ir as ir
+
+    proto = ir.to_proto(source) if isinstance(source, ir.Model) else source
+    return "model", proto.SerializeToString(deterministic=True), ""
+
+
+def _source_of(portable: tuple[str, str | bytes, str]) -> ModelFile | onnx.ModelProto:
+    kind, content, sha256 = portable
+    if isinstance(content, str):
+        file = ModelFile.read(content)
+        if file.sha256 != sha256:
+            raise ModelError(f"{content} has changed since it was read")
+        return file
+    if kind == "bytes":
+        return ModelFile(content)
+    import onnx
+
+    return onnx.ModelProto.FromString(content)
 
 
 def _typed(graph: ir.Graph, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, np.ndarray]:
