@@ -48,10 +48,17 @@ def _group_normalization(call: Call) -> Sequence[Tensor | None]:
 
 
 def _mean_variance_normalization(call: Call) -> Sequence[Tensor | None]:
-    """(x − mean) / (σ + 1e-9), by default over pictures and cells."""
-    x = call.required(0)
-    axes = normalized_axes(call.node.attributes.get_ints("axes", ()) or [0, 2, 3], x.rank)
+    """(x − mean) / (σ + 1e-9), by default over pictures and cells.
+
+    Before opset 9 it had two switches in the place of axes, and its default was the same.
+    """
+    x, attributes = call.required(0), call.node.attributes
+    across = attributes.get_int("across_channels", 0) == 1
+    axes = range(x.rank) if across else attributes.get_ints("axes", ()) or [0, 2, 3]
+    axes = normalized_axes(axes, x.rank)
     centered = x - x.mean(axes, keepdims=True)
+    if attributes.get_int("normalize_variance", 1) == 0:
+        return [centered]
     variance = (centered * centered).mean(axes, keepdims=True)
     # The square root has no slope at zero; the smallest normal number changes nothing else.
     deviation = (variance + _SMALLEST[x.dtype.itemsize]).sqrt()

@@ -78,6 +78,65 @@ class Call:
             raise OperatorError(f"{self.where} lacks its input {index}")
         return tensor
 
+    def integer(self, name: str, least: int = 1) -> int:
+        """Return an attribute that must be there, a whole number of at least so much.
+
+        Raises:
+            OperatorError: it is left out, or smaller.
+        """
+        value = int(self._attribute(name).as_int())
+        if value < least:
+            raise OperatorError(
+                f"the attribute {name!r} of {self.where} is {value}; it must be at least {least}"
+            )
+        return value
+
+    def number(self, name: str) -> float:
+        """Return an attribute that must be there, a real number.
+
+        Raises:
+            OperatorError: it is left out.
+        """
+        return float(self._attribute(name).as_float())
+
+    def integers(self, name: str) -> Sequence[int]:
+        """Return an attribute that must be there, a list of whole numbers.
+
+        Raises:
+            OperatorError: it is left out.
+        """
+        return self._attribute(name).as_ints()
+
+    def numbers(self, name: str) -> Sequence[float]:
+        """Return an attribute that must be there, a list of real numbers.
+
+        Raises:
+            OperatorError: it is left out.
+        """
+        return self._attribute(name).as_floats()
+
+    def text(self, name: str) -> str:
+        """Return an attribute that must be there, a string.
+
+        Raises:
+            OperatorError: it is left out.
+        """
+        return self._attribute(name).as_string()
+
+    def graph(self, name: str) -> ir.Graph:
+        """Return an attribute that must be there, a subgraph.
+
+        Raises:
+            OperatorError: it is left out.
+        """
+        return self._attribute(name).as_graph()
+
+    def _attribute(self, name: str) -> ir.Attr:
+        attribute = self.node.attributes.get(name)
+        if attribute is None:
+            raise OperatorError(f"{self.where} lacks its attribute {name!r}")
+        return attribute
+
 
 Expansion = Callable[[Call], Sequence[Tensor | None] | None]
 """Appends standard nodes; gives as many outputs as the node has, `None` for one that it lacks.

@@ -26,12 +26,6 @@ def check_model(proto: onnx.ModelProto, origin: str) -> None:
     """
     for tensor in _tensors(proto.graph):
         _check_tensor(tensor, origin)
-    for value in (*proto.graph.input, *proto.graph.output):
-        for dim in value.type.tensor_type.shape.dim:
-            if dim.HasField("dim_value") and dim.dim_value < 0:
-                raise ModelError(
-                    f"{origin} is damaged: {value.name!r} has a size of {dim.dim_value}"
-                )
     _check_graph(proto.graph, set(), origin)
     opset = next((e.version for e in proto.opset_import if e.domain in ("", "ai.onnx")), 0)
     for node in all_nodes(proto.graph):

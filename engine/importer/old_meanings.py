@@ -1,18 +1,50 @@
 """Operators that meant something else in earlier opsets, where the converter does not tell.
 
-ONNX's version converter writes Softmax and LogSoftmax of opsets before 13 as what they were, and
-takes some others for what they are called now.
+ONNX's version converter writes most operators as what they were. Some it takes for what they are
+called now, and some forms of the first versions it refuses: those it is not shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
+import numpy as np
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from ..graph.names import Names
 from .checking import all_graphs, all_nodes
+
+_T = TypeVar("_T")
+
+_NO_SIZES: Sequence[int] = ()
+
+_Rewrite = Callable[[onnx.NodeProto, Names], Iterable[onnx.NodeProto]]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A version of an operator that means something else than those before it.
+
+    Attributes:
+        since: The first opset of the new meaning.
+        rewrite: From a node of the old meaning to nodes of today's operators.
+        hidden: Whether the converter must not see the node.
+        concerns: Whether it is about a node at all.
+    """
+
+    since: int
+    rewrite: _Rewrite
+    hidden: bool = True
+    concerns: Callable[[onnx.NodeProto], bool] = lambda _: True
+
+
+def needs_hiding(node: onnx.NodeProto, written: int) -> bool:
+    """Return whether the converter refuses a node of the opset `written`, or spoils it."""
+    change = _change_of(node, written)
+    return change is not None and change.hidden
 
 
 def keep_old_meanings(graph: onnx.GraphProto, written: int) -> None:
@@ -24,17 +56,23 @@ def keep_old_meanings(graph: onnx.GraphProto, written: int) -> None:
     """
     names = Names(name for node in all_nodes(graph) for name in (*node.input, *node.output))
     for inner in all_graphs(graph):
+        changes = [_change_of(node, written) for node in inner.node]
+        if not any(changes):
+            continue
         nodes = list(inner.node)
         del inner.node[:]
-        for node in nodes:
-            until, rewrite = _CHANGED.get(node.op_type, (0, None))
-            is_old = node.domain in ("", "ai.onnx") and written < until
-            inner.node.extend(rewrite(node, names) if rewrite and is_old else [node])
+        for node, change in zip(nodes, changes, strict=True):
+            inner.node.extend([node] if change is None else change.rewrite(node, names))
+
+
+def _change_of(node: onnx.NodeProto, written: int) -> _Change | None:
+    change = _CHANGES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+    return change if change and written < change.since and change.concerns(node) else None
 
 
 def _coerced(node: onnx.NodeProto, names: Names) -> Iterable[onnx.NodeProto]:
     """Write an operator along one axis of two: all axes before `axis`, and all from there on."""
-    axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+    axis = _attribute(node, "axis", 1)
     (x,), (y,) = node.input, node.output
     flat, chosen, shape = (names.take(f"{y}_{part}") for part in ("flat", "flat_result", "shape"))
     yield helper.make_node("Flatten", [x], [flat], name=_named(node, "flat"), axis=axis)
@@ -43,13 +81,91 @@ def _coerced(node: onnx.NodeProto, names: Names) -> Iterable[onnx.NodeProto]:
     yield helper.make_node("Reshape", [chosen, shape], [y], name=node.name)
 
 
+def _normalized_by_cell(node: onnx.NodeProto, names: Names) -> Iterable[onnx.NodeProto]:
+    """Write a BatchNormalization with a mean for each cell, and not for each channel alone."""
+    x, scale, shift, mean, variance = node.input[:5]
+    y = node.output[0]
+    parts = ("epsilon", "centered", "variance", "deviation", "normal", "scaled")
+    epsilon, centered, wide, deviation, normal, scaled = (names.take(f"{y}_{p}") for p in parts)
+    least = np.float32(_attribute(node, "epsilon", 1e-5))
+    value = numpy_helper.from_array(np.asarray(least))
+    constant = names.take(f"{y}_constant")
+    yield helper.make_node("Constant", [], [constant], value=value)
+    yield helper.make_node("CastLike", [constant, variance], [epsilon])
+    yield helper.make_node("Sub", [x, mean], [centered], name=_named(node, "centered"))
+    yield helper.make_node("Add", [variance, epsilon], [wide], name=_named(node, "variance"))
+    yield helper.make_node("Sqrt", [wide], [deviation], name=_named(node, "deviation"))
+    yield helper.make_node("Div", [centered, deviation], [normal], name=_named(node, "normal"))
+    yield helper.make_node("Mul", [normal, scale], [scaled], name=_named(node, "scaled"))
+    yield helper.make_node("Add", [scaled, shift], [y], name=node.name)
+
+
+def _padded(node: onnx.NodeProto, names: Names) -> Iterable[onnx.NodeProto]:
+    """Write a Pad whose `paddings` and `value` were attributes."""
+    pads, constant, value = (
+        names.take(f"{node.output[0]}_{part}") for part in ("pads", "constant", "value")
+    )
+    sizes = np.array(_attribute(node, "paddings", _NO_SIZES), np.int64)
+    filled = np.asarray(_attribute(node, "value", 0.0), np.float32)
+    yield helper.make_node("Constant", [], [pads], value=numpy_helper.from_array(sizes))
+    yield helper.make_node("Constant", [], [constant], value=numpy_helper.from_array(filled))
+    yield helper.make_node("CastLike", [constant, node.input[0]], [value])
+    mode = _attribute(node, "mode", b"constant")
+    inputs = [node.input[0], pads, value]
+    yield helper.make_node("Pad", inputs, list(node.output), name=node.name, mode=mode)
+
+
+def _without(*dropped: str) -> _Rewrite:
+    """Leave attributes out that say nothing any more."""
+
+    def rewrite(node: onnx.NodeProto, _: Names) -> Iterable[onnx.NodeProto]:
+        kept = [attribute for attribute in node.attribute if attribute.name not in dropped]
+        del node.attribute[:]
+        node.attribute.extend(kept)
+        yield node
+
+    return rewrite
+
+
+def _whole_exponent(node: onnx.NodeProto, _: Names) -> Iterable[onnx.NodeProto]:
+    """Write the exponent of a norm, which was a real number, as the whole one that it is."""
+    for attribute in node.attribute:
+        if attribute.name == "p":
+            attribute.CopyFrom(helper.make_attribute("p", round(attribute.f)))
+    yield node
+
+
+def _attribute(node: onnx.NodeProto, name: str, default: _T) -> _T:
+    """Return what a node says, in the type that the operator has for it, or the default."""
+    given = (helper.get_attribute_value(a) for a in node.attribute if a.name == name)
+    value: _T = next(given, default)
+    return value
+
+
 def _named(node: onnx.NodeProto, part: str) -> str:
     return f"{node.name}_{part}" if node.name else ""
 
 
-_Rewrite = Callable[[onnx.NodeProto, Names], Iterable[onnx.NodeProto]]
+def _has_exponent_of_a_whole(node: onnx.NodeProto) -> bool:
+    exponent = _attribute(node, "p", 2.0)
+    return isinstance(exponent, float) and exponent == round(exponent)
 
-# The first opset of the new meaning, and how the old one is written.
-_CHANGED: Mapping[str, tuple[int, _Rewrite]] = {
-    "Hardmax": (13, _coerced),
+
+_CHANGES: Mapping[str, _Change] = {
+    "Hardmax": _Change(13, _coerced, hidden=False),
+    "BatchNormalization": _Change(
+        9, _normalized_by_cell, concerns=lambda node: _attribute(node, "spatial", 1) == 0
+    ),
+    "Pad": _Change(2, _padded),
+    "LpPool": _Change(2, _whole_exponent, concerns=_has_exponent_of_a_whole),
+    **{name: _Change(7, _without("output_sequence")) for name in ("GRU", "LSTM", "RNN")},
+    # Without an axis the shapes are joined from the end on, as they are now.
+    **{
+        name: _Change(
+            7,
+            _without("broadcast"),
+            concerns=lambda node: _attribute(node, "axis", None) is None,
+        )
+        for name in ("And", "Equal", "Greater", "Less", "Or", "Xor")
+    },
 }

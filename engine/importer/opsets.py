@@ -20,8 +20,9 @@ from ..errors import ModelError, OperatorError
 from ..expansions.registry import expansion_of
 from ..graph.versions import OPSET
 from .checking import all_nodes, check_model, is_sorted
+from .leniency import as_runtimes_read
 from .model_file import ModelFile
-from .old_meanings import keep_old_meanings
+from .old_meanings import keep_old_meanings, needs_hiding
 from .old_resizing import keep_old_resizing
 from .traditional import note_versions, without_map_types
 
@@ -107,6 +108,7 @@ def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
     if not proto.graph.node:
         raise ModelError(f"{origin} has no nodes: it is empty, or not an ONNX model")
     check_model(proto, origin)
+    proto = as_runtimes_read(proto, origin)
     if not is_sorted(proto.graph):
         unsorted = _to_ir(proto, origin)
         unsorted.graph.sort()
@@ -204,8 +206,14 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
             "versions do not; export the model at opset 9 or later"
         )
     light, weights = _without_weights(proto)
+    # Up to IR 3 initializers had to be listed among the inputs, which not all files do.
+    light.ir_version = max(light.ir_version, 4)
     # The converter refuses operators that it does not know, though layers before them are of use.
-    unknown = [node for node in all_nodes(light.graph) if _is_unknown(node, opset)]
+    unknown = [
+        node
+        for node in all_nodes(light.graph)
+        if _is_unknown(node, opset) or needs_hiding(node, opset)
+    ]
     for node in unknown:
         node.domain = _ELSEWHERE
     if unknown:

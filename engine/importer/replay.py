@@ -19,6 +19,7 @@ from ..expansions.table import Call
 from ..graph.builder import AttributeValue, Builder
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
+from .batch_normalization import folded_or_reshaped
 from .ceil_mode import without_ceil_mode, without_unseen
 from .evaluation import evaluated
 from .resizing import from_centres, with_sizes
@@ -192,7 +193,7 @@ def _write(
     if constant is not None:
         return constant
     if node.op_type == "BatchNormalization" and node.domain == "":
-        folded = _fold_batch_normalization(builder, node, arguments)
+        folded = folded_or_reshaped(builder, node, arguments)
         if folded is not None:
             return folded
     if node.op_type == "CastLike" and node.domain == "":
@@ -301,48 +302,3 @@ def _cast(builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]) -
     attributes: dict[str, AttributeValue | ir.Attr | None] = dict(node.attributes)
     attributes["to"] = int(like.value.dtype)
     return builder.append("Cast", [x], attributes, names=[name], node_name=node.name)[0]
-
-
-def _fold_batch_normalization(
-    builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]
-) -> Sequence[Tensor] | None:
-    """Conv and BatchNormalization as one Conv, computed in double precision.
-
-    The plain Conv stays in the graph for whoever else reads it, and is dropped where nobody does.
-    """
-    x, *parameters = arguments
-    if x is None or node.attributes.get_int("training_mode", 0) == 1:
-        return None
-    conv = x.value.producer()
-    if conv is None or conv.op_type != "Conv" or len(node.outputs) > 1:
-        return None
-    kernel, *bias = (None if v is None else Tensor(builder, v).array for v in conv.inputs[1:])
-    arrays = [None if tensor is None else tensor.array for tensor in parameters]
-    if kernel is None or any(array is None for array in [*bias, *arrays]):
-        return None
-    scale, shift, mean, variance = (np.asarray(array, np.float64) for array in arrays)
-    if any(b is not None and b.shape != (kernel.shape[0],) for b in bias):
-        return None  # refused where the convolution itself is written
-    if any(array.shape != (kernel.shape[0],) for array in (scale, shift, mean, variance)):
-        raise ModelError(
-            f"BatchNormalization (node {node.name!r}) of {kernel.shape[0]} channels has parameters "
-            f"of the shapes {', '.join(str(a.shape) for a in (scale, shift, mean, variance))}"
-        )
-    factor = scale / np.sqrt(variance + node.attributes.get_float("epsilon", 1e-5))
-    before = np.asarray(bias[0], np.float64) if bias else np.zeros_like(factor)
-    folded = kernel * factor.reshape(-1, *([1] * (kernel.ndim - 1)))
-    source = conv.inputs[0]
-    if source is None:
-        return None
-    return builder.append(
-        "Conv",
-        [
-            Tensor(builder, source),
-            builder.constant(folded, kernel.dtype, name=f"{node.outputs[0].name}_kernel"),
-            builder.constant(
-                (before - mean) * factor + shift, kernel.dtype, name=f"{node.outputs[0].name}_bias"
-            ),
-        ],
-        dict(conv.attributes),
-        names=[node.outputs[0].name],
-    )

@@ -86,7 +86,7 @@ def outcome(case: Any) -> Outcome:
         return Outcome("not run", str(error).splitlines()[0][:160])
     if any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(first, again, strict=True)):
         return Outcome("not run", "its result is random")
-    verdicts = [_judge(model, kernel, of, wrt, feeds, case.name) for of in outputs]
+    verdicts = [judge(model, kernel, of, wrt, feeds, case.name) for of in outputs]
     if all(verdict.kind == "refused" for verdict in verdicts):
         # What such inputs are for is to be constants; and not all of them need a gradient.
         closed, left = _with_constants(model, feeds)
@@ -94,7 +94,7 @@ def outcome(case: Any) -> Outcome:
             kernel = session(closed)
         except Exception as error:  # as above
             return Outcome("refused", f"{verdicts[0].reason}; with constants: {error}")
-        again = [_judge(closed, kernel, of, wrt[:1], left, case.name) for of in outputs]
+        again = [judge(closed, kernel, of, wrt[:1], left, case.name) for of in outputs]
         if any(verdict.kind != "refused" for verdict in again):
             verdicts = again
     for kind in ("wrong", "refused", "right", "on a kink", "no derivative", "not run"):
@@ -120,7 +120,7 @@ def _with_constants(
     return closed, {name: array for name, array in feeds.items() if name in names}
 
 
-def _judge(
+def judge(
     model: onnx.ModelProto,
     kernel: ort.InferenceSession,
     of: str,
@@ -128,7 +128,7 @@ def _judge(
     feeds: Mapping[str, np.ndarray],
     name: str,
 ) -> Outcome:
-    """One output of a node test."""
+    """Judge the gradient of one output of a model."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", osc.OnnxscopeWarning)

@@ -1,0 +1,83 @@
+"""What ONNX Runtime takes in files though the format has it otherwise, or seldom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from ..errors import ModelError
+from .checking import all_graphs
+
+# Sparse weights are written out in full up to so many bytes.
+_LARGEST = 2**31
+
+# What ONNX Runtime 1.31 reads standard operators as where a file names no version of them.
+_ASSUMED_OPSET = 26
+
+
+def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
+    """Return a model in the form that the format has for it.
+
+    * Sizes of −1, which older converters write for open ones, are open.
+    * Sparse initializers are full ones.
+    * A file that names versions of other operator sets alone has the newest standard one.
+
+    Args:
+        proto: The model, which stays as it is; what is right is given back itself.
+        origin: What to call it in messages.
+
+    Raises:
+        ModelError: a sparse initializer is damaged, or too large.
+    """
+    sparse = any(graph.sparse_initializer for graph in all_graphs(proto.graph))
+    domains = {entry.domain for entry in proto.opset_import}
+    unnamed = bool(domains) and domains.isdisjoint({"", "ai.onnx"})
+    if not (sparse or unnamed or any(_open_sizes(proto.graph))):
+        return proto
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    if unnamed:
+        copy.opset_import.append(helper.make_opsetid("", _ASSUMED_OPSET))
+    for dim in list(_open_sizes(copy.graph)):
+        dim.Clear()
+    for graph in all_graphs(copy.graph):
+        graph.initializer.extend(_dense(tensor, origin) for tensor in graph.sparse_initializer)
+        del graph.sparse_initializer[:]
+    return copy
+
+
+def _open_sizes(graph: onnx.GraphProto) -> Iterator[onnx.TensorShapeProto.Dimension]:
+    """Return the negative sizes of all values."""
+    for inner in all_graphs(graph):
+        for value in (*inner.input, *inner.output, *inner.value_info):
+            for dim in value.type.tensor_type.shape.dim:
+                if dim.HasField("dim_value") and dim.dim_value < 0:
+                    yield dim
+
+
+def _dense(tensor: onnx.SparseTensorProto, origin: str) -> onnx.TensorProto:
+    """Write a sparse tensor out in full; its indices are positions, or one for each axis."""
+    name, shape = tensor.values.name, tuple(tensor.dims)
+    count = math.prod(shape)
+    if min(shape, default=0) < 0 or count * 8 > _LARGEST:
+        raise ModelError(
+            f"{origin}: the sparse weights {name!r} of the shape {shape} are too large"
+        )
+    try:
+        values = numpy_helper.to_array(tensor.values)
+        indices = numpy_helper.to_array(tensor.indices)
+        full = np.zeros(count, values.dtype)
+        if indices.ndim == 2:
+            indices = np.ravel_multi_index(tuple(indices.T), shape)
+        if indices.size and not 0 <= indices.min() <= indices.max() < count:
+            raise ValueError("positions beyond its end")
+        full[indices] = values
+    except (ValueError, TypeError, IndexError) as error:
+        raise ModelError(
+            f"{origin} is damaged: the sparse weights {name!r} have {error}"
+        ) from error
+    return numpy_helper.from_array(full.reshape(shape), name)

@@ -1,0 +1,186 @@
+"""A version of an operator: what is computed here against what computes the file as it is."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxscope as osc
+from graphs import session
+from node_suite import REAL, judge
+from onnx import helper
+from onnx.reference import ReferenceEvaluator
+from version_cases import Example, examples, in_version, model_of, schemas, unusual
+
+# So many examples are tried before a version or an attribute of it counts as not run.
+_TRIED = 6
+
+
+@dataclass(frozen=True)
+class Found:
+    """What became of a version of an operator, or of one of its attributes.
+
+    Attributes:
+        kind: "equal", "wrong", "refused", or "not run".
+        by: Whose values these are: "ONNX Runtime" or "reference".
+        reason: In words.
+    """
+
+    kind: str
+    by: str = ""
+    reason: str = ""
+
+
+class _Reference:
+    """The onnx package's evaluator with a session's method."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._evaluator = ReferenceEvaluator(model)
+        self._names = [value.name for value in model.graph.output]
+
+    def run(self, names: list[str], feeds: Mapping[str, Any]) -> list[Any]:
+        with np.errstate(all="ignore"):
+            results = dict(zip(self._names, self._evaluator.run(None, dict(feeds)), strict=True))
+        return [np.asarray(results[name]) for name in names]
+
+
+def _kernel(model: onnx.ModelProto, feeds: Mapping[str, Any]) -> tuple[Any, str, str]:
+    """What computes the model, who that is, and else why nobody does."""
+    names = [value.name for value in model.graph.output]
+    reasons = []
+    for who, how in (("ONNX Runtime", session), ("reference", _Reference)):
+        try:
+            kernel = how(model)
+            kernel.run(names, dict(feeds))
+        except Exception as error:  # there are dozens of unrelated classes of them
+            reasons.append(f"{who}: {str(error).strip().splitlines()[0][:120]}")
+        else:
+            return kernel, who, ""
+    return None, "", "; ".join(reasons)
+
+
+def checked(example: Example, version: int) -> Found:
+    """Compare all values, and where there are any the gradients, of one example."""
+    try:
+        model, feeds = model_of(example, version)
+    except (onnx.shape_inference.InferenceError, TypeError) as error:
+        return Found("not run", "", f"no model: {str(error).splitlines()[0][:100]}")
+    kernel, who, reason = _kernel(model, feeds)
+    if kernel is None:
+        return Found("not run", "", reason)
+    outputs = [value.name for value in model.graph.output]
+    first, again = (kernel.run(outputs, dict(feeds)) for _ in range(2))
+    if not all(isinstance(array, np.ndarray) for array in first):
+        return Found("not run", who, "gives no tensors")
+    if any(
+        not np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        for a, b in zip(first, again, strict=True)
+    ):
+        return Found("not run", who, "its result is random")
+    for value, array in zip(model.graph.output, first, strict=True):
+        kind = value.type.tensor_type
+        if not kind.elem_type or not kind.HasField("shape"):
+            # The first versions have no inference of types.
+            code = helper.np_dtype_to_tensor_dtype(array.dtype)
+            value.CopyFrom(helper.make_tensor_value_info(value.name, code, array.shape))
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        return Found("not run", who, f"no model: {str(error).splitlines()[0][:100]}")
+    problem = _values(model, feeds, dict(zip(outputs, first, strict=True)))
+    if problem is not None:
+        return Found(problem.kind, who, problem.reason)
+    real = {v.name: v.type.tensor_type.elem_type in REAL for v in model.graph.output}
+    wrt = [v.name for v in model.graph.input if v.type.tensor_type.elem_type in REAL]
+    if example.op in osc.standard_rules().without_derivative or not wrt:
+        return Found("equal", who, "no derivative")
+    name = f"{example.op} {version} {example.source}"
+    for of in [name for name in outputs if real[name]]:
+        verdict = judge(model, kernel, of, wrt, feeds, name)
+        if verdict.reason.endswith("is not finite"):
+            return Found("not run", who, "it has no slope there")
+        if verdict.kind in ("wrong", "refused"):
+            return Found(verdict.kind, who, f"{of}: {verdict.reason}")
+    return Found("equal", who)
+
+
+def _values(
+    model: onnx.ModelProto, feeds: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]
+) -> Found | None:
+    """Compare all outputs of the model, in a graph that has a gradient of something else."""
+    extended = onnx.ModelProto()
+    extended.CopyFrom(model)
+    extended.graph.input.append(helper.make_tensor_value_info("aside", 1, [1]))
+    extended.graph.output.append(helper.make_tensor_value_info("abs_aside", 1, [1]))
+    extended.graph.node.append(helper.make_node("Abs", ["aside"], ["abs_aside"]))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", osc.OnnxscopeWarning)
+            warnings.filterwarnings("error", "the output .* is left out")
+            graph = osc.differentiate(extended, of="abs_aside", wrt=["aside"])
+    except (osc.OnnxscopeError, osc.OnnxscopeWarning) as error:
+        return Found("refused", "", str(error))
+    try:
+        opened = session(graph)
+    except Exception as error:  # as above
+        return Found("wrong", "", f"the gradient's graph is not run: {str(error)[:150]}")
+    known = {value.name for value in opened.get_inputs()}
+    one = np.ones(1, np.float32)
+    given = {**feeds, "aside": one, "grad_abs_aside": one}
+    results = opened.run(list(wanted), {n: a for n, a in given.items() if n in known})
+    for (name, value), result in zip(wanted.items(), results, strict=True):
+        if result.shape != value.shape or result.dtype != value.dtype:
+            return Found(
+                "wrong",
+                "",
+                f"{name} is {result.dtype} {result.shape}, not {value.dtype} {value.shape}",
+            )
+        tolerance = 2e-2 if value.dtype == np.float16 else 1e-4
+        if value.dtype.kind != "f":
+            same = np.array_equal(result, value)
+        else:
+            size = np.abs(value[np.isfinite(value)].astype(np.float64)).max(initial=1e-3)
+            same = np.allclose(result, value, rtol=0, atol=tolerance * size, equal_nan=True)
+        if not same:
+            return Found("wrong", "", f"the values of {name} differ")
+    return None
+
+
+@functools.cache
+def outcomes_of(op: str) -> Mapping[tuple[int, str], Found]:
+    """Of each version, and each attribute of it, what became of it; "" for the version itself."""
+    found: dict[tuple[int, str], Found] = {}
+    for version, schema in schemas()[op].items():
+        wanted = {"", *schema.attributes}
+        tried = dict.fromkeys(wanted, 0)
+        for example in examples().get(op, ()):
+            written = in_version(example, version)
+            if written is None:
+                continue
+            shown = {"", *unusual(written, schema)} & wanted
+            shown = {name for name in shown if tried[name] < _TRIED}
+            # One attribute that is left out by an example must not stay open for ever.
+            if not shown:
+                continue
+            outcome = checked(written, version)
+            for name in shown:
+                tried[name] += 1
+                before = found.get((version, name))
+                if before is None or before.kind in ("not run", "refused"):
+                    found[version, name] = outcome
+            if outcome.kind == "wrong":
+                found[version, ""] = Found(
+                    "wrong", outcome.by, f"{example.source}, {dict(written.attributes)}: "
+                    f"{outcome.reason}",
+                )  # fmt: skip
+                break
+            if outcome.kind == "equal":
+                wanted -= shown
+        for name in {"", *schema.attributes}:
+            found.setdefault((version, name), Found("not run", "", "no example"))
+    return found

@@ -1,0 +1,117 @@
+"""Files that the format does not quite have, and that ONNX Runtime runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxscope as osc
+import pytest
+from graphs import run
+from onnx import helper, numpy_helper
+from onnxscope.errors import ModelError
+
+
+def agrees(proto, feeds, of="y", wrt="x"):
+    """The values of the graph with a gradient are those of the file."""
+    before = proto.SerializeToString()
+    graph = osc.differentiate(proto, of=of, wrt=[wrt])
+    assert proto.SerializeToString() == before
+    wanted = run(proto, feeds)
+    found = run(graph, feeds | {f"grad_{of}": np.ones_like(wanted[of])})
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-6)
+    return graph
+
+
+@pytest.mark.parametrize("size", [-1, -2])
+def test_negative_sizes_are_open_ones(size):
+    proto = onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["": 13]>
+        g (float[2,3] x) => (float[2,3] y) <float[2,3] e> { e = Exp(x) y = Relu(e) }""")
+    for value in (*proto.graph.input, *proto.graph.output, *proto.graph.value_info):
+        value.type.tensor_type.shape.dim[0].dim_value = size
+    agrees(proto, {"x": np.ones((5, 3), np.float32)})
+
+
+def test_an_open_size_in_a_branch():
+    proto = onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["": 16]>
+        g (float[2] x) => (float[2] y) <bool yes = {1}> {
+          y = If(yes) <
+            then_branch = a () => (float[2] p) { p = Tanh(x) },
+            else_branch = b () => (float[2] q) { q = Sin(x) }>
+        }""")
+    for attribute in proto.graph.node[0].attribute:
+        attribute.g.output[0].type.tensor_type.shape.dim[0].dim_value = -1
+    agrees(proto, {"x": np.ones(2, np.float32)})
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("opset", [7, 9])
+def test_weights_of_old_files_are_listed_among_the_inputs_or_not(opset, version, listed):
+    proto = onnx.parser.parse_model(f"""
+        <ir_version: {version}, opset_import: ["": {opset}]>
+        g (float[2] x) => (float[2] y) <float[2] w = {{2, 3}}> {{ y = Mul(x, w) }}""")
+    if listed:
+        proto.graph.input.append(helper.make_tensor_value_info("w", 1, [2]))
+    agrees(proto, {"x": np.ones(2, np.float32)})
+
+
+def sparse_model(positions, values=(2.0, 5.0), shape=(2, 3), dtype=np.float32):
+    stored = numpy_helper.from_array(np.array(values, dtype), "w")
+    indices = numpy_helper.from_array(np.array(positions, np.int64), "w_indices")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", 1, [1, 2])],
+        [helper.make_tensor_value_info("y", 1, [1, 3])],
+        sparse_initializer=[helper.make_sparse_tensor(stored, indices, list(shape))],
+    )
+    return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+
+
+@pytest.mark.parametrize("positions", [[1, 5], [[0, 1], [1, 2]]], ids=["flat", "by axis"])
+def test_sparse_weights(positions):
+    proto = sparse_model(positions)
+    x = np.array([[1, 2]], np.float32)
+    graph = agrees(proto, {"x": x})
+    assert graph.graph.initializer[0].dims == [2, 3]
+    by_weights = osc.differentiate(proto, of="y", wrt=["w"])
+    gradient = run(by_weights, {"x": x, "grad_y": np.ones((1, 3), np.float32)})["grad_w"]
+    np.testing.assert_array_equal(gradient, [[1, 1, 1], [2, 2, 2]])
+
+
+@pytest.mark.parametrize(
+    ("positions", "options", "message"),
+    [
+        ([1, 6], {}, "positions beyond its end"),
+        ([[0, 1], [2, 0]], {}, "invalid entry"),
+        ([1, 2, 3], {}, "broadcast"),
+        ([1, 5], {"shape": (2**20, 2**20)}, "too large"),
+    ],
+)
+def test_damaged_sparse_weights(positions, options, message):
+    with pytest.raises(ModelError, match=message) as caught:
+        osc.differentiate(sparse_model(positions, **options), of="y", wrt=["x"])
+    assert "'w'" in str(caught.value)
+
+
+def test_a_file_that_names_another_operator_set_alone():
+    proto = helper.make_model(
+        helper.make_graph(
+            [
+                helper.make_node("Gelu", ["x"], ["g"], domain="com.microsoft"),
+                helper.make_node("Relu", ["g"], ["y"]),
+            ],
+            "g",
+            [helper.make_tensor_value_info("x", 1, [2])],
+            [helper.make_tensor_value_info("y", 1, [2])],
+        ),
+        ir_version=8,
+        opset_imports=[helper.make_opsetid("com.microsoft", 1)],
+    )
+    agrees(proto, {"x": np.array([-1, 1], np.float32)})
+    del proto.opset_import[:]
+    with pytest.raises(ModelError, match="names no version of the standard operator set"):
+        osc.differentiate(proto, of="y", wrt=["x"])
