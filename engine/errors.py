@@ -100,6 +100,10 @@ class StraightThroughWarning(OnnxscopeWarning):
     """A gradient passes a rounding as if there were none."""
 
 
+class ZeroGradientWarning(OnnxscopeWarning):
+    """A gradient that is zero everywhere: no differentiable path leads to what it is taken by."""
+
+
 class UnfaithfulWarning(OnnxscopeWarning):
     """A network that, as it is read, is another than ONNX Runtime makes of the file."""
 

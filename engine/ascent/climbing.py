@@ -67,6 +67,17 @@ def is_finite(value: np.ndarray, largest: np.ndarray) -> bool:
     return bool(np.isfinite(value).all() and np.isfinite(largest).all())
 
 
+def has_moved(largest: np.ndarray) -> bool:
+    """Whether any picture has a gradient that can move it.
+
+    Below the smallest normal number digits are lost, and squares of such gradients are zero.
+
+    Args:
+        largest: Of each picture's gradient the largest magnitude, (N,).
+    """
+    return bool((largest >= np.finfo(np.float32).tiny).any())
+
+
 def with_prefix(prefix: str, outputs: Mapping[str, np.ndarray]) -> Arrays:
     """The outputs with this prefix, without it."""
     return {n.removeprefix(prefix): a for n, a in outputs.items() if n.startswith(prefix)}

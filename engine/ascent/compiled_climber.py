@@ -17,7 +17,7 @@ from ..errors import OnnxscopeError
 from ..runtime.bound_session import BoundSession
 from ..runtime.memory import Use
 from ..runtime.session import Cuda, Provider, Session
-from .climbing import Arrays, Viewer, choose, is_finite, open_checked, with_prefix
+from .climbing import Arrays, Viewer, choose, has_moved, is_finite, open_checked, with_prefix
 from .graphs import Graphs
 from .optimizers import GraphOptimizer
 
@@ -137,7 +137,7 @@ class CompiledClimber:
         if not is_finite(value, largest):
             self.take_back()
             return value, False
-        self.moved |= bool(largest.any())
+        self.moved |= has_moved(largest)
         # A penalty on the picture has a gradient where the network has none.
         reached = outputs.get("reached", largest)
         if redirect and not reached.all():

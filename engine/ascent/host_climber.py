@@ -10,7 +10,16 @@ import numpy as np
 from ..cache import GraphCache
 from ..runtime.memory import Use
 from ..runtime.session import Cuda, Provider, Session
-from .climbing import Arrays, Viewer, choose, is_finite, largest_of, open_checked, with_prefix
+from .climbing import (
+    Arrays,
+    Viewer,
+    choose,
+    has_moved,
+    is_finite,
+    largest_of,
+    open_checked,
+    with_prefix,
+)
 from .graphs import Graphs
 from .optimizers import Optimizer
 
@@ -55,7 +64,7 @@ class HostClimber:
         largest = np.max([largest_of(array) for array in gradient.values()], axis=0)
         if not is_finite(outputs["value"], largest):
             return outputs["value"], False
-        self.moved |= bool(largest.any())
+        self.moved |= has_moved(largest)
         # A penalty on the picture has a gradient where the network has none.
         reached = outputs.get("reached", largest)
         if redirect and not reached.all():

@@ -17,6 +17,7 @@ from ..errors import (
     OnnxscopeError,
     OnnxscopeWarning,
     OperatorError,
+    ZeroGradientWarning,
     nearest_or_listed,
 )
 from ..graph.builder import Builder
@@ -31,7 +32,7 @@ from ..network.layers.lookups import lookups
 from ..network.values import value_called
 from ..rules.standard import standard_rules
 from ..rules.table import RuleTable
-from .walk import backpropagate
+from .walk import backpropagate, zero_everywhere
 
 
 def differentiate(
@@ -77,6 +78,7 @@ def differentiate(
         OnnxscopeWarning: an output is left out.
         StraightThroughWarning: a gradient passes a rounding as if there were none.
         UnfaithfulWarning: a node of the network is another than ONNX Runtime makes of the file.
+        ZeroGradientWarning: no differentiable path leads from `of` to one of `wrt`.
     """
     wrt = [wrt] if isinstance(wrt, str) else list(wrt)
     loaded = load_graph(model)
@@ -143,12 +145,18 @@ def differentiate(
         cotangent = builder.constant(1, target.dtype)
     else:
         cotangent = builder.input(names.take(f"grad_{of}"), target.dims, target.dtype)
+    absent: list[Tensor] = []
     gradients = backpropagate(
         builder,
         {target: cotangent},
         [values[name] for name in wrt],
         standard_rules() if rules is None else rules,
+        absent=absent,
     )
+    unreached = {tensor.value for tensor in absent}
+    flat = [repr(name) for name in wrt if values[name].value in unreached]
+    if flat:
+        warnings.warn(zero_everywhere(repr(of), ", ".join(flat)), ZeroGradientWarning, stacklevel=2)
     symbols = {dim for tensor in inputs.values() for dim in tensor.dims if isinstance(dim, str)}
     for value in graph.outputs:
         if value.name in values:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import onnx
 
-from ..errors import TargetError
+from ..errors import TargetError, ZeroGradientWarning
 from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.passes.plan import run_passes
@@ -20,7 +21,7 @@ from ..objectives.algebra import Objective
 from ..objectives.seen import Seen
 from ..rules.table import RuleTable
 from .passes import BEFORE_THE_WALK, GradientPlan
-from .walk import backpropagate
+from .walk import backpropagate, zero_everywhere
 
 
 def append_objective(
@@ -63,7 +64,11 @@ def append_objective(
 
 
 def append_gradient(
-    builder: Builder, value: Tensor, wrt: Sequence[Tensor], plan: GradientPlan
+    builder: Builder,
+    value: Tensor,
+    wrt: Sequence[Tensor],
+    plan: GradientPlan,
+    absent: list[Tensor] | None = None,
 ) -> list[Tensor]:
     """Append the gradient of the sum of `value`, which becomes an output.
 
@@ -74,12 +79,15 @@ def append_gradient(
         value: What is differentiated.
         wrt: With respect to what.
         plan: The gradient rules, and what the passes have to know.
+        absent: Those of `wrt` that no differentiable path leads to are put here.
     """
     value = builder.output("value", value)
     run_passes(BEFORE_THE_WALK, builder, plan)
     scale = 1.0 if plan.half is None else LOSS_SCALE
     seed = builder.constant(np.full(value.shape, scale), value.dtype)
-    gradients = backpropagate(builder, {value: seed}, wrt, plan.rules, without=plan.without)
+    gradients = backpropagate(
+        builder, {value: seed}, wrt, plan.rules, without=plan.without, absent=absent
+    )
     return gradients if plan.half is None else [gradient / scale for gradient in gradients]
 
 
@@ -90,7 +98,10 @@ def gradient_of_image(
     builder = Builder("gradient", opset=model.opset)
     image = builder.input("image", shape, np.float32)
     value = append_objective(model, objective, image)
-    builder.output(
-        "grad_image", append_gradient(builder, value, [image], GradientPlan(rules=rules))[0]
-    )
+    absent: list[Tensor] = []
+    plan = GradientPlan(rules=rules)
+    builder.output("grad_image", append_gradient(builder, value, [image], plan, absent)[0])
+    if absent:
+        what = zero_everywhere(f"the objective {objective}", "the picture")
+        warnings.warn(what, ZeroGradientWarning, stacklevel=2)
     return model_of(builder, {"onnxscope.objective": str(objective), "onnxscope.model": model.name})

@@ -33,6 +33,7 @@ def backpropagate(
     rules: RuleTable,
     *,
     without: frozenset[str] = frozenset(),
+    absent: list[Tensor] | None = None,
 ) -> list[Tensor]:
     """Append the nodes that compute vector-Jacobian products.
 
@@ -42,6 +43,7 @@ def backpropagate(
         wrt: Values to differentiate with respect to.
         rules: The table of gradient rules.
         without: Names of passes of `passes.BEHIND_THE_WALK` that are left out.
+        absent: Those of `wrt` that no differentiable path leads to are put here.
 
     Returns:
         For each of `wrt` its cotangent, of the same shape and type; zeros where no differentiable
@@ -89,14 +91,29 @@ def backpropagate(
             StraightThroughWarning,
             stacklevel=3,
         )
-    results = [
-        _accumulate(builder, contributions, tensor.value, keep=True)
-        or zeros_like(builder.op, tensor)
-        for tensor in wrt
-    ]
+    results = []
+    for tensor in wrt:
+        found = _accumulate(builder, contributions, tensor.value, keep=True)
+        if found is None and absent is not None:
+            absent.append(tensor)
+        results.append(found or zeros_like(builder.op, tensor))
     kept = apart | {tensor.value for tensor in results}
     run_passes(BEHIND_THE_WALK, builder, GradientPlan(rules=rules, kept=kept, without=without))
     return results
+
+
+def zero_everywhere(of: str, wrt: str) -> str:
+    """Return what to say of a gradient that no differentiable path leads to.
+
+    Args:
+        of: What is differentiated.
+        wrt: With respect to what.
+    """
+    return (
+        f"the gradient of {of} with respect to {wrt} is zero everywhere: the one does not depend "
+        "on the other, or only through operators that pass no gradient, such as comparisons and "
+        "roundings"
+    )
 
 
 def _visit(

@@ -364,9 +364,16 @@ def _warnings(composition: Composition, ascent: Ascent, *, of: int) -> list[str]
             f"the objective {objective} stayed at 0 in all {len(ascent.values)} steps: the unit "
             "never fired; try another seed or more redirect_steps"
         )
+    elif len(ascent.values) and np.abs(ascent.values).max() < np.finfo(np.float32).tiny:
+        found.append(
+            f"the objective {objective} stayed at {np.abs(ascent.values).max():.0e} or less, below "
+            "the smallest normal number: the unit is practically dead, its weights or those before "
+            "it having decayed to nothing"
+        )
     elif len(ascent.values) and not ascent.moved:
         found.append(
-            f"the objective {objective} had no gradient with respect to the picture, which "
+            f"the objective {objective} had no gradient with respect to the picture, or none above "
+            "the smallest normal number (1e-38), which "
             + (
                 "redirected activations alone can have moved; try more steps or another seed"
                 if ascent.redirected

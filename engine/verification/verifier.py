@@ -25,6 +25,7 @@ from ..errors import (
     OutOfTimeError,
     StraightThroughWarning,
     UnfaithfulWarning,
+    ZeroGradientWarning,
 )
 from ..gradient.differentiation import differentiate
 from ..rules.by_provider import rules_for
@@ -126,7 +127,7 @@ class _Gradient:
             for warning in said:
                 if issubclass(warning.category, StraightThroughWarning):
                     self.rounding = str(warning.message)
-                elif not issubclass(warning.category, UnfaithfulWarning):
+                elif not issubclass(warning.category, UnfaithfulWarning | ZeroGradientWarning):
                     warnings.warn_explicit(
                         warning.message, warning.category, warning.filename, warning.lineno
                     )

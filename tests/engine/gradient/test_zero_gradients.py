@@ -1,0 +1,44 @@
+"""A gradient that is zero everywhere is written, with a word."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import onnxscope as osc
+import pytest
+from graphs import run, text_model
+from onnxscope.errors import ZeroGradientWarning
+
+STEPS = text_model(
+    "g (float[3] x, float[3] z) => (float[3] y, float[3] s) "
+    "{ f = Floor(x)  y = Add(f, z)  s = Sin(x) }"
+)
+
+
+@pytest.mark.parametrize(("of", "wrt"), [("y", ["x"]), ("s", ["z"]), ("y", ["z", "x"])])
+def test_differentiate(of, wrt):
+    with pytest.warns(ZeroGradientWarning, match=f"{of!r} with respect to '{wrt[-1]}' is zero"):
+        graph = osc.differentiate(STEPS, of=of, wrt=wrt)
+    feeds = {
+        "x": np.ones(3, np.float32),
+        "z": np.ones(3, np.float32),
+        f"grad_{of}": np.ones(3, np.float32),
+    }
+    assert not run(graph, feeds)[f"grad_{wrt[-1]}"].any()
+
+
+def test_nothing_is_said_of_others():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ZeroGradientWarning)
+        osc.differentiate(STEPS, of="y", wrt=["z"])
+        assert osc.verify(STEPS, "y").agrees
+
+
+def test_the_gradient_of_a_picture():
+    network = osc.load(
+        text_model("g (float[1, 3, 8, 8] x) => (float[1, 3, 8, 8] y) { y = Round(x) }"),
+        input_range=(0, 255),
+    )
+    with pytest.warns(ZeroGradientWarning, match="y:1 with respect to the picture is zero"):
+        osc.Gradient(network, "y:1", cache=False).to_onnx()
