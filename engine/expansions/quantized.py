@@ -39,7 +39,9 @@ def _quantize(call: Call) -> Sequence[Tensor | None]:
     if zero is not None:
         rounded = rounded + _along_axis(call, zero.astype(x.dtype), x)
     low, high = (call.op.constant(end, x.dtype) for end in _ends(kind))
-    return [call.op.Clip(rounded, low, high)]
+    grid = call.op.Clip(rounded, low, high)
+    call.builder.integers[grid.value] = kind
+    return [grid]
 
 
 def _dequantize(call: Call) -> Sequence[Tensor | None]:

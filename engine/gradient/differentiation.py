@@ -25,6 +25,7 @@ from ..graph.domains import numbers_of
 from ..graph.finish import model_of
 from ..graph.names import Names
 from ..graph.tensor import Tensor
+from ..importer.integers import as_integers
 from ..importer.opsets import ModelSource, load_graph
 from ..importer.replay import own_tensor, replay
 from ..network.comparison import compare_tensors, is_on, warn_of
@@ -160,7 +161,7 @@ def differentiate(
     symbols = {dim for tensor in inputs.values() for dim in tensor.dims if isinstance(dim, str)}
     for value in graph.outputs:
         if value.name in values:
-            written = _output(builder, value.name, values[value.name])
+            written = _output(builder, value.name, as_integers(builder, values[value.name]))
             _name_sizes(written, value, symbols)
             if value.name == of:
                 _name_sizes(cotangent, value, symbols)

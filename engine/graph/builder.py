@@ -112,6 +112,7 @@ class Builder:
         composites: Values whose gradient is not that of the single nodes behind them.
         compounds: The same for values of several inputs.
         pieces: Values that are known to be zero but for a part.
+        integers: Values that the file has as integers of a type, and that are kept as real numbers.
         instead: What stands in the place of a value, and equals it, in the finished model.
     """
 
@@ -122,6 +123,7 @@ class Builder:
         self.composites: dict[ir.Value, Composite] = {}
         self.compounds: dict[ir.Value, Compound] = {}
         self.pieces: dict[ir.Value, Piece] = {}
+        self.integers: dict[ir.Value, ir.DataType] = {}
         self.instead: dict[ir.Value, ir.Value] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
         self._inference = Inference(opset)

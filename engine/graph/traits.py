@@ -48,6 +48,10 @@ class Trait(Enum):
     """Every element of the output is an element of the first input, which one does not depend on
     the values there, or a constant that fills: nothing is computed."""
 
+    SELECTING = "selecting"
+    """Every element of the output is an element of one of the inputs, or a number that fills, which
+    one may depend on the values: nothing is computed but by comparing."""
+
     WEIGHTED = "weighted"
     """An element of the output is made of sums of many elements of the first input, each times an
     element of another input, the weights: where these are zero, nothing of it comes through."""
@@ -78,6 +82,7 @@ _IMPLIED = (
     (Trait.COPYING, Trait.POINTWISE),
     (Trait.COPYING, Trait.MOVING),
     (Trait.RESHAPING, Trait.MOVING),
+    (Trait.MOVING, Trait.SELECTING),
     (Trait.POOLING, Trait.CHANNELWISE),
     (Trait.POINTWISE, Trait.CHANNELWISE),
 )
@@ -112,7 +117,7 @@ def _operators_with(trait: Trait) -> frozenset[str]:
 _TRAITS: Mapping[str, tuple[Trait, ...]] = {
     # Activation functions
     "Celu": (Trait.ACTIVATION,),
-    "Clip": (Trait.ACTIVATION,),
+    "Clip": (Trait.ACTIVATION, Trait.SELECTING),
     "Elu": (Trait.ACTIVATION,),
     "Gelu": (Trait.ACTIVATION,),
     "HardSigmoid": (Trait.ACTIVATION,),
@@ -120,7 +125,7 @@ _TRAITS: Mapping[str, tuple[Trait, ...]] = {
     "LeakyRelu": (Trait.ACTIVATION,),
     "Mish": (Trait.ACTIVATION,),
     "PRelu": (Trait.ACTIVATION, Trait.BROADCASTING),
-    "Relu": (Trait.ACTIVATION,),
+    "Relu": (Trait.ACTIVATION, Trait.SELECTING),
     "Selu": (Trait.ACTIVATION,),
     "Shrink": (Trait.ACTIVATION,),
     "Sigmoid": (Trait.ACTIVATION,),
@@ -171,16 +176,16 @@ _TRAITS: Mapping[str, tuple[Trait, ...]] = {
     "GreaterOrEqual": (Trait.BROADCASTING,),
     "Less": (Trait.BROADCASTING,),
     "LessOrEqual": (Trait.BROADCASTING,),
-    "Max": (Trait.BROADCASTING,),
+    "Max": (Trait.BROADCASTING, Trait.SELECTING),
     "Mean": (Trait.BROADCASTING,),
-    "Min": (Trait.BROADCASTING,),
+    "Min": (Trait.BROADCASTING, Trait.SELECTING),
     "Mod": (Trait.BROADCASTING,),
     "Mul": (Trait.BROADCASTING,),
     "Or": (Trait.BROADCASTING,),
     "Pow": (Trait.BROADCASTING,),
     "Sub": (Trait.BROADCASTING,),
     "Sum": (Trait.BROADCASTING,),
-    "Where": (Trait.BROADCASTING,),
+    "Where": (Trait.BROADCASTING, Trait.SELECTING),
     "Xor": (Trait.BROADCASTING,),
     # The same elements
     "Cast": (Trait.COPYING,),
@@ -208,6 +213,14 @@ _TRAITS: Mapping[str, tuple[Trait, ...]] = {
     "Tile": (Trait.MOVING, Trait.SIZED_BY_VALUES),
     "Transpose": (Trait.MOVING,),
     "Trilu": (Trait.MOVING,),
+    # Elements of several values, or the largest of them
+    "Concat": (Trait.SELECTING,),
+    "ReduceMax": (Trait.SELECTING,),
+    "ReduceMin": (Trait.SELECTING,),
+    "ScatterElements": (Trait.SELECTING,),
+    "ScatterND": (Trait.SELECTING,),
+    "TensorScatter": (Trait.SELECTING,),
+    "TopK": (Trait.SELECTING,),
     # Weights
     "Conv": (Trait.WEIGHTED, Trait.WINDOWED),
     "ConvInteger": (Trait.WEIGHTED, Trait.WINDOWED),
@@ -226,9 +239,9 @@ _TRAITS: Mapping[str, tuple[Trait, ...]] = {
     "AveragePool": (Trait.POOLING, Trait.WINDOWED),
     "GlobalAveragePool": (Trait.POOLING,),
     "GlobalLpPool": (Trait.POOLING,),
-    "GlobalMaxPool": (Trait.POOLING,),
+    "GlobalMaxPool": (Trait.POOLING, Trait.SELECTING),
     "LpPool": (Trait.POOLING, Trait.WINDOWED),
-    "MaxPool": (Trait.POOLING, Trait.WINDOWED),
+    "MaxPool": (Trait.POOLING, Trait.WINDOWED, Trait.SELECTING),
     "InstanceNormalization": (Trait.CHANNELWISE,),
     # Pictures of another size
     "Col2Im": (Trait.ENLARGING, Trait.SIZED_BY_VALUES),

@@ -7,6 +7,7 @@ before it, and only what the wanted values need is written at all.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -22,6 +23,7 @@ from ..graph.traits import Trait, has
 from .batch_normalization import folded_or_reshaped
 from .ceil_mode import without_ceil_mode, without_unseen
 from .evaluation import evaluated
+from .integers import among_integers
 from .resizing import from_centres, with_sizes
 
 # Larger results are weights that some exporters compute from other weights: still worth computing
@@ -80,7 +82,9 @@ def replay(
             if earlier is not None:
                 raise earlier
             arguments = [None if value is None else value_of(value, node) for value in node.inputs]
-            outputs = _write(builder, node, arguments, value_of)
+            outputs = among_integers(
+                builder, node, arguments, functools.partial(_write, builder, node, value_of)
+            )
         except OnnxscopeError as error:
             if failures is None:
                 raise
@@ -170,8 +174,8 @@ def own_tensor(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
 def _write(
     builder: Builder,
     node: ir.Node,
-    arguments: Sequence[Tensor | None],
     value_of: Callable[[ir.Value], Tensor],
+    arguments: Sequence[Tensor | None],
 ) -> Sequence[Tensor | None]:
     """One node in the new graph: expanded, computed, folded, or copied."""
     expansion = expansion_of(node.domain, node.op_type)

@@ -195,6 +195,15 @@ def test_moving(op: str) -> None:
     assert _is_moving(example_of(op))
 
 
+@those_with(Trait.SELECTING)
+def test_selecting(op: str) -> None:
+    example = example_of(op)
+    given = [array.ravel() for array in example.inputs if array is not None]
+    numbers = {float(number) for array in given for number in array} | {0.0, 1.0}
+    y = example.run()
+    assert {float(np.asarray(number, y.dtype)) for number in numbers} >= set(y.ravel().tolist())
+
+
 @those_with(Trait.WEIGHTED)
 def test_weighted(op: str) -> None:
     example = example_of(op)
@@ -385,6 +394,7 @@ BY_NAME = {
     "engine/expansions/recurrent/expansion.py:_GRU": "the activations of its gates",
     "engine/gradient/idioms.py:_ARITHMETIC": "whose polynomials are multiplied out",
     "engine/gradient/idioms.py:_FUNCTIONS": "that idioms are known of",
+    "engine/importer/old_meanings.py:_CHANGES": "what earlier opsets meant by them",
     "engine/graph/passes/kernels.py:_MOVED_ASIDE": "what ONNX Runtime looks through",
     "engine/graph/passes/blocked.py:_SOURCES": "ONNX Runtime's blocked layout",
     "engine/graph/passes/blocked.py:_FOLLOWERS": "ONNX Runtime's blocked layout",

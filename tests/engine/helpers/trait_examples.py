@@ -175,6 +175,15 @@ _EXAMPLES = (
             {"kernel_shape": [2, 2], "strides": [2, 2]}),
     Example("Pad", (NUMBERS, _ints(0, 0, 1, 2, 0, 0, 3, 0), _scalar(-77.0))),
     Example("ReverseSequence", (NUMBERS, _ints(2, 3)), {"batch_axis": 0, "time_axis": 1}),
+    Example("Concat", (NUMBERS, NUMBERS[:, :1] + 1), {"axis": 1}),
+    Example("ReduceMax", (NUMBERS, _ints(1))),
+    Example("ReduceMin", (NUMBERS, _ints(1))),
+    Example(
+        "ScatterElements", (NUMBERS, _ints(0, 1).reshape(1, 1, 1, 2), NUMBERS[:1, :1, 1:2, :2])
+    ),
+    Example("ScatterND", (NUMBERS, _ints(1, 0).reshape(1, 2), NUMBERS[:1, 1])),
+    Example("TensorScatter", (NUMBERS, NUMBERS[:, :, :2] + 1, _ints(1, 2)), opset=24),
+    Example("TopK", (NUMBERS, _ints(2))),
     Example("Slice", (NUMBERS, _ints(3, 0), _ints(0, 2), _ints(2, 3), _ints(-1, 1))),
     Example("SpaceToDepth", (NUMBERS[..., :4],), {"blocksize": 2}),
     Example("Split", (NUMBERS, _ints(3)), {"axis": 1}),
