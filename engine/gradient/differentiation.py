@@ -33,6 +33,7 @@ from ..network.layers.lookups import lookups
 from ..network.values import value_called
 from ..rules.standard import standard_rules
 from ..rules.table import RuleTable
+from .obstacles import obstacles
 from .walk import backpropagate, zero_everywhere
 
 
@@ -147,17 +148,17 @@ def differentiate(
     else:
         cotangent = builder.input(names.take(f"grad_{of}"), target.dims, target.dtype)
     absent: list[Tensor] = []
+    table = standard_rules() if rules is None else rules
+    nodes = list(builder.graph)
     gradients = backpropagate(
-        builder,
-        {target: cotangent},
-        [values[name] for name in wrt],
-        standard_rules() if rules is None else rules,
-        absent=absent,
+        builder, {target: cotangent}, [values[name] for name in wrt], table, absent=absent
     )
     unreached = {tensor.value for tensor in absent}
     flat = [repr(name) for name in wrt if values[name].value in unreached]
     if flat:
-        warnings.warn(zero_everywhere(repr(of), ", ".join(flat)), ZeroGradientWarning, stacklevel=2)
+        why = obstacles(nodes, unreached, target.value, table)
+        what = zero_everywhere(repr(of), ", ".join(flat), why)
+        warnings.warn(what, ZeroGradientWarning, stacklevel=2)
     symbols = {dim for tensor in inputs.values() for dim in tensor.dims if isinstance(dim, str)}
     for value in graph.outputs:
         if value.name in values:

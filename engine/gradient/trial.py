@@ -9,6 +9,7 @@ from ..errors import LayerError, OnnxscopeError, OnnxscopeWarning
 from ..graph.walks import ancestors
 from ..network.values import Values
 from ..rules.standard import standard_rules
+from .obstacles import obstacles
 from .walk import backpropagate
 
 # Of these many values the gradient is tried before it is said that none has one.
@@ -74,10 +75,12 @@ def _differentiate(values: Values, of: str, wrt: str) -> None:
         OnnxscopeError: it cannot be written, or there is none.
     """
     target, source = values.tensor(of), values.tensor(wrt)
+    nodes, rules = list(values.builder.graph), standard_rules()
     cotangent = values.builder.input(f"grad_{of}", target.dims, target.dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OnnxscopeWarning)
-        (gradient,) = backpropagate(values.builder, {target: cotangent}, [source], standard_rules())
+        (gradient,) = backpropagate(values.builder, {target: cotangent}, [source], rules)
     read = {x for node in ancestors(values.builder.graph, [gradient.value]) for x in node.inputs}
     if cotangent.value not in {gradient.value, *read}:
-        raise LayerError(f"no derivative leads from {of} to {wrt}")
+        reason = obstacles(nodes, [source.value], target.value, rules)
+        raise LayerError(f"no derivative leads from {of} to {wrt} {reason}".rstrip())

@@ -102,15 +102,19 @@ def backpropagate(
     return results
 
 
-def zero_everywhere(of: str, wrt: str) -> str:
+def zero_everywhere(of: str, wrt: str, why: str = "") -> str:
     """Return what to say of a gradient that no differentiable path leads to.
 
     Args:
         of: What is differentiated.
         wrt: With respect to what.
+        why: The reason as `obstacles` gives it, where it is known.
     """
+    zero = f"the gradient of {of} with respect to {wrt} is zero everywhere"
+    if why:
+        return f"{zero}, {why}"
     return (
-        f"the gradient of {of} with respect to {wrt} is zero everywhere: the one does not depend "
+        f"{zero}: the one does not depend "
         "on the other, or only through operators that pass no gradient, such as comparisons and "
         "roundings"
     )

@@ -19,6 +19,13 @@ def holds_map(type_: onnx.TypeProto) -> bool:
     return bool(kind == "map_type")
 
 
+def version_of(node: ir.Node) -> int | None:
+    """The version of a node's own domain in its graph; `None` for nodes of the standard one."""
+    if not node.domain or node.graph is None:
+        return None
+    return node.graph.opset_imports.get(node.domain)
+
+
 def numbers_of(value: ir.Value) -> ir.Value | None:
     """The numbers that a sequence of maps is made of; `None` for what is no such sequence."""
     node = value.producer()

@@ -24,6 +24,7 @@ from .batch_normalization import folded_or_reshaped
 from .ceil_mode import without_ceil_mode, without_unseen
 from .evaluation import evaluated
 from .integers import among_integers
+from .products import product_with_column
 from .resizing import from_centres, with_sizes
 
 # Larger results are weights that some exporters compute from other weights: still worth computing
@@ -204,6 +205,9 @@ def _write(
         cast = _cast(builder, node, arguments)
         if cast is not None:
             return [cast]
+    product = product_with_column(builder, node, arguments)
+    if product is not None:
+        return [product]
     attributes: dict[str, AttributeValue | ir.Attr | None] = dict(node.attributes)
     if has(node, Trait.POOLING) and has(node, Trait.WINDOWED):
         attributes |= without_ceil_mode(node, arguments[0])

@@ -20,6 +20,7 @@ from ..errors import (
     OnnxscopeError,
 )
 from ..graph.builder import Builder
+from ..graph.domains import numbers_of
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
 from ..graph.walks import ancestors, computed_from
@@ -236,6 +237,8 @@ def _declared(value: ir.Value) -> Shape | None:
 
 
 def _dtype(tensor: Tensor | None, value: ir.Value) -> str:
+    if numbers_of(value) is not None:
+        return "sequence of maps"
     known = value if tensor is None else tensor.value
     kind = known.dtype
     if kind is None:

@@ -6,6 +6,8 @@ first one takes all.
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
@@ -83,12 +85,21 @@ def _pow_base(
             return dy * (base * base * 3)
         if p == 0.5:
             return dy * 0.5 / y
-        return dy * op.Pow(base, op.constant(p - 1, base.dtype)) * p
+        dx = dy * op.Pow(base, op.constant(p - 1, base.dtype)) * p
+        return dx if p.is_integer() else _where_there_is_a_value(op, dx, y)
     exact = exponent.astype(base.dtype)
     zero, one = op.constant(0, base.dtype), op.constant(1, base.dtype)
     # Where p is 0, x^(p-1) may be infinite and must not meet it.
     lowered = op.Where(op.Equal(exact, zero), one, exact - 1)
-    return dy * exact * op.Pow(base, lowered)
+    dx = dy * exact * op.Pow(base, lowered)
+    if power is None or bool((power == np.round(power)).all()):
+        return dx
+    return _where_there_is_a_value(op, dx, y)
+
+
+def _where_there_is_a_value(op: Operators, dx: Tensor, y: Tensor) -> Tensor:
+    """Zero where y is no number: a mask behind it may have hidden that, and 0 · NaN is no 0."""
+    return op.Where(op.IsNaN(y), op.constant(0, dx.dtype), dx)
 
 
 def _pow_exponent(

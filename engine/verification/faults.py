@@ -22,6 +22,7 @@ from ..gradient.lowering import lower
 from ..gradient.passes import GradientPlan
 from ..gradient.walk import backpropagate
 from ..graph.builder import Builder
+from ..graph.domains import version_of
 from ..graph.finish import model_of
 from ..graph.tensor import Tensor
 from ..rules.table import RuleTable
@@ -300,6 +301,7 @@ class _Node:
             dict(node.attributes),
             outputs=len(node.outputs),
             domain=node.domain,
+            version=version_of(node),
             node_name=node.name,
         )
         if self._around.lowered:

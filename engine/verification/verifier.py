@@ -95,6 +95,7 @@ class _Gradient:
     Attributes:
         provider: Where it runs.
         rounding: What it passes straight through, in words: then it is no derivative.
+        zero: Why it is zero everywhere, in words; empty where it is not.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class _Gradient:
         self._inputs: list[str] = []
         self._exact = change is not None
         self.rounding = ""
+        self.zero = ""
 
         def build(name: str) -> onnx.ModelProto:
             with warnings.catch_warnings(record=True) as said:
@@ -127,7 +129,9 @@ class _Gradient:
             for warning in said:
                 if issubclass(warning.category, StraightThroughWarning):
                     self.rounding = str(warning.message)
-                elif not issubclass(warning.category, UnfaithfulWarning | ZeroGradientWarning):
+                elif issubclass(warning.category, ZeroGradientWarning):
+                    self.zero = str(warning.message)
+                elif not issubclass(warning.category, UnfaithfulWarning):
                     warnings.warn_explicit(
                         warning.message, warning.category, warning.filename, warning.lineno
                     )
@@ -240,7 +244,8 @@ class Verifier:
         except OutOfTimeError:
             return self._unfinished()
         if not found.wrong:
-            cause = _doubt(found, self._gradient.rounding, self._precision)
+            gradient = self._gradient
+            cause = _doubt(found, gradient.rounding, gradient.zero, self._precision)
             return replace(found, cause=cause, limits=tuple(self._limits))
         return self._explained(found, place, seed)
 
@@ -559,7 +564,7 @@ class Verifier:
         return "every node agrees by itself: what is wrong is how their gradients are put together"
 
 
-def _doubt(found: Verification, rounding: str, precision: float) -> str:
+def _doubt(found: Verification, rounding: str, zero: str, precision: float) -> str:
     """Why nothing can be told, or why what was differentiated is not the file's network."""
     if found.faithfulness.departure is not None:
         return (
@@ -576,7 +581,7 @@ def _doubt(found: Verification, rounding: str, precision: float) -> str:
             "beside it"
         )
     if all(check.empty for check in found.checks):
-        return (
+        return zero or (
             "neither gradient nor differences have any slope here, as where a unit is off: try "
             "another seed or target"
         )

@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from ...errors import OperatorError
 from ...graph.builder import AttributeValue, Builder
+from ...graph.domains import version_of
 from ...graph.finish import model_of
 from ...graph.tensor import Tensor
 from .forms import FORMS, SEVERAL, SINCE
@@ -129,12 +130,31 @@ def _write(builder: Builder, node: ir.Node, values: Mapping[ir.Value, Tensor]) -
         return [form(given, node)]
     if node.op_type in SEVERAL and node.domain == "":
         return SEVERAL[node.op_type](given, node)[: len(node.outputs)]
+    if node.domain:
+        return _as_it_is(builder, node, given)
     outputs = builder.append(
         node.op_type,
         _narrowed(builder, node, given),
         _converted(node),
         outputs=len(node.outputs),
+    )
+    return [_widened(output) for output in outputs]
+
+
+def _as_it_is(builder: Builder, node: ir.Node, given: list[Tensor | None]) -> list[Tensor]:
+    """The outputs of a node of another domain, such as a tree, in the precision that it has."""
+    inputs = [
+        tensor if tensor is None or value is None or value.dtype is None or not _is_real(value)
+        else tensor.astype(value.dtype.numpy())
+        for tensor, value in zip(given, node.inputs, strict=True)
+    ]  # fmt: skip
+    outputs = builder.append(
+        node.op_type,
+        inputs,
+        dict(node.attributes),
+        outputs=len(node.outputs),
         domain=node.domain,
+        version=version_of(node),
     )
     return [_widened(output) for output in outputs]
 

@@ -7,7 +7,7 @@ import onnx
 import onnxscope as osc
 import pytest
 from all_rule_cases import CASES
-from graphs import model, run
+from graphs import model, run, session
 from onnx import helper
 from onnxscope.errors import OperatorError
 from onnxscope.rules.redirected import redirected_relu
@@ -301,3 +301,21 @@ def test_redirected_relu_is_alive_where_the_only_gradient_is_negative():
 )
 def test_redirected_clip(bounds, x, expected):
     np.testing.assert_array_equal(redirected("Clip", [x], *bounds, dy=[DY]), [expected])
+
+
+@pytest.mark.parametrize("exponents", [[0.7], [0.7, 2.5, -0.5]])
+def test_a_mask_hides_powers_that_are_no_numbers(exponents):
+    """As in power transforms: negative numbers have another branch."""
+    proto = onnx.parser.parse_model(
+        f"""<ir_version: 9, opset_import: ["": 18]>
+        g (float[3] x) => (float[3] y)
+        <float[{len(exponents)}] p = {{{", ".join(map(str, exponents))}}}, float[1] zero = {{0}}>
+        {{ power = Pow(x, p)
+          negative = Less(x, zero)
+          y = Where(negative, x, power) }}"""
+    )
+    x = np.array([-0.5, 2.0, -3.0], np.float32)
+    graph = session(osc.differentiate(proto, "y", ["x"]))
+    dx = graph.run(["grad_x"], {"x": x, "grad_y": np.ones(3, np.float32)})[0]
+    p = exponents[-1 if len(exponents) == 1 else 1]
+    np.testing.assert_allclose(dx, [1, p * 2 ** (p - 1), 1], rtol=1e-5)
