@@ -12,14 +12,16 @@ from . import options
 from .candidates import show_candidates
 from .console import plural, show_facts, stdout, times
 from .groups import expanded
+from .inputs import parse_shapes
 from .layer_table import left_out_lines, shape_of, show_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from rich.console import Console
     from rich.table import Table
 
+    from ..importer.opsets import LoadedModel
     from ..network.layers.layer import Branch, Layer
     from ..network.model import Model
 
@@ -78,6 +80,7 @@ def inspect(
             show_default=False,
         ),
     ] = None,
+    shape: options.InspectedShapes = None,
     preprocessing: options.Preprocessing,
 ) -> None:
     """Show a model's layers, or a layer's branches, or where a unit comes from.
@@ -90,17 +93,21 @@ def inspect(
         raise InputError("--image is for the whole model: leave LAYER out")
     if labels is not None and image is None:
         raise InputError("--labels names the classes that --image shows; give --image as well")
+    shapes = parse_shapes(shape)
     console = stdout()
+    if shapes and image is None:
+        _show_any(console, ctx, model, target, shapes, every=every)
+        return
     try:
         opened = preprocessing.open(model, for_pictures=False)
     except NoPictureError as error:
-        others = options.given_besides(ctx, "model", "target", "every")
+        others = options.given_besides(ctx, "model", "target", "every", "shape")
         if others:
             raise InputError(
                 f"{error}; {', '.join(others)} {'is' if len(others) == 1 else 'are'} for networks "
                 "that take pictures"
             ) from error
-        _show_values(console, model, error, target, every=every)
+        _show_values(console, model, error.loaded, target, shapes, every=every)
         return
     if image is not None:
         show_candidates(console, opened, image, labels)
@@ -115,15 +122,40 @@ def inspect(
         _show_unit(console, opened, opened.layers[name], unit)
 
 
+def _show_any(
+    console: Console,
+    ctx: typer.Context,
+    model: str,
+    target: str | None,
+    shapes: dict[str, Sequence[int]],
+    *,
+    every: bool,
+) -> None:
+    """Show a network as one of any inputs, whose shapes are given."""
+    from ..importer.opsets import load_graph
+
+    others = options.given_besides(ctx, "model", "target", "every", "shape")
+    if others:
+        raise InputError(
+            f"with --shape a network is not asked for pictures; leave out {', '.join(others)}"
+        )
+    loaded = load_graph(options.fetch_published(model) or model)
+    _show_values(console, model, loaded, target, shapes, every=every)
+
+
 def _show_values(
-    console: Console, model: str, error: NoPictureError, target: str | None, *, every: bool
+    console: Console,
+    model: str,
+    loaded: LoadedModel,
+    target: str | None,
+    shapes: dict[str, Sequence[int]],
+    *,
+    every: bool,
 ) -> None:
     from ..network.values import Values
     from .values import show_value, show_values
 
-    if error.loaded is None:
-        raise error
-    values = Values(error.loaded, model)
+    values = Values(loaded, model, shapes)
     if target is None:
         show_values(console, model, values, every=every)
     else:

@@ -135,6 +135,15 @@ Inputs = Annotated[
         rich_help_panel=_PREPROCESSING,
     ),
 ]
+InspectedShapes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shape",
+        metavar="NAME=1,3,224,224",
+        help="The shape of an input that the file leaves open, on which loops and branches may "
+        "depend; may be repeated. Then the values are shown as those of a network of any inputs.",
+    ),
+]
 Shapes = Annotated[
     list[str] | None,
     typer.Option(

@@ -26,6 +26,9 @@ _LONGEST = 12
 # Where there is no room, sizes are cut to so many characters.
 _SHORTEST = 8
 
+# Sizes of open axes: of the first, which is how many examples there are, and of the others.
+_EXAMPLE = (1, 8)
+
 _UNSHOWN = (
     "none of its inputs takes any: its values cannot be rendered, but can be differentiated and "
     "verified"
@@ -59,7 +62,7 @@ def show_values(console: Console, model: str, values: Values, *, every: bool) ->
     try:
         example = _gradient_command(model, values, *find_example(values))
     except OnnxscopeError as error:
-        console.print(f"\nno gradient was found: {error}", soft_wrap=True)
+        console.print(f"\nno gradient was found: {error}{_shape_advice(values)}", soft_wrap=True)
     else:
         console.print(f"\nfor example, {example}", soft_wrap=True)
 
@@ -229,7 +232,8 @@ def _value_facts(
     yield "gradient", _gradient(model, values, value)
     if unit is not None or (value.real and value.name in values.computed):
         target = value.title if unit is None else f"{value.title}:{unit}"
-        yield "check it", f"onnxscope verify {shlex.quote(model)} {shlex.quote(target)}"
+        words = ["onnxscope", "verify", model, target, *_shapes_given(values)]
+        yield "check it", " ".join(map(shlex.quote, words))
 
 
 def _gradient(model: str, values: Values, value: Value) -> str:
@@ -240,10 +244,44 @@ def _gradient(model: str, values: Values, value: Value) -> str:
             return _gradient_command(model, values, *find_example(values, of=value.name))
         return _gradient_command(model, values, *find_example(values, wrt=value.name))
     except OnnxscopeError as error:
-        return f"none was found: {error}"
+        return f"none was found: {error}{_shape_advice(values)}"
 
 
 def _gradient_command(model: str, values: Values, of: str, wrt: str) -> str:
     """What to type; by the names that the tables show."""
-    words = [model, values[of].title, "--wrt", values[wrt].title, "-o", "gradient.onnx"]
+    words = [model, values[of].title, "--wrt", values[wrt].title, *_shapes_given(values)]
+    words += ["-o", "gradient.onnx"]
     return f"onnxscope gradient {' '.join(map(shlex.quote, words))}"
+
+
+def _shapes_given(values: Values) -> list[str]:
+    """The options that give the shapes again."""
+    given = [f"{name}={','.join(map(str, shape))}" for name, shape in values.shapes.items()]
+    return [word for text in given for word in ("--shape", text)]
+
+
+def _shape_advice(values: Values) -> str:
+    """What to type where more may be known with the inputs' shapes; empty where all are known."""
+    examples = []
+    # One name stands for one size.
+    chosen: dict[str, int] = {}
+    for name in values.open_inputs:
+        shape = values.inputs[name].shape
+        sizes = (
+            _EXAMPLE
+            if shape is None
+            else [_example_size(size, axis, chosen) for axis, size in enumerate(shape)]
+        )
+        examples.append(shlex.quote(f"{name}={','.join(map(str, sizes))}"))
+    if not examples or not any(value.unknown for value in values.computed.values()):
+        return ""
+    words = " ".join(f"--shape {example}" for example in examples)
+    return f"; with shapes, such as {words}, more may be known"
+
+
+def _example_size(size: int | str, axis: int, chosen: dict[str, int]) -> int:
+    """A size, as chosen for its name before."""
+    if isinstance(size, int):
+        return size
+    example = _EXAMPLE[min(axis, 1)]
+    return example if size == "?" else chosen.setdefault(size, example)

@@ -1,12 +1,31 @@
-"""Walks along a graph: what values are computed from, and what is computed from them."""
+"""Walks along a graph: what values are computed from, and what is computed from them.
+
+Loops, scans and branches also read what their bodies take from the graph around them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Reversible
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Reversible
 
-if TYPE_CHECKING:
-    import onnx_ir as ir
+import onnx_ir as ir
+
+
+def read_by(node: ir.Node) -> Iterator[ir.Value]:
+    """Yield the values that a node reads, its bodies' own among them."""
+    yield from (value for value in node.inputs if value is not None)
+    for attribute in node.attributes.values():
+        if not isinstance(attribute, ir.Attr):
+            continue
+        if attribute.type is ir.AttributeType.GRAPH:
+            bodies = [attribute.as_graph()]
+        elif attribute.type is ir.AttributeType.GRAPHS:
+            bodies = list(attribute.as_graphs())
+        else:
+            continue
+        for body in bodies:
+            for inner in body:
+                yield from read_by(inner)
+            yield from body.outputs
 
 
 def computed_from(graph: ir.Graph, *inputs: ir.Value) -> list[ir.Node]:
@@ -14,7 +33,7 @@ def computed_from(graph: ir.Graph, *inputs: ir.Value) -> list[ir.Node]:
     reached = set(inputs)
     nodes = []
     for node in graph:
-        if node.op_type != "Shape" and any(value in reached for value in node.inputs):
+        if node.op_type != "Shape" and any(value in reached for value in read_by(node)):
             reached.update(node.outputs)
             nodes.append(node)
     return nodes
@@ -26,7 +45,7 @@ def ancestors(nodes: Reversible[ir.Node], values: Iterable[ir.Value]) -> list[ir
     found: list[ir.Node] = []
     for node in reversed(nodes):
         if any(value in needed for value in node.outputs):
-            needed.update(value for value in node.inputs if value is not None)
+            needed.update(read_by(node))
             found.append(node)
     found.reverse()
     return found

@@ -10,11 +10,12 @@ import onnx_ir as ir
 
 from ..errors import InputError, LayerError, ModelError, OnnxscopeError
 from ..graph.tensor import Tensor
-from ..graph.walks import computed_from
+from ..graph.walks import computed_from, read_by
 from ..importer.replay import replay
 from .activations import Activations, channels_first, patches
 from .inputs.image_input import describe, image_input, known_dims
 from .layers.axes import PICTURE, PICTURE_LAST, Axes, Grid, channel_axis
+from .layers.idle import bypass_idle, is_idle
 from .layers.layer import Layer, LayerNames, Layers, find_branches, find_main
 from .layers.layout import find_axes
 from .layers.naming import Naming, name_values
@@ -61,6 +62,7 @@ class Network:
         self.image, self.layout = image_input(
             graph, name, layout, wanted=picture, given=self.inputs
         )
+        bypass_idle(graph)
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
@@ -85,8 +87,8 @@ class Network:
     @cached_property
     def value_names(self) -> list[str]:
         """The values that are computed from the picture, the first output of each node."""
-        nodes = computed_from(self.graph, self.image)
-        return [node.outputs[0].name for node in nodes if node.outputs[0].name]
+        first = [node.outputs[0] for node in computed_from(self.graph, self.image)]
+        return [value.name for value in first if value.name and not _is_idle(value)]
 
     def naming(self) -> Naming:
         """Names of these values for people."""
@@ -215,7 +217,7 @@ class Network:
         if not missing:
             return {}
         for node in self.graph:
-            reason = next((missing[v] for v in node.inputs if v is not None and v in missing), None)
+            reason = next((missing[v] for v in read_by(node) if v in missing), None)
             if reason is not None and node.op_type != "Shape":
                 missing.update(dict.fromkeys(node.outputs, reason))
         by_name = {value.name: reason for value, reason in missing.items()}
@@ -229,6 +231,12 @@ class Network:
             f"; the file fixes its batch to {self.fixed_batch}: give as many pictures at a time, "
             "or export it with an open batch"
         )
+
+
+def _is_idle(value: ir.Value) -> bool:
+    """Whether a value is another one over again, which nobody reads."""
+    node = value.producer()
+    return node is not None and is_idle(node) and not value.is_graph_output()
 
 
 def _channel_axis(name: str, axes: Axes, given_axes: Mapping[str, int]) -> int | None:

@@ -15,9 +15,11 @@ import onnx_ir as ir
 
 from ..errors import (
     InputError,
+    LayerError,
     ModelError,
     NoPictureError,
     OnnxscopeError,
+    nearest_or_listed,
 )
 from ..graph.builder import Builder
 from ..graph.domains import numbers_of
@@ -25,7 +27,9 @@ from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
 from ..graph.walks import ancestors, computed_from
 from ..importer.replay import replay
+from .inputs.drawing import bound_dimensions
 from .inputs.image_input import image_input
+from .layers.idle import bypass_idle, is_idle
 from .layers.layer import LayerNames, find_main
 from .layers.lookups import lookups
 from .layers.naming import name_values
@@ -83,26 +87,43 @@ class Values:
         rest: How many values there are besides: shapes, and what follows from weights alone.
         names: What may be written for any of them.
         builder: A graph that all of them stand in.
+        shapes: Of inputs, as they are given.
     """
 
-    def __init__(self, loaded: LoadedModel, model: str) -> None:
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        model: str,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
         """Find the names and shapes.
 
         Args:
             loaded: The network.
             model: What to call it in messages.
+            shapes: Of inputs whose shape the model leaves open.
+
+        Raises:
+            OnnxscopeError: there is no such input, or the shape does not fit it.
         """
         graph = loaded.model.graph
+        bypass_idle(graph)
         self._graph = graph
+        self.shapes = dict(shapes or {})
+        takes = {v.name: v for v in graph.inputs if v.name and v.name not in graph.initializers}
+        for name in self.shapes:
+            if name not in takes:
+                hint = nearest_or_listed(name, takes, "input", takes)
+                raise LayerError(f"the model has no input {name!r}{hint}")
+        self._bound = bound_dimensions(takes, {}, self.shapes)
         sources = _sources(graph)
         naming = name_values(graph, *sources)
         # What asks for shapes alone is all that there is.
         nodes = computed_from(graph, *sources) or list(graph)
         wanted = [value for node in nodes for value in node.outputs if _is_read(value)]
         self.inputs = {
-            value.name: _as_it_is(value, "input")
-            for value in graph.inputs
-            if value.name and value.name not in graph.initializers
+            name: replace(_as_it_is(value, "input"), shape=self._input_shape(value))
+            for name, value in takes.items()
         }
         self.weights = {name: _as_it_is(v, "weight") for name, v in graph.initializers.items()}
         self.outputs = [value.name for value in graph.outputs if value.name]
@@ -163,6 +184,27 @@ class Values:
         unknown = self.computed[name].unknown if name in self.computed else ""
         raise ModelError(unknown or f"nothing that was listed is computed from {name}")
 
+    @property
+    def open_inputs(self) -> list[str]:
+        """The names of the inputs whose shape is open."""
+        return [
+            name
+            for name, value in self.inputs.items()
+            if value.shape is None or not all(isinstance(size, int) for size in value.shape)
+        ]
+
+    def _input_shape(self, value: ir.Value) -> Shape | None:
+        """An input's shape, as it is given or declared."""
+        given = self.shapes.get(value.name or "")
+        if given is not None:
+            return tuple(given)
+        declared = _declared(value)
+        if declared is None:
+            return None
+        return tuple(
+            self._bound.get(size, size) if isinstance(size, str) else size for size in declared
+        )
+
     def _replayed(self, wanted: Collection[ir.Value]) -> tuple[dict[str, Tensor], dict[str, str]]:
         """The values with types and shapes, and why others have none."""
         given: dict[str, Tensor] = {}
@@ -171,12 +213,13 @@ class Values:
             name = value.name or ""
             if name not in self.inputs:
                 continue
-            reason = _unusable(value)
+            reason = "" if name in self.shapes else _unusable(value)
             if reason:
                 for node in computed_from(self._graph, value):
                     missing.update(dict.fromkeys((v.name or "" for v in node.outputs), reason))
-            elif value.dtype is not None and value.shape is not None:
-                dims = [dim if isinstance(dim, int) else dim.value for dim in value.shape]
+            elif value.dtype is not None:
+                shape = self._input_shape(value) or ()
+                dims = [None if dim == "?" else dim for dim in shape]
                 given[name] = self.builder.input(name, dims, value.dtype.numpy())
         failures: dict[str, OnnxscopeError] = {}
         names = [value.name for value in wanted if value.name and value.name not in missing]
@@ -220,6 +263,9 @@ def _sources(graph: ir.Graph) -> list[ir.Value]:
 
 def _is_read(value: ir.Value) -> bool:
     """Whether a node's output is its first, or anything takes it."""
+    node = value.producer()
+    if node is not None and is_idle(node) and not value.is_graph_output():
+        return False
     return bool(value.name) and (
         value.index() == 0 or value.is_graph_output() or bool(value.uses())
     )

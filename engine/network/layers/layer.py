@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import LayerError, nearest
 from ...graph.traits import Trait, has, operators_with
-from ...graph.walks import ancestors, computed_from
+from ...graph.walks import ancestors, computed_from, read_by
 from .axes import Grid
 from .blocks import find_blocks
 from .naming import Naming
@@ -292,12 +292,12 @@ def _trunk(nodes: Sequence[ir.Node], image: ir.Value) -> dict[ir.Value, set[str]
     skips, depth = find_skips(nodes), _depths(nodes)
     way = [node for node in nodes if node not in skips.nodes]
     for node in way:
-        for value in {value for value in node.inputs if value is not None} - skips.values[node]:
+        for value in set(read_by(node)) - skips.values[node]:
             readers.setdefault(value, []).append(node)
     # What a node further on still reads; on the trunk that is one value.
     unread = {image: len(readers.get(image, ()))}
     for node in way:
-        for value in {value for value in node.inputs if value is not None} - skips.values[node]:
+        for value in set(read_by(node)) - skips.values[node]:
             if value in unread:
                 unread[value] -= 1
                 if not unread[value]:
@@ -318,7 +318,7 @@ def _depths(nodes: Sequence[ir.Node]) -> dict[ir.Value, int]:
     """How many operators with weights each value is behind, on the way with the most of them."""
     depth: dict[ir.Value, int] = {}
     for node in nodes:
-        before = max((depth.get(value, 0) for value in node.inputs if value is not None), default=0)
+        before = max((depth.get(value, 0) for value in read_by(node)), default=0)
         depth.update(dict.fromkeys(node.outputs, before + has(node, Trait.WEIGHTED)))
     return depth
 

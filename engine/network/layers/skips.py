@@ -14,6 +14,7 @@ from operator import or_
 from typing import TYPE_CHECKING
 
 from ...graph.traits import Trait, has
+from ...graph.walks import read_by
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -73,15 +74,15 @@ class _Ways:
     def inputs(self, node: ir.Node) -> dict[ir.Value, int]:
         """Of each input that is computed, the nodes on the way to it, that of its own included."""
         found = {}
-        for value in node.inputs:
+        for value in read_by(node):
             index = self._index(value)
-            if value is not None and index is not None:
+            if index is not None:
                 found[value] = self._above[index] | 1 << index
         return found
 
-    def _index(self, value: ir.Value | None) -> int | None:
+    def _index(self, value: ir.Value) -> int | None:
         """The number of the node that computes a value."""
-        node = None if value is None else value.producer()
+        node = value.producer()
         return None if node is None else self._number.get(node)
 
     def add(self, ways: Iterable[int]) -> None:
@@ -119,7 +120,7 @@ class _Ways:
         """The nodes that a way begins at."""
         sources = 0
         for index in _bits(way):
-            for value in self._nodes[index].inputs:
+            for value in read_by(self._nodes[index]):
                 source = self._index(value)
                 sources |= 0 if source is None else 1 << source
         return sources & ~way
