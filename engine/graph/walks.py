@@ -6,22 +6,20 @@ Loops, scans and branches also read what their bodies take from the graph around
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Reversible
+from typing import TYPE_CHECKING
 
-import onnx_ir as ir
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 
 def read_by(node: ir.Node) -> Iterator[ir.Value]:
     """Yield the values that a node reads, its bodies' own among them."""
     yield from (value for value in node.inputs if value is not None)
     for attribute in node.attributes.values():
-        if not isinstance(attribute, ir.Attr):
-            continue
-        if attribute.type is ir.AttributeType.GRAPH:
-            bodies = [attribute.as_graph()]
-        elif attribute.type is ir.AttributeType.GRAPHS:
-            bodies = list(attribute.as_graphs())
-        else:
-            continue
+        # By name: layers are known from the cache without the library that reads graphs.
+        kind = "" if attribute.is_ref() else attribute.type.name
+        bodies = [attribute.as_graph()] if kind == "GRAPH" else []
+        bodies += attribute.as_graphs() if kind == "GRAPHS" else []
         for body in bodies:
             for inner in body:
                 yield from read_by(inner)
