@@ -324,8 +324,6 @@ def _unusable(value: ir.Value) -> str:
     """Why nothing can be told of what is computed from an input; empty where something can."""
     if value.dtype is None or not isinstance(value.type, ir.TensorType):
         return f"the input {value.name!r} is no tensor"
-    if value.dtype is ir.DataType.STRING:
-        return f"the input {value.name!r} takes text"
     if value.shape is None:
         return f"the file does not say how many axes the input {value.name!r} has"
     return ""

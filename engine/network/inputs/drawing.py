@@ -112,6 +112,8 @@ def random_array(
     dims = _random_dims(value, bound) if shape is None else tuple(shape)
     if is_real(value):
         return np.asarray(rng.standard_normal(dims)).astype(dtype)
+    if value.dtype is ir.DataType.STRING:
+        return np.asarray(rng.choice(_words(value), dims), object)
     if dtype.kind not in "iub":
         raise InputError(f"the input {value.name!r} is {value.dtype}, which cannot be made up")
     return np.asarray(rng.integers(0, _index_range(value), dims)).astype(dtype)
@@ -158,6 +160,18 @@ def require_indices(value: ir.Value, array: np.ndarray) -> None:
                 f"input {value.name!r} holds {outside.flat[0]}, and the table {table.name!r} that "
                 f"it is looked up in has the entries 0 to {size - 1}"
             )
+
+
+def _words(value: ir.Value) -> list[str]:
+    """Texts that the nodes that read an input look up, or one that is empty."""
+    lists = ("cats_strings", "keys_strings", "classes_strings")
+    known = [
+        word
+        for node in value.consumers()
+        for name in lists
+        for word in node.attributes.get_strings(name, ())
+    ]
+    return list(dict.fromkeys(known)) or [""]
 
 
 def _index_range(value: ir.Value) -> int:

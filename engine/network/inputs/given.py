@@ -56,7 +56,9 @@ def _typed(value: ir.Value, array: np.ndarray, given: npt.ArrayLike) -> np.ndarr
     if value.dtype is None:
         return array
     if value.dtype is ir.DataType.STRING:
-        raise InputError(f"the input {describe(value)} takes text, which cannot be given")
+        if not all(isinstance(word, str) for word in array.flat):
+            raise InputError(f"the input {describe(value)} takes text, not {shown(given)}")
+        return array.astype(object)
     dtype = value.dtype.numpy()
     if array.dtype == dtype:
         return array

@@ -10,9 +10,11 @@ from drawing import generator
 from graphs import session
 from ml_checks import close, ml_model
 from onnx import defs, helper
-from onnxscope.errors import LayerError, ModelError, OperatorError
+from onnxscope.errors import InputError, LayerError, ModelError, OperatorError
 from onnxscope.expansions.registry import all_expansions
 from onnxscope.graph.domains import ML
+from onnxscope.importer.opsets import load_graph
+from onnxscope.network.values import Values
 from onnxscope.rules.table import full_name
 
 RNG = generator(8)
@@ -117,8 +119,8 @@ def test_a_model_that_is_a_tree_has_a_gradient_of_zero():
     assert not dx.any()
 
 
-def test_text_is_encoded_beside_numbers():
-    """As a ColumnTransformer does: the numbers have a gradient, the text is an input as before."""
+def text_beside_numbers() -> onnx.ModelProto:
+    """As a ColumnTransformer has them: y is x², and the text's class."""
     proto = ml_model("OneHotEncoder", [np.array([["a"], ["b"]], object)], cats_strings=["b", "a"])
     proto.graph.input.append(helper.make_tensor_value_info("x", 1, ["N", 2]))
     proto.graph.node.extend(
@@ -130,11 +132,46 @@ def test_text_is_encoded_beside_numbers():
     )
     proto.graph.initializer.append(helper.make_tensor("size", 7, [2], [-1, 2]))
     proto.graph.output[0].name = "y"
+    return proto
+
+
+def test_text_is_encoded_beside_numbers():
+    """The numbers have a gradient, the text is an input as before."""
+    proto = text_beside_numbers()
     feeds = {"i0": np.array([["a"], ["c"]], object), "x": np.ones((2, 2), np.float32)}
     graph = session(osc.differentiate(proto, "y", ["x"]))
     y, dx = graph.run(None, feeds | {"grad_y": np.ones((2, 4), np.float32)})
     assert y.tolist() == [[1, 1, 0, 1], [1, 1, 0, 0]]
     assert (dx == 2).all()
+
+
+def test_a_model_that_takes_text_is_verified():
+    """The text is made up, of what the model knows, or given."""
+    proto = text_beside_numbers()
+    assert osc.verify(proto, provider="cpu").verdict == "agrees"
+    assert osc.verify(proto, provider="cpu", at={"i0": [["c"]]}).verdict == "agrees"
+    with pytest.raises(InputError, match="takes text, not"):
+        osc.verify(proto, at={"i0": [[3]]})
+
+
+def test_what_is_computed_from_text_is_listed():
+    values = Values(load_graph(text_beside_numbers()), "the model")
+    assert values["o0"].shape == ("N", 1, 2)
+    assert values["y"].shape == ("N", 4)
+    assert not values["y"].unknown
+
+
+def test_a_sequence_of_maps_is_listed_with_what_is_before_it():
+    values = Values(load_graph(zipped()), "the model")
+    assert values["maps"].dtype == "sequence of maps"
+    assert values["o1"].shape == ("N", 3)
+    assert osc.verify(zipped(), provider="cpu").target == "o1"
+
+
+def test_a_tree_says_why_it_has_no_gradient():
+    proto = ml_model("TreeEnsembleRegressor", [ROWS], **REGRESSION)
+    found = osc.verify(proto, provider="cpu")
+    assert "TreeEnsembleRegressor (a tree is constant between its thresholds)" in found.cause
 
 
 def zipped() -> onnx.ModelProto:
@@ -146,6 +183,7 @@ def zipped() -> onnx.ModelProto:
     proto.graph.node.append(
         helper.make_node("ZipMap", ["o1"], ["maps"], domain=ML, classlabels_strings=["a", "b", "c"])
     )
+    proto.graph.output[0].CopyFrom(helper.make_tensor_value_info("o0", 8, ["N"]))
     del proto.graph.output[1]
     kind = helper.make_map_type_proto(8, helper.make_tensor_type_proto(1, []))
     output = onnx.ValueInfoProto(name="maps", type=helper.make_sequence_type_proto(kind))

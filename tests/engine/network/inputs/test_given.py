@@ -68,7 +68,7 @@ def test_a_shape_that_the_user_says():
         (ir.DataType.FLOAT16, [65504, 0.1, np.inf, -np.inf, np.nan, True], [65536, -1e30]),
         (ir.DataType.BFLOAT16, [1e30, np.nan], [1e39, "1"]),
         (ir.DataType.DOUBLE, [1e300, 2**60], ["a", None, 1j, b"1", np.datetime64("2020")]),
-        (ir.DataType.STRING, [], ["a", 1]),
+        (ir.DataType.STRING, [], [1, b"1", None]),
     ],
 )
 def test_types(dtype, fitting, other):
@@ -82,6 +82,12 @@ def test_types(dtype, fitting, other):
     for given in other:
         with pytest.raises(InputError, match=r"the input x \(one number"):
             as_input(value(dtype), given)
+
+
+def test_text():
+    found = as_input(value(ir.DataType.STRING), "a")
+    assert found.dtype == object
+    assert found.tolist() == "a"
 
 
 def test_an_array_of_the_users_is_copied():
