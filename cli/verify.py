@@ -33,6 +33,8 @@ An objective: onnxscope verify squeezenet fire5:11
 
 Open shapes: onnxscope verify my.onnx --shape tokens=1,16
 
+By weights or inner values: onnxscope verify my.onnx loss --wrt hidden --wrt scale
+
 At given values: onnxscope verify my.onnx --input tokens=101,7,102
 
 Exit codes: 0 the gradient agrees, 1 it disagrees, 2 bad input, 3 cannot tell"""
@@ -80,6 +82,14 @@ def verify(
     seed: Annotated[int, typer.Option(help="Same seed, same point and directions.")] = 0,
     size: options.Size = None,
     shape: options.Shapes = None,
+    wrt: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Differentiate with respect to this input, weight or value on the way, as "
+            "`onnxscope gradient --wrt` does; may be repeated.",
+        ),
+    ] = None,
     timeout: Annotated[
         float,
         typer.Option(
@@ -102,7 +112,10 @@ def verify(
     asked = preprocessing.is_about_pictures
     if asked and shapes is not None:
         raise InputError(f"{_ABOUT_PICTURES}; of {model}, with --shape it is not asked for any")
-    as_pictures = asked or (shapes is None and not values and _takes_pictures(model))
+    if asked and wrt:
+        raise InputError(f"{_ABOUT_PICTURES}; of {model}, with --wrt it is not asked for any")
+    as_tensors = shapes is not None or bool(values) or bool(wrt)
+    as_pictures = asked or (not as_tensors and _takes_pictures(model))
     if as_pictures:
         try:
             opened = preprocessing.open(model, for_pictures=False)
@@ -120,6 +133,7 @@ def verify(
                 at=values or None,
                 size=options.parse_size(size),
                 shapes=shapes,
+                wrt=wrt or (),
                 directions=directions,
                 seed=seed,
                 timeout=timeout,

@@ -31,6 +31,7 @@ def verify(
     at: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None = None,
     size: int | tuple[int, int] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
+    wrt: Sequence[str] = (),
     directions: int = 3,
     seed: int = 0,
     timeout: float | None = 60.0,
@@ -58,6 +59,9 @@ def verify(
         size: Height and width of a random picture.
         shapes: Shapes of inputs whose shape the model leaves open. With them, a network that takes
             pictures is checked as any other.
+        wrt: Inputs, weights or values on the way to differentiate with respect to, as
+            `differentiate` takes them; by default the real inputs, or tables. With them, too, a
+            network that takes pictures is checked as any other.
         directions: How many for each input; with more than four inputs, one.
         seed: Of everything random.
         timeout: About how many seconds it may take; `None` for as long as it takes. Where that is
@@ -81,7 +85,7 @@ def verify(
     limits: list[str] = []
     try:
         budget.begin("reading the network")
-        subject = _subject(model, target, at, size, shapes, rng)
+        subject = _subject(model, target, at, size, shapes, wrt, rng)
         # Networks and gradients that are not finite are a finding, not a reason to warn.
         with np.errstate(all="ignore"):
             verifier = Verifier(subject, provider, rules, rng, budget)
@@ -129,12 +133,13 @@ def _subject(
     at: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None,
     size: int | tuple[int, int] | None,
     shapes: Mapping[str, Sequence[int]] | None,
+    wrt: Sequence[str],
     rng: np.random.Generator,
 ) -> Subject:
     if not isinstance(model, Model):
         reading = open_model(model)
         loaded, name = reading.loaded, reading.name
-        as_tensors = shapes is not None or isinstance(at, Mapping)
+        as_tensors = shapes is not None or isinstance(at, Mapping) or bool(wrt)
         if as_tensors or not _takes_pictures(loaded.model.graph, name, None):
             if isinstance(target, Objective):
                 raise InputError(f"{name} takes no picture: the target is the name of a value")
@@ -142,9 +147,11 @@ def _subject(
                 raise InputError(f"{name} takes no picture of a size: give shapes")
             if at is not None and not isinstance(at, Mapping):
                 raise InputError(f"{name} takes no picture: at gives arrays by input")
-            return tensor_subject(loaded, target, arrays=at or {}, shapes=shapes or {}, rng=rng)
+            return tensor_subject(
+                loaded, target, arrays=at or {}, shapes=shapes or {}, wrt=wrt, rng=rng
+            )
         model = Model(reading)
-    if shapes is not None or isinstance(at, Mapping):
+    if shapes is not None or isinstance(at, Mapping) or wrt:
         raise InputError(f"{model.name} is loaded to take pictures: give size, or a picture at")
     pixels = None
     if size is not None:

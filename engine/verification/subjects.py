@@ -28,6 +28,7 @@ from ..gradient.objective import append_objective, gradient_of_image
 from ..graph.builder import Builder
 from ..graph.domains import numbers_of
 from ..graph.finish import model_of
+from ..graph.walks import computed_from
 from ..images import as_batch
 from ..importer.faithfulness import Faithfulness, compare_with_file
 from ..importer.opsets import LoadedModel
@@ -47,6 +48,7 @@ from ..objectives.algebra import Objective
 from ..objectives.making import layer as layer_objective
 from ..objectives.targets import resolve
 from ..rules.table import RuleTable
+from ..runtime.session import open_session
 
 # A network of pictures sees little in fewer rows.
 _SMALLEST = 32
@@ -185,12 +187,13 @@ def tensor_subject(
     *,
     arrays: Mapping[str, npt.ArrayLike],
     shapes: Mapping[str, Sequence[int]],
+    wrt: Sequence[str] = (),
     rng: np.random.Generator,
 ) -> Subject:
     """A value of any network, with respect to its real inputs.
 
     Where it has none, taking tokens alone, it is differentiated with respect to the tables that
-    they are looked up in.
+    they, or what is computed from them, are looked up in.
 
     Args:
         loaded: The network.
@@ -198,7 +201,12 @@ def tensor_subject(
             real output; `NAME:UNIT` is one unit of it, along the second axis.
         arrays: Inputs that are not to be random, by name.
         shapes: Of inputs whose shape the model leaves open.
+        wrt: Inputs, weights or values on the way that it is differentiated with respect to
+            instead, as `onnxscope.differentiate` takes them.
         rng: Source of randomness.
+
+    Raises:
+        OnnxscopeError: there is no such value, input or shape.
     """
     graph = loaded.model.graph
     inputs = {v.name: v for v in graph.inputs if v.name and v.name not in graph.initializers}
@@ -219,10 +227,13 @@ def tensor_subject(
     of, unit = _find_value(graph, target)
     # Before tables are made inputs, which they are not in the file.
     faithfulness = compare_with_file(loaded, point)
-    if not real:
-        tables = _looked_up(graph, list(inputs.values()))
-        real = list(tables)
-        point |= tables
+    if wrt:
+        wanted = [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
+        real = [_named(graph, name) for name in wanted]
+        point |= _as_inputs(graph, real, point, loaded.opset)
+    elif not real:
+        real = _tables(graph, list(inputs.values()))
+        point |= _as_inputs(graph, real, point, loaded.opset)
     builder = Builder(opset=loaded.opset)
     symbols = {n: builder.input(n, array.shape, array.dtype) for n, array in point.items()}
     value = replay(builder, graph, symbols, [of])[of]
@@ -253,24 +264,88 @@ def tensor_subject(
     )
 
 
-def _looked_up(graph: ir.Graph, inputs: Sequence[ir.Value]) -> dict[str, np.ndarray]:
-    """The real tables that inputs index, which become inputs of the graph themselves."""
-    tables: dict[str, np.ndarray] = {}
-    for value in inputs:
-        for table, _ in tables_of(value):
-            data = table.const_value
-            if table.name in graph.initializers and data is not None and is_real(table):
-                tables[str(table.name)] = np.array(data.numpy())
-                del graph.initializers[str(table.name)]
-                table.const_value = None
-                graph.inputs.append(table)
+def _tables(graph: ir.Graph, inputs: Sequence[ir.Value]) -> list[str]:
+    """The names of the real tables that inputs, or integers computed from them, index.
+
+    Raises:
+        InputError: there are none.
+    """
+    direct = [table for value in inputs for table, _ in tables_of(value)]
+    # A mask may be multiplied with the tokens before they are looked up.
+    computed = [
+        node.inputs[0]
+        for node in computed_from(graph, *inputs)
+        if node.op_type == "Gather" and node.domain == ""
+    ]
+    tables = dict.fromkeys(
+        table.name
+        for table in direct or [table for table in computed if table is not None]
+        if table.name in graph.initializers and is_real(table)
+    )
     if not tables:
         listed = ", ".join(f"{value.name} ({value.dtype})" for value in inputs) or "none"
         raise InputError(
             f"the model has no real input to differentiate with respect to, and looks none of its "
-            f"inputs up in a table: {listed}"
+            f"inputs up in a table: {listed}; name a weight or a real value on the way as "
+            "wrt=['NAME'] (--wrt NAME)"
         )
-    return tables
+    return [name for name in tables if name]
+
+
+def _named(graph: ir.Graph, name: str) -> str:
+    """The name in the file of the value that a user calls so.
+
+    Raises:
+        LayerError: there is none, or it is known not to be real.
+    """
+    known = _by_name(graph)
+    found = name if name in known else value_called(graph, name)
+    if found not in known:
+        raise LayerError(f"the model has no value {name!r}{nearest(name, known)}")
+    if known[found].dtype is not None and not is_real(known[found]):
+        raise LayerError(f"{name!r} is {known[found].dtype}: only real numbers have a gradient")
+    return found
+
+
+def _by_name(graph: ir.Graph) -> dict[str, ir.Value]:
+    values = [*graph.inputs, *graph.initializers.values()]
+    values += [value for node in graph for value in node.outputs]
+    return {value.name: value for value in values if value.name}
+
+
+def _as_inputs(
+    graph: ir.Graph, names: Sequence[str], point: Mapping[str, np.ndarray], opset: int
+) -> dict[str, np.ndarray]:
+    """Make weights and values on the way inputs of the graph; gives what they are at the point."""
+    found: dict[str, np.ndarray] = {}
+    known = _by_name(graph)
+    inner = [name for name in names if known[name].producer() is not None]
+    if inner:
+        builder = Builder(opset=opset)
+        symbols = {n: builder.input(n, array.shape, array.dtype) for n, array in point.items()}
+        for name, tensor in replay(builder, graph, symbols, inner).items():
+            if not is_real(tensor.value):
+                raise LayerError(f"{name!r} is {tensor.dtype}: only real numbers have a gradient")
+            builder.output(f"at {name}", tensor)
+        given = {value.name: point[value.name] for value in builder.graph.inputs if value.name}
+        results = open_session(model_of(builder), "cpu").run(given)
+        found |= {name: results[f"at {name}"] for name in inner}
+    for name in names:
+        value = known[name]
+        held = value.const_value
+        if name in graph.initializers and held is not None:
+            found[name] = np.array(held.numpy())
+            del graph.initializers[name]
+            value.const_value = None
+            if not value.is_graph_input():
+                graph.inputs.append(value)
+        elif name in inner:
+            value.name = f"{name} as computed"
+            kind = ir.TensorType(ir.DataType.from_numpy(found[name].dtype))
+            free = ir.Value(name=name, type=kind, shape=ir.Shape(found[name].shape))
+            value.replace_all_uses_with(free, replace_graph_outputs=True)
+            graph.inputs.append(free)
+    return found
 
 
 def _find_value(graph: ir.Graph, target: str | None) -> tuple[str, int | None]:

@@ -157,3 +157,19 @@ def test_refusals(refused, tiny, tokens):
     assert "directions must be at least 1" in refused("verify", tiny, "--directions", "0")
     assert "no provider" in refused("verify", tiny, "--provider", "abacus")
     assert "cannot read" in refused("verify", "nothing.onnx")
+
+
+def test_with_respect_to_what_is_named(run, refused, tiny, tokens):
+    result = run("verify", tokens, "--shape", "tokens=1,5", "--wrt", "words", "--json")
+    assert result.exit_code == 0, result.output
+    assert {check["input"] for check in json.loads(result.stdout)["checks"]} == {"words"}
+    assert "no value 'word'" in refused("verify", tokens, "--shape", "tokens=1,5", "--wrt", "word")
+    assert "--wrt it is not asked for any" in refused(
+        "verify", tiny, "--wrt", "image", "--input-range", "0", "1"
+    )
+
+
+def test_a_time_limit(run, refused, tiny):
+    assert run("verify", tiny, "--timeout", "600", "--directions", "1").exit_code == 0
+    assert "give more time" in refused("verify", tiny, "--timeout", "0.001")
+    assert "timeout is a number of seconds" in refused("verify", tiny, "--timeout", "0")

@@ -93,3 +93,47 @@ def test_an_empty_input_is_refused():
     proto = text_model("g (float[N, 4] x) => (float[N, 4] y) { y = Tanh(x) }")
     with pytest.raises(InputError, match=r"'x' of shape .0, 4. is empty"):
         osc.verify(proto, shapes={"x": (0, 4)})
+
+
+COMPUTED_IDS = """
+    g (int64[1, 3] ids, int64[1, 3] mask) => (float[1, 3, 2] y)
+    <float[5, 2] table = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}> {
+        i = Mul(ids, mask)  e = Gather(table, i)  t = Tanh(e)  y = Mul(t, e) }"""
+
+
+def test_tokens_that_are_computed_with_are_checked_by_their_table():
+    result = osc.verify(text_model(COMPUTED_IDS))
+    assert result.agrees
+    assert {check.input for check in result.checks} == {"table"}
+
+
+@pytest.mark.parametrize("wrt", [["e"], ["t", "table"], ["table"]])
+def test_weights_and_values_on_the_way_are_moved_where_they_are_named(wrt):
+    result = osc.verify(text_model(COMPUTED_IDS), wrt=wrt, directions=1)
+    assert result.agrees
+    assert [check.input for check in result.checks] == wrt
+
+
+def test_a_picture_network_by_a_weight():
+    rng = np.random.default_rng(0)
+    network = model(
+        [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("Tanh", ["c"], ["y"])],
+        {"x": (np.float32, (1, 3, 8, 8))},
+        ["y"],
+        {"w": rng.standard_normal((2, 3, 3, 3)).astype(np.float32)},
+    )
+    result = osc.verify(network, wrt=["w"])
+    assert result.agrees
+    assert {check.input for check in result.checks} == {"w"}
+
+
+def test_what_cannot_be_moved():
+    network = text_model(COMPUTED_IDS)
+    with pytest.raises(LayerError, match="'i' is int64: only real numbers have a gradient"):
+        osc.verify(network, wrt=["i"])
+    with pytest.raises(LayerError, match=r"no value 'tabel'.*table"):
+        osc.verify(network, wrt=["tabel"])
+    whole = text_model("g (int64[3] i) => (float[3] y) { f = Cast<to = 1>(i)  y = Sin(f) }")
+    with pytest.raises(InputError, match="--wrt NAME"):
+        osc.verify(whole)
+    assert osc.verify(whole, wrt=["f"]).agrees
