@@ -56,7 +56,11 @@ def image_input(
     elif len(candidates) > 1:
         # Those that a picture fits, but for what converters leave of a normalisation, and of these
         # those that say so.
-        fitting = [v for v in candidates if v.dtype in _TYPES and _layouts(v)[0]]
+        fitting = [
+            v
+            for v in candidates
+            if v.dtype in _TYPES and _layouts(v)[0] and not _has_one_channel(v)
+        ]
         read = [v for v in fitting if v.uses()] or fitting
         larger = [v for v in read if not _is_one_pixel(v)] or read
         candidates = [v for v in larger if _layouts(v)[1]] or larger
@@ -88,7 +92,7 @@ def _layout(value: ir.Value, name: str, layout: str | None) -> str:
             f"{_ANY}"
         )
     possible, certain = _layouts(value)
-    if not possible:
+    if not possible or (layout is None and _has_one_channel(value)):
         raise NoPictureError(
             f"the input {described} of {name} is not a picture; expected (N, 3, H, W) or "
             f"(N, H, W, 3); {_ANY}"
@@ -100,13 +104,20 @@ def _layout(value: ir.Value, name: str, layout: str | None) -> str:
     if len(certain) != 1:
         raise InputError(
             f"the input {described} of {name} leaves open where the channels are; "
-            "say layout='NCHW' or 'NHWC' (--layout)"
+            f"say layout={' or '.join(map(repr, possible))} "
+            f"({' or '.join(f'--layout {kind}' for kind in possible)})"
         )
     return certain[0]
 
 
 def _is_one_pixel(value: ir.Value) -> bool:
     return sorted(dim or 0 for dim in known_dims(value)[1:]) == [1, 1, 3]
+
+
+def _has_one_channel(value: ir.Value) -> bool:
+    """Whether one of the channel axes is 1 and the other open: a grey picture of open size."""
+    dims = known_dims(value)
+    return len(dims) == 4 and {dims[1], dims[3]} == {1, None}
 
 
 def _layouts(value: ir.Value) -> tuple[list[str], list[str]]:
