@@ -20,6 +20,7 @@ from .budget import Budget, Report
 from .subjects import Subject, picture_subject, tensor_subject
 from .verdict import Verification
 from .verifier import Verifier
+from .widening import widen
 
 
 def verify(
@@ -85,7 +86,8 @@ def verify(
     limits: list[str] = []
     try:
         budget.begin("reading the network")
-        subject = _subject(model, target, at, size, shapes, wrt, rng)
+        subject = _subject(model, target, at, size, shapes, wrt, rng, limits)
+        said = tuple(limits)
         # Networks and gradients that are not finite are a finding, not a reason to warn.
         with np.errstate(all="ignore"):
             verifier = Verifier(subject, provider, rules, rng, budget)
@@ -94,7 +96,8 @@ def verify(
                 if smaller is None:
                     break
                 sizes = ("×".join(map(str, s.point["image"].shape[2:])) for s in (smaller, subject))
-                limits = [f"a picture of {' instead of '.join(sizes)}, for want of time or memory"]
+                shown = " instead of ".join(sizes)
+                limits = [*said, f"a picture of {shown}, for want of time or memory"]
                 subject = smaller
                 verifier = Verifier(subject, provider, rules, rng, budget)
             return verifier.run(count, seed, limits)
@@ -135,10 +138,13 @@ def _subject(
     shapes: Mapping[str, Sequence[int]] | None,
     wrt: Sequence[str],
     rng: np.random.Generator,
+    limits: list[str],
 ) -> Subject:
     if not isinstance(model, Model):
         reading = open_model(model)
         loaded, name = reading.loaded, reading.name
+        if widen(loaded.model.graph):
+            limits.append("float32 instead of bfloat16, which ONNX Runtime hardly has on the CPU")
         as_tensors = shapes is not None or isinstance(at, Mapping) or bool(wrt)
         if as_tensors or not _takes_pictures(loaded.model.graph, name, None):
             if isinstance(target, Objective):

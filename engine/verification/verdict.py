@@ -108,7 +108,8 @@ class Verification:
         faithfulness: How the network compares with the file as it is: what is differentiated has
             to be the file's network first.
         faults: The nodes at fault, where it disagrees.
-        limits: What was done without for want of time or memory, in words; empty where nothing was.
+        limits: What was done without for want of time, memory or operators, in words; empty where
+            nothing was.
         cause: In words, where it disagrees or where nothing can be told.
     """
 
