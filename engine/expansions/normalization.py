@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import onnx_ir as ir
 
 from ..graph.tensor import Tensor
 from ..graph.words import normalized_axes, reshape_as
@@ -23,14 +24,17 @@ _SMALLEST = {
 def _group_normalization(call: Call) -> Sequence[Tensor | None]:
     """InstanceNormalization of groups; a scale for each group, since opset 21 for each channel.
 
-    Half precision is computed in single, as `stash_type` asks for by default.
+    Half precision is computed in single, as `stash_type` asks for by default, or the other way
+    round.
     """
     x, scale, bias = (call.required(index) for index in range(3))
     op, attributes = call.op, call.node.attributes
-    groups = attributes["num_groups"].as_int()
+    groups = call.integer("num_groups")
     by_channel = (call.node.version or call.builder.opset) >= 21
     batch, channels, *_ = x.sizes
-    wide = x.astype(_SINGLE) if x.dtype.itemsize < 4 else x
+    stash = ir.DataType(attributes.get_int("stash_type", 1)).numpy()
+    # Double precision stays what it is: a gradient is checked in it.
+    wide = x if x.dtype.itemsize > 4 else x.astype(stash)
     rows = wide.reshape(batch, groups, -1)
     factor, offset = (
         op.constant(np.full(groups, number), wide.dtype)

@@ -135,6 +135,20 @@ def _whole_exponent(node: onnx.NodeProto, _: Names) -> Iterable[onnx.NodeProto]:
     yield node
 
 
+def _cast_to_named(node: onnx.NodeProto, _: Names) -> Iterable[onnx.NodeProto]:
+    """Write a Cast to a type that is called by its name as one to the number of the type."""
+    for attribute in node.attribute:
+        if attribute.name == "to":
+            code = onnx.TensorProto.DataType.Value(attribute.s.decode())
+            attribute.CopyFrom(helper.make_attribute("to", code))
+    yield node
+
+
+def _names_a_type(node: onnx.NodeProto) -> bool:
+    named = _attribute(node, "to", b"")
+    return isinstance(named, bytes) and named.decode() in onnx.TensorProto.DataType.keys()
+
+
 def _attribute(node: onnx.NodeProto, name: str, default: _T) -> _T:
     """Return what a node says, in the type that the operator has for it, or the default."""
     given = (helper.get_attribute_value(a) for a in node.attribute if a.name == name)
@@ -157,6 +171,8 @@ _CHANGES: Mapping[str, _Change] = {
         9, _normalized_by_cell, concerns=lambda node: _attribute(node, "spatial", 1) == 0
     ),
     "Pad": _Change(2, _padded),
+    "Cast": _Change(6, _cast_to_named, concerns=_names_a_type),
+    "GlobalLpPool": _Change(2, _whole_exponent, concerns=_has_exponent_of_a_whole),
     "LpPool": _Change(2, _whole_exponent, concerns=_has_exponent_of_a_whole),
     **{name: _Change(7, _without("output_sequence")) for name in ("GRU", "LSTM", "RNN")},
     # Without an axis the shapes are joined from the end on, as they are now.

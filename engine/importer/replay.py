@@ -293,9 +293,12 @@ def _computed(
         ]
     if _may_be_huge(builder, node, arrays):
         return None
+    results = [np.asarray(result) for result in evaluated(builder, node, arrays)]
+    if any(result.dtype.kind not in "fiubcV" for result in results):
+        return None  # strings
     return [
-        builder.initializer(ir.tensor(np.asarray(result)), name)
-        for result, name in zip(evaluated(builder, node, arrays), names, strict=True)
+        builder.initializer(ir.tensor(result), name)
+        for result, name in zip(results, names, strict=True)
     ]
 
 

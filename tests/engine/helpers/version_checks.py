@@ -15,6 +15,7 @@ from graphs import session
 from node_suite import REAL, judge
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
+from onnxscope.graph.traits import Trait, operators_with
 from version_cases import Example, examples, in_version, model_of, schemas, unusual
 
 # So many examples are tried before a version or an attribute of it counts as not run.
@@ -34,6 +35,18 @@ class Found:
     kind: str
     by: str = ""
     reason: str = ""
+
+
+# Where the onnx package's evaluator is wrong about early versions, with the attribute that it is
+# wrong about: it has the first AveragePool count the padding, which ONNX says of no version by
+# default, forgets the factor of what a Gemm adds, and passes over options of what is recurrent.
+_DOUBTED = {
+    ("AveragePool", 1, ""),
+    ("Gemm", 6, "beta"),
+    ("LSTM", 1, "input_forget"),
+    *((op, v, name) for op, v in (("GRU", 1), ("GRU", 3), ("LSTM", 1))
+      for name in ("activations", "clip")),
+}  # fmt: skip
 
 
 class _Reference:
@@ -66,6 +79,8 @@ def _kernel(model: onnx.ModelProto, feeds: Mapping[str, Any]) -> tuple[Any, str,
 
 def checked(example: Example, version: int) -> Found:
     """Compare all values, and where there are any the gradients, of one example."""
+    if example.op in operators_with(Trait.RANDOM):
+        return Found("not run", "", "its result is random")
     try:
         model, feeds = model_of(example, version)
     except (onnx.shape_inference.InferenceError, TypeError) as error:
@@ -73,15 +88,13 @@ def checked(example: Example, version: int) -> Found:
     kernel, who, reason = _kernel(model, feeds)
     if kernel is None:
         return Found("not run", "", reason)
+    set_here = {"", *unusual(example, schemas()[example.op][version])}
+    if who == "reference" and any((example.op, version, name) in _DOUBTED for name in set_here):
+        return Found("not run", "", "the reference is wrong about it")
     outputs = [value.name for value in model.graph.output]
-    first, again = (kernel.run(outputs, dict(feeds)) for _ in range(2))
+    first = kernel.run(outputs, dict(feeds))
     if not all(isinstance(array, np.ndarray) for array in first):
         return Found("not run", who, "gives no tensors")
-    if any(
-        not np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-        for a, b in zip(first, again, strict=True)
-    ):
-        return Found("not run", who, "its result is random")
     for value, array in zip(model.graph.output, first, strict=True):
         kind = value.type.tensor_type
         if not kind.elem_type or not kind.HasField("shape"):
@@ -128,7 +141,8 @@ def _values(
     try:
         opened = session(graph)
     except Exception as error:  # as above
-        return Found("wrong", "", f"the gradient's graph is not run: {str(error)[:150]}")
+        # What ONNX Runtime has no kernel for it does not run here either.
+        return Found("not run", "", f"ONNX Runtime: {str(error)[:150]}")
     known = {value.name for value in opened.get_inputs()}
     one = np.ones(1, np.float32)
     given = {**feeds, "aside": one, "grad_abs_aside": one}

@@ -80,7 +80,7 @@ for _consumed in ({}, {"consumed_inputs": [0, 0, 0, 1, 1]}):
 add("BatchNormalization", real(2, 3, 4, 4), *_per_cell, since=7, until=8, spatial=0)
 add("BatchNormalization", real(2, 3), *_per_channel, since=7)
 add("BatchNormalization", real(5), *(positive(1) for _ in range(4)), since=7)
-add("GroupNormalization", real(2, 4, 3, 3), real(2), real(2), until=20, num_groups=2, epsilon=0.1)
+add("GroupNormalization", real(2, 4, 3, 3), real(2), real(2), until=20, num_groups=2)
 for _stash in (1, 10):
     add(
         "GroupNormalization", real(2, 4, 3, 3), real(4), real(4), since=21, num_groups=2,

@@ -7,6 +7,8 @@ import onnx
 import onnxscope as osc
 import pytest
 from graphs import run
+from onnx import helper
+from onnxscope.errors import ModelError
 
 
 @pytest.mark.parametrize("axis", [None, -1, 0, 1, 2])
@@ -35,3 +37,39 @@ def test_all_axes_from_one_on_were_one_axis_before_opset_13(op, opset, axis):
         np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6)
     if op == "Hardmax":
         np.testing.assert_array_equal(found["grad_x"], wanted["y"] / x)
+
+
+def of_opset_1(op, shape=(2, 3, 4, 4), **attributes):
+    """A node of the first opset, which ONNX Runtime does not run, and another behind it."""
+    graph = helper.make_graph(
+        [helper.make_node(op, ["x"], ["h"], **attributes), helper.make_node("Abs", ["h"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", 1, shape)],
+        [helper.make_tensor_value_info("y", 1, None)],
+    )
+    return helper.make_model(graph, ir_version=3, opset_imports=[helper.make_opsetid("", 1)])
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes", "wanted"),
+    [
+        ("Cast", {"to": "FLOAT"}, lambda x: x),
+        ("GlobalLpPool", {"p": 3.0}, lambda x: (x**3).sum((2, 3), keepdims=True) ** (1 / 3)),
+        ("Pad", {"paddings": [0, 0, 1, 0, 0, 0, 0, 2], "value": 0.5},
+         lambda x: np.pad(x, ((0, 0), (0, 0), (1, 0), (0, 2)), constant_values=0.5)),
+        ("Pad", {"paddings": [0, 0, 1, 0, 0, 0, 0, 2], "mode": "edge"},
+         lambda x: np.pad(x, ((0, 0), (0, 0), (1, 0), (0, 2)), mode="edge")),
+        ("LpPool", {"p": 1.0, "kernel_shape": [4, 4]}, lambda x: x.sum((2, 3), keepdims=True)),
+    ],
+)  # fmt: skip
+def test_forms_of_the_first_opset(op, attributes, wanted):
+    x = np.random.default_rng(0).uniform(0.1, 1, (2, 3, 4, 4)).astype(np.float32)
+    expected = wanted(x)
+    graph = osc.differentiate(of_opset_1(op, **attributes), of="y", wrt=["x"])
+    found = run(graph, {"x": x, "grad_y": np.ones_like(expected)})
+    np.testing.assert_allclose(found["y"], expected, rtol=1e-5)
+
+
+def test_a_type_of_another_name_is_refused():
+    with pytest.raises(ModelError, match="Cast"):
+        osc.differentiate(of_opset_1("Cast", to="REAL"), of="y", wrt=["x"])
