@@ -20,7 +20,9 @@ from onnxscope.graph.domains import ML
 from onnxscope.rules.table import full_name
 
 PAGE = Path(__file__).parent / "operators.md"
+HELPERS = Path(__file__).parents[1] / "tests" / "engine" / "helpers"
 SUITE_HEADING = "## The node tests of the onnx package"
+VERSIONS_HEADING = "## Every version"
 
 # Operators of old files, which are converted upwards when they are read.
 _REPLACED = {"Scatter": "ScatterElements", "Upsample": "Resize"}
@@ -39,7 +41,7 @@ _NOTES = {
 INTRODUCTION = """# Operators
 
 What becomes of each operator of the ONNX standard when a graph is differentiated. This page is made
-by `python docs/make_operators.py --suite`.
+by `python docs/make_operators.py --suite --versions`.
 
 * **rule**: there is a gradient rule for it, tested against central differences and a second oracle;
 * **written as others**: it is replaced by standard operators that have rules;
@@ -76,7 +78,13 @@ def operator_table() -> str:
             if name in REASONS:
                 kind = f"refused: {REASONS[name]}"
             lines.append(f"| {name} | {kind} |")
+    dropped = sorted({name for domain, name in expansions if not domain} - _operators().keys())
     lines += [
+        "",
+        "## Operators that ONNX has dropped",
+        "",
+        "Files of opsets up to 9 may have them, and ONNX Runtime runs them still. All are written",
+        f"as others: {', '.join(dropped)}.",
         "",
         "## Operators of traditional machine learning (ai.onnx.ml)",
         "",
@@ -128,9 +136,48 @@ def _kind_of(expansion) -> str:
     return "written as others"
 
 
+def versions_section() -> str:
+    """Write whose values those of each version of an operator were compared with."""
+    sys.path.insert(0, str(HELPERS))
+    from version_cases import schemas
+    from version_checks import outcomes_of
+
+    lines = [
+        VERSIONS_HEADING,
+        "",
+        "An operator may mean something else from one version to the next. Small models that are",
+        "written in each of them are compared, with each attribute set, in their values and their",
+        "gradients: with those of ONNX Runtime for the file as it is, or of the onnx package's",
+        "evaluator where ONNX Runtime has no kernel. What neither runs, what is random, and what",
+        "has no gradient is listed in `tests/engine/importer/test_versions.py`, with the reason.",
+        "",
+        "| operator | as ONNX Runtime | as the reference | not compared | of its attributes |",
+        "|---|---|---|---|---|",
+    ]
+    for op, by_version in schemas().items():
+        found = outcomes_of(op)
+        of_versions = {v: found[v, ""] for v in by_version}
+        columns = [
+            [
+                str(v)
+                for v, f in of_versions.items()
+                if f.kind == "equal" and f.by == "ONNX Runtime"
+            ],
+            [str(v) for v, f in of_versions.items() if f.kind == "equal" and f.by == "reference"],
+            [str(v) for v, f in of_versions.items() if f.kind != "equal"],
+            [
+                f"{name} ({version})"
+                for (version, name), f in sorted(found.items())
+                if name and f.kind != "equal" and of_versions[version].kind == "equal"
+            ],
+        ]
+        lines.append(f"| {op} | {' | '.join(', '.join(column) for column in columns)} |")
+    return "\n".join(lines) + "\n"
+
+
 def suite_section() -> str:
     """What became of each node test."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "engine"))
+    sys.path.insert(0, str(HELPERS))
     from node_suite import outcomes
 
     results = dict(outcomes())
@@ -156,13 +203,21 @@ def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--suite", action="store_true", help="run the node tests as well")
-    table = operator_table()
-    if parser.parse_args().suite:
-        section = suite_section()
-    else:
-        old = PAGE.read_text() if PAGE.exists() else ""
-        section = old[old.index(SUITE_HEADING) :] if SUITE_HEADING in old else ""
-    PAGE.write_text(f"{table}\n{section}" if section else table)
+    parser.add_argument("--versions", action="store_true", help="run all versions as well")
+    given = parser.parse_args()
+    old = PAGE.read_text() if PAGE.exists() else ""
+    versions = versions_section() if given.versions else _section(old, VERSIONS_HEADING)
+    suite = suite_section() if given.suite else _section(old, SUITE_HEADING)
+    PAGE.write_text("\n".join(part for part in (operator_table(), versions, suite) if part))
+
+
+def _section(page: str, heading: str) -> str:
+    """Return a section of the page as it is, without the empty line behind it."""
+    if heading not in page:
+        return ""
+    start = page.index(heading)
+    end = page.find("\n## ", start)
+    return page[start:] if end < 0 else page[start:end]
 
 
 if __name__ == "__main__":

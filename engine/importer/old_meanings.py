@@ -146,7 +146,9 @@ def _cast_to_named(node: onnx.NodeProto, _: Names) -> Iterable[onnx.NodeProto]:
 
 def _names_a_type(node: onnx.NodeProto) -> bool:
     named = _attribute(node, "to", b"")
-    return isinstance(named, bytes) and named.decode() in onnx.TensorProto.DataType.keys()
+    return isinstance(named, bytes) and named.decode(errors="replace") in dict(
+        onnx.TensorProto.DataType.items()
+    )
 
 
 def _attribute(node: onnx.NodeProto, name: str, default: _T) -> _T:
