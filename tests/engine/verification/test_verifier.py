@@ -7,6 +7,8 @@ import onnxscope as osc
 import pytest
 from graphs import text_model
 from onnxscope.errors import OperatorError
+from onnxscope.gradient.passes import BEFORE_THE_WALK as BEFORE
+from onnxscope.graph.passes.plan import Pass
 from onnxscope.rules.table import RuleTable
 from onnxscope.runtime import session
 from onnxscope.runtime.session import Provider
@@ -43,7 +45,7 @@ def test_the_same_seed_gives_the_same_numbers(squeezenet):
 
 def test_what_makes_the_network_smaller_is_checked_too(squeezenet, monkeypatch):
     # Half of the picture is never looked at.
-    def wrong_crop(builder):
+    def wrong_crop(builder, plan):
         for node in builder.graph:
             if node.op_type == "Relu":
                 x = node.inputs[0]
@@ -52,7 +54,8 @@ def test_what_makes_the_network_smaller_is_checked_too(squeezenet, monkeypatch):
                 builder.graph.sort()
                 return
 
-    monkeypatch.setattr("onnxscope.gradient.objective.crop", wrong_crop)
+    before = [Pass(wrong_crop, one.keeps) if one.name == "crop" else one for one in BEFORE]
+    monkeypatch.setattr("onnxscope.gradient.objective.BEFORE_THE_WALK", before)
     result = osc.verify(squeezenet, "fire4:3", size=SIZE, directions=2)
     assert result.verdict == "disagrees"
     assert result.faults == ()
