@@ -41,7 +41,7 @@ class Stopwatch(Clock):
         self._ready = False
 
     def __call__(self, result: Mapping[str, Any] | None = None) -> bool:
-        """To be called after each step; `False` asks for the end."""
+        """Be called after each step; `False` asks for the end."""
         now = time.perf_counter()
         if not self._ready:
             self._ready = True

@@ -29,7 +29,7 @@ class Clock:
     """What a contestant reports its steps to."""
 
     def __call__(self, result: Mapping[str, Any] | None = None) -> bool:
-        """To be called after each step; `False` asks for the end.
+        """Be called after each step; `False` asks for the end.
 
         Args:
             result: At the first step: `value` and `gradient` of the network, as arrays, or facts.

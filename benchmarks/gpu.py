@@ -85,7 +85,7 @@ class Check:
         return not self.problem and self.distance <= most and self.cosine >= least
 
     def line(self) -> str:
-        """For people."""
+        """Write it for people."""
         head = f"{self.architecture:20} {self.objective:8} {self.precision:8}"
         if self.problem:
             return f"{head} FAILED: {self.problem}"

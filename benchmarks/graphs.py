@@ -28,7 +28,7 @@ from .subject import Subject
 
 
 def composition(subject: Subject) -> Composition:
-    """What `render` composes by default."""
+    """Return what `render` composes by default."""
     size = subject.size
     return Composition(
         subject.model,
@@ -43,12 +43,12 @@ def composition(subject: Subject) -> Composition:
 
 
 def step(subject: Subject) -> onnx.ModelProto:
-    """The whole step, with Adam."""
+    """Return the whole step, with Adam."""
     return step_graph(composition(subject), rules_for(subject.provider), Adam())
 
 
 def gradient(subject: Subject) -> onnx.ModelProto:
-    """`image` to `value` and `grad_image`."""
+    """Return `image` to `value` and `grad_image`."""
     builder = Builder("gradient", opset=subject.model.opset)
     image = builder.input("image", subject.shape, np.float32)
     value = append_objective(subject.model, subject.objective, image)
@@ -59,7 +59,7 @@ def gradient(subject: Subject) -> onnx.ModelProto:
 
 
 def uncropped_gradient(subject: Subject) -> onnx.ModelProto:
-    """The same, of a neuron too on the whole picture."""
+    """Return the same, of a neuron too on the whole picture."""
     builder = Builder("gradient", opset=subject.model.opset)
     image = builder.input("image", subject.shape, np.float32)
     value = append_objective(subject.model, subject.objective, image)
@@ -69,21 +69,21 @@ def uncropped_gradient(subject: Subject) -> onnx.ModelProto:
 
 
 def cut(subject: Subject) -> onnx.ModelProto:
-    """`image` to `value`: the network cut at the layer."""
+    """Return `image` to `value`: the network cut at the layer."""
     builder = _objective(subject)
     _write_pads(builder)
     return model_of(builder)
 
 
 def narrowed(subject: Subject) -> onnx.ModelProto:
-    """`image` to `value`, with only what the objective needs."""
+    """Return `image` to `value`, with only what the objective needs."""
     builder = _narrowed(subject)
     _write_pads(builder)
     return model_of(builder)
 
 
 def forward(subject: Subject) -> onnx.ModelProto:
-    """`image` to `value`, with only what the objective needs, in the provider's fastest forms."""
+    """Return the graph from `image` to `value`, in the provider's fastest forms."""
     builder = _objective(subject)
     run_passes(BEFORE_THE_WALK, builder, GradientPlan(rules=rules_for(subject.provider)))
     return model_of(builder)
@@ -173,5 +173,5 @@ class Runner:
         self._binding.synchronize_outputs()
 
     def outputs(self) -> dict[str, np.ndarray]:
-        """What the last run gave."""
+        """Return what the last run gave."""
         return dict(zip(self._names, self._binding.copy_outputs_to_cpu(), strict=True))

@@ -36,7 +36,7 @@ def surroundings() -> dict[str, Any]:
 
 
 def installed_version(distribution: str) -> str:
-    """The version of an installed distribution, empty where it is not installed."""
+    """Return the version of an installed distribution, empty where it is not installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:
@@ -44,12 +44,12 @@ def installed_version(distribution: str) -> str:
 
 
 def load_average() -> float | None:
-    """How many processes wanted to run in the last minute, where the system tells it."""
+    """Return how many processes wanted to run in the last minute, where the system tells it."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
 def peak_memory() -> float | None:
-    """The most memory this process has had, in MiB, where the system tells it."""
+    """Return the most memory this process has had, in MiB, where the system tells it."""
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
     except OSError:
@@ -60,14 +60,14 @@ def peak_memory() -> float | None:
 
 
 def compiler() -> str:
-    """The C++ compiler that `torch.compile` would use on the CPU, empty where there is none."""
+    """Return the C++ compiler that `torch.compile` would use; empty where there is none."""
     given = os.environ.get("CXX", "")
     names = (given, "g++", "clang++", "c++", "cl")
     return next((found for name in names if name and (found := shutil.which(name))), "")
 
 
 def gpu_name() -> str:
-    """The NVIDIA GPUs that the driver knows, empty where there is no driver."""
+    """Return the NVIDIA GPUs that the driver knows, empty where there is no driver."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return ""

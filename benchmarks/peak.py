@@ -49,7 +49,7 @@ class Chain:
         return f"{_LENGTH} convolutions 3×3 of {batch}{self.channels}×{self.size}×{self.size}"
 
     def graph(self, dtype: np.dtype[np.generic]) -> onnx.ModelProto:
-        """`x` to `y`, of a type."""
+        """Return `x` to `y`, of a type."""
         builder = Builder("chain")
         shape = (self.batch, self.channels, self.size, self.size)
         x = builder.input("x", shape, dtype)

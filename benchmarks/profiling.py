@@ -42,7 +42,7 @@ class Kernel:
 
 
 def profile(subject: Subject, steps: int = 20) -> list[Kernel]:
-    """The kernels of the step, the slowest first."""
+    """Return the kernels of the step, the slowest first."""
     events = _events(subject, steps)
     taken: dict[str, list[float]] = defaultdict(list)
     described: dict[str, Mapping[str, Any]] = {}
@@ -62,7 +62,7 @@ def profile(subject: Subject, steps: int = 20) -> list[Kernel]:
 
 
 def table(kernels: Sequence[Kernel], slowest: int = 12) -> list[str]:
-    """By operator, and the slowest nodes, as lines for people."""
+    """Write the times by operator, and the slowest nodes, as lines for people."""
     by_operator: dict[str, list[float]] = defaultdict(list)
     for kernel in kernels:
         by_operator[kernel.operator].append(kernel.milliseconds)

@@ -37,7 +37,7 @@ class _Drawn(Parameters):
 
 
 def random_network(architecture: str) -> onnx.ModelProto:
-    """A whole network with random weights, always the same ones.
+    """Return a whole network with random weights, always the same ones.
 
     Raises:
         ModelError: there is no such architecture.

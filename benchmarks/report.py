@@ -58,13 +58,13 @@ class Measurement:
     kernels: Sequence[Kernel] = ()
 
     def ratio(self, name: str, reference: str) -> float | None:
-        """How many times as long one takes as another; `None` where one is missing."""
+        """Return how many times as long one takes as another; `None` where one is missing."""
         if name not in self.rows or reference not in self.rows:
             return None
         return self.rows[name].median / self.rows[reference].median
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Write it as plain data."""
         subject = self.subject
         return {
             "target": subject.target,
@@ -89,7 +89,7 @@ class Measurement:
         }
 
     def lines(self) -> list[str]:
-        """As a table for people."""
+        """Write it as a table for people."""
         subject = self.subject
         pictures = "one picture" if subject.batch == 1 else f"{subject.batch} pictures"
         found = [

@@ -49,7 +49,7 @@ class Row:
 
     @property
     def title(self) -> str:
-        """For people."""
+        """Write it for people."""
         return CONTESTANTS[self.name].title
 
     @property
@@ -69,7 +69,7 @@ class Row:
         return self.quartiles[0]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Write it as plain data."""
         return {
             "name": self.name,
             "title": self.title,

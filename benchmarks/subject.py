@@ -59,7 +59,7 @@ class Subject:
         precision: str = "float32",
         preprocessing: Mapping[str, Any] | None = None,
     ) -> Subject:
-        """A subject that fits the model and this machine.
+        """Return a subject that fits the model and this machine.
 
         Args:
             source: As `onnxscope.load` takes it.
@@ -93,7 +93,7 @@ class Subject:
         return Subject(**json.loads(text))
 
     def to_text(self) -> str:
-        """As JSON."""
+        """Write it as JSON."""
         return json.dumps(asdict(self))
 
     @cached_property
@@ -129,7 +129,7 @@ class Subject:
         return self.batch, 3, self.size, self.size
 
     def pictures(self) -> np.ndarray:
-        """Random pictures in [0, 1], always the same: (N, 3, H, W) float32."""
+        """Return random pictures in [0, 1], always the same: (N, 3, H, W) float32."""
         return np.random.default_rng(0).random(self.shape, np.float32)
 
 

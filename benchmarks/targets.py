@@ -55,14 +55,14 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """For people."""
+        """Write it for people."""
         if self.value is None:
             return "not measured"
         good = self.value >= self.target if self.at_least else self.value <= self.target
         return "reached" if good else "not reached"
 
     def line(self) -> str:
-        """For people."""
+        """Write it for people."""
         value = "–" if self.value is None else f"{self.value:.2f} {self.unit}"
         sign = "≥" if self.at_least else "≤"
         target = f"{sign} {self.target:g} {self.unit}"
@@ -80,7 +80,7 @@ class Board:
     def measure(
         self, entrants: Mapping[str, tuple[str, Subject]]
     ) -> tuple[dict[str, Row], dict[str, str]]:
-        """One run of interleaved rounds."""
+        """Return one run of interleaved rounds."""
         rows, missing = measure(entrants, rounds=self._rounds, steps=self._steps, say=_say)
         for key, row in rows.items():
             subject = entrants[key][1]

@@ -28,7 +28,7 @@ Arguments = Sequence[Any]
 
 
 def torch_network(model: Model, layer: str, shape: tuple[int, int, int, int]) -> Any:
-    """The network up to a layer as a `torch.fx.GraphModule`.
+    """Return the network up to a layer as a `torch.fx.GraphModule`.
 
     Args:
         model: The network.

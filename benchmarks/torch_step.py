@@ -21,7 +21,7 @@ Network = Callable[[Any], Any]
 
 
 def objective(kind: str, unit: int | None) -> Callable[[Any], Any]:
-    """From activations to one number for each picture, as onnxscope's of that kind."""
+    """Return one number for each picture from activations, as onnxscope's of that kind."""
     if kind == "layer":
         return lambda x: x.square().flatten(1).mean(1)
     if kind == "channel":
@@ -76,26 +76,26 @@ class Visualization:
         self._seen = torch.compile(self.objective) if compiled else self.objective
 
     def image(self) -> Any:
-        """The pictures (N, 3, H, W) in [0, 1]."""
+        """Return the pictures (N, 3, H, W) in [0, 1]."""
         count = self.size // 2 + 1
         waves = torch.complex(self.spectrum[..., :count], self.spectrum[..., count:])
         pixels = torch.fft.irfft2(waves * self._scale, s=(self.size, self.size))
         return torch.sigmoid(F.conv2d(pixels, self._colors))
 
     def objective(self, image: Any) -> Any:
-        """The objective, (N,), of pictures."""
+        """Return the objective, (N,), of pictures."""
         image = image.contiguous(memory_format=self._format)
         if self._precision == "float16":
             image = image.half()
         return self._value(self._network(image).float())
 
     def value(self, grid: Any) -> Any:
-        """The objective, (N,), of the pictures seen at the positions (N, H, W, 2)."""
+        """Return the objective, (N,), of the pictures seen at the positions (N, H, W, 2)."""
         # Zeros outside are grey.
         return self._seen(F.grid_sample(self.image() - 0.5, grid, align_corners=False) + 0.5)
 
     def step(self) -> Any:
-        """One step of the ascent; gives the values before it, (N,)."""
+        """Return one step of the ascent; gives the values before it, (N,)."""
         self._optimizer.zero_grad()
         matrix = torch.from_numpy(random_warps(self._rng, self.batch, self.size)).to(self.device)
         value = self.value(F.affine_grid(matrix, [self.batch, 3, self.size, self.size], False))
@@ -104,7 +104,7 @@ class Visualization:
         return value.detach().cpu().numpy()
 
     def gradient(self, image: Any) -> tuple[Any, Any]:
-        """Value and gradient with respect to pictures alone, through the network alone."""
+        """Return value and gradient with respect to pictures alone, through the network alone."""
         image.grad = None
         value = self._seen(image)
         value.sum().backward()

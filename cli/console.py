@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def stdout() -> Console:
-    """A console for results."""
+    """Return a console for results."""
     return _console(stderr=False)
 
 
 def stderr() -> Console:
-    """A console for everything else."""
+    """Return a console for everything else."""
     return _console(stderr=True)
 
 
@@ -49,7 +49,7 @@ def _labelled(label: str, style: str, message: str) -> None:
 
 
 def file_size(count: int) -> str:
-    """A number of bytes for people."""
+    """Return a number of bytes for people."""
     amount = float(count)
     for unit in ("B", "kB", "MB"):
         if amount < 1000:
@@ -59,12 +59,12 @@ def file_size(count: int) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 layer`, `2 layers`."""
+    """Return `1 layer`, `2 layers`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def times(shape: tuple[int, ...]) -> str:
-    """A shape as `512×14×14`."""
+    """Return a shape as `512×14×14`."""
     return "×".join(str(size) for size in shape)
 
 

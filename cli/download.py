@@ -9,7 +9,7 @@ from .console import plural, stderr
 
 
 def fetch(name: str) -> Path:
-    """The ONNX file of weights in the catalogue.
+    """Return the ONNX file of weights in the catalogue.
 
     Raises:
         OnnxscopeError: see `onnxscope.models.fetch`.

@@ -14,7 +14,7 @@ _WORDS = {"true": True, "false": False}
 
 
 def parse_inputs(given: Sequence[str] | None) -> dict[str, npt.ArrayLike]:
-    """`gain=0.5`, `tokens=101,7,102` or `mask=mask.npy` as a name and a value.
+    """Return `gain=0.5`, `tokens=101,7,102` or `mask=mask.npy` as a name and a value.
 
     Whether a value fits its input is for whoever knows the model.
 
@@ -74,7 +74,7 @@ def _expected(text: str) -> str:
 
 
 def parse_shapes(given: Sequence[str] | None) -> dict[str, Sequence[int]]:
-    """`tokens=1,16` as a name and a shape.
+    """Return `tokens=1,16` as a name and a shape.
 
     Raises:
         InputError: one is something else.

@@ -69,7 +69,7 @@ class Row(Generic[_Entry]):
 def table_rows(
     naming: Naming, entries: Sequence[_Entry], *, fold: bool, flat: bool = True
 ) -> list[Row[_Entry]]:
-    """The lines for some layers or values of a model, in order.
+    """Return the lines for some layers or values of a model, in order.
 
     Args:
         naming: Of the model.
@@ -144,12 +144,12 @@ def show_rows(
 
 
 def cells(rows: Sequence[Row[_Entry]], text: Callable[[_Entry], str]) -> list[str]:
-    """A column: what there is to say of each line's entry, nothing of remarks."""
+    """Return a column: what there is to say of each line's entry, nothing of remarks."""
     return ["" if row.entry is None else text(row.entry) for row in rows]
 
 
 def module_class(naming: Naming, entry: Entry) -> str:
-    """The class of the module that something is called by; empty where the file says none."""
+    """Return the class of the module that something is called by; empty for none."""
     scope = naming.scope_called(entry.title.partition("#")[0])
     return scope.kind if scope is not None and entry.name in scope.outputs else ""
 
@@ -174,7 +174,7 @@ def _width(columns: Mapping[str, Sequence[str]]) -> int:
 
 
 def shape_of(layer: Layer) -> str:
-    """A layer's shape: `512×14×14`, `192×(1+14×14)` for a class token and patches."""
+    """Return a layer's shape: `512×14×14`, `192×(1+14×14)` for a class token and patches."""
     if layer.grid is None:
         return times(layer.shape)
     grid, (channels, tokens) = layer.grid, layer.shape
@@ -187,7 +187,7 @@ def shape_of(layer: Layer) -> str:
 def left_out_lines(
     left_out: Mapping[str, str], names: Mapping[str, str], count: int = 5
 ) -> list[tuple[str, str]]:
-    """What is no layer, by reason, the commonest first.
+    """Return what is no layer, by reason, the commonest first.
 
     Args:
         left_out: Reasons by the names of values.

@@ -325,7 +325,7 @@ class Preprocessing:
 
 
 def fetch_published(name: str) -> Path | None:
-    """The file of a model of the catalogue, with a bar while it is downloaded; `None` for others.
+    """Fetch a model of the catalogue, with a bar for its download; `None` for others.
 
     Raises:
         OnnxscopeError: it cannot be downloaded.
@@ -337,7 +337,7 @@ def fetch_published(name: str) -> Path | None:
 
 
 def given_besides(ctx: typer.Context, *allowed: str) -> list[str]:
-    """What was given on the command line besides some parameters, as users type it."""
+    """Return what was given on the command line besides some parameters, as users type it."""
     return [
         parameter.opts[-1] if parameter.opts[-1].startswith("-") else parameter.name.upper()
         for parameter in ctx.command.params
@@ -346,13 +346,13 @@ def given_besides(ctx: typer.Context, *allowed: str) -> list[str]:
 
 
 def is_given(ctx: typer.Context, name: str) -> bool:
-    """Whether a parameter was given on the command line."""
+    """Return whether a parameter was given on the command line."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
-    """`224` or `240x320` as height and width.
+    """Return `224` or `240x320` as height and width.
 
     Raises:
         InputError: it is neither.
@@ -370,7 +370,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 
 
 def parse_axes(given: list[str]) -> dict[str, int]:
-    """`blocks.0.attn=1` as a layer's name and its channel axis.
+    """Return `blocks.0.attn=1` as a layer's name and its channel axis.
 
     Raises:
         InputError: it is something else.
@@ -387,7 +387,7 @@ def parse_axes(given: list[str]) -> dict[str, int]:
 
 
 def options_for(preprocessing: expectations.Preprocessing) -> str:
-    """What to type for a preprocessing."""
+    """Return what to type for a preprocessing."""
     numbers: dict[str, tuple[float, ...]] = {"--input-range": preprocessing.input_range}
     if any(preprocessing.mean):
         numbers["--mean"] = preprocessing.mean
@@ -400,7 +400,7 @@ def options_for(preprocessing: expectations.Preprocessing) -> str:
 
 
 def parse_steps(text: str) -> tuple[int, ...]:
-    """`1,32,128` as numbers of steps.
+    """Return `1,32,128` as numbers of steps.
 
     Raises:
         InputError: it is something else.

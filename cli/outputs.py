@@ -20,7 +20,7 @@ _LONGEST_NAME = 100
 
 
 def default_name(target: str, *, neuron: bool, negative: bool) -> Path:
-    """The picture's name where none is given: `mixed4a-11-negative.png` for `mixed4a:11`."""
+    """Return the picture's name where none is given: `mixed4a-11-negative.png` for `mixed4a:11`."""
     stem = re.sub(r"[^\w.]+", "-", target).strip("-.")[:_LONGEST_NAME] or "picture"
     return Path(stem + "-neuron" * neuron + "-negative" * negative + ".png")
 
@@ -67,7 +67,7 @@ class Outputs:
         return {option: file for option, file in files.items() if file is not None}
 
     def snapshots(self, steps: int) -> set[int]:
-        """The steps after which pictures have to be kept."""
+        """Return the steps after which pictures have to be kept."""
         wanted: set[int] = set()
         if self.strip is not None:
             wanted.update(self.strip_steps)
@@ -98,7 +98,7 @@ class Outputs:
 
 
 def animation_steps(steps: int) -> tuple[int, ...]:
-    """At most sixty steps up to the last, close at first, when a picture changes fastest."""
+    """Return at most sixty steps, close at first, when a picture changes fastest."""
     shares = ((frame / (_FRAMES - 1)) ** 2 for frame in range(_FRAMES))
     return tuple(sorted({1 + round(share * (steps - 1)) for share in shares}))
 

@@ -130,7 +130,7 @@ class Stages:
 
 
 def show_value(value: float | np.ndarray) -> str:
-    """An objective's value; of several pictures the least and the greatest."""
+    """Return an objective's value; of several pictures the least and the greatest."""
     low, high = (value, value) if isinstance(value, float) else (value.min(), value.max())
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 

@@ -79,7 +79,7 @@ def show_value(console: Console, model: str, values: Values, target: str) -> Non
 
 
 def shape_text(shape: Shape | None, longest: int | None = None) -> str:
-    """A shape as `N×64×(L + 1)`.
+    """Return a shape as `N×64×(L + 1)`.
 
     Args:
         shape: Sizes and formulas; `None` where even their number is unknown.

@@ -31,14 +31,14 @@ _DIGEST = 32
 
 
 def graph_cache() -> GraphCache | None:
-    """The user's cache of graphs; `None` where `ONNXSCOPE_GRAPH_CACHE` turns it off."""
+    """Return the user's cache of graphs; `None` where `ONNXSCOPE_GRAPH_CACHE` turns it off."""
     if turned_off(VARIABLE):
         return None
     return GraphCache(graph_folder())
 
 
 def graph_folder() -> Path:
-    """Where the user's cache of graphs is, whether it is turned on or not."""
+    """Return where the user's cache of graphs is, whether it is turned on or not."""
     return cache_folder() / "graphs"
 
 
@@ -55,7 +55,7 @@ class GraphCache:
     limit: int = LIMIT
 
     def get(self, key: str) -> bytes | None:
-        """What was put under a key; `None` where there is nothing, or it is damaged."""
+        """Return what was put under a key; `None` where there is nothing, or it is damaged."""
         path = self._entry(key)
         try:
             data = path.read_bytes()
@@ -98,7 +98,7 @@ class GraphCache:
             self._trim()
 
     def size(self) -> int:
-        """How many bytes all files take."""
+        """Return how many bytes all files take."""
         return sum(size for _, size, _ in self._files())
 
     def clear(self) -> None:

@@ -109,7 +109,7 @@ class UnfaithfulWarning(OnnxscopeWarning):
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
-    """A clause that suggests the names closest to a misspelt one.
+    """Return a clause that suggests the names closest to a misspelt one.
 
     Returns:
         `"; did you mean 'mixed4a' or 'mixed4b'?"`, or an empty string where nothing is close.
@@ -125,7 +125,7 @@ def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
 
 
 def nearest_or_listed(name: str, names: Iterable[str], kind: str, listed: Iterable[str]) -> str:
-    """`nearest`; where nothing is close a clause that says what there is.
+    """Return `nearest`; where nothing is close a clause that says what there is.
 
     Returns:
         Such as `"; its inputs are image, mask"`, five names at most.

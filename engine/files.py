@@ -15,7 +15,7 @@ CACHE_VARIABLE = "ONNXSCOPE_CACHE"
 
 
 def cache_folder() -> Path:
-    """The cache's folder: what `ONNXSCOPE_CACHE` says, or the platform's place for caches."""
+    """Return the cache's folder: `ONNXSCOPE_CACHE`, or the platform's place for caches."""
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
         return Path(chosen).expanduser()

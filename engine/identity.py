@@ -28,7 +28,7 @@ class NoIdentityError(Exception):
 
 
 def key_of(**parts: object) -> str:
-    """A key of what a graph is made from, of this engine, and of what computes its constants.
+    """Return a key of what a graph is made from, of this engine and of what folds constants.
 
     Args:
         parts: By name; see `describe`.
@@ -45,7 +45,7 @@ def key_of(**parts: object) -> str:
 
 
 def describe(value: object) -> Any:
-    """A value as plain data that is equal for equal values only.
+    """Return a value as plain data that is equal for equal values only.
 
     Raises:
         NoIdentityError: it is neither plain data, nor an array, nor of a dataclass of this package.
@@ -70,7 +70,7 @@ def describe(value: object) -> Any:
 
 
 def has_identity(value: object) -> bool:
-    """Whether a value is data or of this package, with no code of the user's in it."""
+    """Return whether a value is data or of this package, with no code of the user's in it."""
     try:
         describe(value)
     except NoIdentityError:
@@ -126,7 +126,7 @@ def _source() -> str:
 
 
 def library_version(distribution: str) -> str:
-    """A distribution's version, found without importing anything of it; empty where unknown."""
+    """Return a distribution's version without importing it; empty where it is unknown."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

@@ -9,7 +9,7 @@ from .errors import InputError
 
 
 def as_batch(images: npt.ArrayLike) -> np.ndarray:
-    """Pictures as networks take them.
+    """Make pictures what networks take.
 
     Args:
         images: (H, W, 3) or (N, H, W, 3), float in [0, 1] or uint8.
@@ -42,10 +42,10 @@ def as_batch(images: npt.ArrayLike) -> np.ndarray:
 
 
 def as_pictures(batch: np.ndarray) -> np.ndarray:
-    """(N, 3, H, W) as (N, H, W, 3), contiguous."""
+    """Return (N, 3, H, W) as (N, H, W, 3), contiguous."""
     return np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
 
 
 def as_uint8(images: np.ndarray) -> np.ndarray:
-    """Values in [0, 1] as 0 to 255, rounded."""
+    """Return values in [0, 1] as 0 to 255, rounded."""
     return np.asarray(np.clip(images, 0, 1) * 255 + 0.5, np.uint8)

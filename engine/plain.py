@@ -33,12 +33,12 @@ def turned_off(variable: str) -> bool:
 
 
 def shown(value: object) -> str:
-    """A value as a message names it: on one line, shortened."""
+    """Return a value as a message names it: on one line, shortened."""
     return " ".join(_short.repr(value).split())
 
 
 def lacking(value: object, protocol: type) -> str:
-    """What an object lacks of a protocol that it has something of, for messages.
+    """Return what an object lacks of a protocol that it has something of, for messages.
 
     Returns:
         Words such as `": it has no draw"`; none where it has nothing of it, or all.
@@ -51,7 +51,7 @@ def lacking(value: object, protocol: type) -> str:
 
 
 def whole(name: str, value: object, least: int = -_MOST, most: int | None = _MOST) -> int:
-    """`value` as an `int`.
+    """Return `value` as an `int`.
 
     Args:
         name: Of the argument, for messages.
@@ -77,7 +77,7 @@ def whole(name: str, value: object, least: int = -_MOST, most: int | None = _MOS
 
 
 def real(name: str, value: object, expected: str = "a number") -> float:
-    """`value` as a finite `float`.
+    """Return `value` as a finite `float`.
 
     Args:
         name: Of the argument, for messages.
@@ -101,7 +101,7 @@ def real(name: str, value: object, expected: str = "a number") -> float:
 
 
 def reals(name: str, values: object, example: str) -> tuple[float, ...]:
-    """`values` as finite `float`s, at least one.
+    """Return `values` as finite `float`s, at least one.
 
     Raises:
         InputError: it is no list of numbers, or an empty one.

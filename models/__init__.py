@@ -35,19 +35,19 @@ Progress = Callable[[int, "int | None"], object]
 
 
 def catalogue() -> Mapping[str, Entry]:
-    """The published weights that are known by name."""
+    """Return the published weights that are known by name."""
     return CATALOGUE
 
 
 def architectures() -> Mapping[str, str]:
-    """The architectures that weights can be converted to, by name, with their titles."""
+    """Return the architectures that weights can be converted to, by name, with their titles."""
     from .architectures import ARCHITECTURES
 
     return {name: architecture.title for name, architecture in ARCHITECTURES.items()}
 
 
 def is_cached(name: str) -> bool:
-    """Whether `load` works without the network: the weights are in the cache or installed.
+    """Return whether `load` works without the network: the weights are in the cache or installed.
 
     Raises:
         ModelError: the catalogue has no such name.
@@ -78,7 +78,7 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
 
 
 def path(name: str) -> Path:
-    """The ONNX file of weights that are here already; nothing is downloaded.
+    """Return the ONNX file of weights that are here already; nothing is downloaded.
 
     Raises:
         ModelError: the catalogue has no such name.

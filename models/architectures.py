@@ -50,11 +50,11 @@ class Architecture:
     variants: tuple[Variant, ...]
 
     def recognises(self, weights: Mapping[str, np.ndarray]) -> bool:
-        """Whether the tensor names are those of a publication of this architecture."""
+        """Return whether the tensor names are those of a publication of this architecture."""
         return self._variant(weights) is not None
 
     def build(self, weights: Mapping[str, np.ndarray], origin: Origin) -> onnx.ModelProto:
-        """The network with these weights, every layer an output.
+        """Return the network with these weights, every layer an output.
 
         Input `image` is float32 (N, 3, H, W), RGB in [0, 1], of any size; the graph does the rest
         of the preprocessing. Batch normalisation is folded into the convolutions; dropout and

@@ -24,7 +24,7 @@ _ERRORS = (
 
 
 def open_zip(data: bytes, source: str) -> zipfile.ZipFile:
-    """The archive's directory.
+    """Return the archive's directory.
 
     Raises:
         ModelError: the archive is damaged.
@@ -36,7 +36,7 @@ def open_zip(data: bytes, source: str) -> zipfile.ZipFile:
 
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: str, most: int) -> bytes:
-    """The content of one file in the archive, which claims no more than `most` bytes.
+    """Return the content of one file in the archive, which claims no more than `most` bytes.
 
     More than it claims is never unpacked.
 

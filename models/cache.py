@@ -23,12 +23,12 @@ _DIGITS = 16
 
 
 def weights_path(file_name: str) -> Path:
-    """Where a downloaded weights file is, or goes."""
+    """Return where a downloaded weights file is, or goes."""
     return folder() / "weights" / file_name
 
 
 def find_converted(name: str, made_from: str) -> Path | None:
-    """The converted model, where there is one that is undamaged; damaged ones are removed.
+    """Return the converted model, where there is one that is undamaged; damaged ones are removed.
 
     Args:
         name: Its name in the catalogue.

@@ -62,7 +62,7 @@ def read_caffe(data: bytes, source: str) -> dict[str, NDArray[Any]]:
 
 
 def is_caffe(data: bytes) -> bool:
-    """Whether the file starts like a NetParameter: perhaps a name and inputs, then a layer.
+    """Return whether the file starts like a NetParameter: perhaps a name and inputs, then a layer.
 
     A layer is recognised by its own name, in either version's field.
     """

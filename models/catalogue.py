@@ -293,7 +293,7 @@ CATALOGUE: Mapping[str, Entry] = MappingProxyType({entry.name: entry for entry i
 
 
 def entry_of_digest(sha256: str) -> Entry | None:
-    """The entry whose file has this SHA-256, for a file that the user fetched elsewhere."""
+    """Return the entry whose file has this SHA-256, for a file that the user fetched elsewhere."""
     for entry in _ENTRIES:
         digest = entry.expected.digest
         if digest is not None and digest.algorithm == "sha256" and sha256.startswith(digest.value):

@@ -28,7 +28,7 @@ _UNUSED_CLASSES = (1001, 1008)
 
 
 def entry_of(name: str) -> Entry:
-    """The catalogue's entry of that name.
+    """Return the catalogue's entry of that name.
 
     Raises:
         ModelError: there is none; the nearest names are suggested.
@@ -172,7 +172,7 @@ def _converted_onnx(path: Path, origin: Origin) -> onnx.ModelProto:
 
 
 def weights_file(entry: Entry, progress: Progress | None = None, *, offline: bool = False) -> Path:
-    """The entry's weights file, checked; downloaded where it has to be, unless `offline`.
+    """Return the entry's weights file, checked; downloaded where it has to be, unless `offline`.
 
     Raises:
         DownloadError: it cannot be fetched, its distribution is not installed, or it is another
@@ -197,7 +197,7 @@ def weights_file(entry: Entry, progress: Progress | None = None, *, offline: boo
 
 
 def is_available(entry: Entry) -> bool:
-    """Whether the weights file is here, so that no network is needed; its content is not checked.
+    """Return whether the weights file is here; its content is not checked.
 
     A file without any published checksum counts as well.
     """
@@ -211,7 +211,7 @@ def is_available(entry: Entry) -> bool:
 
 
 def fetch(entry: Entry, progress: Progress | None = None, *, offline: bool = False) -> Path:
-    """The entry as an ONNX file in the cache; downloaded and converted where it has to be.
+    """Return the entry as an ONNX file in the cache; downloaded and converted where it has to be.
 
     With `offline` nothing is downloaded.
 

@@ -63,7 +63,7 @@ def read_graphdef(data: bytes, source: str) -> dict[str, NDArray[Any]]:
 
 
 def is_graphdef(data: bytes) -> bool:
-    """Whether the first field looks like a node: a message with a name and an operator."""
+    """Return whether the first field looks like a node: a message with a name and an operator."""
     try:
         for number, kind, value in wire.fields(memoryview(data)):
             if (number, kind) != (1, wire.BYTES):

@@ -11,7 +11,7 @@ from .catalogue import Distribution
 
 
 def installed_file(source: Distribution) -> Path:
-    """The path of a distribution's file; its content is not checked.
+    """Return the path of a distribution's file; its content is not checked.
 
     Raises:
         DownloadError: the distribution is not installed, or not in a version with that file; says

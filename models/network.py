@@ -41,7 +41,7 @@ class Network:
         self._builder = Builder(name)
 
     def image(self, scale: Sequence[float], shift: Sequence[float]) -> Tensor:
-        """The input, RGB in [0, 1] of any size, as the first layer wants it: x · scale + shift.
+        """Return the input, RGB in [0, 1] of any size, as the first layer wants it.
 
         Scale and shift stay nodes: folded into the first convolution they would be wrong at the
         border, where that pads with zeros.
@@ -66,7 +66,7 @@ class Network:
         padding: Padding = "half",
         groups: int = 1,
     ) -> Tensor:
-        """A convolution with bias."""
+        """Return a convolution with bias."""
         shape = (channels, _channels(x) // groups, *kernel)
         weights, bias = self.parameters.conv(layer, shape)
         return self._builder.op.Conv(
@@ -80,7 +80,7 @@ class Network:
         )
 
     def activate(self, x: Tensor, activation: Activation) -> Tensor:
-        """A rectifier, for `relu6` cut off at 6."""
+        """Return a rectifier, for `relu6` cut off at 6."""
         if activation == "relu":
             return x.op.Relu(x)
         return x.op.Clip(x, x.op.constant(0, np.float32), x.op.constant(6, np.float32))
@@ -88,7 +88,7 @@ class Network:
     def max_pool(
         self, x: Tensor, size: int, stride: int, padding: Padding, *, ceil: bool = False
     ) -> Tensor:
-        """The maximum under a square window; padding never wins.
+        """Return the maximum under a square window; padding never wins.
 
         With `ceil` a last window that hangs over the end counts too. With no padding it always
         starts inside the picture, so that Caffe, PyTorch and ONNX Runtime agree.
@@ -103,7 +103,7 @@ class Network:
         )
 
     def average_pool(self, x: Tensor, size: int, *, count_padding: bool) -> Tensor:
-        """The mean under a square window at stride 1, over the picture's own pixels or over all."""
+        """Append means of square windows at stride 1, of the picture's own pixels or of all."""
         window = (size, size)
         return x.op.AveragePool(
             x,
@@ -126,15 +126,15 @@ class Network:
         return branches[0].op.Concat(*branches, axis=1)
 
     def global_average(self, x: Tensor) -> Tensor:
-        """The mean over all positions, (N, C, 1, 1)."""
+        """Return the mean over all positions, (N, C, 1, 1)."""
         return x.op.GlobalAveragePool(x)
 
     def flatten(self, x: Tensor) -> Tensor:
-        """(N, C, 1, 1) as (N, C)."""
+        """Return (N, C, 1, 1) as (N, C)."""
         return x.op.Flatten(x, axis=1)
 
     def dense(self, x: Tensor, layer: str) -> Tensor:
-        """A fully connected layer; the weights say how many outputs."""
+        """Return a fully connected layer; the weights say how many outputs."""
         weights, bias = self.parameters.dense(layer, _channels(x))
         return self._builder.op.Gemm(
             x,
@@ -148,7 +148,7 @@ class Network:
         return x.op.Softmax(x, axis=1)
 
     def model(self, metadata: Metadata) -> onnx.ModelProto:
-        """The finished network."""
+        """Return the finished network."""
         model = ir.Model(self._builder.graph, ir_version=IR_VERSION, producer_name="onnxscope")
         model.metadata_props.update(metadata.to_props())
         return ir.to_proto(model)

@@ -29,7 +29,7 @@ class Normalization:
 
     @staticmethod
     def of_torch(module: str, epsilon: float = 1e-3) -> Normalization:
-        """Names in a PyTorch state dict."""
+        """Return the names in a PyTorch state dict."""
         return Normalization(
             f"{module}.weight",
             f"{module}.bias",
@@ -48,7 +48,7 @@ class Names:
     normalization: Normalization | None = None
 
     def all(self) -> tuple[str, ...]:
-        """Every tensor name of the layer."""
+        """Return every tensor name of the layer."""
         norm = self.normalization
         rest = (norm.scale, norm.shift, norm.mean, norm.variance) if norm else ()
         return (self.kernel, *((self.bias,) if self.bias else ()), *rest)
@@ -80,7 +80,7 @@ class Parameters:
         self._bgr_layer = bgr_layer
 
     def has(self, layer: str) -> bool:
-        """Whether any tensor of the layer is there."""
+        """Return whether any tensor of the layer is there."""
         return any(name in self._weights for name in self._names(layer).all())
 
     def conv(self, layer: str, shape: Sequence[int]) -> tuple[Floats, Floats]:

@@ -15,7 +15,7 @@ class Step(Protocol):
     """One step: layers to append to a network."""
 
     def layers(self) -> Iterator[str]:
-        """Names of the layers that have weights."""
+        """Return the names of the layers that have weights."""
         ...
 
     def append(self, network: Network, x: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class Conv:
     depthwise: bool = False
 
     def layers(self) -> Iterator[str]:
-        """The layer itself."""
+        """Yield the layer itself."""
         yield self.name
 
     def append(self, network: Network, x: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class MaxPool:
     ceil: bool = False
 
     def layers(self) -> Iterator[str]:
-        """None: a pool has no weights."""
+        """Return none: a pool has no weights."""
         yield from ()
 
     def append(self, network: Network, x: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ class AveragePool:
     count_padding: bool = False
 
     def layers(self) -> Iterator[str]:
-        """None: a pool has no weights."""
+        """Return none: a pool has no weights."""
         yield from ()
 
     def append(self, network: Network, x: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ class LocalResponseNorm:
     bias: float
 
     def layers(self) -> Iterator[str]:
-        """None: the normalisation has no weights."""
+        """Return none: the normalisation has no weights."""
         yield from ()
 
     def append(self, network: Network, x: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ class Fork:
     pre_relu: bool = False
 
     def layers(self) -> Iterator[str]:
-        """The convolutions of all branches, in order."""
+        """Yield the convolutions of all branches, in order."""
         for branch in self.branches:
             for step in branch:
                 for one in step if isinstance(step, tuple) else (step,):
@@ -157,7 +157,7 @@ class Residual:
     steps: tuple[Step, ...]
 
     def layers(self) -> Iterator[str]:
-        """The layers of all steps, in order."""
+        """Yield the layers of all steps, in order."""
         for step in self.steps:
             yield from step.layers()
 
@@ -190,7 +190,7 @@ class Classifier:
     layer: str | None = None
 
     def layers(self) -> Iterator[str]:
-        """The fully connected layer."""
+        """Yield the fully connected layer."""
         if self.layer is not None:
             yield self.layer
 

@@ -43,13 +43,13 @@ class Variant:
     bgr_layer: str | None = None
 
     def recognises(self, weights: Container[str]) -> bool:
-        """Whether the tensor names are this variant's."""
+        """Return whether the tensor names are this variant's."""
         return any(name in weights for name in self.signature) and not any(
             name in weights for name in self.foreign
         )
 
     def build(self, name: str, weights: Mapping[str, np.ndarray]) -> tuple[Network, str | None]:
-        """The network, and its last layer where the weights are not all there."""
+        """Return the network, and its last layer where the weights are not all there."""
         parameters = Parameters(
             weights, self.names, channels_last=self.channels_last, bgr_layer=self.bgr_layer
         )

@@ -88,7 +88,7 @@ class Expected:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file's content."""
+    """Return the SHA-256 of a file's content."""
     with path.open("rb") as stream:
         return _hexdigest(stream, "sha256")
 

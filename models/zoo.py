@@ -56,13 +56,13 @@ _EXPOSED = frozenset(
 
 
 def is_zoo_googlenet(model: onnx.ModelProto) -> bool:
-    """Whether the graph has one picture as input and values named as GoogLeNet's in the zoo."""
+    """Return whether the graph has one picture as input and GoogLeNet's names of the zoo."""
     made = {_caffe_name(name) for node in model.graph.node for name in node.output}
     return {"inception_3a/output", "inception_5b/output"} <= made and len(_inputs(model.graph)) == 1
 
 
 def convert_zoo(model: onnx.ModelProto, origin: Origin) -> onnx.ModelProto:
-    """The same network with input `image`, (N, 3, H, W), RGB in [0, 1], and every layer an output.
+    """Give the network the input `image`, (N, 3, H, W), RGB in [0, 1], and every layer as output.
 
     At the published size, 224, the numbers are the published ones; other sizes average over however
     many positions there are.

@@ -40,7 +40,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """All of them, each architecture once and some in both exporters' form."""
+    """Return all of them, each architecture once and some in both exporters' form."""
     found = [
         *_timm("torchscript", 18, _TORCHSCRIPT),
         *_timm("dynamo", 18, _DYNAMO),

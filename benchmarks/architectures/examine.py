@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def examine(options: argparse.Namespace) -> dict[str, Any]:
-    """All that is recorded of one model."""
+    """Return all that is recorded of one model."""
     model = onnx.load(options.folder / "model.onnx")
     with np.load(options.folder / "reference.npz") as file:
         references = [

@@ -43,7 +43,7 @@ def run_size(
     steps: int,
     cache: GraphCache | None,
 ) -> int:
-    """How many pictures to make at once, by a short measurement where there is work enough.
+    """Return how many pictures to make at once, by a short measurement where there is work enough.
 
     On the CPU nothing is measured. Pictures of one objective are made a few at a time whatever
     their number (see `SideBySide`); those of different ones share nothing: as many as there are
@@ -75,7 +75,7 @@ def run_size(
 
 
 def is_divisible(composition: Composition, optimizer: Optimizer) -> bool:
-    """Whether pictures can be made in several runs: no code of the user's may join them."""
+    """Return whether pictures can be made in several runs: no code of the user's may join them."""
     return (
         composition.separable and isinstance(optimizer, GraphOptimizer) and has_identity(optimizer)
     )

@@ -52,10 +52,10 @@ class Climber(Protocol):
         """
 
     def images(self) -> np.ndarray:
-        """The pictures as they are now, (N, H, W, 3) float32 in [0, 1]."""
+        """Return the pictures as they are now, (N, H, W, 3) float32 in [0, 1]."""
 
     def rescued(self) -> tuple[int, np.ndarray]:
-        """The pictures after a step that failed, from a device that may have failed with it.
+        """Return the pictures after a step that failed, from a device that may have failed with it.
 
         Returns:
             How many steps they have behind them, perhaps fewer than were made, and the pictures.
@@ -69,7 +69,7 @@ def make_climber(
     provider: str | Provider,
     cache: GraphCache | None = None,
 ) -> Climber:
-    """The fastest climber that can be had.
+    """Return the fastest climber that can be had.
 
     Where the optimizer can be compiled, that is the compiled one, on the CPU one for each core as
     long as there are pictures for it: cores that wait for each other at every node do less.

@@ -24,7 +24,7 @@ class Viewer:
         self._session: Session | None = None
 
     def of(self, parameters: Arrays) -> np.ndarray:
-        """The pictures (N, H, W, 3) float32 in [0, 1] of an ascent's parameters."""
+        """Return the pictures (N, H, W, 3) float32 in [0, 1] of an ascent's parameters."""
         if self._session is None:
             # Made once, so that exactness costs nothing.
             exact = Cuda(tf32=False)
@@ -40,7 +40,7 @@ def open_checked(
     cuda: Cuda,
     threads: int | None = None,
 ) -> Session:
-    """A session of a graph, unless the memory that there is cannot hold it.
+    """Return a session of a graph, unless the memory that there is cannot hold it.
 
     Args:
         build: The graph for a provider, by name.
@@ -63,12 +63,12 @@ def open_checked(
 
 
 def is_finite(value: np.ndarray, largest: np.ndarray) -> bool:
-    """Whether a step is to count: every objective and every gradient's largest magnitude."""
+    """Return whether a step is to count: every objective and every gradient's largest magnitude."""
     return bool(np.isfinite(value).all() and np.isfinite(largest).all())
 
 
 def has_moved(largest: np.ndarray) -> bool:
-    """Whether any picture has a gradient that can move it.
+    """Return whether any picture has a gradient that can move it.
 
     Below the smallest normal number digits are lost, and squares of such gradients are zero.
 
@@ -79,12 +79,12 @@ def has_moved(largest: np.ndarray) -> bool:
 
 
 def with_prefix(prefix: str, outputs: Mapping[str, np.ndarray]) -> Arrays:
-    """The outputs with this prefix, without it."""
+    """Return the outputs with this prefix, without it."""
     return {n.removeprefix(prefix): a for n, a in outputs.items() if n.startswith(prefix)}
 
 
 def largest_of(array: np.ndarray) -> np.ndarray:
-    """For each picture the largest magnitude: (N,); not a number where there is one."""
+    """Return each picture's largest magnitude, (N,); not a number where there is one."""
     result: np.ndarray = np.abs(array.reshape(len(array), -1)).max(axis=1)
     return result
 
@@ -92,7 +92,7 @@ def largest_of(array: np.ndarray) -> np.ndarray:
 def choose(
     where: np.ndarray, yes: Mapping[str, np.ndarray], no: Mapping[str, np.ndarray]
 ) -> Arrays:
-    """By name, for each picture its part of `yes` where `where` (N,) says so, else of `no`."""
+    """Take each picture's part of `yes` where `where` (N,) says so, else of `no`, by name."""
     return {
         name: np.where(where.reshape(-1, *([1] * (array.ndim - 1))), yes[name], array)
         for name, array in no.items()

@@ -94,7 +94,7 @@ class CompiledSessions:
             return self._redirecting
 
     def viewer_on_host(self) -> Viewer:
-        """From parameters to pictures, without the device."""
+        """Return what makes pictures of parameters, without the device."""
         return Viewer(self._graphs, Provider("cpu"))
 
 
@@ -172,11 +172,11 @@ class CompiledClimber:
         self.redirected += 1
 
     def images(self) -> np.ndarray:
-        """The pictures as they are now."""
+        """Return the pictures as they are now."""
         return self._sessions.viewer.of(self._parameters())
 
     def rescued(self) -> tuple[int, np.ndarray]:
-        """The pictures after a failure (see `Climber`)."""
+        """Return the pictures after a failure (see `Climber`)."""
         try:
             count, parameters = self._count, self._parameters()
         except OnnxscopeError:

@@ -50,7 +50,7 @@ class Composition:
     precision: Precision = "tf32"
 
     def rules_for(self, provider: str) -> RuleTable:
-        """The gradient rules for a provider, by name."""
+        """Return the gradient rules for a provider, by name."""
         from ..rules.by_provider import rules_for
 
         return rules_for(provider) if self.rules is None else self.rules
@@ -80,7 +80,7 @@ class Composition:
         return self.objective.sees_picture and bool(self.objective.layers())
 
     def part(self, start: int, stop: int) -> Composition:
-        """The same for some of the pictures: those from `start` to before `stop`."""
+        """Return the same for some of the pictures: those from `start` to before `stop`."""
         if (start, stop) == (0, self.batch):
             return self
         return replace(self, objective=self.objective.part(start, stop), batch=stop - start)
@@ -121,7 +121,7 @@ class Composition:
         return {f"transform{number}.{name}": array for name, array in drawn.items()}
 
     def layer_shape(self, layer: str) -> tuple[int, ...]:
-        """A layer's shape for pictures of this size, without the batch."""
+        """Return a layer's shape for pictures of this size, without the batch."""
         return self.model.layer_shape(layer, self.batch, self.height, self.width)
 
     @cached_property

@@ -31,7 +31,7 @@ class Graphs:
         self._cache = cache
 
     def image(self) -> Graph:
-        """From parameters to pictures (see `step.image_graph`)."""
+        """Return the graph from parameters to pictures (see `step.image_graph`)."""
         composition = self._composition
 
         def build() -> onnx.ModelProto:
@@ -42,7 +42,7 @@ class Graphs:
         return self._get("image", lambda: _picture(composition), build)
 
     def gradient(self, provider: str, *, redirected: bool = False) -> Graph:
-        """From parameters to value and gradient (see `step.gradient_graph`).
+        """Return the graph from parameters to value and gradient (see `step.gradient_graph`).
 
         Args:
             provider: What it shall run on, by name.
@@ -57,7 +57,7 @@ class Graphs:
         return self._get("gradient", lambda: self._parts(provider, redirected), build)
 
     def step(self, provider: str, optimizer: GraphOptimizer, *, redirected: bool = False) -> Graph:
-        """One whole step (see `step.step_graph`).
+        """Return one whole step (see `step.step_graph`).
 
         Args:
             provider: What it shall run on, by name.

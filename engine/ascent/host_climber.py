@@ -85,9 +85,9 @@ class HostClimber:
         return with_prefix("grad_", self._redirecting.run(feeds))
 
     def images(self) -> np.ndarray:
-        """The pictures as they are now."""
+        """Return the pictures as they are now."""
         return self._picture.of(self._parameters)
 
     def rescued(self) -> tuple[int, np.ndarray]:
-        """The pictures after a failure (see `Climber`)."""
+        """Return the pictures after a failure (see `Climber`)."""
         return self._count, Viewer(self._graphs, Provider("cpu")).of(self._parameters)

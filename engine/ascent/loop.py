@@ -44,7 +44,7 @@ class Progress:
     runs: int = 1
 
     def image(self) -> np.ndarray:
-        """The pictures as they are now: (N, H, W, 3) float32 in [0, 1]; computed when called."""
+        """Compute the pictures as they are now: (N, H, W, 3) float32 in [0, 1]."""
         return self._image()
 
 

@@ -40,7 +40,7 @@ class GraphOptimizer(Optimizer, Protocol):
     slots: ClassVar[tuple[str, ...]]
 
     def schedule(self, step: int) -> dict[str, float]:
-        """Numbers that change with the step, counted from 1."""
+        """Return the numbers that change with the step, which is counted from 1."""
 
     def append(
         self, parameter: Tensor, gradient: Tensor, slots: Tensors, schedule: Tensors
@@ -111,7 +111,7 @@ class Adam:
     def append(
         self, parameter: Tensor, gradient: Tensor, slots: Tensors, schedule: Tensors
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The same update as nodes of a graph."""
+        """Append the same update as nodes of a graph."""
         mean = slots["mean"] + (gradient - slots["mean"]) * (1 - self.beta1)
         square = slots["square"] + (gradient * gradient - slots["square"]) * (1 - self.beta2)
         change = schedule["rate"] * mean / (square.sqrt() + schedule["epsilon"])

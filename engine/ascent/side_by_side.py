@@ -32,14 +32,14 @@ _NEAR = 8 * 2**20
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """Return the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def can_divide(composition: Composition, optimizer: GraphOptimizer) -> bool:
-    """Whether there is more than one climber to make of an ascent on the CPU."""
+    """Return whether there is more than one climber to make of an ascent on the CPU."""
     return composition.batch > 1 and composition.separable and has_identity(optimizer)
 
 
@@ -130,11 +130,11 @@ class SideBySide:
                 climber.take_back()
 
     def images(self) -> np.ndarray:
-        """The pictures as they are now."""
+        """Return the pictures as they are now."""
         return np.concatenate([climber.images() for climber in self._climbers])
 
     def rescued(self) -> tuple[int, np.ndarray]:
-        """The pictures after a failure (see `Climber`)."""
+        """Return the pictures after a failure (see `Climber`)."""
         rescued = [climber.rescued() for climber in self._climbers]
         return rescued[0][0], np.concatenate([images for _, images in rescued])
 

@@ -41,7 +41,7 @@ def gradient_graph(composition: Composition, rules: RuleTable) -> onnx.ModelProt
 def step_graph(
     composition: Composition, rules: RuleTable, optimizer: GraphOptimizer
 ) -> onnx.ModelProto:
-    """The whole step: state, schedule and random data to the state's successor.
+    """Return the whole step: state, schedule and random data to the state's successor.
 
     Inputs are the parameters, `<slot>.<parameter>` for each slot of the optimizer, its schedule as
     `schedule.<name>` and the random data; outputs are `next.<input>` for parameters and slots,

@@ -21,7 +21,7 @@ _Draw = Callable[[np.random.Generator, int, int, int], Arrays]
 
 
 def generator(seed: int, picture: int) -> np.random.Generator:
-    """The random numbers of one of a seed's pictures, counted from 0."""
+    """Yield the random numbers of one of a seed's pictures, counted from 0."""
     if picture == 0:
         return np.random.default_rng(seed)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(picture,)))

@@ -15,7 +15,7 @@ from .table import Call, Expansion
 
 
 def expand_affine_grid(call: Call) -> Sequence[Tensor | None]:
-    """From theta (N, D, D + 1) and the size (N, C, ...) to the grid (N, ..., D).
+    """Write the grid (N, ..., D) from theta (N, D, D + 1) and the size (N, C, ...).
 
     Raises:
         OperatorError: the number of axes is not known.

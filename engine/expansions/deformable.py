@@ -17,7 +17,7 @@ from .table import Call, Expansion
 
 
 def expand_deform_conv(call: Call) -> Sequence[Tensor | None]:
-    """Of x (N, C, H, W), w (M, C/g, kh, kw) and the offsets of every tap, rows before columns.
+    """Write it from x (N, C, H, W), w (M, C/g, kh, kw) and every tap's offsets, rows first.
 
     Raises:
         OperatorError: not of two dimensions, or the kernel's size is not known.

@@ -11,14 +11,14 @@ from ..graph.words import count_up
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
-    """(N, L, heads · D) as (N, heads, L, D)."""
+    """Return (N, L, heads · D) as (N, heads, L, D)."""
     batch, length, width = x.sizes
     depth = width // heads if isinstance(width, int) else -1
     return x.reshape(batch, length, heads, depth).transpose(0, 2, 1, 3)
 
 
 def joined_heads(x: Tensor) -> Tensor:
-    """(N, heads, L, D) as (N, L, heads · D)."""
+    """Return (N, heads, L, D) as (N, L, heads · D)."""
     batch, heads, length, depth = x.sizes
     return x.transpose(0, 2, 1, 3).reshape(batch, length, heads * depth)
 
@@ -46,7 +46,7 @@ def scaled_products(query: Tensor, key: Tensor, scale: float = 0.0) -> Tensor:
 
 
 def hide(scores: Tensor, seen: Tensor | None) -> Tensor:
-    """The lowest number instead of scores that are not seen: exactly zero behind a softmax.
+    """Return the lowest number instead of scores that are not seen: exactly zero behind a softmax.
 
     Minus infinity would do as well, but for a row that sees nothing, whose gradient is NaN then.
     """
@@ -57,7 +57,7 @@ def hide(scores: Tensor, seen: Tensor | None) -> Tensor:
 
 
 def keys_up_to(key: Tensor, ends: Tensor) -> Tensor:
-    """Which keys of (N, heads, L', D) lie before their sequence's end: (N, 1, 1, L').
+    """Return which keys of (N, heads, L', D) lie before their sequence's end: (N, 1, 1, L').
 
     Args:
         key: What is asked.
@@ -68,13 +68,13 @@ def keys_up_to(key: Tensor, ends: Tensor) -> Tensor:
 
 
 def keys_from(key: Tensor, starts: Tensor) -> Tensor:
-    """Which keys of (N, heads, L', D) lie at or behind their sequence's start: (N, 1, 1, L')."""
+    """Mark the keys of (N, heads, L', D) at or behind their sequence's start: (N, 1, 1, L')."""
     column = count_up(key.op, key.sizes[2])
     return key.op.GreaterOrEqual(column, starts.astype(np.dtype(np.int64)).reshape(-1, 1, 1, 1))
 
 
 def seen_by_place(query: Tensor, key: Tensor, before: Size) -> Tensor | None:
-    """Which keys (L, L') a token sees that looks at itself and at what is before it.
+    """Return which keys (L, L') a token sees that looks at itself and at what is before it.
 
     As ONNX Runtime's kernels have it, the last query sees all keys; that makes a difference only
     where there are more keys than queries and keys before them. `None`: all keys are seen.

@@ -10,13 +10,13 @@ from .table import Expansion
 
 
 def expansion_of(domain: str, op_type: str) -> Expansion | None:
-    """How an operator is expanded, `None` where it is kept."""
+    """Return how an operator is expanded, `None` where it is kept."""
     found = _table().get(("" if domain == "ai.onnx" else domain, op_type))
     return found or _domains().get(domain)
 
 
 def all_expansions() -> Mapping[tuple[str, str], Expansion]:
-    """All expansions by domain and operator."""
+    """Return all expansions by domain and operator."""
     return MappingProxyType(_table())
 
 

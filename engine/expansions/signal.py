@@ -41,7 +41,7 @@ class Complex:
         )
 
     def product(self, cosine: Tensor, sine: Tensor, *, left: bool = False) -> Complex:
-        """The matrix product with cosine + i · sine from the right, or from the left."""
+        """Return the matrix product with cosine + i · sine from the right, or from the left."""
 
         def by(part: Tensor, matrix: Tensor) -> Tensor:
             return matrix @ part if left else part @ matrix
@@ -130,7 +130,7 @@ def expand_stft(call: Call) -> Sequence[Tensor | None]:
 
 
 def transform(op: Operators, x: Complex, length: Size, *, inverse: bool) -> Complex:
-    """The transform of the last axis, of `length`; the inverse is divided by the length."""
+    """Return the transform of the last axis, of `length`; the inverse is divided by the length."""
     dtype = x.real.dtype
     first = 1 if isinstance(length, Tensor) or length <= _SHORT else _factor(length)
     if first == 1:

@@ -64,11 +64,11 @@ class Call:
         return self.replay(self.builder, body, inputs, wanted, outer=self.outer)
 
     def input(self, index: int) -> Tensor | None:
-        """One input, `None` where it is left out."""
+        """Return one input, `None` where it is left out."""
         return self.inputs[index] if index < len(self.inputs) else None
 
     def required(self, index: int) -> Tensor:
-        """One input that must be there.
+        """Return one input that must be there.
 
         Raises:
             OperatorError: it is left out.

@@ -46,7 +46,7 @@ def differentiate(
     rules: RuleTable | None = None,
     compare: bool = True,
 ) -> onnx.ModelProto:
-    """The bare graph transform: ONNX in, ONNX with gradients out.
+    """Return the bare graph transform: ONNX in, ONNX with gradients out.
 
     The result keeps the model's inputs and outputs and adds an output `grad_<name>` for each name
     in `wrt`. Where `of` is not a scalar, an input `grad_<of>` of its shape takes the cotangent.

@@ -35,7 +35,7 @@ _DEPTH = 8
 def find_idioms(
     builder: Builder, rules: RuleTable, apart: Set[ir.Value]
 ) -> dict[ir.Value, Composite]:
-    """The values of a graph that are such functions.
+    """Return the values of a graph that are such functions.
 
     Args:
         builder: The graph.

@@ -94,7 +94,7 @@ def append_gradient(
 def gradient_of_image(
     model: Model, objective: Objective, shape: tuple[int, int, int, int], rules: RuleTable
 ) -> onnx.ModelProto:
-    """`image` (N, 3, H, W) in [0, 1] to `value` (N,) and `grad_image`."""
+    """Return `image` (N, 3, H, W) in [0, 1] to `value` (N,) and `grad_image`."""
     builder = Builder("gradient", opset=model.opset)
     image = builder.input("image", shape, np.float32)
     value = append_objective(model, objective, image)

@@ -83,7 +83,7 @@ class Gradient:
     def to_onnx(
         self, *, size: int | tuple[int, int] | None = None, batch: int = 1
     ) -> onnx.ModelProto:
-        """The gradient as a self-contained model of standard operators.
+        """Return the gradient as a self-contained model of standard operators.
 
         Args:
             size: Height and width in pixels, by default the model's usual size.
@@ -140,7 +140,7 @@ def gradient_of_pictures(
     provider: str,
     cache: GraphCache | None,
 ) -> Graph:
-    """From pictures to value and gradient (see `step.gradient_of_image`).
+    """Return the graph from pictures to value and gradient (see `objective.gradient_of_image`).
 
     Args:
         model: The network.

@@ -94,11 +94,11 @@ class Operators:
         return append
 
     def constant(self, data: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Tensor:
-        """A constant of the graph (see `Builder.constant`)."""
+        """Return a constant of the graph (see `Builder.constant`)."""
         return self._builder.constant(data, dtype)
 
     def vector(self, sizes: Sequence[Size]) -> Tensor:
-        """Sizes as one int64 vector (see `Builder.vector`)."""
+        """Return sizes as one int64 vector (see `Builder.vector`)."""
         return self._builder.vector(sizes)
 
 
@@ -161,7 +161,7 @@ class Builder:
         return self._constants[key]
 
     def vector(self, sizes: Sequence[Size]) -> Tensor:
-        """Sizes as one int64 vector: a constant where all are numbers."""
+        """Return sizes as one int64 vector: a constant where all are numbers."""
         parts: list[Tensor] = []
         numbers: list[int] = []
         for size in [*sizes, None]:
@@ -176,7 +176,7 @@ class Builder:
         return parts[0] if len(parts) == 1 else self.op.Concat(*parts, axis=0)
 
     def size_of(self, tensor: Tensor, axis: int) -> Size:
-        """One size of a value: a number, or a one-element int64 vector computed at run time."""
+        """Return one size of a value: a number, or a vector of one int64 of the run."""
         axis %= tensor.rank
         dim = tensor.dims[axis]
         if isinstance(dim, int):
@@ -187,11 +187,11 @@ class Builder:
         return self._measured[key]
 
     def elements(self, tensor: Tensor) -> Elements | None:
-        """What is known of the elements of a small integer vector, such as a computed shape."""
+        """Return what is known of the elements of a small vector of integers, such as a shape."""
         return self._inference.elements(tensor.value)
 
     def type_of(self, value: ir.Value) -> onnx.TypeProto | None:
-        """The type of a node's output, also where it is no tensor."""
+        """Return the type of a node's output, also where it is no tensor."""
         return self._inference.type_of(value)
 
     def named(self, tensor: Tensor, sizes: Sequence[Size]) -> Tensor:
@@ -306,7 +306,7 @@ class Builder:
         return [x, self.constant(np.where(known < 0, known + x.rank, known), known.dtype)]
 
     def schema(self, op_type: str, domain: str = "") -> defs.OpSchema:
-        """The operator's ONNX schema at this graph's opset."""
+        """Return the operator's ONNX schema at this graph's opset."""
         return self._inference.schema(op_type, domain)
 
     def unique_name(self, name: str) -> str:

@@ -25,13 +25,13 @@ class Cut:
     step: int
 
     def positions(self, size: int) -> range:
-        """The positions that it takes of an axis of this size."""
+        """Return the positions that it takes of an axis of this size."""
         # Python clips both ends as ONNX does.
         return range(*slice(self.start, self.end, self.step).indices(size))
 
 
 def constant_cuts(node: ir.Node) -> list[Cut] | None:
-    """The cuts of a Slice; `None` where one of its ends, axes or steps is computed."""
+    """Return the cuts of a Slice; `None` where one of its ends, axes or steps is computed."""
     source, *columns = node.inputs
     if source is None or source.shape is None:
         return None
@@ -52,7 +52,7 @@ def cuts_of(
     axes: np.ndarray | None,
     steps: np.ndarray | None,
 ) -> list[Cut] | None:
-    """The cuts of a value of this rank, with ONNX's defaults; `None` without both ends."""
+    """Return the cuts of a value of this rank, with ONNX's defaults; `None` without both ends."""
     if starts is None or ends is None:
         return None
     where = range(starts.size) if axes is None else np.ravel(axes)

@@ -20,14 +20,14 @@ def holds_map(type_: onnx.TypeProto) -> bool:
 
 
 def version_of(node: ir.Node) -> int | None:
-    """The version of a node's own domain in its graph; `None` for nodes of the standard one."""
+    """Return the version of a node's own domain in its graph; `None` for the standard one."""
     if not node.domain or node.graph is None:
         return None
     return node.graph.opset_imports.get(node.domain)
 
 
 def numbers_of(value: ir.Value) -> ir.Value | None:
-    """The numbers that a sequence of maps is made of; `None` for what is no such sequence."""
+    """Return the numbers that a sequence of maps is made of; `None` for anything else."""
     node = value.producer()
     if node is None or (node.domain, node.op_type) != (ML, "ZipMap"):
         return None

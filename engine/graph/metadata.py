@@ -46,7 +46,7 @@ class Metadata:
     extra: Mapping[str, str] = field(default_factory=dict)
 
     def to_props(self) -> dict[str, str]:
-        """As key and value strings for `ModelProto.metadata_props`."""
+        """Write it as keys and values for `ModelProto.metadata_props`."""
         values: dict[str, object] = {
             "architecture": self.architecture,
             "dataset": self.dataset,

@@ -18,7 +18,7 @@ _INT64 = np.dtype(np.int64)
 def split_sizes(
     x: Tensor, indices: Tensor, batch_dims: int = 0
 ) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
-    """The sizes of the axes that the indices of GatherND or ScatterND go over, and of the rest.
+    """Return the sizes of the axes that indices of GatherND go over, and of the rest.
 
     Raises:
         OperatorError: how many axes the indices go over is not known.
@@ -35,7 +35,7 @@ def split_sizes(
 def flat_positions(
     op: Operators, indices: Tensor, leading: Sequence[Size], batch_dims: int = 0
 ) -> np.ndarray | Tensor:
-    """The indices of GatherND or ScatterND as one vector of row numbers.
+    """Return the indices of GatherND or ScatterND as one vector of row numbers.
 
     Args:
         op: Operators of the graph.

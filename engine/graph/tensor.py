@@ -90,7 +90,7 @@ class Tensor:
         return known
 
     def number(self, axis: int) -> int:
-        """One size, where it is a number; the others may be open.
+        """Return one size, where it is a number; the others may be open.
 
         Raises:
             ModelError: it is symbolic or unknown.
@@ -177,11 +177,11 @@ class Tensor:
         return self.op.Abs(self)
 
     def greater(self, other: Operand) -> Tensor:
-        """Where the value is greater than a number, as truth values."""
+        """Return where the value is greater than a number, as truth values."""
         return self.op.Greater(self, self._like(other))
 
     def less(self, other: Operand) -> Tensor:
-        """Where the value is less than a number, as truth values."""
+        """Return where the value is less than a number, as truth values."""
         return self.op.Less(self, self._like(other))
 
     # Reductions and shape -----------------------------------------------------------------------
@@ -194,19 +194,19 @@ class Tensor:
         return self.builder.append(op_type, [self, wanted], {"keepdims": int(keepdims)})[0]
 
     def mean(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
-        """The mean over `axes`, by default over all."""
+        """Return the mean over `axes`, by default over all."""
         return self._reduce("ReduceMean", axes, keepdims)
 
     def sum(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
-        """The sum over `axes`, by default over all."""
+        """Return the sum over `axes`, by default over all."""
         return self._reduce("ReduceSum", axes, keepdims)
 
     def sqrt(self) -> Tensor:
-        """The square root, element by element."""
+        """Return the square root, element by element."""
         return self.op.Sqrt(self)
 
     def reshape(self, *shape: Size) -> Tensor:
-        """The same elements in another shape; one dimension may be −1.
+        """Return the same elements in another shape; one dimension may be −1.
 
         A size may be 0, known or at run time: 0 is no request to keep what was there.
         """
@@ -250,11 +250,11 @@ class Tensor:
         return elements[0] if elements else None
 
     def transpose(self, *axes: int) -> Tensor:
-        """The axes in another order."""
+        """Return the axes in another order."""
         return self.op.Transpose(self, perm=axes)
 
     def astype(self, dtype: np.dtype[np.generic]) -> Tensor:
-        """The elements in another type; the value itself where it has that type."""
+        """Return the elements in another type; the value itself where it has that type."""
         if self.dtype == dtype:
             return self
         import onnx

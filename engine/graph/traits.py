@@ -89,17 +89,17 @@ _IMPLIED = (
 
 
 def operators_with(*traits: Trait) -> frozenset[str]:
-    """The names of all operators of ONNX's own domain that have each of the given traits."""
+    """Return the names of all operators of ONNX's own domain that have each of the given traits."""
     return frozenset.intersection(*(_operators_with(trait) for trait in traits))
 
 
 def has(node: ir.Node, trait: Trait) -> bool:
-    """Whether a node's operator has a trait; none of another domain has any."""
+    """Return whether a node's operator has a trait; none of another domain has any."""
     return node.domain == "" and node.op_type in _operators_with(trait)
 
 
 def operators() -> Iterable[str]:
-    """The names of all operators that have a trait at all."""
+    """Yield the names of all operators that have a trait at all."""
     return _TRAITS.keys()
 
 

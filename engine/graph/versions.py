@@ -13,5 +13,5 @@ IR_VERSION = 9
 
 
 def ir_version(opset: int) -> int:
-    """The IR version that goes with an opset from 18 to 26."""
+    """Return the IR version that goes with an opset from 18 to 26."""
     return IR_VERSION + sum(opset >= later for later in (21, 23, 24, 25))

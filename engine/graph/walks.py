@@ -27,7 +27,7 @@ def read_by(node: ir.Node) -> Iterator[ir.Value]:
 
 
 def computed_from(graph: ir.Graph, *inputs: ir.Value) -> list[ir.Node]:
-    """The nodes that the inputs' numbers, not their shapes alone, go through, in graph order."""
+    """Return the nodes that the inputs' numbers, not shapes alone, go through, in order."""
     reached = set(inputs)
     nodes = []
     for node in graph:
@@ -38,7 +38,7 @@ def computed_from(graph: ir.Graph, *inputs: ir.Value) -> list[ir.Node]:
 
 
 def ancestors(nodes: Reversible[ir.Node], values: Iterable[ir.Value]) -> list[ir.Node]:
-    """Those of some nodes, in topological order as they are, that values are computed from."""
+    """Return those of some nodes, in topological order, that values are computed from."""
     needed = set(values)
     found: list[ir.Node] = []
     for node in reversed(nodes):

@@ -86,7 +86,7 @@ def resolve_window(
 
 
 def window_of(node: ir.Node) -> Window | None:
-    """The window of a Conv or pool node of known shapes; `None` where they are not known."""
+    """Return the window of a Conv or pool node of known shapes; `None` where they are not known."""
     source, output = node.inputs[0], node.outputs[0]
     if source is None or source.shape is None or output.shape is None:
         return None

@@ -23,7 +23,7 @@ class WireError(ValueError):
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, int, Value]]:
-    """The fields of a message in their order: number, wire type and raw value.
+    """Yield the fields of a message in their order: number, wire type and raw value.
 
     Varints come as unsigned integers, everything else as a view of its bytes.
 
@@ -66,21 +66,21 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
 
 
 def signed(value: Value) -> int:
-    """A varint as the signed integer that int32, int64 and enum fields mean."""
+    """Return a varint as the signed integer that int32, int64 and enum fields mean."""
     if not isinstance(value, int):
         raise WireError("a number was expected")
     return value - 2**64 if value >= 2**63 else value
 
 
 def content(value: Value) -> memoryview:
-    """The bytes of a string, bytes or message field."""
+    """Return the bytes of a string, bytes or message field."""
     if not isinstance(value, memoryview):
         raise WireError("bytes were expected")
     return value
 
 
 def text(value: Value) -> str:
-    """The text of a string field.
+    """Return the text of a string field.
 
     Raises:
         WireError: it is not UTF-8.
@@ -92,7 +92,7 @@ def text(value: Value) -> str:
 
 
 def integers(wire: int, value: Value) -> list[int]:
-    """The elements of one piece of a repeated integer field, packed or not."""
+    """Return the elements of one piece of a repeated integer field, packed or not."""
     if wire == VARINT:
         return [signed(value)]
     packed = content(value)
@@ -105,7 +105,7 @@ def integers(wire: int, value: Value) -> list[int]:
 
 
 def numbers(value: Value, dtype: str) -> NDArray[Any]:
-    """The elements of one piece of a repeated float or double field, packed or not."""
+    """Return the elements of one piece of a repeated float or double field, packed or not."""
     data = content(value)
     item = np.dtype(dtype)
     if len(data) % item.itemsize:

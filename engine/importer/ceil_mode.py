@@ -11,7 +11,7 @@ from ..graph.tensor import Tensor
 def without_ceil_mode(
     node: ir.Node, x: Tensor | None
 ) -> dict[str, AttributeValue | ir.Attr | None]:
-    """The attributes of a pool that get by without `ceil_mode`, by padding behind the picture.
+    """Return a pool's attributes without `ceil_mode`, by padding behind the picture.
 
     Not every runtime has it, and ONNX's shape inference counts windows that start behind the
     picture, which ONNX Runtime leaves out. Kept where padding would count in averages.
@@ -49,7 +49,7 @@ def without_ceil_mode(
 
 
 def without_unseen(x: Tensor | None, node: ir.Node) -> Tensor | None:
-    """A pool's input without the pixels behind the last window.
+    """Return a pool's input without the pixels behind the last window.
 
     Where `ceil_mode` stays, ONNX's shape inference counts a window that starts behind the picture
     if there are such pixels.

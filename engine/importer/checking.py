@@ -120,7 +120,7 @@ def _check_acyclic(graph: onnx.GraphProto, producers: dict[str, int], origin: st
 
 
 def is_sorted(graph: onnx.GraphProto) -> bool:
-    """Whether every node stands behind those that it reads from."""
+    """Return whether every node stands behind those that it reads from."""
     produced = {name for node in graph.node for name in node.output if name}
     for node in graph.node:
         if any(name in produced for name in _reads(node)):

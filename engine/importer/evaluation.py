@@ -25,7 +25,7 @@ _PLAIN = frozenset(
 
 
 def evaluated(builder: Builder, node: ir.Node, arrays: Arrays) -> list[np.ndarray]:
-    """The node's results.
+    """Return the node's results.
 
     Args:
         builder: Of the graph, for its opset.

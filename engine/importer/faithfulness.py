@@ -152,7 +152,7 @@ def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> F
 
 
 def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
-    """The largest difference of an element, over the largest element that is a number.
+    """Return the largest difference of an element, over the largest element that is a number.
 
     Infinite where the shapes differ, or where one of both is infinite or no number and the other is
     not the same. The largest number of a type stands for infinity, as in masks.
@@ -182,7 +182,7 @@ def _in_double(value: np.ndarray) -> np.ndarray:
 
 
 def rounding(value: np.ndarray) -> float:
-    """How far two results of one node may differ by rounding, over the largest element."""
+    """Return how far two results of one node may differ by rounding, over the largest element."""
     if value.dtype.kind in "biuOSU":
         return 0.0
     if value.dtype.itemsize == 2 and value.dtype != np.float16:

@@ -14,7 +14,7 @@ from ..graph.tensor import Tensor
 def product_with_column(
     builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]
 ) -> Tensor | None:
-    """A MatMul of matrices and a vector, written with the vector as a column.
+    """Return a MatMul of matrices and a vector, written with the vector as a column.
 
     Behind a Transpose, ONNX Runtime 1.31 fuses both (`MatmulTransposeFusion`) and multiplies with
     the matrix as it was before; with a column it does not.

@@ -163,7 +163,7 @@ def _argument(
 
 
 def own_tensor(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
-    """A model's tensor, not copied, for another graph.
+    """Return a model's tensor, not copied, for another graph.
 
     A tensor is called after the value that holds it: without this, one that gets another name here
     would lose its own in the model that it is from.

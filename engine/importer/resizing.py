@@ -13,7 +13,7 @@ from ..graph.tensor import Tensor
 
 
 def from_centres(node: ir.Node) -> dict[str, AttributeValue | ir.Attr | None]:
-    """The attributes that do without `tf_half_pixel_for_nn`, which opset 13 has removed.
+    """Return the attributes that do without `tf_half_pixel_for_nn`, which opset 13 has removed.
 
     tf2onnx still writes it. The pixel before (i + 1/2) / scale is the nearest of that minus 1/2.
     """
@@ -27,7 +27,7 @@ def from_centres(node: ir.Node) -> dict[str, AttributeValue | ir.Attr | None]:
 def with_sizes(
     builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]
 ) -> tuple[list[Tensor | None], list[int]] | None:
-    """The inputs and axes of a Resize that says sizes, where scales would be misunderstood.
+    """Return the inputs and axes of a Resize that says sizes, where scales would be misunderstood.
 
     ONNX's shape inference takes the product of size and scale as it is, ONNX Runtime rounds it to
     single precision. Converters write a scale as 35/27 in single precision, which is a little less:

@@ -21,14 +21,14 @@ class Activations(dict[str, Tensor]):
 
 
 def channels_first(value: Tensor, axis: int) -> Tensor:
-    """(N, H, W, C) as (N, C, H, W), (N, L, C) as (N, C, L)."""
+    """Return (N, H, W, C) as (N, C, H, W), (N, L, C) as (N, C, L)."""
     if axis == 1:
         return value
     return value.transpose(0, axis, *(at for at in range(1, value.rank) if at != axis))
 
 
 def patches(axes: Axes, axis: int) -> Grid | None:
-    """Where a layer of tokens has the patches of the picture.
+    """Return where a layer of tokens has the patches of the picture.
 
     Args:
         axes: What the axes of (N, L, C) or (N, C, L) mean.

@@ -106,7 +106,7 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
 
 
 def fit_photo(photo: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The middle of a photograph in a network's size, as classifiers are tested.
+    """Return the middle of a photograph in a network's size, as classifiers are tested.
 
     Args:
         photo: (H, W, 3) uint8.

@@ -81,7 +81,7 @@ class Facts:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Write it as plain data."""
         return vars(self) | {
             "props": dict(self.props),
             "expectation": asdict(self.expectation),

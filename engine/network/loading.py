@@ -119,7 +119,7 @@ def open_model(
     inputs: Mapping[str, npt.ArrayLike] | None = None,
     cache: GraphCache | None = None,
 ) -> Reading:
-    """What a source means, ready to be read.
+    """Return what a source means, ready to be read.
 
     Args:
         source: As `load` takes it.

@@ -181,7 +181,7 @@ class Model:
         )
 
     def layer_shape(self, layer: str, pictures: int, height: int, width: int) -> tuple[int, ...]:
-        """A layer's shape for pictures of that size, without the batch.
+        """Return a layer's shape for pictures of that size, without the batch.
 
         Raises:
             OnnxscopeError: see `append`.
@@ -198,7 +198,7 @@ class Model:
         return self._kept("shape", find, list, tuple, of=(layer, pictures, height, width))
 
     def arguments(self) -> dict[str, Any]:
-        """What `onnxscope.load` needs besides the file, as plain data."""
+        """Return what `onnxscope.load` needs besides the file, as plain data."""
         found: dict[str, Any] = {} if self.preprocessing is None else self.preprocessing.to_json()
         inputs = self._reading.inputs
         if self._given_axes:
@@ -210,7 +210,7 @@ class Model:
         return found
 
     def on_plain_pictures(self) -> Model:
-        """The same model, which takes pictures as they are where it is unknown what it expects."""
+        """Return the same model, which takes plain pictures where it is unknown what it expects."""
         if self.preprocessing is not None:
             return self
         plain = copy(self)
@@ -267,7 +267,7 @@ class Model:
     def activations(
         self, images: npt.ArrayLike, layers: Sequence[str] | str, provider: str = "cpu"
     ) -> dict[str, np.ndarray]:
-        """The activations of layers on pictures.
+        """Return the activations of layers on pictures.
 
         Args:
             images: (H, W, 3) or (N, H, W, 3), float in [0, 1] or uint8.
@@ -292,7 +292,7 @@ class Model:
         return {name: outputs[f"activations/{name}"] for name in names}
 
     def smallest_size(self, layers: Sequence[str]) -> int:
-        """The least height and width of square pictures for which all `layers` have cells."""
+        """Return the least side of square pictures for which all `layers` have cells."""
         low, high = 0, max(self.size, 1)
         while not self._fits(layers, high):
             low, high = high, high * 2
@@ -324,7 +324,7 @@ class Model:
         return None if box is None else (box.bottom - box.top, box.right - box.left)
 
     def logits(self) -> str:
-        """The name of the layer of class scores before the softmax.
+        """Return the name of the layer of class scores before the softmax.
 
         Raises:
             LayerError: the model does not end in classes.
@@ -398,7 +398,7 @@ def _counted(image: Tensor) -> str:
 
 
 def identity_of(model: Model) -> dict[str, object]:
-    """What determines a model.
+    """Return what determines a model.
 
     Raises:
         NoIdentityError: it is of a class of the user's, or reads weights from files beside its own,

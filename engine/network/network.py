@@ -91,7 +91,7 @@ class Network:
         return [value.name for value in first if value.name and not _is_idle(value)]
 
     def naming(self) -> Naming:
-        """Names of these values for people."""
+        """Find names of these values for people."""
         return name_values(self.graph, self.image)
 
     def append(
@@ -124,7 +124,7 @@ class Network:
         pictures: int | str | None,
         given_axes: Mapping[str, int],
     ) -> Activations:
-        """Values as objectives read them.
+        """Make values what objectives read.
 
         Args:
             named: The names that they get, each with the value's name.
@@ -164,7 +164,7 @@ class Network:
         wanted: Sequence[str],
         given_axes: Mapping[str, int],
     ) -> Layers:
-        """The layers, with their shapes for these pictures.
+        """Return the layers, with their shapes for these pictures.
 
         Args:
             pictures: Symbolic, as the input takes them.
@@ -205,7 +205,7 @@ class Network:
         return Layers(layers, left_out, names)
 
     def missing(self, names: Iterable[str]) -> dict[str, str]:
-        """Which values cannot be computed from the picture alone, and what they need."""
+        """Return which values cannot be computed from the picture alone, and what they need."""
         missing: dict[ir.Value, str] = {
             value: f"it needs the input {describe(value)} as well; give it to load as "
             f"inputs={{{value.name!r}: array}} (--input {value.name}=VALUE)"
@@ -224,7 +224,7 @@ class Network:
         return {name: by_name[name] for name in names if name in by_name}
 
     def batch_advice(self, pictures: int | str | None) -> str:
-        """What to do where the file takes another number of pictures; empty where it does not."""
+        """Return what to do where the file takes another number of pictures, else nothing."""
         if self.fixed_batch in (None, pictures):
             return ""
         return (

@@ -150,7 +150,7 @@ class Reading:
         from_json: Callable[[Any], _Found],
         **parts: object,
     ) -> _Found:
-        """What was found out about the graph before, or is now, and kept for the next process.
+        """Return what was found out about the graph before, or find it out now and keep it.
 
         Args:
             kind: What it is.

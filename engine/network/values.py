@@ -152,7 +152,7 @@ class Values:
         )
 
     def __getitem__(self, name: str) -> Value:
-        """The value that a name or alias stands for.
+        """Return the value that a name or alias stands for.
 
         Raises:
             LayerError: there is none, or there are several.
@@ -163,7 +163,7 @@ class Values:
         )
 
     def tables(self, name: str) -> list[Value]:
-        """The weights that a value's numbers are looked up in."""
+        """Return the weights that a value's numbers are looked up in."""
         known = [*self._graph.inputs, *(v for node in self._graph for v in node.outputs)]
         value = next((value for value in known if value.name == name), None)
         read = [] if value is None else [node.inputs[0] for node in lookups(value)]
@@ -171,7 +171,7 @@ class Values:
         return [self.weights[name] for name in names if name in self.weights]
 
     def tensor(self, name: str) -> Tensor:
-        """The value in `builder`'s graph.
+        """Return the value in `builder`'s graph.
 
         Raises:
             ModelError: it has no known type and shape there.
@@ -229,7 +229,7 @@ class Values:
 
 
 def value_called(graph: ir.Graph, name: str) -> str:
-    """The name in the file of what people call `name` in a network that takes no pictures.
+    """Return the name in the file of what people call `name` in a network that takes no pictures.
 
     Returns:
         `name` itself where it stands for nothing, or where pictures go in: what its names stand for

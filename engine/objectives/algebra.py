@@ -135,7 +135,7 @@ class Leaf(Objective):
     """
 
     def parts(self) -> tuple[Objective, ...]:
-        """None."""
+        """Return none."""
         return ()
 
     def part(self, start: int, stop: int) -> Objective:  # noqa: ARG002  # all are alike
@@ -182,7 +182,7 @@ class Number(Leaf):
         object.__setattr__(self, "value", real("a number in an objective", self.value))
 
     def layers(self) -> tuple[str, ...]:
-        """None."""
+        """Return none."""
         return ()
 
     def build(self, seen: Seen) -> Tensor:

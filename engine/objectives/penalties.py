@@ -60,7 +60,7 @@ class _OfPicture(Leaf):
     """A leaf that reads no layer."""
 
     def layers(self) -> tuple[str, ...]:
-        """None."""
+        """Return none."""
         return ()
 
     @property

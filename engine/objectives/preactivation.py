@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def without_activation(tensor: Tensor) -> Tensor:
-    """What the last activation functions before a value are given.
+    """Return what the last activation functions before a value are given.
 
     Args:
         tensor: A layer, in the graph under construction.

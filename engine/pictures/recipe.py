@@ -52,7 +52,7 @@ class Recipe:
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_text(self) -> str:
-        """As JSON."""
+        """Write it as JSON."""
         return json.dumps(vars(self), ensure_ascii=False)
 
     @staticmethod
@@ -134,7 +134,7 @@ def _check_preprocessing(arguments: object) -> None:
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """The recipe in a PNG that onnxscope saved.
+    """Return the recipe in a PNG that onnxscope saved.
 
     Raises:
         InputError: the file is missing, is no picture, or holds no recipe.

@@ -57,7 +57,7 @@ def define(rules: RuleTable) -> None:
 def clip(
     op: Operators, dy: Tensor, x: Tensor, low: Tensor | None, high: Tensor | None, *, y: Tensor
 ) -> Tensor:
-    """The rule of Clip's first input."""
+    """Return the rule of Clip's first input."""
     arrays = [None if bound is None else bound.array for bound in (low, high)]
     if any(a is None and t is not None for a, t in zip(arrays, (low, high), strict=True)):
         for bound, outside in ((low, op.LessOrEqual), (high, op.GreaterOrEqual)):
@@ -74,7 +74,7 @@ def clip(
 def clip_low(
     op: Operators, dy: Tensor, x: Tensor, low: Tensor, high: Tensor | None, *, y: Tensor
 ) -> Tensor:
-    """The rule of Clip's second input."""
+    """Return the rule of Clip's second input."""
     chosen = op.Equal(y, low)
     if high is not None:
         chosen = op.And(chosen, op.Less(y, high))
@@ -84,45 +84,45 @@ def clip_low(
 def clip_high(
     op: Operators, dy: Tensor, x: Tensor, low: Tensor | None, high: Tensor, *, y: Tensor
 ) -> Tensor:
-    """The rule of Clip's third input."""
+    """Return the rule of Clip's third input."""
     return dy * op.Equal(y, high).astype(dy.dtype)
 
 
 def leaky_relu(op: Operators, dy: Tensor, x: Tensor, *, alpha: float) -> Tensor:
-    """The rule of LeakyRelu."""
+    """Return the rule of LeakyRelu."""
     return dy * (positive_mask(op, x) * (1 - alpha) + alpha)
 
 
 def prelu(op: Operators, dy: Tensor, x: Tensor, slope: Tensor) -> Tensor:
-    """The rule of PRelu's first input."""
+    """Return the rule of PRelu's first input."""
     return dy * (positive_mask(op, x) * (1 - slope) + slope)
 
 
 def prelu_slope(op: Operators, dy: Tensor, x: Tensor, slope: Tensor) -> Tensor:
-    """The rule of PRelu's second input."""
+    """Return the rule of PRelu's second input."""
     return dy * op.Min(x, op.constant(0, x.dtype))
 
 
 def thresholded_relu(op: Operators, dy: Tensor, x: Tensor, *, alpha: float) -> Tensor:
-    """The rule of ThresholdedRelu: x where x > alpha, else 0."""
+    """Return the rule of ThresholdedRelu: x where x > alpha, else 0."""
     mask = between_mask(op, x, alpha, None)
     return dy if mask is None else dy * mask
 
 
 def shrink(op: Operators, dy: Tensor, x: Tensor, *, lambd: float) -> Tensor:
-    """The rule of Shrink: 0 for x between −lambd and lambd, else x moved by a number."""
+    """Return the rule of Shrink: 0 for x between −lambd and lambd, else x moved by a number."""
     outside = op.Or(x.less(-lambd), x.greater(lambd))
     return dy * outside.astype(dy.dtype)
 
 
 def hard_sigmoid(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, alpha: float) -> Tensor:
-    """The rule of HardSigmoid."""
+    """Return the rule of HardSigmoid."""
     mask = between_mask(op, y, 0.0, 1.0)
     return dy * alpha if mask is None else dy * mask * alpha
 
 
 def hard_swish(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
-    """The rule of HardSwish."""
+    """Return the rule of HardSwish."""
     # HardSigmoid's own slope is a float, and not a sixth in double precision.
     zero, one = op.constant(0, x.dtype), op.constant(1, x.dtype)
     ramp = (
@@ -134,7 +134,7 @@ def hard_swish(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
 
 
 def hard_swish_slope(op: Operators, x: Tensor, ramp: Tensor) -> Tensor:
-    """Of y = x · ramp with ramp = min(max(x/6 + 1/2, 0), 1): 0 below −3, 1 above 3, else x/3 + 1/2.
+    """Return the slope of y = x · min(max(x/6 + 1/2, 0), 1): 0 below −3, 1 above 3, else x/3 + 1/2.
 
     One mask for both ends, of x² < 9.
     """
@@ -183,7 +183,7 @@ def _softsign(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
 
 
 def bell_slope(op: Operators, x: Tensor, c: float, k: float) -> Tensor:
-    """Of y = k · x · (1 + erf(c · x)): k · (1 + erf(c · x)) + k · c · 2/√π · x · e^−(c · x)²."""
+    """Return k · (1 + erf(c · x)) + k · c · 2/√π · x · e^−(c · x)²: y = k · x · (1 + erf)."""
     erf = op.Erf(x * c)
     if x.dtype == np.float32 and k == 0.5:
         # (1 + erf) / 2 lies between 0 and 1: one pass instead of two.
@@ -194,7 +194,7 @@ def bell_slope(op: Operators, x: Tensor, c: float, k: float) -> Tensor:
 
 
 def tanh_gelu_slope(op: Operators, x: Tensor, y: Tensor, a: float, b: float, k: float) -> Tensor:
-    """Of y = k · x · (1 + tanh(a · x + b · x³)) = 2k · x · s with s = σ(2a · x + 2b · x³).
+    """Return the slope of y = k · x · (1 + tanh(a · x + b · x³)) = 2k · x · σ(2a · x + 2b · x³).
 
     That is 2k · s + (1 − s) · y · (2a + 6b · x²).
     """
@@ -204,7 +204,7 @@ def tanh_gelu_slope(op: Operators, x: Tensor, y: Tensor, a: float, b: float, k: 
 
 
 def swish_slope(op: Operators, y: Tensor, s: Tensor, a: float, k: float) -> Tensor:
-    """Of y = k · x · s with s = σ(a · x): k · s + a · y · (1 − s)."""
+    """Return k · s + a · y · (1 − s), the slope of y = k · x · s with s = σ(a · x)."""
     scaled = y if a == 1 else y * a
     return (s if k == 1 else s * k) + scaled * _complement(op, s)
 

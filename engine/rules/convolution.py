@@ -270,7 +270,7 @@ def _conv_weight(
 def kernel_gradient(
     op: Operators, x: Tensor, dy: Tensor, w: Tensor, slide: Slide, group: int
 ) -> Tensor:
-    """The gradient of a kernel w (M, C/g, ...) that maps x (N, C, ...) to outputs like dy.
+    """Return the gradient of a kernel w (M, C/g, ...) that maps x (N, C, ...) to outputs like dy.
 
     The kernel slides over x as dy does over the taps: a Conv with batch and channel exchanged,
     stride and dilation as well. Groups stay groups: their pictures lie behind each other as the
@@ -308,5 +308,5 @@ def _leading(sizes: Sequence[Size]) -> tuple[slice, ...]:
 
 
 def convolution_bias(op: Operators, dy: Tensor, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
-    """Of the bias: the sum over pictures and pixels."""
+    """Return the bias's gradient, the sum over pictures and pixels."""
     return channel_sum(dy)

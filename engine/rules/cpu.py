@@ -50,7 +50,7 @@ _EXACT = 2**24
 
 
 def cpu_rules() -> RuleTable:
-    """The overriding rules, a new table at each call."""
+    """Return the overriding rules, a new table at each call."""
     table = RuleTable(blocked=True)
     table.define("MaxPool", _max_pool)
     return table

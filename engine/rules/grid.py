@@ -52,7 +52,7 @@ class Mixture:
 def mixture(
     op: Operators, grid: Tensor, sizes: tuple[Size, ...], *, mode: str, padding: str, align: bool
 ) -> Mixture:
-    """The pixels of pictures of spatial `sizes` that a grid (N, ..., axes) takes from."""
+    """Return the pixels of pictures of spatial `sizes` that a grid (N, ..., axes) takes from."""
     axes = len(sizes)
     count = math.prod(grid.sizes[1:-1])
     # The grid's first coordinate is that of the last axis.

@@ -39,7 +39,7 @@ class LocalResponse:
     transposed: Callable[[Tensor], Tensor]
 
     def gradient(self, op: Operators, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """Of x: dy · scale^−beta − 2 · alpha · beta / size · x · Σ dy · y / scale."""
+        """Return dy · scale^−beta − 2 · alpha · beta / size · x · Σ dy · y / scale, of x."""
         return dy * self.power - x * self.transposed(dy * y / self.scale)
 
 

@@ -21,7 +21,7 @@ Dims = Sequence[int | str | None]
 
 
 def place(op: Operators, dy: Tensor, dims: Dims, taken: Mapping[int, range]) -> Tensor:
-    """Zeros of a shape, with `dy` at the given positions.
+    """Return zeros of a shape, with `dy` at the given positions.
 
     Args:
         op: Operators of the graph.
@@ -47,7 +47,7 @@ def place(op: Operators, dy: Tensor, dims: Dims, taken: Mapping[int, range]) -> 
 
 
 def flip(op: Operators, dy: Tensor, axes: Sequence[int]) -> Tensor:
-    """The elements in reversed order along some axes."""
+    """Return the elements in reversed order along some axes."""
     count = len(axes)
     return op.Slice(
         dy,
@@ -59,7 +59,7 @@ def flip(op: Operators, dy: Tensor, axes: Sequence[int]) -> Tensor:
 
 
 def spread(op: Operators, dy: Tensor, axis: int, step: int, phase: int) -> Tensor:
-    """Each element in a block of `step`, at position `phase`, with zeros in the rest.
+    """Return each element in a block of `step`, at position `phase`, with zeros in the rest.
 
     Joined with zeros along an axis of its own: three times as fast as padding that axis.
     """
@@ -74,7 +74,7 @@ def spread(op: Operators, dy: Tensor, axis: int, step: int, phase: int) -> Tenso
 
 
 def add_up(builder: Builder, parts: Sequence[Tensor]) -> Tensor:
-    """The sum of values of one shape; pieces that do not overlap are joined."""
+    """Return the sum of values of one shape; pieces that do not overlap are joined."""
     if len(parts) == 1:
         return parts[0]
     op = builder.op

@@ -42,7 +42,7 @@ def max_pool(
     storage_order: int,
     strides: list[int] | None,
 ) -> Tensor:
-    """Of MaxPool, by its Indices; of equal winners the first in row-major order takes all."""
+    """Return MaxPool's by its Indices; of equal winners the first in row-major order takes all."""
     if len(ys) > 1 and storage_order == 0:
         indices = ys[1]
     else:
@@ -100,7 +100,7 @@ def _average_pool(
 def spread_over_windows(
     op: Operators, dy: Tensor, slide: Slide, counts: Matrix | float = 1.0
 ) -> Tensor:
-    """Each pixel sums dy / counts over the windows that hold it: the adjoint of their sum."""
+    """Sum dy / counts, for each pixel, over the windows that hold it."""
     window, sizes, outputs = slide.window, numbers(slide.sizes), numbers(slide.outputs)
     if window is None:
         return sum_of_windows(op, _scaled(dy, 1, counts), slide)

@@ -30,7 +30,7 @@ from .vocabulary import positive_mask
 
 
 def redirected_relu() -> RuleTable:
-    """The overriding rules of activations with a flat part, for `standard_rules() | …`."""
+    """Return the overriding rules of activations with a flat part, for `standard_rules() | …`."""
     table = RuleTable()
     table.define("Relu", _relu)
     table.define("Clip", _clip, clip_low, clip_high)

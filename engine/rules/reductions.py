@@ -69,7 +69,7 @@ class Reduction:
         return normalized_axes(data.ravel().tolist(), self.x.rank)
 
     def kept(self, reduced: Tensor) -> Tensor:
-        """A reduced value with x's rank: the reduced axes are of size 1."""
+        """Return a reduced value with x's rank: the reduced axes are of size 1."""
         if self.keepdims or self.listed == []:
             return reduced
         if self.listed is None:
@@ -113,11 +113,11 @@ class Reduction:
         return op.Or(reduced, op.Equal(op.ReduceSum(hits, keepdims=0), op.constant(0, np.int64)))
 
     def spread(self, reduced: Tensor) -> Tensor:
-        """A reduced value repeated along the reduced axes of x."""
+        """Return a reduced value repeated along the reduced axes of x."""
         return reduced if self.listed == [] else expand_as(self.kept(reduced), self.x)
 
     def count(self) -> float | Tensor:
-        """How many elements of x go into one of the result."""
+        """Return how many elements of x go into one of the result."""
         if self.listed is None:
             op, dtype = self.x.op, self.x.dtype
             sizes = op.Where(self._reduced(), shape_of(self.x).astype(dtype), op.constant(1, dtype))

@@ -64,7 +64,7 @@ class Resizing:
         return self.attributes["coordinate_transformation_mode"] == "tf_crop_and_resize"
 
     def scale(self, axis: int) -> float | None:
-        """The scale along an axis, where it is known."""
+        """Return the scale along an axis, where it is known."""
         position = self.axes.index(axis)
         if self.scales is not None:
             array = self.scales.array
@@ -76,7 +76,7 @@ class Resizing:
         return 1.0 if size == result else None
 
     def keeps(self, axis: int) -> bool:
-        """Whether nothing changes along an axis."""
+        """Return whether nothing changes along an axis."""
         return not self.crops and self.policy == "stretch" and self.scale(axis) == 1
 
 

@@ -19,7 +19,7 @@ _GATHERED_TWICE = 4
 def scatter_add(
     op: Operators, dy: Tensor, sizes: Sequence[Size], positions: Tensor, axis: int
 ) -> Tensor:
-    """Zeros of these sizes, with `dy` added at positions along an axis.
+    """Return zeros of these sizes, with `dy` added at positions along an axis.
 
     Half precision is added up in single precision: ONNX Runtime has no other way on the CPU, and
     many small numbers would be lost.
@@ -39,7 +39,7 @@ def give_back_rows(
     *,
     repeated: bool = True,
 ) -> Tensor:
-    """The adjoint of `Gather(x, index, axis)` for a vector of indices.
+    """Return the adjoint of `Gather(x, index, axis)` for a vector of indices.
 
     Args:
         op: Operators of the graph.
@@ -111,7 +111,7 @@ def pad_back(
     axes: Tensor,
     ends: Tensor | None = None,
 ) -> Tensor:
-    """Zeros of the shape of x around `dy`, which was cut out of it, all found out at run time.
+    """Return zeros of x's shape around `dy`, which was cut out of it, as the run finds out.
 
     Args:
         op: Operators of the graph.
@@ -147,14 +147,14 @@ def _clipped(op: Operators, bounds: Tensor, sizes: Tensor) -> Tensor:
 
 
 def positions_in(op: Operators, x: Tensor) -> Tensor:
-    """The place of every element of x in row-major order, in the shape of x (int64)."""
+    """Return the place of every element of x in row-major order, in the shape of x (int64)."""
     count = count_of(x.sizes, np.dtype(np.int64))
     end = count if isinstance(count, Tensor) else op.constant(count, np.int64)
     return reshape_as(op.Range(op.constant(0, np.int64), end, op.constant(1, np.int64)), x)
 
 
 def give_back_moved(op: Operators, dy: Tensor, x: Tensor, positions: Tensor) -> Tensor:
-    """The adjoint of any operator that only moves elements.
+    """Return the adjoint of any operator that only moves elements.
 
     Args:
         op: Operators of the graph.

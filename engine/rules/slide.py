@@ -78,7 +78,7 @@ def slide_of(
     pads: Sequence[int] | None,
     strides: Sequence[int] | None,
 ) -> Slide:
-    """The window of a Conv or a pool from x (N, C, ...) to y, with ONNX's defaults filled in."""
+    """Return the window of a Conv or pool from x (N, C, ...) to y, with ONNX's defaults."""
     axes = len(kernel)
     stride = tuple(strides or [1] * axes)
     dilation = tuple(dilations or [1] * axes)
@@ -104,25 +104,25 @@ def slide_of(
 
 
 def numbers(sizes: Sequence[Size]) -> tuple[int, ...] | None:
-    """Sizes as numbers, `None` where one is open."""
+    """Return sizes as numbers, `None` where one is open."""
     known = tuple(size for size in sizes if not isinstance(size, Tensor))
     return known if len(known) == len(sizes) else None
 
 
 def at_least(size: Size, low: int) -> Size:
-    """The size, or `low` where that is more."""
+    """Return the size, or `low` where that is more."""
     if isinstance(size, Tensor):
         return size.op.Max(size, size.op.constant([low], np.int64))
     return max(size, low)
 
 
 def half(size: Size) -> Size:
-    """Half of a size, rounded down."""
+    """Return half of a size, rounded down."""
     return size / 2 if isinstance(size, Tensor) else size // 2
 
 
 def pixels_of_taps(op: Operators, slide: Slide, axis: int) -> Matrix:
-    """The pixel that each window's tap sees along an axis, also outside: (outputs, taps)."""
+    """Return the pixel that each window's tap sees along an axis, also outside: (outputs, taps)."""
     out, taps = slide.outputs[axis], slide.kernel[axis]
     stride, dilation, before = slide.strides[axis], slide.dilations[axis], slide.before[axis]
     if isinstance(out, int) and isinstance(taps, int) and isinstance(before, int):
@@ -134,7 +134,7 @@ def pixels_of_taps(op: Operators, slide: Slide, axis: int) -> Matrix:
 
 
 def membership(op: Operators, slide: Slide, axis: int, dtype: np.dtype[np.generic]) -> Matrix:
-    """The (outputs, pixels) matrix with 1 where the window holds the pixel along an axis."""
+    """Return the (outputs, pixels) matrix with 1 where the window holds the pixel along an axis."""
     pixels, size = pixels_of_taps(op, slide, axis), slide.sizes[axis]
     if isinstance(pixels, np.ndarray) and isinstance(size, int):
         held = pixels[:, :, None] == np.arange(size)
@@ -149,7 +149,7 @@ def membership(op: Operators, slide: Slide, axis: int, dtype: np.dtype[np.generi
 def window_counts(
     op: Operators, slide: Slide, dtype: np.dtype[np.generic], *, include_pad: bool
 ) -> Matrix:
-    """How many elements each output's average divides by, to broadcast over (N, C, ...).
+    """Return how many elements each output's average divides by, to broadcast over (N, C, ...).
 
     Padding counts with `include_pad`; what ceil_mode adds behind the padding never does.
     """
@@ -176,7 +176,7 @@ def window_counts(
 
 
 def sum_of_windows(op: Operators, dy: Tensor, slide: Slide) -> Tensor:
-    """The adjoint of summing over windows: each pixel sums dy over the windows that hold it."""
+    """Sum dy, for each pixel, over the windows that hold it: the adjoint of their sums."""
     matrices = {2 + axis: membership(op, slide, axis, dy.dtype) for axis in range(slide.rank)}
     return contract(dy, matrices)
 

@@ -8,7 +8,7 @@ from .table import RuleTable
 
 
 def standard_rules() -> RuleTable:
-    """The rules of the standard operators, a new table at each call."""
+    """Return the rules of the standard operators, a new table at each call."""
     return RuleTable() | _standard()
 
 

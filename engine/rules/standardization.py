@@ -51,7 +51,7 @@ class Standardized:
     count: float | Tensor
 
     def gradient(self, dz: Tensor, factor: Tensor | None = None) -> Tensor:
-        """From the cotangent of z to that of x, times a factor that is one for each mean."""
+        """Return the cotangent of x from that of z, times a factor that is one for each mean."""
         along = (dz * self.z).mean(self.axes, keepdims=True)
         factor = self.inverse if factor is None else self.inverse * factor
         return factor * (dz - dz.mean(self.axes, keepdims=True) - self.z * along)

@@ -70,7 +70,7 @@ class OperatorRules:
     ignores: frozenset[str]
 
     def for_input(self, index: int) -> InputRule | None:
-        """The rule for the input at `index`, or `None` where its derivative is zero."""
+        """Return the rule for the input at `index`, or `None` where its derivative is zero."""
         if self.each is not None:
             return self.each
         return self.inputs[index] if index < len(self.inputs) else None
@@ -115,7 +115,7 @@ class RuleTable:
         return merged
 
     def agrees(self, other: RuleTable, op_type: str) -> bool:
-        """Whether both tables have rules for an operator, and the same ones."""
+        """Return whether both tables have rules for an operator, and the same ones."""
         rules = self._rules.get(op_type)
         return rules is not None and rules == other._rules.get(op_type)
 
@@ -162,7 +162,7 @@ class RuleTable:
             self._constant[name] = reason
 
     def find(self, op_type: str, domain: str, node_name: str) -> OperatorRules | None:
-        """The operator's rules; `None` where it has no derivative.
+        """Return the operator's rules; `None` where it has no derivative.
 
         Raises:
             OperatorError: the table does not know the operator.
@@ -181,7 +181,7 @@ class RuleTable:
 
 
 def full_name(op_type: str, domain: str) -> str:
-    """The name of an operator, with its domain where that is not the standard one."""
+    """Return the name of an operator, with its domain where that is not the standard one."""
     return op_type if domain in ("", "ai.onnx") else f"{domain}::{op_type}"
 
 

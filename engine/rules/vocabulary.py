@@ -16,7 +16,7 @@ _STEEP = float(2.0**100)
 
 
 def positive_mask(op: Operators, x: Tensor) -> Tensor:
-    """1 where x > 0, else 0, in the type of x (float32: exact but for subnormal x)."""
+    """Return 1 where x > 0, else 0, in the type of x (float32: exact but for subnormal x)."""
     if x.dtype == np.float32:
         # beta is not 0, which OpenVINO reads as the default 0.5; any normal x · 3e38 outweighs it.
         return op.HardSigmoid(x, alpha=3e38, beta=-1e-30)
@@ -24,7 +24,7 @@ def positive_mask(op: Operators, x: Tensor) -> Tensor:
 
 
 def between_mask(op: Operators, x: Tensor, low: float | None, high: float | None) -> Tensor | None:
-    """1 where low < x < high, else 0; `None` where neither bound is given."""
+    """Return 1 where low < x < high, else 0; `None` where neither bound is given."""
     masks: list[Tensor] = []
     steep = x.dtype == np.float32
     for bound, sign in ((low, 1.0), (high, -1.0)):
@@ -71,12 +71,12 @@ def _sum_to_open_shape(dy: Tensor, x: Tensor, added: int) -> Tensor:
 
 
 def channel_sum(dy: Tensor) -> Tensor:
-    """Summed over pictures and pixels, one sum for each channel (axis 1)."""
+    """Sum over pictures and pixels, one sum for each channel (axis 1)."""
     return dy.sum([axis for axis in range(dy.rank) if axis != 1])
 
 
 def constant_of(tensor: Tensor | None, what: str) -> np.ndarray:
-    """The data of an input that must be a constant.
+    """Return the data of an input that must be a constant.
 
     Raises:
         OperatorError: it is computed in the graph.

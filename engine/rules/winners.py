@@ -38,7 +38,7 @@ class Windows:
 
     @classmethod
     def over(cls, op: Operators, window: Window, x: Tensor, y: Tensor) -> Windows:
-        """The windows that make `y` of `x`."""
+        """Return the windows that make `y` of `x`."""
         (height, width), (rows, columns) = (
             tuple(size for size in tensor.dims[2:] if isinstance(size, int)) for tensor in (x, y)
         )
@@ -52,7 +52,7 @@ class Windows:
         return cls(op, replace(window, after=tuple(after)), (height, width), (rows, columns))
 
     def padded(self, x: Tensor, lowest: float) -> tuple[Windows, Tensor]:
-        """The same windows over a picture that is as large as what they see."""
+        """Return the same windows over a picture that is as large as what they see."""
         before, after = self.window.before, self.window.after
         if not any(before + after):
             return self, x
@@ -66,7 +66,7 @@ class Windows:
         return replace(self, window=bare, size=(height, width)), wide
 
     def corners(self) -> np.ndarray:
-        """The index of each window's first pixel in the picture, which may lie outside."""
+        """Return the index of each window's first pixel in the picture, which may lie outside."""
         rows, columns = (
             np.arange(count) * stride - first
             for count, stride, first in zip(
@@ -78,7 +78,7 @@ class Windows:
     # Along one axis: 0 for rows, 1 for columns ---------------------------------------------------
 
     def highest(self, x: Tensor, axis: int) -> Tensor:
-        """The maximum along one axis of each window."""
+        """Return the maximum along one axis of each window."""
         taps, stride, pads = self.window.kernel[axis], self.window.strides[axis], self._pads(axis)
         if taps == 1 and stride == 1 and not any(pads):
             return x
@@ -91,14 +91,14 @@ class Windows:
         )
 
     def lost(self, x: Tensor, maximum: Tensor, axis: int) -> list[Tensor]:
-        """For each tap along one axis but the last, 1 where it is below the maximum, else 0."""
+        """Return 1 where a tap along one axis, but the last, is below the maximum, else 0."""
         return [
             positive_mask(self.op, maximum + self.taps(x, axis, {tap: -1.0}))
             for tap in range(self.window.kernel[axis] - 1)
         ]
 
     def taps(self, x: Tensor, axis: int, weights: dict[int, float], bias: int = 0) -> Tensor:
-        """A weighted sum of some taps along one axis, and a number more."""
+        """Return a weighted sum of some taps along one axis, and a number more."""
         return _depthwise(
             x,
             _kernel(self.window.kernel[axis], weights),
@@ -110,7 +110,7 @@ class Windows:
         )
 
     def give_back(self, dy: Tensor, lost: list[Tensor], axis: int) -> Tensor:
-        """What each window gives to the first of its taps that did not lose, along one axis.
+        """Return what each window gives to the first of its taps that did not lose, along one axis.
 
         Strides are 1. Every window gives to its first tap; where that lost, it takes it back and
         gives to the second; and so on: each a convolution with what is to be moved.
@@ -165,7 +165,7 @@ def _depthwise(
 
 
 def winning_pixel(windows: Windows, x: Tensor, y: Tensor, corner: np.ndarray, width: int) -> Tensor:
-    """For each window the index of the pixel that wins, as floats.
+    """Return the index of the pixel that wins each window, as floats.
 
     Args:
         windows: The windows, of more than one tap.
@@ -208,7 +208,7 @@ def _first_number(lost: list[Tensor]) -> Tensor:
 
 
 def give_to_winners(windows: Windows, dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """The cotangent of the picture where windows are one pixel apart, without any index."""
+    """Return the cotangent of the picture where windows are one pixel apart, without any index."""
     highest = windows.highest(x, 1)
     columns = windows.lost(x, highest, 1)
     rows = windows.lost(highest, y, 0)

@@ -80,11 +80,11 @@ class BoundSession:
         self._now = 1 - self._now
 
     def state(self) -> dict[str, np.ndarray]:
-        """The state now, as copies."""
+        """Return the state now, as copies."""
         return self._copies(self._now)
 
     def previous_state(self) -> dict[str, np.ndarray]:
-        """The state before the last run, as copies."""
+        """Return the state before the last run, as copies."""
         return self._copies(1 - self._now)
 
     def _copies(self, side: int) -> dict[str, np.ndarray]:

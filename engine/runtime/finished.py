@@ -46,7 +46,7 @@ def kept(
     batch: int,
     stacklevel: int,
 ) -> Graph:
-    """From the cache, or built and kept there; warnings are raised in either case."""
+    """Take a graph from the cache, or build and keep it; warnings are raised in either case."""
     if cache is None:
         return _finished(build(), batch)
     try:

@@ -20,7 +20,7 @@ _FLOAT16 = 10
 
 
 def computes_in_half(model: bytes) -> bool:
-    """Whether a weight or a declared value of a graph is float16; nothing is parsed but that."""
+    """Return whether a weight or declared value is float16; nothing is parsed but that."""
     for graph in _messages(memoryview(model), _GRAPH):
         for number, wire, part in fields(graph):
             if wire != BYTES or isinstance(part, int):

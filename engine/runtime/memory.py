@@ -49,7 +49,7 @@ class Footprint:
 
     @staticmethod
     def of(model: onnx.ModelProto, batch: int) -> Footprint:
-        """The forecast for a graph whose shapes are numbers; what is left open counts as nothing.
+        """Forecast for a graph whose shapes are numbers; what is left open counts as nothing.
 
         Args:
             model: The graph.
@@ -78,12 +78,12 @@ class Footprint:
         return Footprint(round(fixed), math.ceil(scaling / batch), math.ceil(bound / batch))
 
     def total(self, use: Use) -> int:
-        """Bytes for so many pictures."""
+        """Return the bytes for so many pictures."""
         waiting = use.pictures - use.running
         return use.sessions * self.fixed + use.running * self.each + waiting * self.kept
 
     def fitting(self, use: Use, free: int) -> int:
-        """How many of the pictures fit into so many bytes, fewer than there are."""
+        """Return how many of the pictures fit into so many bytes, fewer than there are."""
         fewer = use.pictures - 1
         if use.sessions == use.pictures:
             # Each picture has a session of its own.
@@ -114,7 +114,7 @@ class Use:
 
     @staticmethod
     def whole(batch: int) -> Use:
-        """One session for so many pictures at once."""
+        """Return one session for so many pictures at once."""
         return Use(batch, batch)
 
 
@@ -162,7 +162,7 @@ def check_memory(footprint: Footprint, use: Use, provider: str) -> None:
 
 
 def available_memory() -> int | None:
-    """Bytes of main memory that can be taken; `None` where the system does not say it.
+    """Return the main memory that can be taken, in bytes; `None` where it is not known.
 
     On Linux: what is free or can be freed, and swap, but no more than the limits of the control
     groups of the process leave it.

@@ -82,7 +82,7 @@ class Session:
         self._outputs = [output.name for output in session.get_outputs()]
 
     def new_binding(self) -> ort.IOBinding:
-        """Inputs and outputs to be bound to buffers."""
+        """Return inputs and outputs that are to be bound to buffers."""
         return self._session.io_binding()
 
     def run_bound(self, binding: ort.IOBinding, number: int = 0) -> None:
@@ -102,7 +102,7 @@ class Session:
             self._session.run_with_iobinding(binding, options)
 
     def output_shapes(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
-        """The shapes of some outputs, which the graph knows."""
+        """Return the shapes of some outputs, which the graph knows."""
         shapes = {output.name: tuple(output.shape) for output in self._session.get_outputs()}
         return {name: shapes[name] for name in names}
 
@@ -113,7 +113,7 @@ class Session:
         *,
         seconds: float | None = None,
     ) -> dict[str, np.ndarray]:
-        """All outputs, or those asked for, by name.
+        """Return all outputs, or those asked for, by name.
 
         Args:
             feeds: The inputs by name.
@@ -146,7 +146,7 @@ class Session:
 
 
 def available_providers() -> list[str]:
-    """The providers that this build of ONNX Runtime has, as users write them."""
+    """Return the providers that this build of ONNX Runtime has, as users write them."""
     import onnxruntime
 
     names = onnxruntime.get_available_providers()
@@ -154,7 +154,7 @@ def available_providers() -> list[str]:
 
 
 def choose_provider(wanted: str) -> Provider:
-    """The provider that a name stands for.
+    """Return the provider that a name stands for.
 
     Args:
         wanted: `auto` (CUDA where it works, else the CPU), or a provider's name.
@@ -199,7 +199,7 @@ def open_for(
     cuda: Cuda = Cuda(),
     folder: Path | None = None,
 ) -> Session:
-    """A session that runs wholly on one provider, of a graph made for it.
+    """Return a session that runs wholly on one provider, of a graph made for it.
 
     With `auto`, a graph that CUDA cannot run whole goes to the CPU whole, and the reason is kept in
     the session's `provider`.

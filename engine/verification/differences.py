@@ -37,7 +37,7 @@ class Difference:
 
 
 def independent_spacing(epsilon: float) -> float:
-    """How far apart points are whose values round independently, for inputs of about 1.
+    """Return how far apart points are whose values round independently, for inputs of about 1.
 
     Closer than √ε / 16 most sums round alike, and further away what the function bends shows.
 
@@ -48,7 +48,7 @@ def independent_spacing(epsilon: float) -> float:
 
 
 def rounding_noise(function: Function, spacing: float, epsilon: float) -> float:
-    """How much rounding scatters the function's values near 0.
+    """Return how much rounding scatters the function's values near 0.
 
     Second differences of equally spaced values contain no slope and, this close, no curvature:
     of independent errors of variance σ² they have the variance 6 σ².
@@ -68,7 +68,7 @@ def rounding_noise(function: Function, spacing: float, epsilon: float) -> float:
 def derivative(
     function: Function, steps: Sequence[float], noise: float, scale: float
 ) -> Difference:
-    """The derivative at 0 by central differences, extrapolated to a step of 0 (Richardson).
+    """Return the derivative at 0 by central differences, extrapolated to a step of 0 (Richardson).
 
     Steps are taken until the uncertainty is a millionth of the scale.
 

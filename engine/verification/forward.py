@@ -82,7 +82,7 @@ class Forward:
         self._set_steps()
 
     def run(self, feeds: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
-        """Values of the network by name.
+        """Compute values of the network by name.
 
         Args:
             feeds: Its inputs; real ones in any precision.
@@ -175,7 +175,7 @@ def _distance(found: np.ndarray, expected: np.ndarray) -> float:
 
 
 def is_real(array: np.ndarray) -> bool:
-    """Whether the elements are real numbers, in whatever precision."""
+    """Return whether the elements are real numbers, in whatever precision."""
     return array.dtype.kind not in "biuOSU"
 
 

@@ -109,7 +109,7 @@ def verify(
 
 
 def takes_pictures(source: ModelSource, layout: str | None = None) -> bool:
-    """Whether a model reads one input, and that takes pictures.
+    """Return whether a model reads one input, and that takes pictures.
 
     Raises:
         ModelError: there is no such model.

@@ -100,7 +100,7 @@ def picture_subject(
     size: tuple[int, int] | None,
     rng: np.random.Generator,
 ) -> Subject:
-    """An objective of a network that takes pictures.
+    """Return an objective of a network that takes pictures.
 
     Args:
         model: The network; where it does not say what it expects, it gets RGB in [0, 1].
@@ -190,7 +190,7 @@ def tensor_subject(
     wrt: Sequence[str] = (),
     rng: np.random.Generator,
 ) -> Subject:
-    """A value of any network, with respect to its real inputs.
+    """Return a value of any network, with respect to its real inputs.
 
     Where it has none, taking tokens alone, it is differentiated with respect to the tables that
     they, or what is computed from them, are looked up in.

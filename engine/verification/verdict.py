@@ -76,7 +76,7 @@ class Check:
         return not self.kink and self.limit < apart <= MARGIN * self.limit
 
     def accepts(self, slope: float) -> bool:
-        """Whether another gradient's slope agrees with the differences as well."""
+        """Return whether another gradient's slope agrees with the differences as well."""
         return abs(slope - self.differences) <= min(self.limit, _RESOLVED * self.scale)
 
     def _judge(self, slope: float) -> str:
@@ -174,7 +174,7 @@ class Verification:
         return tuple(dict.fromkeys(fault.op_type for fault in self.faults))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data; what is not finite is `None`."""
+        """Write it as plain data; what is not finite is `None`."""
         data = asdict(self)
         data["provider"] = self.provider.name
         for check, entry in zip(self.checks, data["checks"], strict=True):

@@ -16,12 +16,12 @@ FLOAT = np.dtype(np.float32)
 
 
 def numbers(call: Call, name: str) -> np.ndarray:
-    """An attribute that is a list of real numbers, (n,); empty where it is left out."""
+    """Return an attribute that is a list of real numbers, (n,); empty where it is left out."""
     return np.asarray(call.node.attributes.get_floats(name, None) or [], FLOAT)
 
 
 def required_numbers(call: Call, name: str) -> np.ndarray:
-    """An attribute that is a list of real numbers, (n,), n ≥ 1.
+    """Return an attribute that is a list of real numbers, (n,), n ≥ 1.
 
     Raises:
         OperatorError: it is left out or empty.
@@ -33,12 +33,12 @@ def required_numbers(call: Call, name: str) -> np.ndarray:
 
 
 def integers(call: Call, name: str) -> list[int]:
-    """An attribute that is a list of whole numbers; empty where it is left out."""
+    """Return an attribute that is a list of whole numbers; empty where it is left out."""
     return list(call.node.attributes.get_ints(name, ()))
 
 
 def matrix(call: Call, name: str, rows: int) -> np.ndarray:
-    """An attribute as a matrix, (rows, n).
+    """Return an attribute as a matrix, (rows, n).
 
     Raises:
         ModelError: its numbers do not fill as many rows.
@@ -52,7 +52,7 @@ def matrix(call: Call, name: str, rows: int) -> np.ndarray:
 
 
 def per_feature(call: Call, name: str, found: np.ndarray, x: Tensor) -> np.ndarray:
-    """Numbers that go with the features of x (its axis 1, or its only one), or one for all.
+    """Return numbers that go with the features of x (axis 1, or its only one), or one for all.
 
     Raises:
         ModelError: they are of another number.
@@ -73,7 +73,7 @@ def per_feature(call: Call, name: str, found: np.ndarray, x: Tensor) -> np.ndarr
 
 
 def rows(call: Call) -> Tensor:
-    """The first input in single precision, as (examples, features); a vector is one example.
+    """Return the first input in single precision, as (examples, features); a vector is one example.
 
     Raises:
         OperatorError: it has other axes.
@@ -90,7 +90,7 @@ def rows(call: Call) -> Tensor:
 
 
 def fitting_rows(call: Call, features: int) -> Tensor:
-    """What `rows` gives, with as many features as the node's weights.
+    """Return what `rows` gives, with as many features as the node's weights.
 
     Raises:
         ModelError: there are others.
@@ -105,7 +105,7 @@ def fitting_rows(call: Call, features: int) -> Tensor:
 
 
 def class_labels(call: Call, integers_name: str) -> Sequence[int] | Sequence[str]:
-    """The names of the classes, texts or whole numbers; empty where the node has none.
+    """Return the names of the classes, texts or whole numbers; empty where the node has none.
 
     Args:
         call: The node; texts are in its attribute `classlabels_strings`.
@@ -116,7 +116,7 @@ def class_labels(call: Call, integers_name: str) -> Sequence[int] | Sequence[str
 
 
 def labels_at(call: Call, labels: Sequence[int] | Sequence[str], index: Tensor) -> Tensor:
-    """The labels at indices (int64), as text or int64."""
+    """Return the labels at indices (int64), as text or int64."""
     # Without a type for its elements, NumPy has no constant of texts.
     table = call.builder.initializer(ir.tensor(labels), "labels")
     return call.op.Gather(table, index, axis=0)

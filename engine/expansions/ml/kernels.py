@@ -15,7 +15,7 @@ _DIFFERENCES = 2**20
 
 
 def kernel_of(call: Call, x: Tensor, vectors: np.ndarray) -> Tensor:
-    """The kernel on x (N, features) and support vectors (n, features), as (N, n).
+    """Return the kernel on x (N, features) and support vectors (n, features), as (N, n).
 
     LINEAR is x·v, POLY (γ x·v + c)ᵈ, SIGMOID tanh(γ x·v + c), RBF exp(−γ |x − v|²).
 

@@ -21,7 +21,7 @@ _SMALL_SQUARE = 1e-3
 
 
 def transformed(call: Call, scores: Tensor) -> Tensor:
-    """The scores (N, classes), transformed as the node says.
+    """Return the scores (N, classes), transformed as the node says.
 
     A single score per row is changed by PROBIT alone, as in ONNX Runtime.
 
@@ -39,7 +39,7 @@ def transformed(call: Call, scores: Tensor) -> Tensor:
 
 
 def transform_of(call: Call) -> str:
-    """The node's `post_transform`.
+    """Return the node's `post_transform`.
 
     Raises:
         OperatorError: it is unknown.
@@ -54,7 +54,7 @@ def transform_of(call: Call) -> str:
 
 
 def both_classes(call: Call, score: Tensor) -> Tensor:
-    """Two scores, (N, 2), of the one for the second class, (N, 1): 1 − s and s.
+    """Return two scores, (N, 2), 1 − s and s, of the second class's (N, 1).
 
     For LOGISTIC, s is the score's sigmoid; SOFTMAX changes nothing, as in ONNX Runtime.
 

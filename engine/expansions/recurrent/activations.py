@@ -39,7 +39,7 @@ class Activation:
 def activations_of(
     call: Call, defaults: Sequence[str], directions: int
 ) -> list[tuple[Activation, ...]]:
-    """For each direction its activations, in ONNX's order."""
+    """Return each direction's activations, in ONNX's order."""
     attributes = call.node.attributes
     names = attributes.get_strings("activations", None) or list(defaults) * directions
     alphas = list(attributes.get_floats("activation_alpha", ()))
@@ -84,7 +84,7 @@ def function_of(call: Call, activation: Activation) -> Callable[[Tensor], Tensor
 
 
 def clipped(call: Call, form: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """The activation of a gate, whose input is clipped where the node asks for that."""
+    """Return the activation of a gate, whose input is clipped where the node asks for that."""
     clip = call.node.attributes.get_float("clip", 0.0)
     if not clip:
         return form

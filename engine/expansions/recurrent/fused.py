@@ -18,7 +18,7 @@ from .steps import Recurrence, joined, product, split
 
 
 def can_be_fused(given: Arguments, ways: Sequence[Recurrence]) -> bool:
-    """Whether these are all directions of the node, in numbers that every runtime has it for."""
+    """Return whether these are all directions of the node, in a type that every runtime has."""
     return given.x.dtype == np.float32 and given.recurrence.dims[0] == len(ways)
 
 
@@ -49,7 +49,7 @@ def fuse(given: Arguments, ways: Sequence[Recurrence], states: Tensor) -> Tensor
 
 
 def trace_again(ways: Sequence[Recurrence], hidden: Tensor) -> Trace:
-    """What the steps computed, of their hidden states."""
+    """Return what the steps computed, of their hidden states."""
     first = ways[0]
     rows, size, count = first.rows, first.size, first.steps
     states = split(hidden, 0, [rows] * (len(ways) * count))

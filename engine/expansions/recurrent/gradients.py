@@ -26,7 +26,7 @@ It holds for sigmoid gates and tanh, without peepholes, coupled gates or clippin
 
 
 def sources(r: Recurrence) -> list[Tensor]:
-    """All that the states are computed from."""
+    """Return all that the states are computed from."""
     optional = [tensor for tensor in (r.cell, r.bias) if tensor is not None]
     return [r.gates, *r.recurrence, r.hidden, *optional]
 
@@ -55,7 +55,7 @@ class Trace:
 
 
 def trace_of(ways: Sequence[Recurrence], steps: Sequence[Step]) -> Trace:
-    """What the steps kept."""
+    """Return what the steps kept."""
     before = [joined([r.hidden if r.cell is None else r.cell for r in ways])]
     before += [before[0] if step.cell is None else step.cell for step in steps[:-1]]
     opened, candidate, shown = (_all(steps, name) for name in ("opened", "candidate", "shown"))
@@ -67,7 +67,7 @@ def trace_of(ways: Sequence[Recurrence], steps: Sequence[Step]) -> Trace:
 def lstm_gradients(
     ways: Sequence[Recurrence], trace: Trace, dy: Tensor, wanted: Sequence[bool]
 ) -> Sequence[Tensor | None]:
-    """With s' = s · (1 − s) of the gates i, o, f, candidate g and cell state c = f · c₋₁ + i · g.
+    """Write the gradients, with s' = s · (1 − s) of the gates and c = f · c₋₁ + i · g.
 
     The cotangent of c is dh · o · (1 − tanh² c) and what the next step's f lets through; of the
     gates' sums dc · g · i', dh · tanh c · o', dc · c₋₁ · f' and dc · i · (1 − g²).
@@ -122,7 +122,7 @@ def lstm_gradients(
 def gru_gradient(
     r: Recurrence, steps: Sequence[Step], dy: Tensor, wanted: Sequence[bool]
 ) -> Sequence[Tensor | None]:
-    """With s' = s · (1 − s) of the gates z, r, candidate n and h = (1 − z) · n + z · h₋₁.
+    """Write the gradient, with s' = s · (1 − s) of the gates and h = (1 − z) · n + z · h₋₁.
 
     The cotangent of n's sum is dh · (1 − z) · (1 − n²), that of z's dh · (h₋₁ − n) · z'.
     """
@@ -204,7 +204,7 @@ def _reset_before(
 def rnn_gradient(
     r: Recurrence, steps: Sequence[Step], dy: Tensor, wanted: Sequence[bool]
 ) -> Sequence[Tensor | None]:
-    """With h = tanh(…): the cotangent of the sum is dh · (1 − h²)."""
+    """Write the gradient: with h = tanh(…) the cotangent of the sum is dh · (1 − h²)."""
     hidden = joined([step.hidden for step in steps])
     slopes = r.split(1 - hidden * hidden)
     given, back = _given(r, dy), _turned(r.recurrence[0])

@@ -66,7 +66,7 @@ class Way:
 
 
 def arguments_of(call: Call) -> Arguments:
-    """The inputs of a node.
+    """Return the inputs of a node.
 
     Raises:
         OperatorError: the number of steps is open, or too large to be unrolled.
@@ -100,7 +100,7 @@ def arguments_of(call: Call) -> Arguments:
 
 
 def recurrence_of(given: Arguments, way: Way, gates: int) -> Recurrence:
-    """A layer in one of its directions.
+    """Return a layer in one of its directions.
 
     Args:
         given: The inputs of the node.
@@ -132,7 +132,7 @@ def recurrence_of(given: Arguments, way: Way, gates: int) -> Recurrence:
 
 
 def turned(call: Call, x: Tensor, lengths: Tensor | None) -> Tensor:
-    """The steps (axis 0) from the last to the first, of each sequence (axis 1) its own."""
+    """Return the steps (axis 0) from the last to the first, of each sequence (axis 1) its own."""
     if lengths is None:
         return x[::-1]
     return call.op.ReverseSequence(x, lengths.astype(np.dtype(np.int64)), time_axis=0, batch_axis=1)

@@ -15,7 +15,7 @@ from .steps import Recurrence, Step, gates_by_step, joined, lstm_states, product
 
 
 def may_be_paired(given: Arguments, ways: Sequence[Way]) -> bool:
-    """Whether the directions of an LSTM can go through the same nodes."""
+    """Return whether the directions of an LSTM can go through the same nodes."""
     return (
         len(ways) == 2
         and tuple(ways[0].activations) == tuple(ways[1].activations)
@@ -26,7 +26,7 @@ def may_be_paired(given: Arguments, ways: Sequence[Way]) -> bool:
 
 
 def steps_of_both(ways: Sequence[Recurrence]) -> tuple[list[Step], list[tuple[Tensor, ...]]]:
-    """The steps of both directions, and of each step the hidden states by direction."""
+    """Return the steps of both directions, and of each step the hidden states by direction."""
     first = ways[0]
     steps: list[Step] = []
     hidden: list[tuple[Tensor, ...]] = [tuple(r.hidden for r in ways)]

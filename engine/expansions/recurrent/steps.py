@@ -53,7 +53,7 @@ class Recurrence:
         return self.hidden.shape[0] if self.hidden.rank == 2 else 1
 
     def split(self, values: Tensor) -> tuple[Tensor, ...]:
-        """The values of several steps by step."""
+        """Return the values of several steps by step."""
         length = values.dims[0]
         count = length // self.rows if isinstance(length, int) else self.steps
         return split(values, 0, [self.rows] * count)
@@ -92,12 +92,12 @@ def joined(parts: Sequence[Tensor], axis: int = 0) -> Tensor:
 
 
 def product(rows: Tensor, weights: Tensor, more: Tensor) -> Tensor:
-    """The product of a step's values with weights, and something more."""
+    """Return the product of a step's values with weights, and something more."""
     return rows.op.Gemm(rows, weights, more) if rows.rank == 2 else rows @ weights + more
 
 
 def gates_by_step(r: Recurrence, widths: Sequence[int]) -> list[tuple[Tensor, ...]]:
-    """For each step, in the order in which they run, its part of the gates in these widths."""
+    """Return each step's part of the gates in these widths, in the order in which steps run."""
     columns = [r.split(part) for part in split(r.gates, -1, widths)]
     rows = list(zip(*columns, strict=True))
     return rows[::-1] if r.backwards else rows
@@ -123,7 +123,7 @@ def lstm_step(r: Recurrence, gates: Sequence[Tensor], hidden: Tensor, cell: Tens
 
 
 def lstm_states(r: Recurrence, total: Tensor, last: Tensor) -> Step:
-    """A step of an LSTM from its gates' sums and its cell state, without anything unusual."""
+    """Write a plain step of an LSTM from its gates' sums and its cell state."""
     gate, squash, show = r.activations
     opening, proposed = split(total, -1, [3 * r.size, r.size])
     opened = gate(opening)
@@ -155,5 +155,5 @@ def gru_step(r: Recurrence, gates: Sequence[Tensor], hidden: Tensor, _: Tensor |
 
 
 def rnn_step(r: Recurrence, gates: Sequence[Tensor], hidden: Tensor, _: Tensor | None) -> Step:
-    """There is one gate."""
+    """Write a step of an RNN, which has one gate."""
     return Step(r.activations[0](product(hidden, r.recurrence[0], gates[0])), None, {})

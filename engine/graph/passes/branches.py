@@ -167,7 +167,7 @@ def _is_convolution(value: ir.Value | None) -> bool:
 
 
 def channels_of(value: ir.Value | None) -> int:
-    """How many channels a picture has, 0 where that is not known."""
+    """Return how many channels a picture has, 0 where that is not known."""
     if value is None or value.shape is None or len(value.shape) < 2:
         return 0
     channels = value.shape[1]
@@ -175,12 +175,12 @@ def channels_of(value: ir.Value | None) -> int:
 
 
 def fills_blocks(value: ir.Value | None) -> bool:
-    """Whether the channels of a value are a whole number of blocks."""
+    """Return whether the channels of a value are a whole number of blocks."""
     return channels_of(value) % BLOCK == 0 < channels_of(value)
 
 
 def is_constant(value: ir.Value) -> bool:
-    """Whether a value is made of constants alone, and so is computed once."""
+    """Return whether a value is made of constants alone, and so is computed once."""
     pending: list[ir.Value | None] = [value]
     seen: set[ir.Value] = set()
     while pending:
@@ -221,7 +221,7 @@ def _again(builder: Builder, node: ir.Node, inputs: Sequence[Tensor]) -> Tensor:
 
 
 def merge_convolutions(builder: Builder, plan: Plan) -> None:
-    """One convolution over several values side by side, where several of one tap are summed.
+    """Write summed convolutions of one tap as one over several values side by side.
 
     Only for a runtime that keeps channels in blocks. The sum is added up in another order.
     """
@@ -253,7 +253,7 @@ def merge_convolutions(builder: Builder, plan: Plan) -> None:
 
 
 def is_plain_convolution(value: ir.Value) -> bool:
-    """Whether a value is a convolution with a constant kernel alone, and is read once."""
+    """Return whether a value is a convolution with a constant kernel alone, and is read once."""
     node = value.producer()
     if node is None or node.op_type != "Conv" or node.domain != "":
         return False

@@ -34,7 +34,7 @@ class Box:
     right: int
 
     def union(self, other: Box | None) -> Box:
-        """The smallest box that holds both."""
+        """Return the smallest box that holds both."""
         if other is None:
             return self
         return Box(
@@ -45,7 +45,7 @@ class Box:
         )
 
     def within(self, other: Box) -> tuple[int, int, int, int]:
-        """This box in the coordinates of another that holds it: top, left, bottom, right."""
+        """Return its top, left, bottom and right in the coordinates of a box that holds it."""
         return (
             self.top - other.top,
             self.left - other.left,
@@ -70,7 +70,7 @@ def crop(builder: Builder, plan: Plan) -> None:
 
 
 def needed_part(builder: Builder, tensor: Tensor) -> Box | None:
-    """What part of a value (N, C, H, W) the graph's outputs depend on; `None` for none of it."""
+    """Return the part of a value (N, C, H, W) that outputs depend on; `None` for none."""
     return _needs(builder.graph).get(tensor.value)
 
 

@@ -52,7 +52,7 @@ _CONTINUES = operators_with(Trait.RESHAPING) | {
 
 
 def check_precision(value: object) -> Precision:
-    """A precision by name.
+    """Return a precision by name.
 
     Raises:
         InputError: there is none of that name.

@@ -23,17 +23,17 @@ class Sizes:
         self._meaning: dict[str, dict[_Monomial, int]] = {}
 
     def add(self, a: Dim, b: Dim) -> Dim:
-        """The sum a + b."""
+        """Return the sum a + b."""
         if isinstance(a, int) and isinstance(b, int):
             return a + b
         return self._named(_sum(self._terms(a), self._terms(b)))
 
     def subtract(self, a: Dim, b: Dim) -> Dim:
-        """The difference a − b."""
+        """Return the difference a − b."""
         return self.add(a, self.multiply(b, -1))
 
     def multiply(self, a: Dim, b: Dim) -> Dim:
-        """The product a · b."""
+        """Return the product a · b."""
         if isinstance(a, int) and isinstance(b, int):
             return a * b
         product: dict[_Monomial, int] = {}
@@ -43,14 +43,14 @@ class Sizes:
         return self._named(product)
 
     def product(self, dims: list[Dim] | tuple[Dim, ...]) -> Dim:
-        """The product of all."""
+        """Return the product of all."""
         result: Dim = 1
         for dim in dims:
             result = self.multiply(result, dim)
         return result
 
     def floor_divide(self, a: Dim, b: Dim) -> Dim:
-        """⌊a / b⌋, exactly where the terms show it."""
+        """Return ⌊a / b⌋, exactly where the terms show it."""
         if b == 1 or a == 0:
             return a
         if isinstance(a, int) and isinstance(b, int) and b:
@@ -83,19 +83,19 @@ class Sizes:
         return self.unknown(f"floor(({a})/({b}))")
 
     def larger(self, a: Dim, b: Dim) -> Dim:
-        """The larger of two."""
+        """Return the larger of two."""
         if isinstance(a, int) and isinstance(b, int):
             return max(a, b)
         return a if a == b else self.unknown(f"max({a}, {b})")
 
     def smaller(self, a: Dim, b: Dim) -> Dim:
-        """The smaller of two."""
+        """Return the smaller of two."""
         if isinstance(a, int) and isinstance(b, int):
             return min(a, b)
         return a if a == b else self.unknown(f"min({a}, {b})")
 
     def unknown(self, description: str) -> str:
-        """A size that is only known by what it is called; the same name, the same size."""
+        """Return a size that is only known by what it is called; the same name, the same size."""
         return description
 
     def _terms(self, dim: Dim) -> Mapping[_Monomial, int]:
@@ -145,10 +145,10 @@ def _bracketed(name: str) -> str:
 
 
 def is_number(dims: list[Dim] | tuple[Dim, ...]) -> bool:
-    """Whether all sizes are numbers."""
+    """Return whether all sizes are numbers."""
     return all(isinstance(dim, int) for dim in dims)
 
 
 def count(dims: list[Dim] | tuple[Dim, ...]) -> int | None:
-    """The number of elements of a shape, `None` where that is not a number."""
+    """Return the number of elements of a shape, `None` where that is not a number."""
     return math.prod(dim for dim in dims if isinstance(dim, int)) if is_number(dims) else None

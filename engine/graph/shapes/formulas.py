@@ -34,13 +34,13 @@ _SHAPES: Mapping[str, Callable[[Known], Shape]] = {
 
 
 def infer_shape(known: Known) -> Shape:
-    """The shape of the node's first output, as far as formulas tell; `None` where none does."""
+    """Return the shape of the node's first output; `None` where no formula tells it."""
     formula = _SHAPES.get(known.node.op_type) if known.node.domain == "" else None
     return None if formula is None else formula(known)
 
 
 def infer_elements(known: Known) -> Elements | None:
-    """The elements of the node's output, where it computes with shapes."""
+    """Return the elements of the node's output, where it computes with shapes."""
     formula = ELEMENTS.get(known.node.op_type) if known.node.domain == "" else None
     result = None if formula is None else formula(known)
     return None if result is None or len(result) > LIMIT else result

@@ -44,7 +44,7 @@ class Inference:
         self._elements: dict[ir.Value, Elements] = {}
 
     def schema(self, op_type: str, domain: str = "", version: int | None = None) -> defs.OpSchema:
-        """The operator's ONNX schema at this graph's opset, or at a version of its own domain."""
+        """Return the operator's schema at this graph's opset, or at its own domain's version."""
         known = self.opset if version is None else version
         if domain == ML:
             known = _TREES.get(op_type, known)
@@ -56,11 +56,11 @@ class Inference:
             ) from error
 
     def type_of(self, value: ir.Value) -> onnx.TypeProto | None:
-        """The type of a value that inference has found, also where it is no tensor."""
+        """Return the type of a value that inference has found, also where it is no tensor."""
         return self._protos.get(value)
 
     def elements(self, value: ir.Value | None) -> Elements | None:
-        """What is known of the elements of a small integer vector, such as a computed shape."""
+        """Return what is known of the elements of a small vector of integers, such as a shape."""
         if value is None:
             return None
         constant = value.const_value

@@ -37,15 +37,15 @@ class Known:
     elements: Sequence[Elements | None]
 
     def shape(self, index: int = 0) -> tuple[Dim, ...] | None:
-        """The shape of one input."""
+        """Return the shape of one input."""
         return self.shapes[index] if index < len(self.shapes) else None
 
     def data(self, index: int) -> Elements | None:
-        """The elements of one input."""
+        """Return the elements of one input."""
         return self.elements[index] if index < len(self.elements) else None
 
     def numbers(self, index: int) -> list[int] | None:
-        """The elements of one input, where all are numbers."""
+        """Return the elements of one input, where all are numbers."""
         data = self.data(index)
         if data is None:
             return None
@@ -53,16 +53,16 @@ class Known:
         return found if len(found) == len(data) else None
 
     def given(self, index: int) -> bool:
-        """Whether an optional input is there."""
+        """Return whether an optional input is there."""
         return index < len(self.node.inputs) and self.node.inputs[index] is not None
 
     def axis(self, default: int, rank: int) -> int:
-        """The node's axis, counted from the front of a value of this rank."""
+        """Return the node's axis, counted from the front of a value of this rank."""
         return self.node.attributes.get_int("axis", default) % max(rank, 1)
 
 
 def elements_of_array(array: np.ndarray | None) -> Elements | None:
-    """The elements of a small constant of integers or truth values."""
+    """Return the elements of a small constant of integers or truth values."""
     if array is None or array.size > LIMIT or array.ndim > 1 or array.dtype.kind not in "iub":
         return None
     return tuple(int(n) for n in array.ravel())

@@ -78,7 +78,7 @@ def find_expectation(
 
 
 def find_labels(props: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of classes in the metadata, in the order of the logits; empty where there are none."""
+    """Find the names of classes in the metadata, in the logits' order; empty for none."""
     for key, value in _flat(props).items():
         if key in _LABELS:
             labels = _as_labels(_parsed(value))
@@ -88,7 +88,7 @@ def find_labels(props: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def find_size(props: Mapping[str, str]) -> int | None:
-    """The size of pictures in pixels that the metadata names."""
+    """Return the size of pictures in pixels that the metadata names."""
     for key, value in _flat(props).items():
         numbers = _numbers(value) if key in _SIZES else ()
         if numbers and numbers[-1] == int(numbers[-1]) and 8 <= numbers[-1] <= 4096:

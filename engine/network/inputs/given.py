@@ -17,7 +17,7 @@ from .image_input import describe
 def as_input(
     value: ir.Value, given: npt.ArrayLike, shape: Sequence[int] | None = None
 ) -> np.ndarray:
-    """What a user gives for an input, as the model takes it.
+    """Return what a user gives for an input, as the model takes it.
 
     A number fills the input; what the model leaves open has the size 1 then. Numbers in a row are
     laid out in the input's shape: of what is left open one size follows from how many there are,

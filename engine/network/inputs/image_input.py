@@ -129,14 +129,14 @@ def _layouts(value: ir.Value) -> tuple[list[str], list[str]]:
 
 
 def describe(value: ir.Value) -> str:
-    """An input as `x (N×3×H×W)`, with its type where that is not float32."""
+    """Return an input as `x (N×3×H×W)`, with its type where that is not float32."""
     shape = "?" if value.shape is None else "×".join(map(str, value.shape)) or "one number"
     kind = "" if value.dtype in (None, ir.DataType.FLOAT) else f" {str(value.dtype).lower()}"
     return f"{value.name} ({shape}{kind})"
 
 
 def known_dims(value: ir.Value) -> list[int | None]:
-    """The shape, `None` for what is open; all of four dimensions where the file has no shape."""
+    """Return the shape, `None` for what is open; four open sizes where there is none."""
     if value.shape is None:
         return [None] * 4
     return [dim if isinstance(dim, int) and dim > 0 else None for dim in value.shape]

@@ -47,7 +47,7 @@ class Normalization:
     nodes: tuple[str, ...]
 
     def ends(self, white: float) -> tuple[float, float]:
-        """The least and greatest that comes out of 0 to `white`."""
+        """Return the least and greatest that comes out of 0 to `white`."""
         values = [
             b + a * x for a, b in zip(self.scale, self.shift, strict=True) for x in (0, white)
         ]

@@ -55,7 +55,7 @@ class Preprocessing:
         return scale, np.broadcast_to((low - np.asarray(self.mean, np.float64)) / std, 3)
 
     def apply(self, image: Tensor) -> Tensor:
-        """The network's input from a symbolic image (N, 3, H, W), RGB in [0, 1]."""
+        """Return the network's input from a symbolic image (N, 3, H, W), RGB in [0, 1]."""
         scale, shift = self.affine()
         if self.channel_order == "bgr":
             image = image.op.Gather(image, image.op.constant([2, 1, 0], np.int64), axis=1)
@@ -73,7 +73,7 @@ class Preprocessing:
         return prepared if self.layout == "NCHW" else prepared.transpose(0, 2, 3, 1)
 
     def to_json(self) -> dict[str, Any]:
-        """As `onnxscope.load` takes it."""
+        """Write it as `onnxscope.load` takes it."""
         return {
             "input_range": list(self.input_range),
             "mean": list(self.mean),

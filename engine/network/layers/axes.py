@@ -45,7 +45,7 @@ class Grid:
     width: int
 
     def token(self, y: int, x: int) -> int:
-        """The number of the patch in row `y`, column `x`."""
+        """Return the number of the patch in row `y`, column `x`."""
         return self.before + y * self.width + x
 
 
@@ -58,7 +58,7 @@ Shape = tuple[int | str | None, ...]
 
 
 def channel_axis(axes: Axes) -> int | None:
-    """Which axis the channels are on: `None` where it cannot be told.
+    """Return which axis the channels are on: `None` where it cannot be told.
 
     Of (N, F) it is the second: what there is of a picture are features.
     """
@@ -71,7 +71,7 @@ def channel_axis(axes: Axes) -> int | None:
 
 
 def apart(axis: Axis, size: int | str | None) -> Sequence[tuple[Axis, int | str | None]]:
-    """The parts that an axis of that size was made of, or itself."""
+    """Return the parts that an axis of that size was made of, or itself."""
     whole = math.prod(part for _, part in axis.parts)
     return axis.parts if axis.parts and size == whole and not axis.before else ((axis, size),)
 

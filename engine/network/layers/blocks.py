@@ -15,7 +15,7 @@ _LAST_NUMBER = re.compile(r"(\d+[a-z]?|[a-z])$")
 
 
 def find_blocks(naming: Naming, trunk: Collection[str]) -> list[Scope]:
-    """The innermost modules that are one of a sequence on the trunk of the network.
+    """Return the innermost modules that are one of a sequence on the trunk of the network.
 
     Args:
         naming: The model's names.

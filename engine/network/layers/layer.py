@@ -81,7 +81,7 @@ class Layer:
         return self.alias or self.name
 
     def branch_of(self, channel: int) -> Branch | None:
-        """The branch that a channel comes from, `None` where the layer has no branches.
+        """Return the branch that a channel comes from, `None` where the layer has no branches.
 
         Raises:
             LayerError: there is no such channel.
@@ -129,7 +129,7 @@ class Layers(Mapping[str, Layer]):
         )
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The layer, or `default` where there is none."""
+        """Return the layer, or `default` where there is none."""
         try:
             return self[name]
         except LayerError:
@@ -146,7 +146,7 @@ class Layers(Mapping[str, Layer]):
         return len(self._layers)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, without the names."""
+        """Write it as plain data, without the names."""
         layers = [asdict(layer) for layer in self._layers.values()]
         return {"layers": layers, "left_out": self.left_out}
 
@@ -197,11 +197,11 @@ class LayerNames:
         self.naming = naming or Naming()
 
     def meanings(self, name: str) -> dict[str, str]:
-        """The values that a name may stand for, each with a name that is its alone."""
+        """Return the values that a name may stand for, each with a name that is its alone."""
         return {name: name} if name in self._values else self.naming.find(name)
 
     def find(self, name: str) -> str:
-        """The value that a name stands for.
+        """Return the value that a name stands for.
 
         Raises:
             LayerError: there is none, or there are several.
@@ -218,14 +218,14 @@ class LayerNames:
         return next(iter(found))
 
     def nearest(self, name: str, others: Iterable[str] = ()) -> str:
-        """A clause that suggests the closest of aliases, values and other names."""
+        """Return a clause that suggests the closest of aliases, values and other names."""
         return nearest(name, [*self.naming.aliases.values(), *self._values, *others])
 
 
 def find_branches(
     value: ir.Value, channels: Mapping[str, int], axis: int, rank: int
 ) -> tuple[Branch, ...]:
-    """The parts of a concatenation over channels, also behind a ReLU or the like.
+    """Return the parts of a concatenation over channels, also behind a ReLU or the like.
 
     Args:
         value: The layer.
@@ -252,7 +252,7 @@ def find_branches(
 
 
 def find_main(graph: ir.Graph, image: ir.Value, names: Sequence[str], naming: Naming) -> set[str]:
-    """Which of the named values are main layers (see `Layer.main`).
+    """Return which of the named values are main layers (see `Layer.main`).
 
     Args:
         graph: The network, in topological order.

@@ -20,7 +20,7 @@ from .axes import PICTURE, UNKNOWN, Axes, Axis, C, Shape, apart, regroup
 def find_axes(
     nodes: Iterable[ir.Node], known: Mapping[ir.Value, Axes]
 ) -> dict[ir.Value, tuple[Axis, ...]]:
-    """What the axes of values mean.
+    """Return what the axes of values mean.
 
     Args:
         nodes: Of a graph with shapes, in topological order.
@@ -44,7 +44,7 @@ def find_axes(
 
 
 def shape_of(value: ir.Value | None) -> Shape | None:
-    """The shape of a value, a name for what is open; `None` where the rank is unknown."""
+    """Return the shape of a value, a name for what is open; `None` where the rank is unknown."""
     if value is None or value.shape is None:
         return None
     return tuple(dim if isinstance(dim, int) else dim.value for dim in value.shape)

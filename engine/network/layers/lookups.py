@@ -13,7 +13,7 @@ _UNCHANGED = operators_with(Trait.COPYING) | operators_with(Trait.RESHAPING) | {
 
 
 def lookups(indices: ir.Value) -> Iterator[ir.Node]:
-    """The Gather nodes that take a value as their indices."""
+    """Yield the Gather nodes that take a value as their indices."""
     for node, position in indices.uses():
         if node.op_type in _UNCHANGED and position == 0:
             yield from lookups(node.outputs[0])

@@ -70,14 +70,14 @@ class Naming:
     _meanings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def find(self, name: str) -> dict[str, str]:
-        """The values that a name may stand for, each with a name that is its alone.
+        """Return the values that a name may stand for, each with a name that is its alone.
 
         `.` and `/` are the same between the parts of a name.
         """
         return dict(self._meanings.get(_key(name), {}))
 
     def scope_called(self, name: str) -> Scope | None:
-        """The module of exactly that name."""
+        """Return the module of exactly that name."""
         return self._by_name.get(name)
 
     @cached_property
@@ -85,11 +85,11 @@ class Naming:
         return {scope.name: scope for scope in self.scopes.values()}
 
     def names_of(self, value: str) -> list[str]:
-        """All modules that a value stands for, the outermost first."""
+        """Return all modules that a value stands for, the outermost first."""
         return [scope.name for scope in self.scopes.values() if scope.outputs == (value,)]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """Write it as plain data."""
         return {
             "aliases": dict(self.aliases),
             "scopes": [asdict(scope) for scope in self.scopes.values()],

@@ -56,7 +56,7 @@ class Place:
 
 
 def places(nodes: Sequence[ir.Node]) -> dict[ir.Node, Place]:
-    """The place of each node that one can be told for.
+    """Return the place of each node that one can be told for.
 
     Args:
         nodes: What the picture goes through, in topological order.
@@ -169,7 +169,7 @@ def _from_weights(nodes: Sequence[ir.Node]) -> dict[ir.Node, Place]:
 
 
 def weights_path(node: ir.Node) -> Path | None:
-    """The module that a node's weights are named for, `features.3.squeeze.weight`, if any."""
+    """Return the module in the names of a node's weights, `features.3.squeeze.weight`."""
     for value in node.inputs[1:]:
         name = (value.name or "") if value is not None and value.producer() is None else ""
         for ending in _WEIGHTS:

@@ -35,7 +35,7 @@ class Skips:
 
 
 def find_skips(nodes: Sequence[ir.Node]) -> Skips:
-    """The ways past a descent and the way back.
+    """Return the ways past a descent and the way back.
 
     Args:
         nodes: Of a graph, in topological order.

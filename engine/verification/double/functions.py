@@ -81,7 +81,7 @@ def _negative(x: Tensor) -> Tensor:
 
 
 def arctangent(x: Tensor) -> Tensor:
-    """The angle by its power series, of an argument made small.
+    """Return the angle by its power series, of an argument made small.
 
     atan(x) = 2 atan(x / (1 + √(1 + x²))): three times, and what is left is below tan(π / 16).
     """
@@ -138,7 +138,7 @@ def _inverse_tangent(x: Tensor, _: ir.Node) -> Tensor:
 
 
 def softplus(x: Tensor) -> Tensor:
-    """ln(1 + exp(x)), without overflow."""
+    """Write ln(1 + exp(x)), without overflow."""
     return _positive(x) + x.op.Log(x.op.Exp(-abs(x)) + 1.0)
 
 

@@ -20,7 +20,7 @@ from ...runtime.session import open_session
 
 
 def resized(given: Sequence[Tensor | None], node: ir.Node) -> Tensor:
-    """One matrix product for each axis that changes its size.
+    """Return one matrix product for each axis that changes its size.
 
     Raises:
         OperatorError: only a region is resized, or to sizes that are computed.
