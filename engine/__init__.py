@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from .transforms.noise import noise as noise
     from .transforms.presets import distill as distill
     from .transforms.presets import lucid as lucid
+    from .verification.rule_check import RuleCheck as RuleCheck
+    from .verification.rule_check import check_rule as check_rule
     from .verification.run import verify as verify
     from .verification.verdict import Verification as Verification
 
@@ -97,6 +99,8 @@ _HOMES = {
     "lucid": "transforms.presets",
     "Verification": "verification.verdict",
     "verify": "verification.run",
+    "RuleCheck": "verification.rule_check",
+    "check_rule": "verification.rule_check",
 }
 
 __all__ = [*_HOMES, "__version__"]
