@@ -13,6 +13,7 @@ from pathlib import Path
 import onnx
 import onnxscope as osc
 from onnx import defs
+from onnxscope.expansions import experimental
 from onnxscope.expansions.contrib.refused import REASONS
 from onnxscope.expansions.ml.refused import REASONS as ML_REASONS
 from onnxscope.expansions.registry import all_expansions
@@ -78,7 +79,7 @@ def operator_table() -> str:
             if name in REASONS:
                 kind = f"refused: {REASONS[name]}"
             lines.append(f"| {name} | {kind} |")
-    dropped = sorted({name for domain, name in expansions if not domain} - _operators().keys())
+    dropped = sorted(name for _, name in experimental.EXPANSIONS)
     lines += [
         "",
         "## Operators that ONNX has dropped",

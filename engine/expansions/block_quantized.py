@@ -64,8 +64,8 @@ def _matmul_n_bits(call: Call) -> Sequence[Tensor | None]:
         raise OperatorError(f"{call.where} has a g_idx, which ONNX Runtime has deprecated")
     if attributes.get_int("weight_prepacked", 0):
         raise OperatorError(f"{call.where} has weights in the layout of one kind of processor")
-    width, columns = attributes["K"].as_int(), attributes["N"].as_int()
-    size, bits = attributes["block_size"].as_int(), attributes.get_int("bits", 4)
+    width, columns = call.integer("K"), call.integer("N")
+    size, bits = call.integer("block_size"), attributes.get_int("bits", 4)
     blocks = math.ceil(width / size)
     grid = _unpacked(call, packed.reshape(columns, blocks, size * bits // 8), bits).astype(x.dtype)
     if zero is None:
@@ -88,9 +88,9 @@ def _matmul_bnb4(call: Call) -> Sequence[Tensor | None]:
             f"{call.where} has transB=0, the product of a backward pass, which ONNX Runtime's CPU "
             "provider does not compute"
         )
-    width, columns = attributes["K"].as_int(), attributes["N"].as_int()
-    size, count = attributes["block_size"].as_int(), width * columns
-    values = call.op.constant(_NF4 if attributes.get_int("quant_type", 1) else _FP4, x.dtype)
+    width, columns = call.integer("K"), call.integer("N")
+    size, count = call.integer("block_size"), width * columns
+    values = call.op.constant(_NF4 if call.integer("quant_type", least=0) else _FP4, x.dtype)
     codes = _unpacked(call, packed.reshape(-1), 4, low_first=False)[:count]
     grid = call.op.Gather(values, codes.astype(np.dtype(np.int32)), axis=0)
     scale = _spread(scales.reshape(-1), 0, size, count)

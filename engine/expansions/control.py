@@ -26,7 +26,7 @@ def _take_branch(call: Call) -> Sequence[Tensor | None]:
             "the model's inputs"
         )
     chosen = bool(np.ravel(taken)[0]) if taken is not None else bool(known and known[0])
-    branch = call.node.attributes["then_branch" if chosen else "else_branch"].as_graph()
+    branch = call.graph("then_branch" if chosen else "else_branch")
     return _run(call, branch, {})
 
 
@@ -39,7 +39,7 @@ def _unroll_loop(call: Call) -> Sequence[Tensor | None]:
             f"{call.where} runs a number of times that is only known at run time, or more than "
             f"{_MOST_ROUNDS} times: such loops are not differentiated"
         )
-    body = call.node.attributes["body"].as_graph()
+    body = call.graph("body")
     carried = list(call.inputs[2:])
     kept: list[list[Tensor]] = [[] for _ in body.outputs[1 + len(carried) :]]
     alive = True if condition is None else _truth(call, condition)
@@ -64,8 +64,8 @@ def _unroll_loop(call: Call) -> Sequence[Tensor | None]:
 def _unroll_scan(call: Call) -> Sequence[Tensor | None]:
     """`Scan` over a known length."""
     attributes = call.node.attributes
-    body = attributes["body"].as_graph()
-    scanned = attributes.get_int("num_scan_inputs", 0)
+    body = call.graph("body")
+    scanned = call.integer("num_scan_inputs")
     split = len(call.inputs) - scanned
     state, sequences = list(call.inputs[:split]), [call.required(split + i) for i in range(scanned)]
     axes = attributes.get_ints("scan_input_axes", None) or [0] * scanned

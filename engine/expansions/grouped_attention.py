@@ -57,7 +57,7 @@ def _group_query_attention(call: Call) -> Sequence[Tensor | None]:
         new if old is None else _cached(old, new, places)
         for old, new in zip(past, (key, value), strict=True)
     )
-    times = attributes.get_int("num_heads", 1) // attributes.get_int("kv_num_heads", 1)
+    times = call.integer("num_heads") // call.integer("kv_num_heads")
     scores = scaled_products(query, repeated_heads(keys, times), attributes.get_float("scale", 0.0))
     cap = attributes.get_float("softcap", 0.0)
     scores = op.Tanh(scores / cap) * cap if cap else scores
@@ -96,8 +96,7 @@ def _check(call: Call) -> None:
 
 def _separated(call: Call) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values (N, heads, L, D)."""
-    attributes = call.node.attributes
-    heads, shared = (attributes[name].as_int() for name in ("num_heads", "kv_num_heads"))
+    heads, shared = (call.integer(name) for name in ("num_heads", "kv_num_heads"))
     query, key, value = call.required(0), call.input(1), call.input(2)
     if key is not None and value is not None:
         return split_heads(query, heads), split_heads(key, shared), split_heads(value, shared)

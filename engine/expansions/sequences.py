@@ -102,7 +102,7 @@ def _length(call: Call) -> Sequence[Tensor | None]:
 
 def _concat(call: Call) -> Sequence[Tensor | None]:
     elements, attributes = _elements(call), call.node.attributes
-    axis = attributes["axis"].as_int()
+    axis = int(call.attribute("axis").as_int())
     if attributes.get_int("new_axis", 0) == 1:
         axes = call.op.constant([axis], np.int64)
         elements = [call.op.Unsqueeze(element, axes) for element in elements]
@@ -141,7 +141,7 @@ def _split(call: Call) -> Sequence[Tensor | None]:
 
 def _map(call: Call) -> Sequence[Tensor | None]:
     """`SequenceMap`: its body once for each tensor."""
-    body = call.node.attributes["body"].as_graph()
+    body = call.graph("body")
     lists: list[list[Tensor] | None] = []
     for index in range(len(call.inputs)):
         kind = call.required(index).value.type

@@ -84,7 +84,7 @@ class Call:
         Raises:
             OperatorError: it is left out, or smaller.
         """
-        value = int(self._attribute(name).as_int())
+        value = int(self.attribute(name).as_int())
         if value < least:
             raise OperatorError(
                 f"the attribute {name!r} of {self.where} is {value}; it must be at least {least}"
@@ -97,7 +97,7 @@ class Call:
         Raises:
             OperatorError: it is left out.
         """
-        return float(self._attribute(name).as_float())
+        return float(self.attribute(name).as_float())
 
     def integers(self, name: str) -> Sequence[int]:
         """Return an attribute that must be there, a list of whole numbers.
@@ -105,7 +105,7 @@ class Call:
         Raises:
             OperatorError: it is left out.
         """
-        return self._attribute(name).as_ints()
+        return self.attribute(name).as_ints()
 
     def numbers(self, name: str) -> Sequence[float]:
         """Return an attribute that must be there, a list of real numbers.
@@ -113,7 +113,7 @@ class Call:
         Raises:
             OperatorError: it is left out.
         """
-        return self._attribute(name).as_floats()
+        return self.attribute(name).as_floats()
 
     def text(self, name: str) -> str:
         """Return an attribute that must be there, a string.
@@ -121,7 +121,7 @@ class Call:
         Raises:
             OperatorError: it is left out.
         """
-        return self._attribute(name).as_string()
+        return self.attribute(name).as_string()
 
     def graph(self, name: str) -> ir.Graph:
         """Return an attribute that must be there, a subgraph.
@@ -129,9 +129,14 @@ class Call:
         Raises:
             OperatorError: it is left out.
         """
-        return self._attribute(name).as_graph()
+        return self.attribute(name).as_graph()
 
-    def _attribute(self, name: str) -> ir.Attr:
+    def attribute(self, name: str) -> ir.Attr:
+        """Return an attribute that must be there.
+
+        Raises:
+            OperatorError: it is left out.
+        """
         attribute = self.node.attributes.get(name)
         if attribute is None:
             raise OperatorError(f"{self.where} lacks its attribute {name!r}")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 import onnx
-from onnx import TensorProto, defs, helper
+from onnx import TensorProto, helper
 
 from ..errors import ModelError
 
@@ -27,26 +27,6 @@ def check_model(proto: onnx.ModelProto, origin: str) -> None:
     for tensor in _tensors(proto.graph):
         _check_tensor(tensor, origin)
     _check_graph(proto.graph, set(), origin)
-    opset = next((e.version for e in proto.opset_import if e.domain in ("", "ai.onnx")), 0)
-    for node in all_nodes(proto.graph):
-        _check_attributes(node, opset, origin)
-
-
-def _check_attributes(node: onnx.NodeProto, opset: int, origin: str) -> None:
-    """Check that attributes are of the types that the operator declares."""
-    if node.domain not in ("", "ai.onnx") or not defs.has(node.op_type, opset, ""):
-        return
-    declared = defs.get_schema(node.op_type, opset, "").attributes
-    for attribute in node.attribute:
-        if attribute.name not in declared or attribute.ref_attr_name:
-            continue
-        wanted = declared[attribute.name].type
-        given = onnx.AttributeProto.AttributeType.Name(attribute.type)
-        if getattr(defs.OpSchema.AttrType, given, None) != wanted:
-            raise ModelError(
-                f"{origin} is damaged: attribute {attribute.name!r} of {_shown(node)} is of type "
-                f"{given}, not {str(wanted).rpartition('.')[2]}"
-            )
 
 
 def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
@@ -73,8 +53,8 @@ def _check_graph(graph: onnx.GraphProto, outer: set[str], origin: str) -> None:
         for name in node.output:
             if name and name in producers:
                 raise ModelError(
-                    f"{origin} is damaged: {name!r} is computed by two nodes, {_shown(node)} and "
-                    f"{_shown(graph.node[producers[name]])}"
+                    f"{origin} is damaged: {name!r} is computed by two nodes, {shown(node)} and "
+                    f"{shown(graph.node[producers[name]])}"
                 )
             if name:
                 producers[name] = number
@@ -82,7 +62,7 @@ def _check_graph(graph: onnx.GraphProto, outer: set[str], origin: str) -> None:
         for name in node.input:
             if name and name not in known and name not in producers:
                 raise ModelError(
-                    f"{origin} is damaged: {_shown(node)} reads {name!r}, which is neither "
+                    f"{origin} is damaged: {shown(node)} reads {name!r}, which is neither "
                     "computed nor given"
                 )
     _check_acyclic(graph, producers, origin)
@@ -115,7 +95,7 @@ def _check_acyclic(graph: onnx.GraphProto, producers: dict[str, int], origin: st
     if done < len(waiting):
         stuck = next(number for number, sources in enumerate(waiting) if sources)
         raise ModelError(
-            f"{origin} is damaged: {_shown(graph.node[stuck])} is part of a cycle or behind one"
+            f"{origin} is damaged: {shown(graph.node[stuck])} is part of a cycle or behind one"
         )
 
 
@@ -202,6 +182,7 @@ def _subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         yield from attribute.graphs
 
 
-def _shown(node: onnx.NodeProto) -> str:
+def shown(node: onnx.NodeProto) -> str:
+    """Return operator and name of a node, for messages."""
     name = node.name or (node.output[0] if node.output else "")
     return f"{node.op_type or 'an operator without a name'} (node {name!r})"

@@ -19,6 +19,7 @@ from onnx import defs
 from ..errors import ModelError, OperatorError
 from ..expansions.registry import expansion_of
 from ..graph.versions import OPSET
+from .attributes import check_attributes
 from .checking import all_nodes, check_model, is_sorted
 from .leniency import as_runtimes_read
 from .model_file import ModelFile
@@ -108,6 +109,7 @@ def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
     if not proto.graph.node:
         raise ModelError(f"{origin} has no nodes: it is empty, or not an ONNX model")
     check_model(proto, origin)
+    check_attributes(proto, origin)
     proto = as_runtimes_read(proto, origin)
     if not is_sorted(proto.graph):
         unsorted = _to_ir(proto, origin)

@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..errors import LayerError, ModelError, OnnxscopeError, OperatorError, nearest
+from ..expansions.contrib.required import check_required
 from ..expansions.registry import expansion_of
 from ..expansions.table import Call
 from ..graph.builder import AttributeValue, Builder
@@ -83,9 +84,7 @@ def replay(
             if earlier is not None:
                 raise earlier
             arguments = [None if value is None else value_of(value, node) for value in node.inputs]
-            outputs = among_integers(
-                builder, node, arguments, functools.partial(_write, builder, node, value_of)
-            )
+            outputs = _written(builder, node, arguments, value_of)
         except OnnxscopeError as error:
             if failures is None:
                 raise
@@ -172,6 +171,46 @@ def own_tensor(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
     return ir.LazyTensor(lambda: tensor, dtype=tensor.dtype, shape=shape, name=tensor.name)
 
 
+def _written(
+    builder: Builder,
+    node: ir.Node,
+    arguments: Sequence[Tensor | None],
+    value_of: Callable[[ir.Value], Tensor],
+) -> Sequence[Tensor | None]:
+    """Append one node, or say why it cannot be.
+
+    Raises:
+        OnnxscopeError: it cannot; also for attributes and shapes that no runtime takes, which
+            whoever writes the node finds out by computing with them.
+    """
+    try:
+        write = functools.partial(_write, builder, node, value_of)
+        return among_integers(builder, node, arguments, write)
+    except OnnxscopeError:
+        raise  # a ValueError as well
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        plain = [a for a in node.attributes.values() if a.type in _SHOWN]
+        raise ModelError(
+            f"{node.op_type} (node {node.name or node.outputs[0].name!r}) cannot be written with "
+            f"the attributes ({', '.join(f'{a.name}={a.value}' for a in plain)}) and inputs of the "
+            f"shapes {', '.join(_shape_of(tensor) for tensor in arguments)}: {error}"
+        ) from error
+
+
+# Attributes short enough for a message.
+_SHOWN = (
+    ir.AttributeType.INT,
+    ir.AttributeType.INTS,
+    ir.AttributeType.FLOAT,
+    ir.AttributeType.STRING,
+)
+
+
+def _shape_of(tensor: Tensor | None) -> str:
+    known = tensor is not None and tensor.value.shape is not None
+    return str(tensor.dims) if tensor is not None and known else "unknown"
+
+
 def _write(
     builder: Builder,
     node: ir.Node,
@@ -182,7 +221,9 @@ def _write(
     expansion = expansion_of(node.domain, node.op_type)
     expanded = None
     if expansion is not None:
-        expanded = expansion(Call(builder, node, arguments, value_of, replay))
+        call = Call(builder, node, arguments, value_of, replay)
+        check_required(call)
+        expanded = expansion(call)
     if expanded is not None:
         for value, tensor in zip(node.outputs, expanded, strict=True):
             if tensor is not None and value.name:

@@ -70,7 +70,7 @@ def _multi_head_attention(call: Call) -> Sequence[Tensor | None]:
 def _separated(call: Call) -> _Parts:
     """Queries, keys and values from any of the layouts of MultiHeadAttention."""
     query, key, value, bias = call.required(0), call.input(1), call.input(2), call.input(3)
-    heads = call.node.attributes.get_int("num_heads", 1)
+    heads = call.integer("num_heads")
     if key is None and query.rank == 5 and value is None:
         # (N, L, heads, 3, D)
         parts = [query[:, :, :, index].transpose(0, 2, 1, 3) for index in range(3)]
@@ -126,7 +126,7 @@ def _attention(call: Call) -> Sequence[Tensor | None]:
     query, key, value = attributes.get_ints("qkv_hidden_sizes", None) or (
         [weights.number(-1) // 3] * 3
     )
-    heads = attributes.get_int("num_heads", 1)
+    heads = call.integer("num_heads")
     ends = (0, query, query + key, query + key + value)
     parts = _Parts(*(split_heads(projected[..., a:b], heads) for a, b in pairwise(ends)))
     if past is not None:

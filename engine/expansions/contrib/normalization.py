@@ -87,7 +87,7 @@ def _grouped(call: Call, x: Tensor) -> Tensor:
     gamma, beta, attributes = call.required(1), call.required(2), call.node.attributes
     last = _channels_last(call)
     planes = x.transpose(0, 3, 1, 2) if last else x
-    groups = attributes.get_int("groups", 1)
+    groups = call.integer("groups")
     batch, channels, *cells = planes.sizes
     split = planes.reshape(batch, groups, -1)
     ones = call.op.constant(np.ones(groups), x.dtype)
@@ -96,7 +96,7 @@ def _grouped(call: Call, x: Tensor) -> Tensor:
     ).reshape(batch, channels, *cells)
     factor, offset = (y.reshape(-1, 1, 1).astype(x.dtype) for y in (gamma, beta))
     shaped = normal * factor + offset
-    if attributes.get_int("activation", 0):
+    if call.integer("activation", least=0):
         shaped = shaped * call.op.Sigmoid(shaped)
     return shaped.transpose(0, 2, 3, 1) if last else shaped
 
