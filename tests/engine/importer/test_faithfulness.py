@@ -70,9 +70,9 @@ def test_the_first_node_that_differs_is_named(wrong: None) -> None:
 
 def test_what_is_folded_wrongly_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """By itself the normalisation is right; in the convolution before it, it is not."""
-    from onnxscope.importer import replay
+    from onnxscope.importer import batch_normalization
 
-    fold = replay._fold_batch_normalization
+    fold = batch_normalization._folded
 
     def folds_wrongly(builder, node, arguments):
         node.attributes["epsilon"] = onnx_float("epsilon", 1.0)
@@ -83,7 +83,7 @@ def test_what_is_folded_wrongly_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
 
         return ir.AttrFloat32(name, value)
 
-    monkeypatch.setattr(replay, "_fold_batch_normalization", folds_wrongly)
+    monkeypatch.setattr(batch_normalization, "_folded", folds_wrongly)
     rng = np.random.default_rng(0)
     weights = {
         "w": rng.normal(size=(2, 3, 1, 1)), "s": [1.0, 2.0], "b": [0.0, 1.0], "m": [0.1, 0.2],
