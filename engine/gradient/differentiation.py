@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import onnx
 import onnx_ir as ir
@@ -29,12 +30,16 @@ from ..importer.integers import as_integers
 from ..importer.opsets import ModelSource, load_graph
 from ..importer.replay import own_tensor, replay
 from ..network.comparison import compare_tensors, is_on, warn_of
+from ..network.inputs.given import as_input
 from ..network.layers.lookups import lookups
 from ..network.values import value_called
 from ..rules.standard import standard_rules
 from ..rules.table import RuleTable
 from .obstacles import obstacles
 from .walk import backpropagate, zero_everywhere
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 def differentiate(
@@ -43,6 +48,7 @@ def differentiate(
     wrt: Sequence[str],
     *,
     shapes: dict[str, Sequence[int]] | None = None,
+    inputs: Mapping[str, npt.ArrayLike] | None = None,
     rules: RuleTable | None = None,
     compare: bool = True,
 ) -> onnx.ModelProto:
@@ -67,6 +73,9 @@ def differentiate(
         wrt: What to differentiate with respect to: inputs, initializers, or real values on the way,
             such as what tokens were looked up as.
         shapes: Shapes of inputs whose shape the model leaves open.
+        inputs: Values of inputs, by name, as `onnxscope.load` takes them. They become constants of
+            the result, so that what follows from them alone is known: the branch that an `If`
+            takes, the rounds of a `Loop`, the length of a `DFT`.
         rules: Gradient rules; by default the standard ones.
         compare: Whether the network's values are compared with those that ONNX Runtime gives for
             the file as it is, once on a machine; `ONNXSCOPE_COMPARE=off` does without everywhere.
@@ -74,6 +83,7 @@ def differentiate(
     Raises:
         LayerError: a name is not there.
         OperatorError: an operator on the way has no gradient rule.
+        InputError: a given value does not fit its input.
         ModelError: a shape that a rule needs, or the rank of an input, is unknown; give `shapes`.
 
     Warns:
@@ -85,11 +95,15 @@ def differentiate(
     wrt = [wrt] if isinstance(wrt, str) else list(wrt)
     loaded = load_graph(model)
     if compare and is_on():
-        warn_of(compare_tensors(loaded, shapes=shapes, cache=graph_cache()), loaded.origin)
+        warn_of(
+            compare_tensors(loaded, arrays=inputs, shapes=shapes, cache=graph_cache()),
+            loaded.origin,
+        )
     graph = loaded.model.graph
     builder = Builder(graph.name or "gradient", opset=loaded.opset)
-    inputs: dict[str, Tensor] = {}
-    given = dict(shapes or {})
+    entries: dict[str, Tensor] = {}
+    given, constants = dict(shapes or {}), dict(inputs or {})
+    sizes = _sizes_of(graph, constants)
     for value in graph.inputs:
         if value.name in graph.initializers or not value.name or value.dtype is None:
             continue
@@ -97,40 +111,50 @@ def differentiate(
             looked_up = [f"{node.outputs[0].name!r}" for node in lookups(value)]
             remedy = f"; what it is looked up as has one: {looked_up[0]}" if looked_up else ""
             raise LayerError(f"{_no_gradient(value)}{remedy}")
+        if value.name in constants:
+            array = as_input(value, constants.pop(value.name), given.pop(value.name, None))
+            if value.name in wrt:
+                raise LayerError(
+                    f"{value.name!r} is given a value, and so a constant of the gradient's graph: "
+                    "leave it out of the inputs or of wrt"
+                )
+            entries[value.name] = builder.constant(array, name=value.name)
+            continue
         dims = _input_dims(value, given.pop(value.name, None))
-        inputs[value.name] = builder.input(value.name, dims, value.dtype.numpy())
-    for name in given:
+        dims = [dim if isinstance(dim, int) else sizes.get(dim, dim) for dim in dims]
+        entries[value.name] = builder.input(value.name, dims, value.dtype.numpy())
+    for name in (*given, *constants):
         raise LayerError(
-            f"the model has no input {name!r}{nearest_or_listed(name, inputs, 'input', inputs)}"
+            f"the model has no input {name!r}{nearest_or_listed(name, entries, 'input', entries)}"
         )
     weights: dict[ir.Value, ir.TensorProtocol] = {}
-    known = [*inputs, *graph.initializers]
+    known = [*entries, *graph.initializers]
     known += [value.name for node in graph for value in node.outputs if value.name]
     of, *wrt = (name if name in known else value_called(graph, name) for name in (of, *wrt))
     for name in wrt:
         held = graph.initializers[name].const_value if name in graph.initializers else None
-        if name not in inputs and held is not None:
+        if name not in entries and held is not None:
             data = own_tensor(held)
-            inputs[name] = builder.initializer(data, name)
-            weights[inputs[name].value] = data
+            entries[name] = builder.initializer(data, name)
+            weights[entries[name].value] = data
             # No constant while the graph is written: what is computed from it must not be folded.
-            inputs[name].value.const_value = None
+            entries[name].value.const_value = None
         if name not in known:
-            hint = nearest_or_listed(name, known, "input", inputs)
+            hint = nearest_or_listed(name, known, "input", entries)
             raise LayerError(f"the model has no value {name!r}{hint}")
-        if name in inputs:
-            _require_float(inputs[name])
+        if name in entries:
+            _require_float(entries[name])
     if len(set(wrt)) != len(wrt):
         raise LayerError(f"wrt names a value twice: {', '.join(wrt)}")
     outputs = [value.name for value in graph.outputs if value.name]
     if of not in [*known, *(value.name for value in graph.inputs)]:
         hint = nearest_or_listed(of, known, "output", outputs)
         raise LayerError(f"the model has no value {of!r}{hint}")
-    names = Names([*inputs, *outputs])
-    inner = [name for name in wrt if name not in inputs]
+    names = Names([*entries, *outputs])
+    inner = [name for name in wrt if name not in entries]
     failures: dict[str, OnnxscopeError] = {}
-    values = inputs | replay(
-        builder, graph, inputs, [*outputs, of, *inner], apart=inner, failures=failures
+    values = entries | replay(
+        builder, graph, entries, [*outputs, of, *inner], apart=inner, failures=failures
     )
     for name, error in failures.items():
         if name in (of, *inner) or not isinstance(error, OperatorError):
@@ -159,7 +183,7 @@ def differentiate(
         why = obstacles(nodes, unreached, target.value, table)
         what = zero_everywhere(repr(of), ", ".join(flat), why)
         warnings.warn(what, ZeroGradientWarning, stacklevel=2)
-    symbols = {dim for tensor in inputs.values() for dim in tensor.dims if isinstance(dim, str)}
+    symbols = {dim for tensor in entries.values() for dim in tensor.dims if isinstance(dim, str)}
     for value in graph.outputs:
         if value.name in values:
             written = _output(builder, value.name, as_integers(builder, values[value.name]))
@@ -172,6 +196,18 @@ def differentiate(
     for value, data in weights.items():
         value.const_value = data
     return model_of(builder, loaded.props)
+
+
+def _sizes_of(graph: ir.Graph, constants: Mapping[str, npt.ArrayLike]) -> dict[str | None, int]:
+    """Return the sizes that given values have where the model has a name for them."""
+    found: dict[str | None, int] = {}
+    for value in graph.inputs:
+        if value.name and value.name in constants and value.shape is not None:
+            shape = as_input(value, constants[value.name]).shape
+            for dim, size in zip(value.shape, shape, strict=False):
+                if not isinstance(dim, int) and dim.value is not None:
+                    found[dim.value] = size
+    return found
 
 
 def _output(builder: Builder, name: str, tensor: Tensor) -> Tensor:
