@@ -23,6 +23,7 @@ from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
 from .batch_normalization import folded_or_reshaped
 from .ceil_mode import without_ceil_mode, without_unseen
+from .einsum import without_single_axes
 from .evaluation import evaluated
 from .integers import among_integers
 from .products import product_with_column
@@ -256,6 +257,12 @@ def _write(
         # The places of maxima are counted in the whole picture.
         if kept and len(node.outputs) == 1:
             arguments = [without_unseen(arguments[0], node), *arguments[1:]]
+    if node.op_type == "Einsum" and node.domain == "":
+        fewer = without_single_axes(builder, node, arguments)
+        if fewer is not None:
+            arguments, attributes["equation"] = fewer
+    if (node.op_type == "Clip" or node.op_type == "Pad") and node.domain == "":
+        arguments = _of_one_type(builder, node, arguments)
     if node.op_type == "Resize" and node.domain == "":
         attributes |= from_centres(node)
         sized = with_sizes(builder, node, arguments)
@@ -276,6 +283,32 @@ def _write(
     except OperatorError as error:
         where = node.name or node.outputs[0].name
         raise OperatorError(f"{error} (node {where!r}); choose a layer before it") from error
+
+
+def _of_one_type(
+    builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]
+) -> Sequence[Tensor | None]:
+    """The inputs with bounds, or what fills, in the type of the first.
+
+    They were attributes once, of which converters make single precision whatever that type is.
+    """
+    x, *others = arguments
+    if x is None:
+        return arguments
+    # The second input of a Pad is integers, and so may its fourth be.
+    numbers = {0, 1} if node.op_type == "Clip" else {1}
+    return [
+        x,
+        *(
+            builder.constant(tensor.array, x.dtype)
+            if place in numbers
+            and tensor is not None
+            and tensor.array is not None
+            and tensor.dtype != x.dtype
+            else tensor
+            for place, tensor in enumerate(others)
+        ),
+    ]
 
 
 def _may_be_huge(builder: Builder, node: ir.Node, arrays: Sequence[np.ndarray | None]) -> bool:

@@ -8,7 +8,10 @@ import pytest
 from graphs import model, operators
 from onnx import helper
 from onnxscope.errors import OperatorError
+from onnxscope.gradient.walk import backpropagate
+from onnxscope.graph.builder import Builder
 from onnxscope.rules.einsum import parse
+from onnxscope.rules.standard import standard_rules
 
 
 def gradient(equation, *shapes):
@@ -42,8 +45,12 @@ def test_more_axes_than_letters():
 
 
 def test_operands_that_differ_along_a_letter():
+    # In a file they are brought together before (see `importer.einsum`).
+    builder = Builder()
+    x, w = (builder.input(name, shape, np.float64) for name, shape in zip("xw", ((2, 1), (2, 3)), strict=True))
+    y = builder.op.Einsum(x, w, equation="ij,ij->ij")
     with pytest.raises(OperatorError, match=r"operands of 1 and 3 along the same letter"):
-        gradient("ij,ij->ij", (2, 1), (2, 3))
+        backpropagate(builder, {y: y}, [x], standard_rules())
 
 
 def test_products_are_matrix_products():
