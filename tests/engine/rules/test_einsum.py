@@ -47,7 +47,10 @@ def test_more_axes_than_letters():
 def test_operands_that_differ_along_a_letter():
     # In a file they are brought together before (see `importer.einsum`).
     builder = Builder()
-    x, w = (builder.input(name, shape, np.float64) for name, shape in zip("xw", ((2, 1), (2, 3)), strict=True))
+    x, w = (
+        builder.input(name, shape, np.float64)
+        for name, shape in zip("xw", ((2, 1), (2, 3)), strict=True)
+    )
     y = builder.op.Einsum(x, w, equation="ij,ij->ij")
     with pytest.raises(OperatorError, match=r"operands of 1 and 3 along the same letter"):
         backpropagate(builder, {y: y}, [x], standard_rules())
