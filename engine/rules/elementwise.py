@@ -99,7 +99,8 @@ def _pow_base(
 
 def _where_there_is_a_value(op: Operators, dx: Tensor, y: Tensor) -> Tensor:
     """Zero where y is no number: a mask behind it may have hidden that, and 0 · NaN is no 0."""
-    return op.Where(op.IsNaN(y), op.constant(0, dx.dtype), dx)
+    # What is no number is not equal to itself; IsNaN has no kernel on CUDA.
+    return op.Where(op.Equal(y, y), dx, op.constant(0, dx.dtype))
 
 
 def _pow_exponent(

@@ -24,7 +24,7 @@ PREPROCESSING = ["--input-range", "--mean", "--std", "--channel-order", "--layou
 ORDERS = {
     "render": ["model", "target", "--output", *AIM, *RUN, "--strip", "--snapshots", "--animation",
                "--recipe", "--quiet", "--no-cache", *ASCENT, *PREPROCESSING],
-    "inspect": ["model", "target", "--all", "--image", "--labels", *PREPROCESSING],
+    "inspect": ["model", "target", "--all", "--image", "--labels", "--shape", *PREPROCESSING],
     "convert": ["weights", "--output", "--architecture", "--labels"],
     "gradient": ["model", "target", "--output", "--wrt", "--shape", *AIM, "--size", "--batch",
                  *PREPROCESSING],
@@ -32,17 +32,18 @@ ORDERS = {
               "--steps", "--provider", "--profile", "--json",
               *[name for name in PREPROCESSING if name != "--channel-axis"]],
     "verify": ["model", "target", "--provider", "--directions", "--seed", "--size", "--shape",
-               "--json", *PREPROCESSING],
+               "--wrt", "--timeout", "--json", *PREPROCESSING],
 }  # fmt: skip
 
 # By option the commands in which the same word means something else, and is said otherwise.
 MEANS_ELSE = {
     "--output": {"render"},  # can be left out
     "--labels": {"inspect"},  # named for a photograph, not put into a file
-    "--shape": {"gradient"},  # is built into the graph
+    "--shape": {"gradient", "inspect"},  # is built into the graph; what loops depend on
     "--size": {"bench"},  # one number, with a default of its own
     "--batch": {"gradient", "bench"},  # what a graph takes at once; several numbers
     "--steps": {"bench"},  # what counts in a turn
+    "--wrt": {"gradient"},  # without it the gradient is that of an objective
     "--seed": {"verify"},  # a point and directions, no picture
     "--provider": {"bench", "verify"},  # no recipe says it
     "--json": {"verify"},  # to stdout, not to a file
