@@ -10,7 +10,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from ..errors import ModelError
-from .checking import all_graphs
+from .checking import all_graphs, all_nodes
 
 # Sparse weights are written out in full up to so many bytes.
 _LARGEST = 2**31
@@ -23,7 +23,7 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
     """Return a model in the form that the format has for it.
 
     * Sizes of −1, which older converters write for open ones, are open.
-    * Sparse initializers are full ones.
+    * Sparse weights, as initializers or constants, are full ones.
     * A file that names versions of other operator sets alone has the newest standard one.
 
     Args:
@@ -31,9 +31,10 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
         origin: What to call it in messages.
 
     Raises:
-        ModelError: a sparse initializer is damaged, or too large.
+        ModelError: sparse weights are damaged, or too large.
     """
     sparse = any(graph.sparse_initializer for graph in all_graphs(proto.graph))
+    sparse = sparse or any(_sparse_constants(proto.graph))
     domains = {entry.domain for entry in proto.opset_import}
     unnamed = bool(domains) and domains.isdisjoint({"", "ai.onnx"})
     if not (sparse or unnamed or any(_open_sizes(proto.graph))):
@@ -47,7 +48,17 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
     for graph in all_graphs(copy.graph):
         graph.initializer.extend(_dense(tensor, origin) for tensor in graph.sparse_initializer)
         del graph.sparse_initializer[:]
+    for attribute in list(_sparse_constants(copy.graph)):
+        full = _dense(attribute.sparse_tensor, origin)
+        attribute.CopyFrom(helper.make_attribute("value", full))
     return copy
+
+
+def _sparse_constants(graph: onnx.GraphProto) -> Iterator[onnx.AttributeProto]:
+    """Return what constants have as sparse tensors."""
+    for node in all_nodes(graph):
+        if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
+            yield from (a for a in node.attribute if a.name == "sparse_value")
 
 
 def _open_sizes(graph: onnx.GraphProto) -> Iterator[onnx.TensorShapeProto.Dimension]:

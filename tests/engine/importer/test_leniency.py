@@ -82,6 +82,23 @@ def test_sparse_weights(positions):
     np.testing.assert_array_equal(gradient, [[1, 1, 1], [2, 2, 2]])
 
 
+@pytest.mark.parametrize("opset", [11, 13, 18])
+def test_sparse_constants(opset):
+    dense = sparse_model([1, 5])
+    value = dense.graph.sparse_initializer[0]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Constant", [], ["w"], sparse_value=value),
+            helper.make_node("MatMul", ["x", "w"], ["y"]),
+        ],
+        "g",
+        list(dense.graph.input),
+        list(dense.graph.output),
+    )
+    proto = helper.make_model(graph, ir_version=7, opset_imports=[helper.make_opsetid("", opset)])
+    agrees(proto, {"x": np.array([[1, 2]], np.float32)})
+
+
 @pytest.mark.parametrize(
     ("positions", "options", "message"),
     [
