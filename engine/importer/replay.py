@@ -295,8 +295,15 @@ def _of_one_type(
     x, *others = arguments
     if x is None:
         return arguments
-    # The second input of a Pad is integers, and so may its fourth be.
+    # The second input of a Pad is integers, and so is its fourth.
     numbers = {0, 1} if node.op_type == "Clip" else {1}
+    with np.errstate(over="ignore"):  # no bound is the largest number of single precision
+        return _cast(builder, x, others, numbers)
+
+
+def _cast(
+    builder: Builder, x: Tensor, others: Sequence[Tensor | None], numbers: Collection[int]
+) -> Sequence[Tensor | None]:
     return [
         x,
         *(

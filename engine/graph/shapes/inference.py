@@ -143,7 +143,8 @@ class Inference:
                     f"{_describe(node.inputs[0])}"
                 )
             # Elsewhere, such as in a part of a split, no elements are nothing wrong.
-            if (node.op_type in _LEAVING and _is_empty(value)) or _exceeds_picture(node):
+            emptied = _is_empty(value) and not _is_empty(node.inputs[0])
+            if (node.op_type in _LEAVING and emptied) or _exceeds_picture(node):
                 given = ", ".join(_describe(value) for value in node.inputs)
                 raise EmptyError(f"{node.op_type} leaves nothing of {given}")
 

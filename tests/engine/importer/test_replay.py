@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import onnx_ir as ir
+import onnxscope as osc
 import pytest
 from graphs import model, operators, run, session, text_model
 from onnx import TensorProto, helper, numpy_helper
@@ -435,3 +436,18 @@ def test_constants_are_what_the_runtime_makes_of_them(node, given):
     assert operators(result) == ["Mul"]
     x = {"x": values(1, 2)}
     np.testing.assert_allclose(run(result, x)["y"], run(proto, x)["y"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "node", ["Conv(x, w)", "MaxPool<kernel_shape = [2, 2]>(x)", "GlobalAveragePool(x)"]
+)
+def test_no_pictures_leave_no_pictures(node):
+    proto = text_model(f"""
+        g (float[0,2,4,4] x) => (float[N,C,H,W] y) <float[1,2,1,1] w = {{1, 2}}> {{ y = {node} }}
+    """)
+    graph = osc.differentiate(proto, of="y", wrt=["x"])
+    x = np.zeros((0, 2, 4, 4), np.float32)
+    wanted = run(proto, {"x": x})["y"]
+    found = run(graph, {"x": x, "grad_y": wanted})
+    assert found["y"].shape == wanted.shape
+    assert found["grad_x"].shape == x.shape
