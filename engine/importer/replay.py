@@ -297,25 +297,13 @@ def _of_one_type(
         return arguments
     # The second input of a Pad is integers, and so is its fourth.
     numbers = {0, 1} if node.op_type == "Clip" else {1}
-    with np.errstate(over="ignore"):  # no bound is the largest number of single precision
-        return _cast(builder, x, others, numbers)
-
-
-def _cast(
-    builder: Builder, x: Tensor, others: Sequence[Tensor | None], numbers: Collection[int]
-) -> Sequence[Tensor | None]:
-    return [
-        x,
-        *(
-            builder.constant(tensor.array, x.dtype)
-            if place in numbers
-            and tensor is not None
-            and tensor.array is not None
-            and tensor.dtype != x.dtype
-            else tensor
-            for place, tensor in enumerate(others)
-        ),
-    ]
+    given = list(others)
+    for place, tensor in enumerate(others):
+        array = None if tensor is None or place not in numbers else tensor.array
+        if tensor is not None and array is not None and tensor.dtype != x.dtype:
+            with np.errstate(over="ignore"):  # the largest number of single precision
+                given[place] = builder.constant(array, x.dtype)
+    return [x, *given]
 
 
 def _may_be_huge(builder: Builder, node: ir.Node, arrays: Sequence[np.ndarray | None]) -> bool:
