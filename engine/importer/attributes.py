@@ -62,8 +62,7 @@ def _out_of_range(attribute: onnx.AttributeProto) -> str:
     if attribute.type not in (onnx.AttributeProto.INT, onnx.AttributeProto.INTS):
         return ""
     numbers = [value] if isinstance(value, int) else list(value)
-    known = set(TensorProto.DataType.values()) - ({0} if name != "output_dtype" else set())
-    if name in _TYPES and value not in known:
+    if name in _TYPES and not (value in TensorProto.DataType.values() and (value or name == _OPEN)):
         return f"is {value}, which is the number of no type"
     least = _LEAST.get(name)
     if least is not None and min(numbers, default=least) < least:
@@ -117,5 +116,8 @@ _LEAST: Mapping[str, int] = {
     "strides": 1,
 }
 
-# Attributes that are the number of a type; of an `output_dtype` 0 leaves it open.
-_TYPES = frozenset({"dtype", "output_dtype", "output_datatype", "to"})
+# 0 leaves it open, and is no type elsewhere.
+_OPEN = "output_dtype"
+
+# Attributes that are the number of a type.
+_TYPES = frozenset({"dtype", _OPEN, "output_datatype", "to"})
