@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from .transforms.noise import noise as noise
     from .transforms.presets import distill as distill
     from .transforms.presets import lucid as lucid
-    from .verification.rule_check import RuleCheck as RuleCheck
     from .verification.rule_check import check_rule as check_rule
+    from .verification.rule_findings import RuleCheck as RuleCheck
     from .verification.run import verify as verify
     from .verification.verdict import Verification as Verification
 
@@ -99,7 +99,7 @@ _HOMES = {
     "lucid": "transforms.presets",
     "Verification": "verification.verdict",
     "verify": "verification.run",
-    "RuleCheck": "verification.rule_check",
+    "RuleCheck": "verification.rule_findings",
     "check_rule": "verification.rule_check",
 }
 
