@@ -33,7 +33,7 @@ class Channel(Leaf):
 
     def build(self, seen: Seen) -> Tensor:
         """Append (N,) from (N, C, H, W) or tokens (N, C, L); a logit from (N, C)."""
-        _check_unit(seen[self.layer], self.layer, self.unit)
+        check_unit(seen[self.layer], self.layer, self.unit)
         cells = seen[self.layer][:, self.unit]
         if cells.rank == 1:
             return cells
@@ -87,7 +87,7 @@ class Neuron(Leaf):
     def build(self, seen: Seen) -> Tensor:
         """Append (N,) from (N, C, H, W) or tokens (N, C, L); a logit from (N, C)."""
         activations = seen[self.layer]
-        _check_unit(activations, self.layer, self.unit)
+        check_unit(activations, self.layer, self.unit)
         if self.token is not None and activations.rank != 3:
             raise LayerError(f"{self.layer} has no tokens: leave token={self.token} out")
         if activations.rank == 2:
@@ -143,7 +143,12 @@ class LayerEnergy(Leaf):
         return (activations**2).mean(list(range(1, activations.rank)))
 
 
-def _check_unit(activations: Tensor, layer_name: str, unit: int) -> None:
+def check_unit(activations: Tensor, layer_name: str, unit: int) -> None:
+    """See that a layer has a unit, and that it is of a rank that objectives read.
+
+    Raises:
+        LayerError: it has not, or is not.
+    """
     if activations.rank not in (2, 3, 4):
         raise LayerError(
             f"{layer_name} has the shape {activations.shape}; expected (N, C, H, W), tokens "

@@ -40,8 +40,8 @@ class Line:
             ]
             if shapes[0] != shapes[1]:
                 raise OperatorError(
-                    f"the size of the output depends on the values of input {self.position}: leave "
-                    "it out of wrt"
+                    f"the size of the output depends on the values of input {self.position}: make "
+                    f"it a constant (constant=[{self.position}])"
                 )
             self._known[t] = outputs
         return self._known[t]

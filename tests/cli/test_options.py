@@ -60,6 +60,11 @@ def test_each_module_is_one_command():
     assert [command.name for command in commands().values()] == list(COMMANDS)
 
 
+def test_no_command_is_forgotten():
+    groups = {name for name, command in commands().items() if hasattr(command, "commands")}
+    assert ORDERS.keys() | groups == set(COMMANDS)
+
+
 @pytest.mark.parametrize("name", ORDERS)
 def test_options_come_in_this_order(name):
     found = [max(parameter.opts, key=len) for parameter in commands()[name].params]
