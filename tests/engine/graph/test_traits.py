@@ -317,7 +317,9 @@ def test_no_trait_of_one_input_is_forgotten(schema: defs.OpSchema) -> None:
             continue  # by default it moves nothing, or not what is looked at here
         if _is_pointwise(example):
             wanted = Trait.BROADCASTING if several else Trait.POINTWISE
-            assert schema.name in operators_with(wanted)
+            assert schema.name in operators_with(wanted), (
+                f"graph/traits.py lacks its trait {wanted}"
+            )
         elif x is NUMBERS and _is_channelwise(example):
             assert schema.name in operators_with(Trait.CHANNELWISE) | ALONG_THE_LAST
         elif x is NUMBERS and _is_moving(example):

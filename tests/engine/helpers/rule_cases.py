@@ -19,6 +19,7 @@ from onnx import TensorProto, helper
 Exact = Callable[..., Sequence[np.ndarray]]
 
 _rng = np.random.default_rng(20)
+_AT_FIRST = _rng.bit_generator.state
 
 
 @dataclass(frozen=True)
@@ -122,13 +123,15 @@ CASES: list[Case] = []
 def case(op: str, label: str, *inputs: object, dtypes: str = "d", **options: object) -> None:
     """Add a case for each of `dtypes` ("d" for double, "f" for single precision).
 
-    Options are fields of `Case`; what is not is an attribute.
+    Options are fields of `Case`; what is not is an attribute. Random numbers begin anew for the
+    next case, so that no case depends on which others there are.
     """
     fields = {k: options.pop(k) for k in list(options) if k in Case.__dataclass_fields__}
     for dtype in dtypes:
         given = tuple(_converted(array, np.dtype(dtype)) for array in inputs)
         name = label if dtype == "d" else f"{label} float32"
         CASES.append(Case(op, name, given, dict(options), **fields))
+    _rng.bit_generator.state = _AT_FIRST
 
 
 def _converted(array: object, dtype: np.dtype) -> np.ndarray | Const | Fed | None:
