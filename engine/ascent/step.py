@@ -9,6 +9,7 @@ from ..gradient.objective import append_gradient, append_objective
 from ..gradient.passes import GradientPlan
 from ..graph.builder import Builder
 from ..graph.finish import model_of
+from ..graph.given_back import pictures
 from ..graph.tensor import Tensor
 from ..rules.table import RuleTable
 from .composition import Composition
@@ -93,7 +94,8 @@ def _gradient(
             name: builder.input(f"transform{number}.{name}", *type_)
             for name, type_ in types.items()
         }
-        image = transform.apply(image, data)
+        giver = f"the transform {type(transform).__name__}"
+        image = pictures(transform.apply(image, data), giver, picture.shape)
     apart = composition.sees_both
     if apart and image is picture:
         # What comes to it is the network's alone; what comes to the picture, the penalty's as well.
@@ -110,5 +112,10 @@ def _image(composition: Composition, builder: Builder) -> tuple[Tensor, list[Ten
     types = composition.parameter_types
     inputs = {name: builder.input(name, *type_) for name, type_ in types.items()}
     by_name = {name.removeprefix("parameters."): tensor for name, tensor in inputs.items()}
-    image = composition.parameterization.image(by_name, composition.height, composition.width)
+    height, width = composition.height, composition.width
+    image = pictures(
+        composition.parameterization.image(by_name, height, width),
+        f"the parameterization {type(composition.parameterization).__name__}",
+        (composition.batch, 3, height, width),
+    )
     return image, list(inputs.values())

@@ -11,6 +11,7 @@ import onnx
 from ..errors import TargetError, ZeroGradientWarning
 from ..graph.builder import Builder
 from ..graph.finish import model_of
+from ..graph.given_back import symbolic
 from ..graph.passes.plan import run_passes
 from ..graph.passes.precision import LOSS_SCALE
 from ..graph.tensor import Tensor
@@ -19,6 +20,7 @@ from ..network.comparison import is_on, warn_of
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..objectives.seen import Seen
+from ..plain import shown
 from ..rules.table import RuleTable
 from .passes import BEFORE_THE_WALK, GradientPlan
 from .walk import backpropagate, zero_everywhere
@@ -45,6 +47,10 @@ def append_objective(
         warn_of(model.faithfulness, model.name)
     picture = image if picture is None else picture
     layers = objective.layers()
+    if not isinstance(layers, tuple) or not all(isinstance(name, str) for name in layers):
+        raise TargetError(
+            f"layers of {type(objective).__name__} must be a tuple of names, not {shown(layers)}"
+        )
     if not layers and not objective.sees_picture:
         raise TargetError(f"the objective {objective} looks at no layer and not at the picture")
     activations = model.append(image, layers) if layers else Activations({}, {})
@@ -55,7 +61,7 @@ def append_objective(
         labels=model.labels,
         shows_picture=objective.sees_picture,
     )
-    value = objective.build(seen)
+    value = symbolic(objective.build(seen), f"the objective {objective}", TargetError)
     if value.shape != image.shape[:1]:
         raise TargetError(
             f"the objective {objective} gives {value.shape}, not one for each picture"

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 
-from ..errors import StraightThroughWarning
+from ..errors import ModelError, OperatorError, StraightThroughWarning
 from ..graph.builder import Builder, Composite, Compound
+from ..graph.given_back import fits_in, symbolic
 from ..graph.passes.plan import run_passes
 from ..graph.tensor import Tensor
 from ..graph.walks import ancestors
@@ -50,7 +51,8 @@ def backpropagate(
         path leads to it.
 
     Raises:
-        OperatorError: a node on the path has no rule.
+        OperatorError: a node on the path has no rule, or a rule gives no symbolic value.
+        ModelError: a rule gives another shape than its input's.
 
     Warns:
         StraightThroughWarning: a node on the path rounds.
@@ -162,7 +164,14 @@ def _visit(
             wanted=wanted,
         )
         if cotangent is not None:
-            fitted = sum_to_shape(cotangent, Tensor(builder, value))
+            source = Tensor(builder, value)
+            giver = f"the gradient rule of {node.op_type} (node {node_name!r})"
+            if not fits_in(symbolic(cotangent, giver, OperatorError).dims, source.dims):
+                raise ModelError(
+                    f"{giver} gives the shape {cotangent.dims} for its input {index}, whose shape "
+                    f"is {source.dims}"
+                )
+            fitted = sum_to_shape(cotangent, source)
             contributions.setdefault(value, []).append(fitted)
 
 

@@ -41,6 +41,8 @@ class ModelFile:
             ModelError: it is missing, cannot be read, or is certainly no model.
         """
         path = Path(path)
+        if "\0" in str(path):
+            raise ModelError(f"there is no file {str(path)!r}: a path holds no zero byte")
         if path.is_dir():
             raise ModelError(f"{path} is a folder; an ONNX model is a file")
         try:

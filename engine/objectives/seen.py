@@ -52,6 +52,11 @@ class Seen:
         self._image: Tensor | None = None
 
     def __getitem__(self, layer: str) -> Tensor:
+        if layer not in self.layers:
+            known = ", ".join(self.layers) or "none"
+            raise TargetError(
+                f"an objective looks at the layer {layer!r}, but says that it reads {known}"
+            )
         return self.layers[layer]
 
     @property

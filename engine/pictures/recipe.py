@@ -62,6 +62,8 @@ class Recipe:
         Raises:
             InputError: it is damaged.
         """
+        if not isinstance(text, str | bytes):
+            raise InputError(f"a recipe is read from text, not from {shown(text)}")
         try:
             data = json.loads(text, parse_float=_finite, parse_constant=_finite)
             read = Recipe(**_checked(data))
@@ -139,6 +141,8 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     Raises:
         InputError: the file is missing, is no picture, or holds no recipe.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"a recipe is read from a file of that path, not from {shown(path)}")
     try:
         with Image.open(path) as image:
             text = image.info.get(CHUNK)

@@ -113,6 +113,11 @@ def render(
         optimizer = Adam()
     _check_kind("parameterization", parameterization, Parameterization, "Fourier()")
     _check_kind("optimizer", optimizer, Optimizer, "Adam(0.05)")
+    if rules is not None:
+        # Whoever has a table has imported this.
+        from ..rules.table import RuleTable
+
+        _check_kind("rules", rules, RuleTable, "standard_rules()")
     if callback is not None and not callable(callback):
         raise InputError(f"callback must be a function of one argument, not {shown(callback)}")
     if not isinstance(provider, str):
@@ -214,6 +219,8 @@ def remake(
         InputError: the model is another one than the recipe's.
         OnnxscopeError: a part of the recipe is damaged, or only named and not given here.
     """
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"remake takes a recipe, as read_recipe gives it, not {shown(recipe)}")
     if not isinstance(model, Model):
         model = load(
             recipe.model["name"] if model is None else model,
@@ -267,6 +274,8 @@ def _objective(
     """One objective for the batch, and how many pictures that is."""
     if isinstance(objective, str):
         return resolve(model, objective), batch
+    if isinstance(objective, Each):
+        return _objective(model, objective.objectives, batch)
     if isinstance(objective, Objective):
         objectives.check_depth(objective)
         return objective, batch

@@ -31,6 +31,7 @@ from onnx import defs, helper
 
 from ..errors import OperatorError
 from ..graph.tensor import Tensor
+from ..plain import shown
 
 Rule = Callable[..., Tensor | None]
 AttributeValues = Mapping[str, object]
@@ -109,6 +110,8 @@ class RuleTable:
         return self._rules[op_type]
 
     def __or__(self, overrides: RuleTable) -> RuleTable:
+        if not isinstance(overrides, RuleTable):
+            raise OperatorError(f"a table of rules is joined with another, not {shown(overrides)}")
         merged = RuleTable(blocked=self.blocked or overrides.blocked)
         merged._rules = {**self._rules, **overrides._rules}
         merged._constant = {**self._constant, **overrides._constant}
@@ -145,7 +148,11 @@ class RuleTable:
         Raises:
             ValueError: the operator has rules already, or a rule names an attribute that the
                 operator does not have.
+            OperatorError: there is no such operator, or a rule is no function of operators and
+                cotangent.
         """
+        if not isinstance(op_type, str) or not defs.has(op_type):
+            raise OperatorError(f"ONNX has no operator {shown(op_type)}")
         if op_type in self:
             raise ValueError(f"{op_type} has a gradient rule already")
         known = set(defs.get_schema(op_type).attributes)
@@ -236,7 +243,14 @@ def call(
 
 
 def _inspect(op_type: str, rule: Rule, known: set[str]) -> InputRule:
-    parameters = list(inspect.signature(rule).parameters.values())[2:]
+    parameters = list(inspect.signature(rule).parameters.values()) if callable(rule) else []
+    leading = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    if len(leading) < 2 and not any(p.kind is p.VAR_POSITIONAL for p in leading):
+        raise OperatorError(
+            f"a rule of {op_type} must be a function of operators, cotangent and inputs, such as "
+            f"f(op, dy, x), not {shown(rule)}"
+        )
+    parameters = parameters[2:]
     positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     takes_all = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}

@@ -150,7 +150,13 @@ def _subject(
             if isinstance(target, Objective):
                 raise InputError(f"{name} takes no picture: the target is the name of a value")
             if size is not None:
-                raise InputError(f"{name} takes no picture of a size: give shapes")
+                why = f"{name} takes no picture of a size: give shapes"
+                if as_tensors:
+                    why = (
+                        f"with wrt or shapes {name} is verified as a network of tensors, and not "
+                        "asked for a picture's size: give shapes"
+                    )
+                raise InputError(why)
             if at is not None and not isinstance(at, Mapping):
                 raise InputError(f"{name} takes no picture: at gives arrays by input")
             return tensor_subject(
