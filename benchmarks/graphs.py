@@ -22,8 +22,8 @@ from ..graph.window import window_of
 from ..parameterizations.fourier import Fourier
 from ..rules.by_provider import rules_for
 from ..runtime.session import Cuda, open_for
+from ..transforms.composition import compose
 from ..transforms.presets import lucid
-from ..transforms.registry import compose
 from .subject import Subject
 
 

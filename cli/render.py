@@ -221,13 +221,13 @@ def _render_again(
     outputs.check()
 
     from ..objectives import registry as objectives
-    from ..pictures import rendering
+    from ..pictures import remaking
     from ..pictures.recipe import read_recipe
 
     recipe = read_recipe(path)
 
     def make(snapshots: Collection[int], watch: Watch) -> Picture:
-        return rendering.remake(
+        return remaking.remake(
             recipe,
             model,
             provider=run.provider,

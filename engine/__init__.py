@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .pictures.picture import Picture as Picture
     from .pictures.recipe import Recipe as Recipe
     from .pictures.recipe import read_recipe as read_recipe
-    from .pictures.rendering import remake as remake
+    from .pictures.remaking import remake as remake
     from .pictures.rendering import render as render
     from .rules.standard import standard_rules as standard_rules
     from .rules.table import RuleTable as RuleTable
@@ -84,7 +84,7 @@ _HOMES = {
     "Picture": "pictures.picture",
     "Recipe": "pictures.recipe",
     "read_recipe": "pictures.recipe",
-    "remake": "pictures.rendering",
+    "remake": "pictures.remaking",
     "render": "pictures.rendering",
     "RuleTable": "rules.table",
     "standard_rules": "rules.standard",

@@ -18,18 +18,16 @@ from ..errors import AscentError, InputError
 from ..graph.passes.precision import check_precision
 from ..network.loading import load
 from ..network.model import Model
-from ..objectives import registry as objectives
 from ..objectives.algebra import Each, Objective, check_objective, objectives_in
+from ..objectives.depth import check_depth
 from ..objectives.targets import resolve
 from ..objectives.units import Neuron
-from ..parameterizations import registry as parameterizations
-from ..parameterizations.base import Parameterization
+from ..parameterizations.base import PARAMETERIZATIONS, Parameterization
 from ..parameterizations.fourier import Fourier
 from ..plain import lacking, shown, whole
-from ..transforms import registry as transform_registry
 from ..transforms.base import Transform
+from ..transforms.composition import compose, to_json
 from ..transforms.presets import lucid
-from ..transforms.registry import compose
 from .picture import Picture
 from .recipe import Recipe, current_versions
 
@@ -181,93 +179,6 @@ def render(
     return picture
 
 
-def remake(
-    recipe: Recipe,
-    model: Model | str | None = None,
-    *,
-    objective: Objective | str | Sequence[Objective | str] | None = None,
-    transforms: Sequence[Transform] | None = None,
-    parameterization: Parameterization | None = None,
-    optimizer: Optimizer | None = None,
-    rules: RuleTable | None = None,
-    provider: str | None = None,
-    callback: Callback | None = None,
-    snapshots: Collection[int] = (),
-    batch_size: int | None = None,
-    cache: bool = True,
-) -> Picture:
-    """Make a picture again from its recipe.
-
-    Code of its author's, such as a function with `@objective`, a recipe can only name: that is
-    passed here, in the recipe's place.
-
-    Args:
-        recipe: From `Picture.recipe` or `read_recipe`.
-        model: The model or where it is now, where the recipe's name does not lead to it.
-        objective: As for `render`; by default the recipe's.
-        transforms: As for `render`; by default the recipe's.
-        parameterization: As for `render`; by default the recipe's.
-        optimizer: As for `render`; by default the recipe's.
-        rules: As for `render`; a recipe does not keep them.
-        provider: By default the recipe's.
-        callback: As for `render`.
-        snapshots: As for `render`.
-        batch_size: As for `render`.
-        cache: As for `render`.
-
-    Raises:
-        InputError: the model is another one than the recipe's.
-        OnnxscopeError: a part of the recipe is damaged, or only named and not given here.
-    """
-    if not isinstance(recipe, Recipe):
-        raise InputError(f"remake takes a recipe, as read_recipe gives it, not {shown(recipe)}")
-    if not isinstance(model, Model):
-        model = load(
-            recipe.model["name"] if model is None else model,
-            **recipe.model.get("preprocessing", {}),
-            cache=cache,
-        )
-    if not _is_model_of(recipe, model):
-        raise InputError(
-            f"{model.name} is not the model of the recipe: its SHA-256 is {model.sha256[:12]}…, "
-            f"the recipe's {recipe.model['sha256'][:12]}…"
-        )
-    if objective is None:
-        objective = objectives.from_json(recipe.objective)
-    if transforms is None:
-        transforms = transform_registry.from_json(recipe.transforms)
-    if parameterization is None:
-        parameterization = parameterizations.from_json(recipe.parameterization)
-    if optimizer is None:
-        optimizer = optimizers.from_json(recipe.optimizer)
-    return render(
-        model,
-        objective,
-        size=recipe.size,
-        steps=recipe.steps,
-        seed=recipe.seed,
-        batch=recipe.batch,
-        provider=recipe.provider if provider is None else provider,
-        precision=recipe.precision,
-        parameterization=parameterization,
-        transforms=transforms,
-        optimizer=optimizer,
-        redirect_steps=recipe.redirect_steps,
-        snapshots=snapshots,
-        callback=callback,
-        rules=rules,
-        batch_size=batch_size,
-        cache=cache,
-    )
-
-
-def _is_model_of(recipe: Recipe, model: Model) -> bool:
-    """Whether the file is the recipe's, or was converted from the same published weights."""
-    weights = model.metadata.weights_sha256 if model.metadata is not None else ""
-    same_weights = bool(weights) and weights == recipe.model.get("weights_sha256")
-    return same_weights or model.sha256 == recipe.model["sha256"]
-
-
 def _objective(
     model: Model, objective: Objective | str | Sequence[Objective | str], batch: int
 ) -> tuple[Objective, int]:
@@ -277,7 +188,7 @@ def _objective(
     if isinstance(objective, Each):
         return _objective(model, objective.objectives, batch)
     if isinstance(objective, Objective):
-        objectives.check_depth(objective)
+        check_depth(objective)
         return objective, batch
     if not isinstance(objective, Sequence):
         check_objective(objective)
@@ -287,7 +198,7 @@ def _objective(
             f"{len(parts)} objectives make {len(parts)} pictures; leave batch={batch} out"
         )
     every = Each(objectives_in("each", parts))
-    objectives.check_depth(every)
+    check_depth(every)
     return every, len(parts)
 
 
@@ -347,8 +258,8 @@ def _recipe(
     return Recipe(
         model=described,
         objective=composition.objective.to_json(),
-        parameterization=parameterizations.to_json(composition.parameterization),
-        transforms=transform_registry.to_json(composition.transforms),
+        parameterization=PARAMETERIZATIONS.to_json(composition.parameterization),
+        transforms=to_json(composition.transforms),
         optimizer=optimizers.to_json(optimizer),
         size=(composition.height, composition.width),
         batch=composition.batch,

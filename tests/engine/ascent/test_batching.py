@@ -22,7 +22,7 @@ from onnxscope.objectives.seen import Seen
 from onnxscope.runtime import memory
 from onnxscope.runtime.memory import Use
 from onnxscope.runtime.session import Provider
-from onnxscope.transforms.registry import compose
+from onnxscope.transforms.composition import compose
 
 QUICK = {"size": 64, "steps": 5, "provider": "cpu"}
 

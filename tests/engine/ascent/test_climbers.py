@@ -14,7 +14,7 @@ from onnxscope.ascent.host_climber import HostClimber
 from onnxscope.ascent.optimizers import GraphOptimizer
 from onnxscope.ascent.step import step_graph
 from onnxscope.rules.standard import standard_rules
-from onnxscope.transforms.registry import compose
+from onnxscope.transforms.composition import compose
 
 
 def _composition(

@@ -11,7 +11,7 @@ from onnxscope.ascent.graphs import Graphs
 from onnxscope.errors import MemoryShortageError
 from onnxscope.parameterizations.fourier import Fourier
 from onnxscope.runtime.memory import Use
-from onnxscope.transforms.registry import compose
+from onnxscope.transforms.composition import compose
 
 GIB = 2**30
 

@@ -21,7 +21,7 @@ from onnxscope.ascent.graphs import Graphs
 from onnxscope.cache import GraphCache
 from onnxscope.errors import StraightThroughWarning
 from onnxscope.parameterizations.fourier import Fourier
-from onnxscope.transforms.registry import compose
+from onnxscope.transforms.composition import compose
 
 QUICK = {"size": 64, "steps": 3, "provider": "cpu"}
 

@@ -11,7 +11,7 @@ from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
 from onnxscope.parameterizations.base import Parameterization
 from onnxscope.transforms.base import Transform
-from onnxscope.transforms.registry import compose
+from onnxscope.transforms.composition import compose
 
 
 def transform_graph(transforms: Sequence[Transform], shape: tuple[int, ...]) -> onnx.ModelProto:

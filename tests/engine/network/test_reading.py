@@ -35,6 +35,8 @@ for number, target in enumerate(targets):
         standalone_mode=False,
     )
 heavy = ["onnx", "onnx_ir", "sympy", "onnxscope.graph.builder", "onnxscope.network.network"]
+# Each class of objectives or transforms costs a start a millisecond: only recipes need all.
+heavy += [f"onnxscope.{room}.registry" for room in ("objectives", "transforms")]
 print("imported:", *[name for name in heavy if name in sys.modules])
 """
 

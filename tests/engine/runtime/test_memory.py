@@ -19,7 +19,7 @@ from onnxscope.ascent.streams import Streams
 from onnxscope.errors import MemoryShortageError
 from onnxscope.runtime import memory
 from onnxscope.runtime.memory import Footprint, Use, check_memory
-from onnxscope.transforms.registry import compose
+from onnxscope.transforms.composition import compose
 
 GIB = 2**30
 MEASURE = """

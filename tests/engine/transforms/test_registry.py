@@ -10,7 +10,8 @@ import pytest
 from onnxscope.errors import InputError
 from onnxscope.transforms import geometric, noise, registry
 from onnxscope.transforms.base import Transform
-from onnxscope.transforms.registry import compose, from_json, to_json
+from onnxscope.transforms.composition import compose, to_json
+from onnxscope.transforms.registry import from_json
 from onnxscope.transforms.warp import Warp
 from parts import seen
 

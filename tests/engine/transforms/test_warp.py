@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxscope as osc
 import pytest
-from onnxscope.transforms.registry import compose
+from onnxscope.transforms.composition import compose
 from onnxscope.transforms.warp import Warp
 from parts import random_data, seen, transform_graph
 

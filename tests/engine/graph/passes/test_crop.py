@@ -20,7 +20,7 @@ from onnxscope.graph.passes.narrow import narrow
 from onnxscope.graph.passes.plan import Plan
 from onnxscope.graph.tensor import Tensor
 from onnxscope.rules.standard import standard_rules
-from onnxscope.transforms.registry import compose
+from onnxscope.transforms.composition import compose
 
 
 def _network(builder: Builder, image: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from onnxscope.graph.passes.precision import check_precision
 from onnxscope.pictures.recipe import Recipe
 from onnxscope.rules.by_provider import rules_for
 from onnxscope.runtime.session import open_session
-from onnxscope.transforms.registry import compose
+from onnxscope.transforms.composition import compose
 
 FLOAT, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 
