@@ -12,7 +12,7 @@ from ..errors import InputError
 from . import options
 from .console import file_size, plural, stdout
 from .groups import expanded
-from .inputs import parse_shapes
+from .inputs import AboutInputs
 
 if TYPE_CHECKING:
     import onnx
@@ -71,18 +71,22 @@ def gradient(
 
     With --wrt it is the model itself, which gives grad_NAME for each NAME besides its outputs.
 
+    What --input gives a value is a constant of it, so that branches and loops that depend on it are
+    known.
+
     There, where TARGET is more than a number, an input grad_TARGET takes its elements' weights.
     """
     from ..files import check_writable
 
     check_writable(output)
     if wrt is not None:
-        others = options.given_besides(ctx, "model", "target", "output", "wrt", "shape")
+        others = options.given_besides(ctx, "model", "target", "output", "wrt", "shape", "inputs")
         if others:
             raise InputError(
                 f"--wrt differentiates the model as it is; leave out {', '.join(others)}"
             )
-        _write_bare(model, target, wrt, shape, output)
+        about = AboutInputs(shape or (), preprocessing.inputs or ())
+        _write_bare(model, target, wrt, about, output)
         return
     if shape is not None:
         raise InputError("--shape is for --wrt NAME; the pictures' size is --size")
@@ -96,14 +100,12 @@ def gradient(
     _write(proto, output, f"{described} of {opened.name}")
 
 
-def _write_bare(
-    model: str, value: str, wrt: list[str], shape: list[str] | None, output: Path
-) -> None:
+def _write_bare(model: str, value: str, wrt: list[str], about: AboutInputs, output: Path) -> None:
     from ..gradient.differentiation import differentiate
 
-    shapes = parse_shapes(shape)
+    shapes, inputs = about.parsed_shapes, about.values
     source = options.fetch_published(model) or model
-    proto = differentiate(source, value, wrt, shapes=shapes)
+    proto = differentiate(source, value, wrt, shapes=shapes, inputs=inputs)
     gradients = [output.name for output in proto.graph.output][-len(wrt) :]
     _write(proto, output, f"{value} of {model} by {', '.join(wrt)}", [value, *gradients])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
@@ -11,6 +12,44 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _WORDS = {"true": True, "false": False}
+
+
+@dataclass(frozen=True)
+class AboutInputs:
+    """What was said of a model's inputs.
+
+    Attributes:
+        shapes: Each `NAME=1,3,224,224`.
+        inputs: Their values, each `NAME=VALUE`.
+    """
+
+    shapes: Sequence[str] = ()
+    inputs: Sequence[str] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """The options, to be typed again."""
+        given = [("--shape", text) for text in self.shapes]
+        given += [("--input", text) for text in self.inputs]
+        return [word for words in given for word in words]
+
+    @property
+    def parsed_shapes(self) -> dict[str, Sequence[int]]:
+        """The shapes by name.
+
+        Raises:
+            InputError: one is something else.
+        """
+        return parse_shapes(self.shapes)
+
+    @property
+    def values(self) -> dict[str, npt.ArrayLike]:
+        """The values by name.
+
+        Raises:
+            InputError: one is something else.
+        """
+        return parse_inputs(self.inputs)
 
 
 def parse_inputs(given: Sequence[str] | None) -> dict[str, npt.ArrayLike]:

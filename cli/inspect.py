@@ -12,11 +12,11 @@ from . import options
 from .candidates import show_candidates
 from .console import plural, show_facts, stdout, times
 from .groups import expanded
-from .inputs import parse_shapes
+from .inputs import AboutInputs
 from .layer_table import left_out_lines, shape_of, show_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from rich.console import Console
     from rich.table import Table
@@ -93,21 +93,21 @@ def inspect(
         raise InputError("--image is for the whole model: leave LAYER out")
     if labels is not None and image is None:
         raise InputError("--labels names the classes that --image shows; give --image as well")
-    shapes = parse_shapes(shape)
+    about = AboutInputs(shape or (), preprocessing.inputs or ())
     console = stdout()
-    if shapes and image is None:
-        _show_any(console, ctx, model, target, shapes, every=every)
+    if shape and image is None:
+        _show_any(console, ctx, model, target, about, every=every)
         return
     try:
         opened = preprocessing.open(model, for_pictures=False)
     except NoPictureError as error:
-        others = options.given_besides(ctx, "model", "target", "every", "shape")
+        others = options.given_besides(ctx, "model", "target", "every", "shape", "inputs")
         if others:
             raise InputError(
                 f"{error}; {', '.join(others)} {'is' if len(others) == 1 else 'are'} for networks "
                 "that take pictures"
             ) from error
-        _show_values(console, model, error.loaded, target, shapes, every=every)
+        _show_values(console, model, error.loaded, target, about, every=every)
         return
     if image is not None:
         show_candidates(console, opened, image, labels)
@@ -127,20 +127,20 @@ def _show_any(
     ctx: typer.Context,
     model: str,
     target: str | None,
-    shapes: dict[str, Sequence[int]],
+    about: AboutInputs,
     *,
     every: bool,
 ) -> None:
     """Show a network as one of any inputs, whose shapes are given."""
     from ..importer.opsets import load_graph
 
-    others = options.given_besides(ctx, "model", "target", "every", "shape")
+    others = options.given_besides(ctx, "model", "target", "every", "shape", "inputs")
     if others:
         raise InputError(
             f"with --shape a network is not asked for pictures; leave out {', '.join(others)}"
         )
     loaded = load_graph(options.fetch_published(model) or model)
-    _show_values(console, model, loaded, target, shapes, every=every)
+    _show_values(console, model, loaded, target, about, every=every)
 
 
 def _show_values(
@@ -148,18 +148,19 @@ def _show_values(
     model: str,
     loaded: LoadedModel,
     target: str | None,
-    shapes: dict[str, Sequence[int]],
+    about: AboutInputs,
     *,
     every: bool,
 ) -> None:
     from ..network.values import Values
-    from .values import show_value, show_values
+    from .values import Asked, show_value, show_values
 
-    values = Values(loaded, model, shapes)
+    values = Values(loaded, model, about.parsed_shapes, about.values)
+    asked = Asked(model, values, about.words)
     if target is None:
-        show_values(console, model, values, every=every)
+        show_values(console, asked, every=every)
     else:
-        show_value(console, model, values, target)
+        show_value(console, asked, target)
 
 
 def _show_model(console: Console, model: Model, *, every: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import LayerError, OnnxscopeError
@@ -12,7 +13,7 @@ from .console import plural, show_facts
 from .layer_table import cells, module_class, show_rows, table_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -35,11 +36,27 @@ _UNSHOWN = (
 )
 
 
-def show_values(console: Console, model: str, values: Values, *, every: bool) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What is shown: a network, and how it was asked for.
+
+    Attributes:
+        model: Its name or path, as it was typed.
+        values: What is known of its values.
+        options: What was said of its inputs, as it was typed: `--shape x=1,8 --input rate=16000`.
+    """
+
+    model: str
+    values: Values
+    options: Sequence[str] = ()
+
+
+def show_values(console: Console, asked: Asked, *, every: bool) -> None:
     """Print what a network takes and gives, and its values as a table."""
+    values = asked.values
     shown = [value for value in values.computed.values() if every or value.main]
     shown = shown or list(values.computed.values())
-    show_facts(console, model, _facts(values))
+    show_facts(console, asked.model, _facts(values))
     console.print()
     shortened = _show_table(console, values, shown, every=every)
     remarks = []
@@ -60,22 +77,22 @@ def show_values(console: Console, model: str, values: Values, *, every: bool) ->
     for remark in remarks:
         console.print(f"\n{remark}", style="dim")
     try:
-        example = _gradient_command(model, values, *find_example(values))
+        example = _gradient_command(asked, *find_example(values))
     except OnnxscopeError as error:
         console.print(f"\nno gradient was found: {error}{_shape_advice(values)}", soft_wrap=True)
     else:
         console.print(f"\nfor example, {example}", soft_wrap=True)
 
 
-def show_value(console: Console, model: str, values: Values, target: str) -> None:
+def show_value(console: Console, asked: Asked, target: str) -> None:
     """Print what is known of one value, or of one unit of it.
 
     Raises:
         LayerError: there is no such value or unit.
     """
-    value, unit = _find(values, target)
+    value, unit = _find(asked.values, target)
     title = value.title if unit is None else f"unit {unit} of {value.title}"
-    show_facts(console, f"{title} of {model}", _value_facts(model, values, value, unit))
+    show_facts(console, f"{title} of {asked.model}", _value_facts(asked, value, unit))
 
 
 def shape_text(shape: Shape | None, longest: int | None = None) -> str:
@@ -200,9 +217,8 @@ def _units(value: Value) -> int | str | None:
     return value.shape[min(1, len(value.shape) - 1)]
 
 
-def _value_facts(
-    model: str, values: Values, value: Value, unit: int | None
-) -> Iterator[tuple[str, str]]:
+def _value_facts(asked: Asked, value: Value, unit: int | None) -> Iterator[tuple[str, str]]:
+    values = asked.values
     naming = values.names.naming
     if value.alias:
         yield "name in the file", value.name
@@ -229,35 +245,31 @@ def _value_facts(
     tables = values.tables(value.name)
     if tables:
         yield "looked up in", ", ".join(f"{t.name} ({shape_text(t.shape)})" for t in tables)
-    yield "gradient", _gradient(model, values, value)
+    yield "gradient", _gradient(asked, value)
     if unit is not None or (value.real and value.name in values.computed):
         target = value.title if unit is None else f"{value.title}:{unit}"
-        words = ["onnxscope", "verify", model, target, *_shapes_given(values)]
+        words = ["onnxscope", "verify", asked.model, target, *asked.options]
         yield "check it", " ".join(map(shlex.quote, words))
 
 
-def _gradient(model: str, values: Values, value: Value) -> str:
+def _gradient(asked: Asked, value: Value) -> str:
+    values = asked.values
     if not value.real:
         return "none: only real numbers have one"
     try:
         if value.name in values.computed:
-            return _gradient_command(model, values, *find_example(values, of=value.name))
-        return _gradient_command(model, values, *find_example(values, wrt=value.name))
+            return _gradient_command(asked, *find_example(values, of=value.name))
+        return _gradient_command(asked, *find_example(values, wrt=value.name))
     except OnnxscopeError as error:
         return f"none was found: {error}{_shape_advice(values)}"
 
 
-def _gradient_command(model: str, values: Values, of: str, wrt: str) -> str:
+def _gradient_command(asked: Asked, of: str, wrt: str) -> str:
     """What to type; by the names that the tables show."""
-    words = [model, values[of].title, "--wrt", values[wrt].title, *_shapes_given(values)]
+    values = asked.values
+    words = [asked.model, values[of].title, "--wrt", values[wrt].title, *asked.options]
     words += ["-o", "gradient.onnx"]
     return f"onnxscope gradient {' '.join(map(shlex.quote, words))}"
-
-
-def _shapes_given(values: Values) -> list[str]:
-    """The options that give the shapes again."""
-    given = [f"{name}={','.join(map(str, shape))}" for name, shape in values.shapes.items()]
-    return [word for text in given for word in ("--shape", text)]
 
 
 def _shape_advice(values: Values) -> str:

@@ -17,13 +17,12 @@ _MOST_ROUNDS = 1024
 
 def _take_branch(call: Call) -> Sequence[Tensor | None]:
     """`If` on a constant: the branch that it takes."""
-    taken = call.required(0).array
-    known = call.builder.elements(call.required(0))
+    condition = call.required(0)
+    taken, known = condition.array, call.builder.elements(condition)
     if taken is None and (known is None or known[0] is None or isinstance(known[0], str)):
         raise OperatorError(
             f"{call.where} chooses a branch by values that are only known at run time: such "
-            "control flow is not differentiated; where it depends on a shape, give the shapes of "
-            "the model's inputs"
+            f"control flow is not differentiated{call.remedy(condition)}"
         )
     chosen = bool(np.ravel(taken)[0]) if taken is not None else bool(known and known[0])
     branch = call.graph("then_branch" if chosen else "else_branch")
@@ -34,10 +33,15 @@ def _unroll_loop(call: Call) -> Sequence[Tensor | None]:
     """`Loop` with a constant number of rounds, and a condition that stays true."""
     trips, condition = call.input(0), call.input(1)
     rounds = None if trips is None else _number(call, trips)
-    if rounds is None or rounds > _MOST_ROUNDS:
+    if rounds is None:
+        remedy = "" if trips is None else call.remedy(trips)
         raise OperatorError(
-            f"{call.where} runs a number of times that is only known at run time, or more than "
-            f"{_MOST_ROUNDS} times: such loops are not differentiated"
+            f"{call.where} runs a number of times that is only known at run time: such loops are "
+            f"not differentiated{remedy}"
+        )
+    if rounds > _MOST_ROUNDS:
+        raise OperatorError(
+            f"{call.where} runs more than {_MOST_ROUNDS:,} times: such loops are not differentiated"
         )
     body = call.graph("body")
     carried = list(call.inputs[2:])
@@ -131,7 +135,7 @@ def _truth(call: Call, tensor: Tensor) -> bool:
     if number is None:
         raise OperatorError(
             f"{call.where} ends on a condition that is only known at run time: such loops are not "
-            "differentiated"
+            f"differentiated{call.remedy(tensor)}"
         )
     return bool(number)
 

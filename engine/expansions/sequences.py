@@ -60,7 +60,7 @@ def _position(call: Call, index: int, count: int, *, default: int) -> int:
     if not isinstance(position, int):
         raise OperatorError(
             f"{call.where} takes a position in a sequence that is only known at run time: such "
-            "sequences are not differentiated"
+            f"sequences are not differentiated{call.remedy(tensor)}"
         )
     if not -count <= position < count:
         raise OperatorError(

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from ..errors import OperatorError
 from ..graph.builder import Builder, Operators
 from ..graph.tensor import Tensor
+from ..graph.walks import read_by
 
 
 class Replay(Protocol):
@@ -78,6 +79,24 @@ class Call:
             raise OperatorError(f"{self.where} lacks its input {index}")
         return tensor
 
+    def remedy(self, tensor: Tensor) -> str:
+        """Return what to give a model so that a value is known before it runs, in words.
+
+        Empty where that is nothing: where the value follows from real numbers, or from other runs.
+        """
+        numbers, by_shape = _sources(tensor.value)
+        if any(value.dtype is None or value.dtype.is_floating_point() for value in numbers):
+            return ""
+        names = [value.name or "" for value in numbers]
+        ways = []
+        if names:
+            values = ", ".join(f"{name!r}: VALUE" for name in names)
+            options = " ".join(f"--input {name}=VALUE" for name in names)
+            ways.append(f"the {_plural(names)}, such as inputs={{{values}}} ({options})")
+        if by_shape:
+            ways.append("the shapes of the model's inputs")
+        return f"; give {' and '.join(ways)}" if ways else ""
+
     def integer(self, name: str, least: int = 1) -> int:
         """Return an attribute that must be there, a whole number of at least so much.
 
@@ -141,6 +160,32 @@ class Call:
         if attribute is None:
             raise OperatorError(f"{self.where} lacks its attribute {name!r}")
         return attribute
+
+
+def _sources(value: ir.Value) -> tuple[list[ir.Value], bool]:
+    """The inputs whose numbers a value is computed from, and whether shapes go into it."""
+    found: dict[ir.Value, None] = {}
+    by_shape = False
+    seen = {value}
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        node = current.producer()
+        if node is None:
+            if current.is_graph_input():
+                found[current] = None
+        elif node.op_type in ("Shape", "Size"):
+            by_shape = True
+        else:
+            read = [other for other in read_by(node) if other not in seen]
+            seen.update(read)
+            waiting += read
+    return list(found), by_shape
+
+
+def _plural(names: Sequence[str]) -> str:
+    listed = ", ".join(map(repr, names))
+    return f"value of the input {listed}" if len(names) == 1 else f"values of the inputs {listed}"
 
 
 Expansion = Callable[[Call], Sequence[Tensor | None] | None]

@@ -159,6 +159,7 @@ def differentiate(
     for name, error in failures.items():
         if name in (of, *inner) or not isinstance(error, OperatorError):
             raise error
+    for name, error in failures.items():
         warnings.warn(
             f"the output {name!r} is left out, which the gradient does not need: {error}",
             OnnxscopeWarning,

@@ -57,7 +57,8 @@ def _differentiable(values: Values) -> Iterable[str]:
     """Real inputs and the tables that others are looked up in, then the first real values."""
     for name, value in values.inputs.items():
         if value.real:
-            yield name
+            if name not in values.constants:
+                yield name
         else:
             yield from (table.name for table in values.tables(name) if table.real)
     yield from (name for name, value in values.computed.items() if value.real)

@@ -153,6 +153,10 @@ class Builder:
     ) -> Tensor:
         """Store an array as an initializer; equal small constants share one."""
         array = np.array(data, dtype, order="C")
+        if array.dtype.kind == "O":
+            text = [str(word).encode() for word in array.flat]
+            words = ir.StringTensor(text, shape=ir.Shape(array.shape))
+            return self.initializer(words, name or "constant")
         if name or array.nbytes > 4096:
             return self.initializer(ir.tensor(array), name or "constant")
         key = (array.dtype.str, array.shape, array.tobytes())

@@ -26,8 +26,9 @@ from ..graph.domains import numbers_of
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
 from ..graph.walks import ancestors, computed_from
-from ..importer.replay import replay
+from ..importer.replay import own_tensor, replay
 from .inputs.drawing import bound_dimensions
+from .inputs.given import as_input
 from .inputs.image_input import image_input
 from .layers.idle import bypass_idle, is_idle
 from .layers.layer import LayerNames, find_main
@@ -35,6 +36,8 @@ from .layers.lookups import lookups
 from .layers.naming import name_values
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from ..importer.opsets import LoadedModel
     from .layers.naming import Naming
 
@@ -88,6 +91,7 @@ class Values:
         names: What may be written for any of them.
         builder: A graph that all of them stand in.
         shapes: Of inputs, as they are given.
+        constants: Values that inputs are given.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class Values:
         loaded: LoadedModel,
         model: str,
         shapes: Mapping[str, Sequence[int]] | None = None,
+        constants: Mapping[str, npt.ArrayLike] | None = None,
     ) -> None:
         """Find the names and shapes.
 
@@ -102,20 +107,26 @@ class Values:
             loaded: The network.
             model: What to call it in messages.
             shapes: Of inputs whose shape the model leaves open.
+            constants: Values of inputs, as `onnxscope.load` takes them; what follows from them
+                alone is known, such as the branch that an `If` takes.
 
         Raises:
-            OnnxscopeError: there is no such input, or the shape does not fit it.
+            OnnxscopeError: there is no such input, or the shape or value does not fit it.
         """
         graph = loaded.model.graph
         bypass_idle(graph)
         self._graph = graph
         self.shapes = dict(shapes or {})
         takes = {v.name: v for v in graph.inputs if v.name and v.name not in graph.initializers}
-        for name in self.shapes:
+        for name in {**self.shapes, **(constants or {})}:
             if name not in takes:
                 hint = nearest_or_listed(name, takes, "input", takes)
                 raise LayerError(f"the model has no input {name!r}{hint}")
-        self._bound = bound_dimensions(takes, {}, self.shapes)
+        self.constants = {
+            name: as_input(takes[name], given, self.shapes.get(name))
+            for name, given in (constants or {}).items()
+        }
+        self._bound = bound_dimensions(takes, self.constants, self.shapes)
         sources = _sources(graph)
         naming = name_values(graph, *sources)
         # What asks for shapes alone is all that there is.
@@ -195,9 +206,11 @@ class Values:
 
     def _input_shape(self, value: ir.Value) -> Shape | None:
         """An input's shape, as it is given or declared."""
-        given = self.shapes.get(value.name or "")
-        if given is not None:
-            return tuple(given)
+        name = value.name or ""
+        if name in self.constants:
+            return self.constants[name].shape
+        if name in self.shapes:
+            return tuple(self.shapes[name])
         declared = _declared(value)
         if declared is None:
             return None
@@ -213,6 +226,10 @@ class Values:
             name = value.name or ""
             if name not in self.inputs:
                 continue
+            if name in self.constants:
+                given[name] = self.builder.constant(self.constants[name], name=name)
+                given |= self._tables_apart(value)
+                continue
             reason = "" if name in self.shapes else _unusable(value)
             if reason:
                 for node in computed_from(self._graph, value):
@@ -226,6 +243,21 @@ class Values:
         found = replay(self.builder, self._graph, given, names, failures=failures)
         reasons = {name: str(error) for name, error in failures.items()}
         return given | found, reasons | missing
+
+    def _tables_apart(self, value: ir.Value) -> dict[str, Tensor]:
+        """The tables that a constant is looked up in, which are no constants themselves.
+
+        What is looked up has a gradient with respect to them.
+        """
+        found: dict[str, Tensor] = {}
+        for node in lookups(value):
+            table = node.inputs[0]
+            held = None if table is None else table.const_value
+            if table is not None and table.name in self.weights and held is not None:
+                tensor = self.builder.initializer(own_tensor(held), table.name)
+                tensor.value.const_value = None
+                found[table.name] = tensor
+        return found
 
 
 def value_called(graph: ir.Graph, name: str) -> str:

@@ -55,8 +55,10 @@ def verify(
         rules: Gradient rules; by default the standard ones, in the forms that are fastest on the
             provider.
         at: Where to check: a picture as `Gradient` takes it, or values by input as those of
-            `onnxscope.load`. What is not given is random: pictures as noise with the spectrum of
-            photographs, numbers as normal ones, indices within their table, other integers 0 and 1.
+            `onnxscope.load`. Given integers are constants of the network, and so are given real
+            numbers that `wrt` does not name. What is not given is random: pictures as noise with
+            the spectrum of photographs, numbers as normal ones, indices within their table, other
+            integers 0 and 1.
         size: Height and width of a random picture.
         shapes: Shapes of inputs whose shape the model leaves open. With them, a network that takes
             pictures is checked as any other.

@@ -28,6 +28,7 @@ from ..gradient.objective import append_objective, gradient_of_image
 from ..graph.builder import Builder
 from ..graph.domains import numbers_of
 from ..graph.finish import model_of
+from ..graph.tensor import Tensor
 from ..graph.walks import computed_from
 from ..images import as_batch
 from ..importer.faithfulness import Faithfulness, compare_with_file
@@ -199,7 +200,9 @@ def tensor_subject(
         loaded: The network.
         target: The name of a value, or what `onnxscope inspect` calls it, by default the first
             real output; `NAME:UNIT` is one unit of it, along the second axis.
-        arrays: Inputs that are not to be random, by name.
+        arrays: Inputs that are not to be random, by name. Those that it is not differentiated with
+            respect to are constants of the network, so that what follows from them alone is known,
+            such as the branch that an `If` takes.
         shapes: Of inputs whose shape the model leaves open.
         wrt: Inputs, weights or values on the way that it is differentiated with respect to
             instead, as `onnxscope.differentiate` takes them.
@@ -230,12 +233,11 @@ def tensor_subject(
     if wrt:
         wanted = [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
         real = [_named(graph, name) for name in wanted]
-        point |= _as_inputs(graph, real, point, loaded.opset)
     elif not real:
         real = _tables(graph, list(inputs.values()))
-        point |= _as_inputs(graph, real, point, loaded.opset)
-    builder = Builder(opset=loaded.opset)
-    symbols = {n: builder.input(n, array.shape, array.dtype) for n, array in point.items()}
+    constants = {name: point.pop(name) for name in fixed if name not in real}
+    point |= _as_inputs(graph, real, point, constants, loaded.opset)
+    builder, symbols = _begun(point, constants, loaded.opset)
     value = replay(builder, graph, symbols, [of])[of]
     if not value.dtype.kind == "f":
         raise LayerError(f"{of!r} is {value.dtype}: only real numbers have a gradient")
@@ -253,7 +255,7 @@ def tensor_subject(
         wrt=tuple(real),
         cotangent=cotangent,
         gradient=lambda rules: differentiate(
-            model, of, real, shapes=dict(sizes), rules=rules, compare=False
+            model, of, real, shapes=dict(sizes), inputs=constants, rules=rules, compare=False
         ),
         seeded=value.rank > 0,
         lowered=False,
@@ -313,16 +315,28 @@ def _by_name(graph: ir.Graph) -> dict[str, ir.Value]:
     return {value.name: value for value in values if value.name}
 
 
+def _begun(
+    point: Mapping[str, np.ndarray], constants: Mapping[str, np.ndarray], opset: int
+) -> tuple[Builder, dict[str, Tensor]]:
+    """A graph of these inputs and constants, with both by name."""
+    builder = Builder(opset=opset)
+    symbols = {n: builder.input(n, array.shape, array.dtype) for n, array in point.items()}
+    return builder, symbols | {n: builder.constant(a, name=n) for n, a in constants.items()}
+
+
 def _as_inputs(
-    graph: ir.Graph, names: Sequence[str], point: Mapping[str, np.ndarray], opset: int
+    graph: ir.Graph,
+    names: Sequence[str],
+    point: Mapping[str, np.ndarray],
+    constants: Mapping[str, np.ndarray],
+    opset: int,
 ) -> dict[str, np.ndarray]:
     """Make weights and values on the way inputs of the graph; gives what they are at the point."""
     found: dict[str, np.ndarray] = {}
     known = _by_name(graph)
     inner = [name for name in names if known[name].producer() is not None]
     if inner:
-        builder = Builder(opset=opset)
-        symbols = {n: builder.input(n, array.shape, array.dtype) for n, array in point.items()}
+        builder, symbols = _begun(point, constants, opset)
         for name, tensor in replay(builder, graph, symbols, inner).items():
             if not is_real(tensor.value):
                 raise LayerError(f"{name!r} is {tensor.dtype}: only real numbers have a gradient")

@@ -187,7 +187,7 @@ def test_the_bare_gradient_of_a_published_model(run, tiny):
         (("y", "--wrt", "gian"), "the model has no value 'gian'; did you mean 'gain'"),
         (("z", "--wrt", "gain"), "the model has no value 'z'; its output is y"),
         (("y", "--wrt", "kind"), "'kind' is int64: only real numbers have a gradient"),
-        (("y", "--wrt", "gain", "--size", 8, "--input", "kind=2"), "leave out --size, --input"),
+        (("y", "--wrt", "gain", "--size", 8, "--input", "kind=2"), "leave out --size"),
         (("y", "--wrt", "gain", "--shape", "image=1,3"), "has shape (N, 3, H, W), not (1, 3)"),
         (("y", "--wrt", "gain", "--shape", "image:1"), "--shape is a name and numbers"),
         (("y:1", "--shape", "image=1,3,8,8"), "--shape is for --wrt NAME"),
