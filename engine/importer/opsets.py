@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
-import onnx.inliner
 import onnx.version_converter
 import onnx_ir as ir
 from google.protobuf.message import DecodeError, Message
@@ -21,6 +20,7 @@ from ..expansions.registry import expansion_of
 from ..graph.versions import OPSET
 from .attributes import check_attributes
 from .checking import all_nodes, check_model, is_sorted
+from .inlining import call_as_in_file, inlined
 from .leniency import as_runtimes_read
 from .model_file import ModelFile
 from .old_meanings import keep_old_meanings, needs_hiding
@@ -115,11 +115,8 @@ def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
         unsorted = _to_ir(proto, origin)
         unsorted.graph.sort()
         proto = ir.to_proto(unsorted)
-    if proto.functions:
-        try:
-            proto = onnx.inliner.inline_local_functions(proto)
-        except (RuntimeError, ValueError, onnx.version_converter.ConvertError) as error:
-            raise ModelError(f"the functions of {origin} cannot be inlined: {error}") from error
+    own = {name for node in proto.graph.node for name in node.output} if proto.functions else set()
+    proto = inlined(proto, origin)
     written = _standard_opset(proto, origin)
     opset = written
     if written < OPSET:
@@ -127,6 +124,7 @@ def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
     elif written > _HIGHEST_OPSET:
         opset = _fitting_opset(proto.graph, written)
     model = _to_ir(proto, origin)
+    call_as_in_file(model.graph, own)
     note_versions(model, origin)
     if opset != written:
         _note_versions(model.graph, opset, max(written, OPSET))
