@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from ..graph import wire
+from ..importer.not_onnx import known_kind
 from .archives import open_zip, read_member
 from .caffe import is_caffe, read_caffe
 from .graphdef import is_graphdef, read_graphdef
@@ -94,7 +95,7 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
         return Weights(read_numpy_pickle(data, source), Kind.NUMPY_PICKLE)
     if data[8:9] == b"{" and 2 <= int.from_bytes(data[:8], "little") <= len(data) - 8:
         return Weights(_read_safetensors(data, source), Kind.SAFETENSORS)
-    _refuse_known_others(data, source)
+    _refuse_known_others(data, path)
     if is_graphdef(data):
         return Weights(read_graphdef(data, source), Kind.GRAPHDEF)
     if is_caffe(data):
@@ -126,25 +127,15 @@ def _content(path: Path) -> bytes:
     return data
 
 
-def _refuse_known_others(data: bytes, source: str) -> None:
+def _refuse_known_others(data: bytes, path: Path) -> None:
     """Say what the file is, where it is something that people do pass by mistake."""
-    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
-        raise ModelError(
-            f"{source} is a web page, not weights; a download saved an error or sign-in page"
-        )
-    if data.startswith(b"version https://git-lfs"):
-        raise ModelError(f"{source} is a Git LFS pointer, not the weights; fetch the file itself")
-    if data.startswith(b"\x89HDF\r\n"):
-        raise ModelError(
-            f"{source} is an HDF5 file (Keras), which is not read here; read are {_KINDS_READ}"
-        )
-    if data[257:262] == b"ustar":
-        raise ModelError(f"{source} is a tar archive; unpack it and give the weights file in it")
     if _is_onnx(data):
-        raise ModelError(f"{source} is an ONNX model already; it can be used as it is")
+        raise ModelError(f"{path} is an ONNX model already; it can be used as it is")
+    found = known_kind(data, path)
+    if found is not None:
+        raise ModelError(found)
     if _is_text(data[:4096]):
-        raise ModelError(f"{source} is a text file; expected weights: {_KINDS_READ}")
+        raise ModelError(f"{path} is a text file; expected weights: {_KINDS_READ}")
 
 
 def _is_text(sample: bytes) -> bool:
@@ -198,6 +189,8 @@ def _from_zip(data: bytes, source: str) -> Weights:
     def member(name: str, most: int) -> bytes:
         return read_member(archive, archive.getinfo(name), source, most)
 
+    if not any(name.endswith(".pb") for name in names):
+        _refuse_known_others(data, Path(source))
     graph = _only_graph(names, source)
     labels = [name for name in names if name.endswith("label_strings.txt")]
     return Weights(

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _LARGEST_FILE = 2**31 - 1
 
+# So much of a file says what kind it is.
+_HEAD = 4096
+
 # Smaller tensors may be shapes and axes, which tools want to see in the model itself.
 _SMALL = 1024
 
@@ -44,19 +47,15 @@ class ModelFile:
         if "\0" in str(path):
             raise ModelError(f"there is no file {str(path)!r}: a path holds no zero byte")
         if path.is_dir():
-            raise ModelError(f"{path} is a folder; an ONNX model is a file")
+            raise _no_model(b"", path)
         try:
-            if path.stat().st_size > _LARGEST_FILE:
-                raise ModelError(
-                    f"{path} has more than 2 GB, which an ONNX file cannot have: its weights would "
-                    "be in files beside it"
-                )
             with path.open("rb") as file:
                 # No message begins with a zero: gigabytes of them need not be read.
-                if file.read(1) == b"\0":
-                    raise ModelError(
-                        f"{path} is not an ONNX model, or truncated; expected an ONNX model file"
-                    )
+                head = file.read(_HEAD)
+                if head[:1] == b"\0":
+                    raise _no_model(head, path)
+            if path.stat().st_size > _LARGEST_FILE:
+                raise _too_large(head, path)
             return ModelFile(path.read_bytes(), path)
         except OSError as error:
             raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
@@ -70,6 +69,23 @@ class ModelFile:
     def sha256(self) -> str:
         """Hash of the content; what lies in files beside it is not in it."""
         return hashlib.sha256(self.data).hexdigest()
+
+
+def _no_model(head: bytes, path: Path) -> ModelError:
+    from .not_onnx import refusal
+
+    return ModelError(refusal(head, path))
+
+
+def _too_large(head: bytes, path: Path) -> ModelError:
+    """Why a file of more than 2 GB is not read: it is of another kind, or cannot be ONNX."""
+    from .not_onnx import known_kind
+
+    return ModelError(
+        known_kind(head, path)
+        or f"{path} has more than 2 GB, which an ONNX file cannot have: its weights would be in "
+        "files beside it"
+    )
 
 
 def write_model(

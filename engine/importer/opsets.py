@@ -20,9 +20,11 @@ from ..expansions.registry import expansion_of
 from ..graph.versions import OPSET
 from .attributes import check_attributes
 from .checking import all_nodes, check_model, is_sorted
+from .external import check_data_is_there, read_external_data, with_data_inside
 from .inlining import call_as_in_file, inlined
 from .leniency import as_runtimes_read
 from .model_file import ModelFile
+from .not_onnx import refusal
 from .old_meanings import keep_old_meanings, needs_hiding
 from .old_resizing import keep_old_resizing
 from .traditional import note_versions, without_map_types
@@ -71,11 +73,11 @@ class Original:
         if isinstance(self.content, onnx.ModelProto):
             return self.content
         if self.content is not None or self.path is None:
-            return _parse(self.content or b"", "the model")
+            return _parse(ModelFile(self.content or b""))
         file = ModelFile.read(self.path)
         if file.sha256 != self.sha256:
             raise ModelError(f"{self.path} has changed since it was read")
-        return _parse(file.data, file.origin)
+        return _parse(file)
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,9 @@ def _to_ir(proto: onnx.ModelProto, origin: str) -> ir.Model:
 
 def _read(source: ModelSource | ModelFile) -> tuple[onnx.ModelProto, str, str, Original]:
     if isinstance(source, ir.Model):
-        source = ir.to_proto(source)
+        source = with_data_inside(source)
     if isinstance(source, onnx.ModelProto):
+        check_data_is_there(source)
         data = source.SerializeToString(deterministic=True)
         digest = hashlib.sha256(data).hexdigest()
         return source, "the model", digest, Original(source)
@@ -150,45 +153,20 @@ def _read(source: ModelSource | ModelFile) -> tuple[onnx.ModelProto, str, str, O
         source = ModelFile(source)
     elif not isinstance(source, ModelFile):
         source = ModelFile.read(source)
-    proto = _parse(source.data, source.origin)
-    digest = _with_external_data(proto, source)
+    proto = _parse(source)
+    digest = read_external_data(proto, source)
     content = source.data if source.path is None else None
     return proto, source.origin, digest, Original(content, source.path, source.sha256)
 
 
-def _with_external_data(proto: onnx.ModelProto, file: ModelFile) -> str:
-    """Read weights from the files beside the model's, if there are any; gives the hash of all."""
-    initializers = proto.graph.initializer
-    external = any(onnx.external_data_helper.uses_external_data(t) for t in initializers)
-    if file.path is None or not external:
-        return file.sha256
+def _parse(file: ModelFile) -> onnx.ModelProto:
     try:
-        onnx.load_external_data_for_model(proto, str(file.path.parent))
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise ModelError(f"the external data of {file.path} cannot be read: {error}") from error
-    digest = hashlib.sha256(file.data)
-    for tensor in initializers:
-        digest.update(tensor.raw_data)
-    return digest.hexdigest()
-
-
-def _parse(data: bytes, origin: str) -> onnx.ModelProto:
-    if not data:
-        raise ModelError(f"{origin} is empty")
-    try:
-        proto = onnx.load_model_from_string(data)
+        proto = onnx.load_model_from_string(file.data)
     except (DecodeError, ValueError, RuntimeError) as error:
-        kind = "a text file" if _looks_like_text(data) else "not an ONNX model, or truncated"
-        raise ModelError(f"{origin} is {kind}; expected an ONNX model file") from error
+        raise ModelError(refusal(file.data, file.path)) from error
     if not proto.HasField("graph"):
-        kind = "a text file" if _looks_like_text(data) else "no ONNX model: it holds no graph"
-        raise ModelError(f"{origin} is {kind}; expected an ONNX model file")
+        raise ModelError(refusal(file.data, file.path))
     return proto
-
-
-def _looks_like_text(data: bytes) -> bool:
-    head = data[:512]
-    return all(byte >= 32 or byte in b"\t\n\r\f" for byte in head)
 
 
 def _standard_opset(proto: onnx.ModelProto, origin: str) -> int:

@@ -159,7 +159,7 @@ def _onnx() -> bytes:
         (_onnx(), "ONNX model already"),
         (bytes(2000), "no weights file of a known kind"),
         (b"\xfe" + b"\xff" * 2000, "no weights file of a known kind"),
-        (zipped(a__txt=b"x"), "0 frozen graphs"),
+        (zipped(a__txt=b"x"), "a zip archive with 'a.txt'"),
         (zipped(a__pb=b"x", b__pb=b"y"), "2 frozen graphs"),
         (zipped(a__pb=b"<html>"), r"a\.pb is no GraphDef"),
         (zipped(a__pb=graphdef(w=ARRAY), label_strings__txt=b"\xff\xfe"), "damaged label file"),

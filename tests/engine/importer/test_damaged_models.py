@@ -110,7 +110,7 @@ def test_gigabytes_of_zeros_are_not_read(tmp_path):
     path = tmp_path / "zeros.onnx"
     with path.open("wb") as file:
         file.truncate(8 * 2**30)  # sparse: takes no room
-    with pytest.raises(ModelError, match="more than 2 GB"):
+    with pytest.raises(ModelError, match="not an ONNX model"):
         osc.load(path)
     with path.open("wb") as file:
         file.truncate(2**30)
