@@ -45,8 +45,8 @@ def _sequence(call: Call, elements: Sequence[Tensor], like: int | None = 0) -> T
     return call.op.SequenceEmpty(dtype=None if dtype is None else int(dtype))
 
 
-def _position(call: Call, index: int, count: int, *, default: int) -> int:
-    """A position in a sequence of so many tensors, counted from the front.
+def _position(call: Call, index: int, count: int, *, default: int, last: int) -> int:
+    """A position, `last` at the most, in a sequence of so many tensors, counted from the front.
 
     Raises:
         OperatorError: it is computed from values, or outside.
@@ -62,11 +62,11 @@ def _position(call: Call, index: int, count: int, *, default: int) -> int:
             f"{call.where} takes a position in a sequence that is only known at run time: such "
             f"sequences are not differentiated{call.remedy(tensor)}"
         )
-    if not -count <= position < count:
+    if not -count <= position <= last:
         raise OperatorError(
             f"{call.where} takes position {position} of a sequence of {count} tensors"
         )
-    return position % count
+    return position + count if position < 0 else position
 
 
 def _empty(call: Call) -> Sequence[Tensor | None]:
@@ -80,20 +80,21 @@ def _construct(call: Call) -> Sequence[Tensor | None]:
 def _insert(call: Call) -> Sequence[Tensor | None]:
     elements = _elements(call)
     count = len(elements)
-    # One may insert behind the last.
-    elements.insert(_position(call, 2, count + 1, default=count), call.required(1))
+    # One may insert behind the last; -1 is before the last nevertheless.
+    elements.insert(_position(call, 2, count, default=count, last=count), call.required(1))
     return [_sequence(call, elements)]
 
 
 def _erase(call: Call) -> Sequence[Tensor | None]:
     elements = _elements(call)
-    del elements[_position(call, 1, len(elements), default=len(elements) - 1)]
+    last = len(elements) - 1
+    del elements[_position(call, 1, len(elements), default=last, last=last)]
     return [_sequence(call, elements)]
 
 
 def _at(call: Call) -> Sequence[Tensor | None]:
     elements = _elements(call)
-    return [elements[_position(call, 1, len(elements), default=0)]]
+    return [elements[_position(call, 1, len(elements), default=0, last=len(elements) - 1)]]
 
 
 def _length(call: Call) -> Sequence[Tensor | None]:

@@ -115,6 +115,24 @@ def _padded(node: onnx.NodeProto, names: Names) -> Iterable[onnx.NodeProto]:
     yield helper.make_node("Pad", inputs, list(node.output), name=node.name, mode=mode)
 
 
+def _slope_by_channel(node: onnx.NodeProto, names: Names) -> Iterable[onnx.NodeProto]:
+    """Write a PRelu whose slopes belong to the channels, whatever number of axes comes behind."""
+    x, slope = node.input
+    parts = ("cells", "count", "ones", "channels", "target", "slopes")
+    cells, count, ones, channels, target, slopes = (
+        names.take(f"{node.output[0]}_{part}") for part in parts
+    )
+    one = numpy_helper.from_array(np.ones(1, np.int64))
+    rest = numpy_helper.from_array(np.full(1, -1, np.int64))
+    yield helper.make_node("Shape", [x], [cells], name=_named(node, "cells"), start=2)
+    yield helper.make_node("Shape", [cells], [count], name=_named(node, "count"))
+    yield helper.make_node("ConstantOfShape", [count], [ones], _named(node, "ones"), value=one)
+    yield helper.make_node("Constant", [], [channels], value=rest)
+    yield helper.make_node("Concat", [channels, ones], [target], _named(node, "target"), axis=0)
+    yield helper.make_node("Reshape", [slope, target], [slopes], name=_named(node, "slopes"))
+    yield helper.make_node("PRelu", [x, slopes], list(node.output), name=node.name)
+
+
 def _without(*dropped: str) -> _Rewrite:
     """Leave attributes out that say nothing any more."""
 
@@ -172,6 +190,7 @@ _CHANGES: Mapping[str, _Change] = {
     "BatchNormalization": _Change(
         9, _normalized_by_cell, concerns=lambda node: _attribute(node, "spatial", 1) == 0
     ),
+    "PRelu": _Change(7, _slope_by_channel, hidden=False),
     "Pad": _Change(2, _padded),
     "Cast": _Change(6, _cast_to_named, concerns=_names_a_type),
     "GlobalLpPool": _Change(2, _whole_exponent, concerns=_has_exponent_of_a_whole),

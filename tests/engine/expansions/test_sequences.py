@@ -36,6 +36,13 @@ SEQUENCES = {
            y = ConcatFromSequence <axis: int = 0> (v)""",
         lambda x, w: np.concatenate([w, x, x, w]),
     ),
+    "insert before the last": (
+        """last = Constant <value_int: int = -1> ()
+           s = SequenceConstruct (x, x)
+           t = SequenceInsert (s, w, last)
+           y = ConcatFromSequence <axis: int = 0> (t)""",
+        lambda x, w: np.concatenate([x, w, x]),
+    ),
     "erase": (
         """one = Constant <value_int: int = 1> ()
            s = SequenceConstruct (x, w, w, x)

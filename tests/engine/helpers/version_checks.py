@@ -49,7 +49,7 @@ _DOUBTED = {
 }  # fmt: skip
 
 
-class _Reference:
+class Reference:
     """The onnx package's evaluator with a session's method."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -66,7 +66,7 @@ def _kernel(model: onnx.ModelProto, feeds: Mapping[str, Any]) -> tuple[Any, str,
     """What computes the model, who that is, and else why nobody does."""
     names = [value.name for value in model.graph.output]
     reasons = []
-    for who, how in (("ONNX Runtime", session), ("reference", _Reference)):
+    for who, how in (("ONNX Runtime", session), ("reference", Reference)):
         try:
             kernel = how(model)
             kernel.run(names, dict(feeds))
@@ -105,7 +105,7 @@ def checked(example: Example, version: int) -> Found:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
         return Found("not run", who, f"no model: {str(error).splitlines()[0][:100]}")
-    problem = _values(model, feeds, dict(zip(outputs, first, strict=True)))
+    problem = different_values(model, feeds, dict(zip(outputs, first, strict=True)))
     if problem is not None:
         return Found(problem.kind, who, problem.reason)
     real = {v.name: v.type.tensor_type.elem_type in REAL for v in model.graph.output}
@@ -122,7 +122,7 @@ def checked(example: Example, version: int) -> Found:
     return Found("equal", who)
 
 
-def _values(
+def different_values(
     model: onnx.ModelProto, feeds: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]
 ) -> Found | None:
     """Compare all outputs of the model, in a graph that has a gradient of something else."""

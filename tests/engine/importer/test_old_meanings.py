@@ -70,6 +70,35 @@ def test_forms_of_the_first_opset(op, attributes, wanted):
     np.testing.assert_allclose(found["y"], expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("opset", [1, 6])
+@pytest.mark.parametrize("slopes", [1, 3])
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (2, 3, 4, 3)])
+def test_slopes_of_a_prelu_belonged_to_the_channels(shape, slopes, opset):
+    graph = helper.make_graph(
+        [helper.make_node("PRelu", ["x", "slope"], ["y"])],
+        "g",
+        [
+            helper.make_tensor_value_info("x", 1, shape),
+            helper.make_tensor_value_info("slope", 1, [slopes]),
+        ],
+        [helper.make_tensor_value_info("y", 1, None)],
+    )
+    proto = helper.make_model(graph, ir_version=3, opset_imports=[helper.make_opsetid("", opset)])
+    rng = np.random.default_rng(0)
+    x, dy = rng.normal(size=(2, *shape)).astype(np.float32)
+    slope = rng.uniform(0.1, 1, slopes).astype(np.float32)
+    wide = slope.reshape(-1, *([1] * (len(shape) - 2)))
+    wrt = ["x", "slope"]
+    found = run(osc.differentiate(proto, of="y", wrt=wrt), {"x": x, "slope": slope, "grad_y": dy})
+    np.testing.assert_array_equal(found["y"], np.where(x < 0, wide * x, x))
+    np.testing.assert_array_equal(found["grad_x"], np.where(x < 0, wide * dy, dy))
+    parts = np.where(x < 0, x * dy, 0)
+    channels = parts.sum(tuple(a for a in range(x.ndim) if a != 1))
+    np.testing.assert_allclose(
+        found["grad_slope"], channels if slopes == 3 else channels.sum()[None], rtol=1e-5
+    )
+
+
 def test_a_type_of_another_name_is_refused():
     with pytest.raises(ModelError, match="Cast"):
         osc.differentiate(of_opset_1("Cast", to="REAL"), of="y", wrt=["x"])
