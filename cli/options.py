@@ -39,7 +39,10 @@ class Reduction(StrEnum):
     SUM = "sum"
 
 
-_TARGET = "LAYER:UNIT such as mixed4a:11, a LAYER, or a class by name or number."
+_TARGET = (
+    "LAYER:UNIT such as mixed4a:11, a LAYER, a class by name or number, or an expression such as "
+    "'logit(\"daisy\") - 0.25 * total_variation()'."
+)
 
 ModelName = Annotated[
     str, typer.Argument(metavar="MODEL", help="A name of the catalogue, or an .onnx file.")
@@ -195,6 +198,7 @@ class Aim:
         Raises:
             OnnxscopeError: the target cannot be read, or does not fit the other options.
         """
+        from ..objectives.expressions import is_expression
         from ..objectives.targets import find_unit, resolve
 
         objective = resolve(
@@ -208,6 +212,8 @@ class Aim:
             negative=self.negative,
             preactivation=preactivation,
         )
+        if is_expression(target):
+            return objective, str(objective)
         layer, unit = find_unit(model, target)
         is_class = layer not in (target, target.rpartition(":")[0])
         if unit is None or not is_class or unit >= len(model.labels):

@@ -25,15 +25,28 @@ if TYPE_CHECKING:
     from .network.loading import load as load
     from .network.model import Model as Model
     from .objectives.algebra import Objective as Objective
+    from .objectives.batches import alignment as alignment
+    from .objectives.batches import diversity as diversity
+    from .objectives.batches import interpolate as interpolate
+    from .objectives.classes import logit as logit
+    from .objectives.classes import probability as probability
+    from .objectives.directions import channels as channels
+    from .objectives.directions import cosine as cosine
+    from .objectives.directions import direction as direction
+    from .objectives.directions import neurons as neurons
     from .objectives.making import before_activation as before_activation
     from .objectives.making import channel as channel
     from .objectives.making import each as each
     from .objectives.making import layer as layer
     from .objectives.making import neuron as neuron
     from .objectives.making import objective as objective
+    from .objectives.penalties import boundary as boundary
     from .objectives.penalties import l1 as l1
     from .objectives.penalties import l2 as l2
+    from .objectives.penalties import linf as linf
+    from .objectives.penalties import sharpness as sharpness
     from .objectives.penalties import total_variation as total_variation
+    from .objectives.toward import toward as toward
     from .parameterizations.fourier import Fourier as Fourier
     from .parameterizations.pixels import Pixels as Pixels
     from .pictures.picture import Picture as Picture
@@ -69,6 +82,19 @@ _HOMES = {
     "load": "network.loading",
     "Model": "network.model",
     "Objective": "objectives.algebra",
+    "alignment": "objectives.batches",
+    "diversity": "objectives.batches",
+    "interpolate": "objectives.batches",
+    "logit": "objectives.classes",
+    "probability": "objectives.classes",
+    "channels": "objectives.directions",
+    "cosine": "objectives.directions",
+    "direction": "objectives.directions",
+    "neurons": "objectives.directions",
+    "sharpness": "objectives.penalties",
+    "boundary": "objectives.penalties",
+    "linf": "objectives.penalties",
+    "toward": "objectives.toward",
     "before_activation": "objectives.making",
     "channel": "objectives.making",
     "each": "objectives.making",

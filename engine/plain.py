@@ -5,6 +5,7 @@ NumPy's scalars count as the numbers they are; what would have to be rounded or 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import operator
 import os
@@ -35,6 +36,12 @@ def turned_off(variable: str) -> bool:
 def shown(value: object) -> str:
     """Return a value as a message names it: on one line, shortened."""
     return " ".join(_short.repr(value).split())
+
+
+def array_in_words(array: np.ndarray) -> str:
+    """Return an array as a text names it: its shape, and six digits that tell it from others."""
+    digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+    return f"[{'×'.join(map(str, array.shape))} numbers, {digest[:6]}]"
 
 
 def lacking(value: object, protocol: type) -> str:
@@ -110,6 +117,35 @@ def reals(name: str, values: object, example: str) -> tuple[float, ...]:
     if not given:
         raise InputError(f"{name} takes a list of numbers such as {example}, not {shown(values)}")
     return tuple(real(f"each number of {name}", value) for value in given)
+
+
+def numbers(name: str, values: object, axes: str) -> np.ndarray:
+    """Return `values` as an array of finite float32, which nobody can write to.
+
+    Args:
+        name: Of the argument, for messages.
+        values: An array, or lists of numbers.
+        axes: What the array's axes are, such as `(C, H, W)`, for messages as well; none is empty.
+
+    Raises:
+        InputError: it is something else.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of several lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "fiu" or array.ndim != axes.count(",") + 1 - axes.endswith(",)"):
+        given = f"an array of shape {array.shape}" if array.ndim else shown(values)
+        raise InputError(f"{name} must be numbers of shape {axes}, not {given}")
+    if array.size == 0:
+        raise InputError(f"{name} must be numbers of shape {axes}, and is empty: {array.shape}")
+    with np.errstate(over="ignore"):
+        # Of the byte order that every machine reads, and not the caller's to change.
+        result = np.array(array, "<f4", order="C")
+    if not np.isfinite(result).all():
+        raise InputError(f"{name} must be finite float32 numbers")
+    result.flags.writeable = False
+    return result
 
 
 def settle(instance: DataclassInstance) -> None:

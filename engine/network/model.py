@@ -224,7 +224,8 @@ class Model:
 
         Args:
             image: Symbolic pictures (N, 3, H, W), RGB in [0, 1].
-            wanted: Names of layers, or their aliases.
+            wanted: Names of layers, or their aliases; where none is called `logits`, that is the
+                layer of class scores (see `logits`).
             check_preprocessing: Refuse to go on where it is not known what the input expects.
 
         Returns:
@@ -248,7 +249,7 @@ class Model:
             raise InputError(
                 f"{self.name} takes pictures of {fixed} pixels only, not {height}×{width}"
             )
-        named = {name: self.names.find(name) for name in wanted}
+        named = {name: self._value_of(name) for name in wanted}
         for name, reason in self._network.missing(named.values()).items():
             raise InputError(f"{name} of {self.name} cannot be computed: {reason}")
         try:
@@ -372,6 +373,16 @@ class Model:
 
     def _size_or_fixed(self, size: int) -> tuple[int, int]:
         return self.fixed_size or (size, size)
+
+    def _value_of(self, name: str) -> str:
+        """The value that a layer's name stands for; `logits` is that of class scores, if no other.
+
+        Raises:
+            LayerError: there is none, or there are several.
+        """
+        if name == "logits" and not self.names.meanings(name):
+            return self.logits()
+        return self.names.find(name)
 
     def _fits(self, layers: Sequence[str], size: int) -> bool:
         image = self._pictures(size, size)

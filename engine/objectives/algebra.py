@@ -12,9 +12,11 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from ..errors import TargetError
 from ..graph.tensor import Tensor
-from ..plain import real, shown
+from ..plain import array_in_words, real, shown
 from ..registry import Registry
 from .preactivation import without_activation
 from .seen import Seen
@@ -87,7 +89,7 @@ class Objective(ABC):
         named = [
             f"{name}={_in_words(values[name])}"
             for name, default in given.items()
-            if default is not MISSING and values[name] != default
+            if default is not MISSING and not _is_same(values[name], default)
         ]
         return " ".join([words, *filter(None, [", ".join(plain)])]) + (
             f" ({', '.join(named)})" if named else ""
@@ -274,7 +276,7 @@ class Product(Compound):
 
 
 @dataclass(frozen=True)
-class _OfOne(Compound):
+class OfOne(Compound):
     """An objective that is made of one other."""
 
     operand: Objective
@@ -293,7 +295,7 @@ class _OfOne(Compound):
 
 @OBJECTIVES.add("negative")
 @dataclass(frozen=True)
-class Negative(_OfOne):
+class Negative(OfOne):
     """An objective's negation: what the unit likes least."""
 
     def build(self, seen: Seen) -> Tensor:
@@ -309,7 +311,7 @@ class Negative(_OfOne):
 
 @OBJECTIVES.add("before_activation")
 @dataclass(frozen=True)
-class BeforeActivation(_OfOne):
+class BeforeActivation(OfOne):
     """An objective on what its layers' activation functions are given (see `before_activation`)."""
 
     def build(self, seen: Seen) -> Tensor:
@@ -419,7 +421,14 @@ def bracketed(operand: Objective) -> str:
     return f"({text})" if isinstance(operand, Sum) or text.startswith("−") else text
 
 
+def _is_same(value: object, default: object) -> bool:
+    """Whether a field has its default; no default is an array, which has no one answer to `==`."""
+    return not isinstance(value, np.ndarray) and bool(value == default)
+
+
 def _in_words(value: object) -> str:
     if isinstance(value, str | Objective):
         return str(value)
+    if isinstance(value, np.ndarray):
+        return array_in_words(value)
     return f"{value:g}".replace("-", "−") if isinstance(value, float) else shown(value)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..errors import LayerError, TargetError, nearest
 from ..network.model import Model
 from .algebra import Objective
+from .expressions import evaluate, is_expression
+from .labels import find_classes
 from .making import before_activation, channel, layer, neuron
 
 _KINDS = ("channel", "neuron", "layer")
@@ -32,10 +32,12 @@ def resolve(
     its value or by an alias; names of values may end in a number themselves, as in
     `block1_conv1/Relu:0`, and take the unit behind it, `block1_conv1/Relu:0:11`. Class names may be
     written in any case, and of a label such as `tench, Tinca tinca` one of the names is enough.
+    Any other objective is an expression, such as `"mixed4a:11" - 0.25 * total_variation()` (see
+    `expressions`).
 
     Args:
         model: The model that the target belongs to.
-        target: Such as `mixed4a:11`, `mixed4a`, `daisy` or `985`.
+        target: Such as `mixed4a:11`, `mixed4a`, `daisy` or `985`, or an expression.
         objective: `channel`, `neuron` or `layer`. By default a unit means its channel, a layer
             alone the layer.
         y: Row of a neuron, by default the middle one.
@@ -49,6 +51,11 @@ def resolve(
         LayerError: the model has no such layer or class.
         TargetError: the target cannot be read, is ambiguous, or does not fit the other arguments.
     """
+    if is_expression(target) and not model.names.meanings(target):
+        if objective is not None or reduction != "mean" or (y, x, token) != (None, None, None):
+            raise TargetError(f"the expression {target} says itself what it is of a unit")
+        found = evaluate(target, model, lambda text: resolve(model, text))
+        return _finished(found, negative=negative, preactivation=preactivation)
     name, unit = find_unit(model, target)
     kind = objective or ("layer" if unit is None else "channel")
     if kind not in _KINDS:
@@ -72,6 +79,10 @@ def resolve(
         result = channel(name, unit, reduction=reduction)
     else:
         result = neuron(name, unit, y=y, x=x, token=token)
+    return _finished(result, negative=negative, preactivation=preactivation)
+
+
+def _finished(result: Objective, *, negative: bool, preactivation: bool) -> Objective:
     if preactivation:
         result = before_activation(result)
     return -result if negative else result
@@ -121,21 +132,6 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
     # Layers and classes are both worth suggesting, each with its name in its own way.
     what = "has no layer and no class" if model.labels else "names no classes and has no layer"
     raise LayerError(f"{model.name} {what} {target!r}{names.nearest(target, model.labels)}")
-
-
-def find_classes(labels: Sequence[str], name: str) -> list[int]:
-    """Return the indices of the classes of that name, whole labels and exact case first."""
-    wanted = name.strip()
-    for fold in (str, str.casefold):
-        exact = [i for i, label in enumerate(labels) if fold(label.strip()) == fold(wanted)]
-        if exact:
-            return exact
-    folded = wanted.casefold()
-    return [
-        i
-        for i, label in enumerate(labels)
-        if folded in (part.strip() for part in label.casefold().split(","))
-    ]
 
 
 def _class_index(model: Model, index: int) -> tuple[str, int]:

@@ -47,6 +47,16 @@ def recipe_of(path):
         (["Kit Fox"], "Kit-Fox.png", {"channel": ["logits", 4], "reduction": "mean"}),
         (["tinca tinca"], "tinca-tinca.png", {"channel": ["logits", 1], "reduction": "mean"}),
         (["3"], "3.png", {"channel": ["logits", 3], "reduction": "mean"}),
+        (
+            ['logit("daisy") - 0.5 * l2()'],
+            "logit-daisy-0.5-l2.png",
+            {
+                "sum": [
+                    {"logit": "daisy", "scores": "logits"},
+                    {"negative": {"product": [{"number": 0.5}, {"l2": {"constant": 0.5}}]}},
+                ]
+            },
+        ),
     ],
 )
 def test_target(run, tiny, arguments, name, objective):

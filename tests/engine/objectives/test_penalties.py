@@ -25,10 +25,47 @@ def _total_variation(x: np.ndarray) -> np.ndarray:
     return sum(np.abs(np.diff(x, axis=axis)).sum((1, 2, 3)) for axis in (1, 2))
 
 
+def _sharpness(x: np.ndarray) -> np.ndarray:
+    """½ Σ x · (x − blur(x)), where neighbours outside the picture count as the pixel itself."""
+    height, width = x.shape[1:3]
+    difference = np.zeros(x.shape)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            here, there = (
+                np.s_[
+                    :,
+                    max(sign * down, 0) : height + min(sign * down, 0),
+                    max(sign * right, 0) : width + min(sign * right, 0),
+                ]
+                for sign in (1, -1)
+            )
+            difference[here] += 0.5 * (x[here] - x[there]) / 5
+    return 0.5 * (x * difference).sum((1, 2, 3))
+
+
+def _boundary(x: np.ndarray, width: int, constant: float) -> np.ndarray:
+    """Lucid's, with sums over shifted pictures."""
+    sums, weights = np.zeros(x.shape), np.zeros(x.shape)
+    for down in range(-2, 3):
+        for right in range(-2, 3):
+            weight = 1 if max(abs(down), abs(right)) < 2 else 0.5
+            padded, ones = (np.pad(a, ((0, 0), (2, 2), (2, 2), (0, 0))) for a in (x, x * 0 + 1))
+            window = np.s_[:, 2 + down : 2 + down + x.shape[1], 2 + right : 2 + right + x.shape[2]]
+            sums += weight * padded[window]
+            weights += weight * ones[window]
+    measured = (sums / weights - x) ** 2 + 0.8 * (x - constant) ** 2
+    measured[:, width:-width, width:-width] = 0
+    return measured.sum((1, 2, 3))
+
+
 PENALTIES: dict[str, tuple[osc.Objective, Callable[[np.ndarray], np.ndarray]]] = {
     "total variation": (osc.total_variation(), _total_variation),
     "l1": (osc.l1(), lambda x: np.abs(x - 0.5).sum((1, 2, 3))),
     "l1 (constant=0.2)": (osc.l1(0.2), lambda x: np.abs(x - 0.2).sum((1, 2, 3))),
+    "linf": (osc.linf(), lambda x: np.abs(x - 0.5).max((1, 2, 3))),
+    "sharpness": (osc.sharpness(), _sharpness),
+    "boundary (width=5)": (osc.boundary(5), lambda x: _boundary(x, 5, 0.5)),
+    "boundary (constant=0)": (osc.boundary(constant=0), lambda x: _boundary(x, 20, 0)),
     "l2": (osc.l2(), lambda x: np.sqrt(1e-6 + ((x - 0.5) ** 2).sum((1, 2, 3)))),
     "l2 (constant=−1)": (osc.l2(-1), lambda x: np.sqrt(1e-6 + ((x + 1) ** 2).sum((1, 2, 3)))),
 }
@@ -48,6 +85,28 @@ def test_values_and_gradients(squeezenet: osc.Model, words: str) -> None:
         step = 1e-9 * direction
         slope = (expected(images + step) - expected(images - step)) / 2e-9
         np.testing.assert_allclose((gradient * direction).sum((1, 2, 3)), slope, rtol=2e-4)
+
+
+def test_a_step_against_sharpness_is_a_blur(squeezenet: osc.Model) -> None:
+    """Lucid's `blur_input_each_step`: x − k · gradient is (1 − k) x + k blur(x)."""
+    image = np.random.default_rng(2).random((1, 20, 24, 3), np.float32)
+    _, gradient = osc.Gradient(squeezenet, osc.sharpness(), provider="cpu")(image)
+    padded = np.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    blurred = 0.5 * image
+    for down in range(3):
+        for right in range(3):
+            blurred = blurred + 0.5 * padded[:, down : down + 20, right : right + 24]
+    inner = np.s_[:, 1:-1, 1:-1]
+    np.testing.assert_allclose((image - gradient)[inner], (blurred / 5)[inner], atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (3, 3)])
+def test_tiny_pictures_have_penalties(squeezenet: osc.Model, size: tuple[int, int]) -> None:
+    image = np.random.default_rng(2).random((2, *size, 3), np.float32)
+    for objective in (osc.sharpness(), osc.boundary(), osc.total_variation(), osc.linf()):
+        value, gradient = osc.Gradient(squeezenet, objective, provider="cpu")(image)
+        assert (value >= 0).all()
+        assert gradient.shape == image.shape
 
 
 @pytest.mark.parametrize("unit", [osc.channel("fire4", 9), osc.neuron("fire4", 9, y=3, x=3)])
@@ -157,6 +216,8 @@ def test_functions_may_ask_for_the_picture_and_the_labels(squeezenet: osc.Model)
         ),
         (lambda: osc.l1("x"), "the constant of a penalty must be a number, not 'x'"),
         (lambda: osc.l2(float("nan")), "must be finite"),
+        (lambda: osc.boundary(0), "the width of a boundary must be at least 1, not 0"),
+        (lambda: osc.boundary(3, "x"), "the constant of a penalty must be a number, not 'x'"),
     ],
 )
 def test_what_does_not_fit_is_refused(make: Callable[[], object], message: str) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import onnxscope as osc
 import pytest
 from onnxscope.errors import LayerError, TargetError
-from onnxscope.objectives.targets import find_classes, resolve
+from onnxscope.objectives.labels import find_classes
+from onnxscope.objectives.targets import resolve
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,149 @@
+"""Objectives written as text: what one writes in Python, and nothing else that Python can do.
+
+`channel("fire5", 11) - 0.25 * total_variation()` is a sum of calls of the functions that make
+objectives, of numbers, and of targets in quotation marks, as in `"fire5:11" - 0.01 * l2()`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import TargetError, nearest
+from . import batches, classes, directions, making, penalties, toward
+from .algebra import Objective, as_objective
+
+if TYPE_CHECKING:
+    from ..network.model import Model
+
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    function.__name__: function
+    for function in (
+        making.channel,
+        making.neuron,
+        making.layer,
+        making.before_activation,
+        making.each,
+        directions.direction,
+        directions.cosine,
+        directions.channels,
+        directions.neurons,
+        classes.logit,
+        classes.probability,
+        batches.interpolate,
+        batches.diversity,
+        batches.alignment,
+        toward.toward,
+        penalties.total_variation,
+        penalties.l1,
+        penalties.l2,
+        penalties.linf,
+        penalties.sharpness,
+        penalties.boundary,
+    )
+}
+"""What may be called, by name: each is what `onnxscope` calls so."""
+
+_OPERATORS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: lambda left, right: left + right,
+    ast.Sub: lambda left, right: left - right,
+    ast.Mult: lambda left, right: left * right,
+}
+
+_OF_OBJECTIVES = frozenset({"before_activation", "each", "interpolate", "toward"})
+"""Functions of objectives: texts among their arguments are targets."""
+
+
+def is_expression(text: str) -> bool:
+    """Return whether a target is written as an expression: it calls something, or has quotes."""
+    return any(mark in text for mark in "(\"'") and _parsed(text) is not None
+
+
+def evaluate(text: str, model: Model, target: Callable[[str], Objective]) -> Objective:
+    """Return the objective that an expression means.
+
+    Args:
+        text: The expression.
+        model: The model that it is for.
+        target: Reads a target in quotation marks.
+
+    Raises:
+        TargetError: it is no expression, or calls what is no objective.
+        OnnxscopeError: a function refuses what it is given.
+    """
+    tree = _parsed(text)
+    if tree is None:
+        raise TargetError(f"{text!r} is no expression such as channel('fire5', 11) - 0.1 * l2()")
+    value = _Reader(text, model, target).of(tree)
+    if isinstance(value, str):
+        return target(value)
+    return as_objective(value)
+
+
+class _Reader:
+    """Reads the parts of one expression."""
+
+    def __init__(self, text: str, model: Model, target: Callable[[str], Objective]) -> None:
+        self._text = text
+        self._model = model
+        self._target = target
+
+    def of(self, node: ast.expr) -> Any:
+        """Return the value of a part: an objective, a number, a text, or several of these."""
+        match node:
+            case ast.Constant(value=int() | float() | str() | None):
+                return node.value
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -self._operand(operand)
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](self._operand(left), self._operand(right))
+            case ast.List(elts=items):
+                return [self.of(item) for item in items]
+            case ast.Tuple(elts=items):
+                return tuple(self.of(item) for item in items)
+            case ast.Dict(keys=keys, values=values) if None not in keys:
+                read = [self.of(key) for key in keys if key is not None]
+                return dict(zip(read, map(self.of, values), strict=True))
+            case ast.Call(func=ast.Name(id=name)):
+                return self._called(name, node)
+        raise TargetError(
+            f"{ast.unparse(node)!r} in {self._text!r} cannot be read; an expression is made of "
+            "numbers, targets in quotation marks, +, -, *, and calls such as channel('fire5', 11)"
+        )
+
+    def _operand(self, node: ast.expr) -> Any:
+        value = self.of(node)
+        return self._target(value) if isinstance(value, str) else value
+
+    def _called(self, name: str, node: ast.Call) -> Any:
+        function = _FUNCTIONS.get(name)
+        if function is None:
+            raise TargetError(
+                f"there is no objective {name!r}, known are {', '.join(_FUNCTIONS)}"
+                f"{nearest(name, _FUNCTIONS)}"
+            )
+        read = self._objective if name in _OF_OBJECTIVES else self.of
+        given = [read(argument) for argument in node.args]
+        named = {}
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                raise TargetError(f"** cannot be read in {self._text!r}")
+            named[keyword.arg] = self.of(keyword.value)
+        try:
+            return function(*given, **named)
+        except TypeError as error:
+            raise TargetError(f"{ast.unparse(node)} cannot be read: {error}") from error
+
+    def _objective(self, node: ast.expr) -> Any:
+        value = self.of(node)
+        if isinstance(value, list):
+            return [self._target(one) if isinstance(one, str) else one for one in value]
+        return self._target(value) if isinstance(value, str) else value
+
+
+def _parsed(text: str) -> ast.expr | None:
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
