@@ -198,8 +198,7 @@ class Aim:
         Raises:
             OnnxscopeError: the target cannot be read, or does not fit the other options.
         """
-        from ..objectives.expressions import is_expression
-        from ..objectives.targets import find_unit, resolve
+        from ..objectives.targets import find_unit, is_expression, resolve
 
         objective = resolve(
             model,
@@ -212,7 +211,7 @@ class Aim:
             negative=self.negative,
             preactivation=preactivation,
         )
-        if is_expression(target):
+        if is_expression(model, target):
             return objective, str(objective)
         layer, unit = find_unit(model, target)
         is_class = layer not in (target, target.rpartition(":")[0])

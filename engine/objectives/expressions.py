@@ -55,11 +55,6 @@ _OF_OBJECTIVES = frozenset({"before_activation", "each", "interpolate", "toward"
 """Functions of objectives: texts among their arguments are targets."""
 
 
-def is_expression(text: str) -> bool:
-    """Return whether a target is written as an expression: it calls something, or has quotes."""
-    return any(mark in text for mark in "(\"'") and _parsed(text) is not None
-
-
 def evaluate(text: str, model: Model, target: Callable[[str], Objective]) -> Objective:
     """Return the objective that an expression means.
 
@@ -72,7 +67,7 @@ def evaluate(text: str, model: Model, target: Callable[[str], Objective]) -> Obj
         TargetError: it is no expression, or calls what is no objective.
         OnnxscopeError: a function refuses what it is given.
     """
-    tree = _parsed(text)
+    tree = parsed(text)
     if tree is None:
         raise TargetError(f"{text!r} is no expression such as channel('fire5', 11) - 0.1 * l2()")
     value = _Reader(text, model, target).of(tree)
@@ -142,7 +137,8 @@ class _Reader:
         return self._target(value) if isinstance(value, str) else value
 
 
-def _parsed(text: str) -> ast.expr | None:
+def parsed(text: str) -> ast.expr | None:
+    """Return the tree of an expression; `None` where a text is none of Python's."""
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

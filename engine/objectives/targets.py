@@ -5,7 +5,6 @@ from __future__ import annotations
 from ..errors import LayerError, TargetError, nearest
 from ..network.model import Model
 from .algebra import Objective
-from .expressions import evaluate, is_expression
 from .labels import find_classes
 from .making import before_activation, channel, layer, neuron
 
@@ -51,7 +50,10 @@ def resolve(
         LayerError: the model has no such layer or class.
         TargetError: the target cannot be read, is ambiguous, or does not fit the other arguments.
     """
-    if is_expression(target) and not model.names.meanings(target):
+    if is_expression(model, target):
+        # Imported here: it knows every objective that there is.
+        from .expressions import evaluate
+
         if objective is not None or reduction != "mean" or (y, x, token) != (None, None, None):
             raise TargetError(f"the expression {target} says itself what it is of a unit")
         found = evaluate(target, model, lambda text: resolve(model, text))
@@ -80,6 +82,16 @@ def resolve(
     else:
         result = neuron(name, unit, y=y, x=x, token=token)
     return _finished(result, negative=negative, preactivation=preactivation)
+
+
+def is_expression(model: Model, target: str) -> bool:
+    """Return whether a target is an expression, and not a layer or a class that looks like one."""
+    if not any(mark in target for mark in "(\"'"):
+        return False
+    from .expressions import parsed
+
+    known = model.names.meanings(target) or find_classes(model.labels, target)
+    return not known and parsed(target) is not None
 
 
 def _finished(result: Objective, *, negative: bool, preactivation: bool) -> Objective:
