@@ -11,7 +11,6 @@ from .console import show_facts
 from .options import options_for
 
 if TYPE_CHECKING:
-    import numpy as np
     from rich.console import Console
     from rich.table import Table
 
@@ -28,10 +27,11 @@ def show_candidates(console: Console, model: Model, photo: Path, labels: Path | 
         InputError: the photograph or the labels cannot be read, or do not fit.
         LayerError: the network has no class scores.
     """
-    from ..network.candidates import fit_photo, try_candidates
+    from ..network.candidates import try_candidates
+    from ..network.photos import fit
 
-    height, width = model.fixed_size or (model.size, model.size)
-    picture = fit_photo(_read_photo(photo), height, width)
+    picture = fit(photo, model)
+    height, width = picture.shape[:2]
     layer = model.layers[model.logits()]
     names = _read_labels(labels) if labels is not None else model.labels
     if names and len(names) != layer.channels:
@@ -96,18 +96,6 @@ def _table(answers: list[Answer], names: tuple[str, ...], *, known: bool) -> Tab
             _NOTHING if known and not number else options_for(answer.candidate.preprocessing),
         )
     return table
-
-
-def _read_photo(path: Path) -> np.ndarray:
-    import numpy as np
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as image:
-            # Cameras write down which way is up instead of turning the pixels.
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"cannot read the photograph {path}: {error}") from error
 
 
 def _read_labels(path: Path) -> tuple[str, ...]:

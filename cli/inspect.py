@@ -243,10 +243,10 @@ def _show_layer(console: Console, model: Model, layer: Layer) -> None:
     show_facts(console, f"{layer.title} of {model.name}", facts)
     if layer.branches:
         console.print()
-        table = _table("units", "branch", "features")
+        table = _table("units", "branch", "how many")
         for branch in layer.branches:
-            features = str(branch.stop - branch.start)
-            table.add_row(f"{branch.start}–{branch.stop - 1}", branch.name, features)
+            count = str(branch.stop - branch.start)
+            table.add_row(f"{branch.start}–{branch.stop - 1}", branch.name, count)
         console.print(table)
     unit = min(11, layer.channels - 1)
     console.print(f"\nfor example, {_sentence(layer, unit)}", soft_wrap=True)
@@ -301,12 +301,12 @@ def _picture_size(model: Model) -> str:
 
 
 def _sentence(layer: Layer, unit: int) -> str:
-    """How to read a unit's number: `unit 11 of mixed4a: feature 12 of 192 of the 1x1 path …`."""
+    """How to read a unit's number: `unit 11 of mixed4a is unit 11 of 192 of the 1x1 path …`."""
     branch = layer.branch_of(unit)
     if branch is None or branch.index is None:
-        return f"unit {unit} of {layer.title}: feature {unit + 1} of {layer.channels}"
+        return f"unit {unit} of {layer.title}, whose units are 0 to {layer.channels - 1}"
     return (
-        f"unit {unit} of {layer.title}: feature {branch.index + 1} of {branch.stop - branch.start} "
+        f"unit {unit} of {layer.title} is unit {branch.index} of {branch.stop - branch.start} "
         f"of the {_path(layer, branch)} path ({branch.name}:{branch.index})"
     )
 
@@ -321,6 +321,6 @@ def _table(*names: str) -> Table:
 
     table = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0), header_style="dim")
     for name in names:
-        right = name in ("units", "features")
+        right = name in ("units", "how many")
         table.add_column(name, justify="right" if right else "left", overflow="fold")
     return table

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .graph.tensor import Tensor as Tensor
     from .network.loading import load as load
     from .network.model import Model as Model
+    from .network.photos import fit as fit
     from .objectives.algebra import Objective as Objective
     from .objectives.batches import alignment as alignment
     from .objectives.batches import diversity as diversity
@@ -81,6 +82,7 @@ _HOMES = {
     "Tensor": "graph.tensor",
     "load": "network.loading",
     "Model": "network.model",
+    "fit": "network.photos",
     "Objective": "objectives.algebra",
     "alignment": "objectives.batches",
     "diversity": "objectives.batches",

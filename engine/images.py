@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import numpy.typing as npt
 
 from .errors import InputError
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-def as_batch(images: npt.ArrayLike) -> np.ndarray:
+    Photo = npt.ArrayLike | str | os.PathLike[str] | Image
+
+
+def as_batch(images: Photo | Sequence[Photo], fit: tuple[int, int] | None = None) -> np.ndarray:
     """Make pictures what networks take.
 
     Args:
-        images: (H, W, 3) or (N, H, W, 3), float in [0, 1] or uint8.
+        images: (H, W, 3) or (N, H, W, 3), float in [0, 1] or uint8; grey as (H, W) or with one
+            channel, or with a fourth for the opacity, and white behind.
+        fit: The height and width to which paths and images of Pillow's are cut and scaled; `None`
+            where there shall be none.
 
     Returns:
         (N, 3, H, W) float32 in [0, 1].
@@ -20,25 +32,170 @@ def as_batch(images: npt.ArrayLike) -> np.ndarray:
     Raises:
         InputError: another shape, type or range.
     """
-    array = np.asarray(images)
-    if array.ndim == 3:
-        array = array[None]
-    if array.ndim != 4 or array.shape[-1] != 3 or 0 in array.shape:
-        raise InputError(
-            f"expected pictures of shape (H, W, 3) or (N, H, W, 3), not {np.shape(images)}"
-        )
+    files = isinstance(images, list | tuple) and any(is_file(image) for image in images)
+    if fit is not None and (files or is_file(images)):
+        images = np.stack([fitted_to(photo, *fit) for photo in as_photos(images)])
+    array = _in_colour(_one_array(images))
     if array.dtype == np.uint8:
         array = array.astype(np.float32) / np.float32(255)
-    elif np.issubdtype(array.dtype, np.floating):
+    return np.ascontiguousarray(array.transpose(0, 3, 1, 2), np.float32)
+
+
+def fitted_to(photo: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the middle of a photograph in a size.
+
+    Args:
+        photo: (H, W, 3) uint8, or float in [0, 1].
+        height: Wanted, in pixels.
+        width: Wanted, in pixels.
+
+    Returns:
+        (height, width, 3) uint8: the largest part of that shape, scaled with antialiasing.
+    """
+    from PIL import Image
+
+    if photo.dtype != np.uint8:
+        photo = as_uint8(photo)
+    rows, columns = photo.shape[:2]
+    scale = min(rows / height, columns / width)
+    # Rounding must not put the box outside.
+    tall, wide = min(scale * height, rows), min(scale * width, columns)
+    top, left = (rows - tall) / 2, (columns - wide) / 2
+    box = (left, top, min(left + wide, columns), min(top + tall, rows))
+    picture = Image.fromarray(photo).resize((width, height), Image.Resampling.BICUBIC, box)
+    return np.asarray(picture)
+
+
+def read_photo(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read a photograph the right way up.
+
+    Args:
+        path: Of a file that Pillow reads; grey becomes colour, and what is transparent white.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return photo_of(image)
+    except UnidentifiedImageError as error:
+        raise InputError(f"cannot read the photograph {path}: it is no picture") from error
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the photograph {path}: {reason}") from error
+
+
+def photo_of(image: Image) -> np.ndarray:
+    """Return an image of Pillow's as (H, W, 3) uint8, RGB, the right way up."""
+    from PIL import Image, ImageOps
+
+    # Cameras write down which way is up instead of turning the pixels.
+    turned = ImageOps.exif_transpose(image)
+    if turned.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
+        # Pillow would cut off what is above 255.
+        values = np.asarray(turned, np.float64)
+        most = 65535.0 if turned.mode.startswith("I") else max(float(values.max()), 1.0)
+        return as_uint8(np.repeat((values / most)[..., None], 3, axis=2))
+    if turned.has_transparency_data:
+        white = Image.new("RGBA", turned.size, "white")
+        turned = Image.alpha_composite(white, turned.convert("RGBA"))
+    return np.asarray(turned.convert("RGB"))
+
+
+def as_photos(photos: Any) -> list[np.ndarray]:
+    """Return pictures of any sizes, each (H, W, 3), uint8 or float in [0, 1].
+
+    Args:
+        photos: One or a list of paths, images of Pillow's, and arrays as `as_batch` takes them.
+
+    Raises:
+        InputError: something else is among them.
+    """
+    listed = photos if are_several(photos) else [photos]
+    found: list[np.ndarray] = []
+    for photo in listed:
+        if isinstance(photo, str | os.PathLike):
+            found.append(read_photo(photo))
+        elif is_file(photo):
+            found.append(photo_of(photo))
+        else:
+            found.extend(_in_colour(_one_array(photo)))
+    return found
+
+
+def are_several(photos: Any) -> bool:
+    """Return whether these are several pictures, or a list of perhaps one."""
+    if isinstance(photos, list | tuple):
+        return any(is_file(photo) or np.ndim(photo) > 2 for photo in photos) or np.ndim(photos) > 3
+    return not is_file(photos) and np.ndim(photos) > 3
+
+
+def is_file(photo: object) -> bool:
+    """Return whether a picture is a path or an image of Pillow's."""
+    # Pillow is not imported for this: who has an image of its has imported it.
+    pillow = any(kind.__module__.startswith("PIL.") for kind in type(photo).__mro__)
+    return isinstance(photo, str | os.PathLike) or pillow
+
+
+def _one_array(images: Any) -> np.ndarray:
+    """Pictures as one array, in their shape and type.
+
+    Raises:
+        InputError: they are of different sizes, or no numbers.
+    """
+    if isinstance(images, list | tuple):
+        sizes = {np.shape(image) for image in images if isinstance(image, np.ndarray)}
+        if len(sizes) > 1:
+            named = " and ".join(" × ".join(map(str, shape)) for shape in sorted(sizes)[:3])
+            raise InputError(
+                f"the pictures are of different shapes, {named}: bring them to one, such as that "
+                "of a model by onnxscope.fit(photos, model)"
+            )
+    try:
+        return np.asarray(images)
+    except ValueError as error:
+        raise InputError(f"the pictures are no array: {error}") from error
+
+
+def _in_colour(array: np.ndarray) -> np.ndarray:
+    """Pictures as (N, H, W, 3), uint8 or float in [0, 1].
+
+    Raises:
+        InputError: another shape, type or range.
+    """
+    given = array.shape
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim == 3:
+        array = array[None]
+    if array.ndim != 4 or array.shape[-1] not in (1, 3, 4) or 0 in array.shape:
+        first = "; the colours come last" if len(given) > 2 and given[-3] in (1, 3) else ""
+        raise InputError(
+            f"expected pictures of shape (H, W, 3) or (N, H, W, 3), not {given}{first}"
+        )
+    if np.issubdtype(array.dtype, np.floating):
         low, high = float(array.min()), float(array.max())
         if not (low >= -1e-3 and high <= 1 + 1e-3):
             raise InputError(
                 f"float pictures have values in [0, 1], not {low:.4g} to {high:.4g}; "
                 "give uint8 for 0 to 255"
             )
-    else:
+    elif array.dtype != np.uint8:
         raise InputError(f"expected float in [0, 1] or uint8 pictures, not {array.dtype}")
-    return np.ascontiguousarray(array.transpose(0, 3, 1, 2), np.float32)
+    if array.shape[-1] == 3:
+        return array
+    if array.shape[-1] == 1:
+        return np.repeat(array, 3, axis=-1)
+    colour, opacity = array[..., :3], array[..., 3:]
+    if array.dtype != np.uint8:
+        return np.asarray(colour * opacity + (1 - opacity))
+    whole = colour / np.float32(255) * (opacity / np.float32(255)) + (1 - opacity / np.float32(255))
+    return as_uint8(whole)
 
 
 def as_pictures(batch: np.ndarray) -> np.ndarray:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from ..cache import GraphCache, graph_cache
 from ..errors import InputError
-from ..images import as_batch, as_pictures
+from ..images import are_several, as_batch, as_pictures
 from ..network.loading import load
 from ..network.model import Model, identity_of
 from ..objectives.algebra import Objective, check_objective
@@ -22,6 +22,7 @@ from ..runtime.session import Session, open_for
 if TYPE_CHECKING:
     import onnx
 
+    from ..images import Photo
     from ..rules.table import RuleTable
 
 
@@ -62,23 +63,25 @@ class Gradient:
         self._cache = graph_cache() if cache and rules is None else None
         self._sessions: dict[tuple[int, ...], Session] = {}
 
-    def __call__(self, images: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, images: Photo | Sequence[Photo]) -> tuple[np.ndarray, np.ndarray]:
         """Evaluate.
 
         Args:
-            images: (H, W, 3) or (N, H, W, 3), float in [0, 1] or uint8.
+            images: (H, W, 3) or (N, H, W, 3), float in [0, 1] or uint8, or files, as
+                `Model.activations` takes them.
 
         Returns:
-            The values (N,) and the gradients, of the pictures' shape, per unit of [0, 1].
+            The values (N,) and the gradients, (H, W, 3) or (N, H, W, 3), per unit of [0, 1].
         """
-        batch = as_batch(images)
+        pixels = self.model.fixed_size or (self.model.size, self.model.size)
+        batch = as_batch(images, fit=pixels)
         if batch.shape not in self._sessions:
             self._sessions[batch.shape] = open_for(
                 lambda provider: self._compiled(batch.shape, provider), self._provider
             )
         outputs = self._sessions[batch.shape].run({"image": batch})
         gradient = as_pictures(outputs["grad_image"])
-        return outputs["value"], gradient[0] if np.ndim(images) == 3 else gradient
+        return outputs["value"], gradient if are_several(images) else gradient[0]
 
     def to_onnx(
         self, *, size: int | tuple[int, int] | None = None, batch: int = 1

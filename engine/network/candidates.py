@@ -103,26 +103,3 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
         return scores
     powers = np.exp(scores - scores.max())
     return np.asarray(powers / powers.sum())
-
-
-def fit_photo(photo: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return the middle of a photograph in a network's size, as classifiers are tested.
-
-    Args:
-        photo: (H, W, 3) uint8.
-        height: Wanted, in pixels.
-        width: Wanted, in pixels.
-
-    Returns:
-        (height, width, 3) uint8: the largest part of that shape, scaled with antialiasing.
-    """
-    from PIL import Image
-
-    rows, columns = photo.shape[:2]
-    scale = min(rows / height, columns / width)
-    # Rounding must not put the box outside.
-    tall, wide = min(scale * height, rows), min(scale * width, columns)
-    top, left = (rows - tall) / 2, (columns - wide) / 2
-    box = (left, top, min(left + wide, columns), min(top + tall, rows))
-    picture = Image.fromarray(photo).resize((width, height), Image.Resampling.BICUBIC, box)
-    return np.asarray(picture)

@@ -20,9 +20,8 @@ from .inputs.preprocessing import Preprocessing
 from .layers.layer import LayerNames, Layers
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ..graph.tensor import Tensor
+    from ..images import Photo
     from ..importer.faithfulness import Faithfulness
     from .activations import Activations
     from .network import Network
@@ -266,12 +265,14 @@ class Model:
         return self._network.present(named, found, image.dims[0], self._given_axes)
 
     def activations(
-        self, images: npt.ArrayLike, layers: Sequence[str] | str, provider: str = "cpu"
+        self, images: Photo | Sequence[Photo], layers: Sequence[str] | str, provider: str = "cpu"
     ) -> dict[str, np.ndarray]:
         """Return the activations of layers on pictures.
 
         Args:
-            images: (H, W, 3) or (N, H, W, 3), float in [0, 1] or uint8.
+            images: (H, W, 3) or (N, H, W, 3), float in [0, 1] or uint8, as they are; or a path, or
+                an image of Pillow's, or a list of these, of which the middle is brought to the
+                model's usual size as by `onnxscope.fit`.
             layers: Layer names.
             provider: Where to compute (see `onnxscope.render`).
 
@@ -283,7 +284,7 @@ class Model:
         from ..runtime.session import open_session
 
         names = [layers] if isinstance(layers, str) else list(layers)
-        batch = as_batch(images)
+        batch = as_batch(images, fit=self._size_or_fixed(self.size))
         builder = Builder(opset=self.opset)
         image = builder.input("image", batch.shape, np.float32)
         for name, tensor in self.append(image, names).items():

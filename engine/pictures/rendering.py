@@ -18,6 +18,7 @@ from ..errors import AscentError, InputError
 from ..graph.passes.precision import check_precision
 from ..network.loading import load
 from ..network.model import Model
+from ..network.photos import pixels_of
 from ..objectives.algebra import Each, Objective, check_objective, objectives_in
 from ..objectives.depth import check_depth
 from ..objectives.targets import resolve
@@ -127,7 +128,7 @@ def render(
     if not isinstance(model, Model):
         model = load(model, cache=cache)
     objective, batch = _objective(model, objective, whole("batch", batch, 1))
-    height, width = _size(model, size)
+    height, width = pixels_of(model, size)
     composition = Composition(
         model,
         objective,
@@ -215,21 +216,6 @@ def _batch_size(size: int, composition: Composition, optimizer: Optimizer) -> in
             "leave batch_size out"
         )
     return min(size, composition.batch)
-
-
-def _size(model: Model, size: int | tuple[int, int] | None) -> tuple[int, int]:
-    if size is None:
-        return model.fixed_size or (model.size, model.size)
-    if isinstance(size, np.ndarray):
-        size = size.tolist()
-    if isinstance(size, Sequence) and not isinstance(size, str) and len(size) == 2:
-        height, width = size
-        return whole("size", height, 1), whole("size", width, 1)
-    try:
-        pixels = whole("size", size, 1)
-    except InputError as error:
-        raise InputError(f"{error}; expected pixels, such as 224 or (240, 320)") from error
-    return pixels, pixels
 
 
 def _steps(snapshots: Collection[int]) -> frozenset[int]:

@@ -32,6 +32,8 @@ SPINNING = "ONNXSCOPE_SPINNING"
 
 _SUFFIX = "ExecutionProvider"
 
+_SYNONYMS = {"gpu": "cuda", "nvidia": "cuda", "directml": "dml"}
+
 
 @dataclass(frozen=True)
 class Provider:
@@ -157,12 +159,13 @@ def choose_provider(wanted: str) -> Provider:
     """Return the provider that a name stands for.
 
     Args:
-        wanted: `auto` (CUDA where it works, else the CPU), or a provider's name.
+        wanted: `auto` (CUDA where it works, else the CPU), or a provider's name; `gpu` is `cuda`.
 
     Raises:
         ProviderError: it is not there.
     """
     name = wanted.lower().removesuffix(_SUFFIX.lower())
+    name = _SYNONYMS.get(name, name)
     if name == "auto":
         reason = _cuda_problem()
         return Provider("cpu", reason) if reason else Provider("cuda")

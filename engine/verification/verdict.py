@@ -21,6 +21,9 @@ CERTAIN = 6.0
 MARGIN = 3.0
 """How many times what is allowed a disagreement must exceed: just beyond it nothing can be told."""
 
+_FAINT = 1e-12
+"""Slopes below this are those of what is saturated or decayed: right or not, they show nothing."""
+
 _RESOLVED = 0.1
 """An agreement that leaves room for a larger part of the gradient is none."""
 
@@ -63,6 +66,11 @@ class Check:
     def empty(self) -> bool:
         """Whether nothing slopes in this direction, so that it says nothing."""
         return self.scale == 0 and abs(self.differences) <= self.limit
+
+    @property
+    def faint(self) -> bool:
+        """Whether the slope in this direction is next to nothing, or nothing."""
+        return self.empty or max(self.scale, abs(self.differences)) < _FAINT
 
     @property
     def verdict(self) -> str:
@@ -133,7 +141,7 @@ class Verification:
         if self.wrong or self.faithfulness.departure is not None:
             return DISAGREES
         verdicts = [check.verdict for check in self.checks]
-        told = AGREES in verdicts and not all(check.empty for check in self.checks)
+        told = AGREES in verdicts and not all(check.faint for check in self.checks)
         unsure = CANNOT_TELL in verdicts or self.provider_unsure
         return AGREES if told and not unsure else CANNOT_TELL
 

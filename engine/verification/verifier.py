@@ -585,6 +585,13 @@ def _doubt(found: Verification, rounding: str, zero: str, precision: float) -> s
             "neither gradient nor differences have any slope here, as where a unit is off: try "
             "another seed or target"
         )
+    if all(check.faint for check in found.checks):
+        most = max(abs(check.differences) for check in found.checks)
+        return (
+            f"gradient and differences have slopes of {most:.0e} or less here, as behind a sigmoid "
+            "or softmax that is saturated: too little to tell anything; try the value before it, "
+            "another seed or another target"
+        )
     if not all(np.isfinite(check.differences) for check in found.checks):
         return "the network does not give finite numbers here"
     if found.provider_unsure or any(check.unsure for check in found.checks):

@@ -53,7 +53,7 @@ def test_layer(run, tiny):
         ["0–5", "mixed4a_1x1", "6"],
         ["6–15", "mixed4a_3x3", "10"],
     ]
-    assert "unit 11 of mixed4a: feature 6 of 10 of the 3x3 path (mixed4a_3x3:5)" in result.stdout
+    assert "unit 11 of mixed4a is unit 5 of 10 of the 3x3 path (mixed4a_3x3:5)" in result.stdout
     # conv0 sees 3, the pool 3 + 2·2 = 7, the 3x3 of the block 7 + 2·4 = 15.
     assert "15×15 pixels" in result.stdout
 
@@ -61,7 +61,7 @@ def test_layer(run, tiny):
 def test_unit(run, tiny):
     result = run("inspect", tiny, "mixed4a:2")
     assert result.stdout.startswith(
-        "unit 2 of mixed4a: feature 3 of 6 of the 1x1 path (mixed4a_1x1:2)\n"
+        "unit 2 of mixed4a is unit 2 of 6 of the 1x1 path (mixed4a_1x1:2)\n"
     )
     assert f"onnxscope render {tiny} mixed4a:2" in " ".join(result.stdout.split())
 

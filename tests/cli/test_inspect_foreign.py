@@ -13,7 +13,8 @@ import onnxscope as osc
 import pytest
 from onnx import numpy_helper
 from onnxscope import models
-from onnxscope.network.candidates import CANDIDATES, fit_photo, try_candidates
+from onnxscope.images import fitted_to
+from onnxscope.network.candidates import CANDIDATES, try_candidates
 from PIL import Image
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "engine" / "helpers"))
@@ -88,7 +89,9 @@ def test_a_layer_by_any_of_its_names(run, written) -> None:
     assert output.startswith("layer1.1 of net.onnx\n")
     assert "also called  layer1\n" in "\n".join(line.rstrip() for line in output.splitlines())
     for target in ("layer1.0:3", "layer1/0:3", "relu_2:3"):
-        assert run("inspect", name, target).stdout.startswith("unit 3 of layer1.0: feature 4 of 8")
+        assert run("inspect", name, target).stdout.startswith(
+            "unit 3 of layer1.0, whose units are 0 to 7"
+        )
 
 
 def test_ambiguous_names(refused, written) -> None:
@@ -172,7 +175,7 @@ def test_candidates_compute_what_the_publisher_computes(written, folder) -> None
     """Caffe's SqueezeNet, stripped: its own preprocessing gives the converted model's classes."""
     proto, _ = _stripped("squeezenet")
     bare, whole = osc.load(proto), osc.load("squeezenet")
-    photo = fit_photo(np.asarray(Image.open(_photo()).convert("RGB")), 227, 227)
+    photo = fitted_to(np.asarray(Image.open(_photo()).convert("RGB")), 227, 227)
     answers = {answer.candidate.name: answer for answer in try_candidates(bare, photo)}
     (own,) = try_candidates(whole, photo, candidates=CANDIDATES[:1])
     caffe = answers["Caffe's mean, BGR"]

@@ -48,6 +48,21 @@ def test_nothing_slopes():
     assert "slope" in result.cause
 
 
+def test_slopes_of_what_is_saturated_tell_nothing():
+    """They agree to the last digits, and no picture shows anything of either."""
+    network = text_model("g (float[3] x) => (float[3] y) { y = Exp(x) }")
+    assert osc.verify(network, at={"x": np.array([-20, -21, -22], np.float32)}).agrees
+    result = osc.verify(network, at={"x": np.array([-32, -33, -34], np.float32)})
+    assert result.verdict == "cannot tell"
+    assert "saturated" in result.cause
+    wrong = RuleTable()
+    wrong.define("Exp", lambda op, dy, x: dy * op.Exp(x) * 1.1)
+    result = osc.verify(
+        network, at={"x": np.array([-32, -33, -34], np.float32)}, rules=STANDARD | wrong
+    )
+    assert result.verdict == "disagrees"
+
+
 def test_not_a_number_is_no_agreement():
     network = text_model("g (float[3] x) => (float[3] y) { y = Log(x) }")
     result = osc.verify(network, at={"x": np.array([-1, 1, 2], np.float32)})

@@ -1,0 +1,67 @@
+"""Photographs as a network takes them: cut and scaled to the size that it expects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from ..images import are_several, as_photos, fitted_to
+from ..plain import shown, whole
+from .model import Model
+
+if TYPE_CHECKING:
+    from ..images import Photo
+
+
+def fit(
+    photos: Photo | Sequence[Photo],
+    model: Model,
+    *,
+    size: int | tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Cut the middle out of photographs and scale it to what a model expects.
+
+    It is the largest part of that shape, scaled with antialiasing, as classifiers are tested.
+    Colours stay as they are: what else the model expects of a picture is done in the graph.
+
+    Args:
+        photos: One or a list: paths, images of Pillow's, arrays (H, W, 3), uint8 or float in
+            [0, 1]. Files are turned as the camera says; grey becomes colour, and what is
+            transparent white. They may be of different sizes.
+        model: The model.
+        size: Height and width in pixels, or one number for both; by default the model's usual size.
+
+    Returns:
+        (height, width, 3) uint8, or (N, height, width, 3) for a list or an array of several.
+
+    Raises:
+        InputError: a photograph cannot be read, or is none.
+    """
+    if not isinstance(model, Model):
+        raise InputError(f"model must be a model, as onnxscope.load gives it, not {shown(model)}")
+    height, width = pixels_of(model, size)
+    fitted = [fitted_to(photo, height, width) for photo in as_photos(photos)]
+    return np.stack(fitted) if are_several(photos) else fitted[0]
+
+
+def pixels_of(model: Model, size: object) -> tuple[int, int]:
+    """Return height and width, where `None` stands for a model's own.
+
+    Raises:
+        InputError: it is neither a number of pixels nor two.
+    """
+    if size is None:
+        return model.fixed_size or (model.size, model.size)
+    if isinstance(size, np.ndarray):
+        size = size.tolist()
+    if isinstance(size, Sequence) and not isinstance(size, str) and len(size) == 2:
+        height, width = size
+        return whole("size", height, 1), whole("size", width, 1)
+    try:
+        pixels = whole("size", size, 1)
+    except InputError as error:
+        raise InputError(f"{error}; expected pixels, such as 224 or (240, 320)") from error
+    return pixels, pixels
