@@ -57,7 +57,9 @@ def _by_reference(opset: int, node: ir.Node, arrays: Arrays) -> list[np.ndarray]
     }
     try:
         # Functions without the attributes that they have defaults for are an AttributeError to it.
-        return list(ReferenceEvaluator(proto, opsets={"": opset}).run(None, feeds))
+        # What has no value is NaN, as it is to every runtime.
+        with np.errstate(all="ignore"):
+            return list(ReferenceEvaluator(proto, opsets={"": opset}).run(None, feeds))
     except (
         ArithmeticError, RuntimeError, ValueError, TypeError, LookupError, AttributeError,
     ) as error:  # fmt: skip

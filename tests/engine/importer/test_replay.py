@@ -373,6 +373,15 @@ def test_weights_are_computed_as_the_runtime_does(node, outputs):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("error")
+def test_weights_that_are_not_numbers_warn_nobody():
+    # Windows and filters are computed in files: sin(x) / x, and a Where instead of what is at 0.
+    zeros = np.array([0, 1], np.float32)
+    node = helper.make_node("Div", ["x", "x"], ["y"])
+    (found,) = evaluation._by_reference(18, ir.serde.deserialize_node(node), [zeros, zeros])
+    np.testing.assert_array_equal(found, np.array([np.nan, 1], np.float32))
+
+
 # What is refused ---------------------------------------------------------------------------------
 
 
