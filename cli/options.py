@@ -40,7 +40,8 @@ class Reduction(StrEnum):
 
 
 _TARGET = (
-    "LAYER:UNIT such as mixed4a:11, a LAYER, a class by name or number, or an expression such as "
+    "LAYER:UNIT such as mixed4a:11, a LAYER, a class by name or number, LAYER@FILE:UNIT of a file "
+    "of directions or an ONNX encoder, or an expression such as "
     "'logit(\"daisy\") - 0.25 * total_variation()'."
 )
 
@@ -198,7 +199,7 @@ class Aim:
         Raises:
             OnnxscopeError: the target cannot be read, or does not fit the other options.
         """
-        from ..objectives.targets import find_unit, is_expression, resolve
+        from ..objectives.targets import find_unit, is_plain, resolve
 
         objective = resolve(
             model,
@@ -211,7 +212,7 @@ class Aim:
             negative=self.negative,
             preactivation=preactivation,
         )
-        if is_expression(model, target):
+        if not is_plain(model, target):
             return objective, str(objective)
         layer, unit = find_unit(model, target)
         is_class = layer not in (target, target.rpartition(":")[0])

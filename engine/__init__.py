@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     from .objectives.batches import interpolate as interpolate
     from .objectives.classes import logit as logit
     from .objectives.classes import probability as probability
+    from .objectives.dictionaries import Dictionary as Dictionary
+    from .objectives.dictionaries import dictionary as dictionary
     from .objectives.directions import channels as channels
     from .objectives.directions import cosine as cosine
     from .objectives.directions import direction as direction
     from .objectives.directions import neurons as neurons
+    from .objectives.encoders import encoder as encoder
     from .objectives.making import before_activation as before_activation
     from .objectives.making import channel as channel
     from .objectives.making import each as each
@@ -89,7 +92,10 @@ _HOMES = {
     "interpolate": "objectives.batches",
     "logit": "objectives.classes",
     "probability": "objectives.classes",
+    "Dictionary": "objectives.dictionaries",
+    "dictionary": "objectives.dictionaries",
     "channels": "objectives.directions",
+    "encoder": "objectives.encoders",
     "cosine": "objectives.directions",
     "direction": "objectives.directions",
     "neurons": "objectives.directions",

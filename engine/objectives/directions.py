@@ -117,6 +117,7 @@ class Direction(Placed):
     layer: str
     vector: np.ndarray
     power: float = 0.0
+    name: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -139,7 +140,7 @@ class Direction(Placed):
 
     def __str__(self) -> str:
         power = f" · cos^{self.power:g}" if self.power else ""
-        words = f"direction {self.layer} {array_in_words(self.vector)}{power}"
+        words = f"direction {self.layer} {self.name or array_in_words(self.vector)}{power}"
         return self.at_place(words)
 
 

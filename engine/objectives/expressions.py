@@ -11,11 +11,17 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TargetError, nearest
-from . import batches, classes, directions, making, penalties, toward
+from . import batches, classes, dictionaries, directions, encoders, making, penalties, toward
 from .algebra import Objective, as_objective
 
 if TYPE_CHECKING:
     from ..network.model import Model
+
+
+def _array(path: str) -> Any:
+    """Read the one array of a file, for what takes a direction or a mask."""
+    return dictionaries.read_array(path)
+
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
@@ -29,6 +35,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
         directions.cosine,
         directions.channels,
         directions.neurons,
+        encoders.encoder,
         classes.logit,
         classes.probability,
         batches.interpolate,
@@ -42,7 +49,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
         penalties.sharpness,
         penalties.boundary,
     )
-}
+} | {"array": _array}
 """What may be called, by name: each is what `onnxscope` calls so."""
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import algebra, batches, classes, directions, penalties, toward, units
+from . import algebra, batches, classes, directions, encoders, penalties, toward, units
 from .algebra import OBJECTIVES, Objective
 
-_FAMILIES = (algebra, batches, classes, directions, penalties, toward, units)
+_FAMILIES = (algebra, batches, classes, directions, encoders, penalties, toward, units)
 """The modules whose classes recipes know: each adds its own as it is imported."""
 
 

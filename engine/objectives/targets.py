@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..errors import LayerError, TargetError, nearest
 from ..network.model import Model
 from .algebra import Objective
 from .labels import find_classes
 from .making import before_activation, channel, layer, neuron
+
+if TYPE_CHECKING:
+    from .places import Place
 
 _KINDS = ("channel", "neuron", "layer")
 _SHOWN_CLASSES = 6
@@ -31,8 +36,9 @@ def resolve(
     its value or by an alias; names of values may end in a number themselves, as in
     `block1_conv1/Relu:0`, and take the unit behind it, `block1_conv1/Relu:0:11`. Class names may be
     written in any case, and of a label such as `tench, Tinca tinca` one of the names is enough.
-    Any other objective is an expression, such as `"mixed4a:11" - 0.25 * total_variation()` (see
-    `expressions`).
+    Units of a file are `LAYER@FILE:UNIT`, such as `mixed4a@sae.npz:17` (see `dictionary` and
+    `encoder`). Any other objective is an expression (see `expressions`), such as
+    `"mixed4a:11" - 0.25 * total_variation()`.
 
     Args:
         model: The model that the target belongs to.
@@ -58,6 +64,18 @@ def resolve(
             raise TargetError(f"the expression {target} says itself what it is of a unit")
         found = evaluate(target, model, lambda text: resolve(model, text))
         return _finished(found, negative=negative, preactivation=preactivation)
+    elsewhere = _elsewhere(model, target)
+    if elsewhere is not None:
+        if reduction != "mean" or token is not None or objective not in (None, "neuron"):
+            raise TargetError(
+                f"{target} is a unit of a file, looked for at all positions, or with the objective "
+                "neuron in the middle or at y and x"
+            )
+        where: Place = {"y": y, "x": x}
+        if objective == "neuron":
+            where["radius"] = 0
+        found = _unit_of_file(*elsewhere, where)
+        return _finished(found, negative=negative, preactivation=preactivation)
     name, unit = find_unit(model, target)
     kind = objective or ("layer" if unit is None else "channel")
     if kind not in _KINDS:
@@ -82,6 +100,37 @@ def resolve(
     else:
         result = neuron(name, unit, y=y, x=x, token=token)
     return _finished(result, negative=negative, preactivation=preactivation)
+
+
+def is_plain(model: Model, target: str) -> bool:
+    """Return whether a target is a layer, a unit of one, or a class, as `find_unit` reads it."""
+    return not is_expression(model, target) and _elsewhere(model, target) is None
+
+
+def _elsewhere(model: Model, target: str) -> tuple[str, str, str] | None:
+    """A layer, a file and a unit, where a target is `LAYER@FILE:UNIT`; else `None`."""
+    layer_name, separator, rest = target.partition("@")
+    file, colon, unit = rest.rpartition(":")
+    if not (separator and colon and file and unit) or model.names.meanings(target):
+        return None
+    # A value's name may hold the sign itself: then what is before the colon is one.
+    if model.names.meanings(target.rpartition(":")[0]):
+        return None
+    model.names.find(layer_name)
+    return layer_name, file, unit
+
+
+def _unit_of_file(layer_name: str, file: str, unit: str, where: Place) -> Objective:
+    """The unit of a dictionary, by number or name, or of an encoder, by number."""
+    if not file.endswith(".onnx"):
+        from .dictionaries import dictionary
+
+        return dictionary(file, layer_name).unit(unit, **where)
+    from .encoders import encoder
+
+    if not unit.isdecimal():
+        raise TargetError(f"{unit!r} is no unit of {file}; expected a number, such as 0")
+    return encoder(file, layer_name, int(unit), **where)
 
 
 def is_expression(model: Model, target: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnxscope.errors import InputError, TargetError
-from onnxscope.objectives import algebra, registry, units
+from onnxscope.objectives import algebra, encoders, registry, units
 from onnxscope.objectives.registry import from_json
 
 A, B = units.Channel("fire8", 5), units.LayerEnergy("fire2")
@@ -35,6 +35,11 @@ EXAMPLES: dict[str, list[algebra.Objective]] = {
         osc.direction("fire5", [1, -2], box=(0, 0.25, 0.5, 1)),
         osc.direction("fire5", [1, -2], mask=[[0, 1, 2]]),
         osc.direction("encoder", [1, -2], token=4),
+        osc.dictionary([[1, 2], [3, 4]], "fire5", names=["a", "b"])["b"],
+    ],
+    "encoded": [
+        encoders.Encoded("fire5", "sae.onnx", "0" * 64, 3),
+        encoders.Encoded("fire5", "sae.onnx", "0" * 64, 3, "latents", radius=0),
     ],
     "cosine": [osc.cosine("fire5", [1, 2]), osc.cosine("fire5", [1], radius=2)],
     "channels": [osc.channels("fire5", {3: 1, 5: -2.5}), osc.neurons("fire5", 3, x=0)],

@@ -1,0 +1,209 @@
+"""Units from elsewhere: directions in a layer that somebody else has found, by number or name.
+
+Dictionaries are what sparse autoencoders, factorisations, concept vectors and probes leave behind:
+one direction for each unit, in the space of a layer's channels.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError, TargetError, nearest
+from ..plain import numbers, shown
+from .algebra import Objective, layer_named
+from .directions import Direction, checked_power, whitened
+from .places import Place
+
+_COLUMNS = frozenset({"decoder.weight"})
+"""What holds directions as columns, as `torch.nn.Linear` has them: (C, D)."""
+
+_ROWS = ("directions", "dictionary", "W_dec", "components", "components_")
+"""What may hold directions as rows, (D, C), in the order in which they are looked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dictionary:
+    """Directions in a layer, each a unit (see `dictionary`).
+
+    `found[17]` and `found["ears"]` are objectives, and `unit` is one with more to say.
+
+    Attributes:
+        layer: Layer name.
+        vectors: (D, C) float32: D directions.
+        names: Of the units, in order; empty where they have none.
+        title: What to call it in texts.
+    """
+
+    layer: str
+    vectors: np.ndarray
+    names: tuple[str, ...] = ()
+    title: str = "dictionary"
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __getitem__(self, which: int | str) -> Objective:
+        return self.unit(which)
+
+    def __iter__(self) -> Iterator[Objective]:
+        return map(self.unit, range(len(self)))
+
+    def unit(
+        self,
+        which: int | str,
+        *,
+        cosine: float = 0.0,
+        whitening: npt.ArrayLike | None = None,
+        **place: Unpack[Place],
+    ) -> Objective:
+        """Look for a unit: the mean of v·a, as `direction` does.
+
+        Args:
+            which: Its number, from 0, or its name.
+            cosine: A power of the cosine, as for `direction`.
+            whitening: As for `direction`.
+            place: Where to look, as for `direction`.
+
+        Raises:
+            OnnxscopeError: there is no such unit, or an argument is of another kind.
+        """
+        at = self.find(which)
+        vector = whitened(self.vectors[at], whitening)
+        called = f" ({self.names[at]})" if self.names else ""
+        name = f"{self.title}:{at}{called}"
+        return Direction(self.layer, vector, checked_power(cosine), name, **place)  # type: ignore[arg-type]  # a mask becomes an array there
+
+    def find(self, which: int | str) -> int:
+        """Return a unit's number.
+
+        Raises:
+            TargetError: there is no such unit, or there are several.
+        """
+        if isinstance(which, str):
+            found = [at for at, name in enumerate(self.names) if name == which]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise TargetError(
+                    f"{len(found)} units of {self.title} are called {which!r}: "
+                    f"{', '.join(map(str, found[:6]))}; give the number of one"
+                )
+            if not which.isdecimal():
+                known = "no unit called" if self.names else "no names, and so none called"
+                raise TargetError(f"{self.title} has {known} {which!r}{nearest(which, self.names)}")
+            which = int(which)
+        if isinstance(which, bool) or not isinstance(which, int | np.integer):
+            raise TargetError(f"a unit is given by its number or name, not {shown(which)}")
+        if not 0 <= which < len(self):
+            raise TargetError(
+                f"{self.title} has {len(self)} units, 0 to {len(self) - 1}; there is no unit "
+                f"{which}"
+            )
+        return int(which)
+
+
+def dictionary(
+    source: str | os.PathLike[str] | npt.ArrayLike,
+    layer: str,
+    *,
+    names: Sequence[str] | None = None,
+    key: str | None = None,
+) -> Dictionary:
+    """Take directions that are kept in a file, or given, as units of a layer.
+
+        features = osc.dictionary("sae.safetensors", "fire5")
+        osc.render(model, features.unit(17, cosine=2))
+
+    At the command line, and where a target is text, `fire5@sae.safetensors:17` is one.
+
+    Args:
+        source: (D, C), one row for each unit; or a file with it: `.npy`, `.npz`, `.safetensors`, or
+            PyTorch's `.pth`, of which nothing is executed.
+        layer: The layer whose channels the columns stand for.
+        names: Of the units. By default what an `.npz` has as `names`.
+        key: What of the file holds the directions. By default the only matrix in it, or what is
+            called `directions`, `dictionary`, `W_dec` or `components`; of `decoder.weight`, as
+            PyTorch's linear layers have it, (C, D), the columns are taken.
+
+    Raises:
+        OnnxscopeError: the file cannot be read, holds no such matrix, or the names do not fit.
+    """
+    layer_named(layer)
+    title = "dictionary"
+    if isinstance(source, str | os.PathLike):
+        title = Path(source).name
+        found, named = _read(Path(source), key)
+        names = named if names is None else names
+    elif key is not None:
+        raise InputError(f"key={key!r} is for a file with several matrices")
+    else:
+        found = source
+    vectors = numbers(f"the directions of {title}", found, "(D, C)")
+    if isinstance(names, str) or not isinstance(names, Iterable | None):
+        raise InputError(f"names of units are a list of texts, not {shown(names)}")
+    called = () if names is None else tuple(str(name) for name in names)
+    if called and len(called) != len(vectors):
+        raise InputError(f"{title} has {len(vectors)} units, and {len(called)} names are given")
+    return Dictionary(layer, vectors, called, title)
+
+
+def _read(path: Path, key: str | None) -> tuple[npt.ArrayLike, Sequence[str] | None]:
+    """The matrix in a file, and the units' names where it has them."""
+    arrays = read_arrays(path)
+    names = arrays.pop("names", None)
+    matrices = {name: array for name, array in arrays.items() if array.ndim == 2}
+    if key is None:
+        usual = [name for name in (*_ROWS, *_COLUMNS) if name in matrices]
+        found = usual or (list(matrices) if len(matrices) == 1 else [])
+        if not found:
+            held = ", ".join(f"{n} {a.shape}" for n, a in arrays.items()) or "nothing"
+            raise InputError(
+                f"{path} holds {held}: say with key= which matrix has a direction in each row"
+            )
+        key = found[0]
+    if key not in matrices:
+        raise InputError(f"{path} has no matrix {key!r}{nearest(key, matrices)}")
+    matrix = matrices[key].T if key in _COLUMNS else matrices[key]
+    return matrix, None if names is None else [str(name) for name in names.ravel()]
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read the arrays of a file, by name; that of an `.npy` is called `directions`.
+
+    Raises:
+        OnnxscopeError: it is missing, damaged, or of another kind.
+    """
+    if path.suffix not in (".npy", ".npz"):
+        from ..models.reading import read_weights
+
+        return dict(read_weights(path).tensors)
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"directions": loaded}
+        with loaded:
+            return dict(loaded.items())
+    except FileNotFoundError as error:
+        raise InputError(f"there is no file {path}") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+
+
+def read_array(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read the only array of a file.
+
+    Raises:
+        OnnxscopeError: it cannot be read, or has several.
+    """
+    arrays = read_arrays(Path(path))
+    if len(arrays) != 1:
+        raise InputError(f"{path} must hold one array, not {', '.join(arrays) or 'none'}")
+    return next(iter(arrays.values()))
