@@ -293,6 +293,22 @@ class Model:
         outputs = session.run({"image": batch})
         return {name: outputs[f"activations/{name}"] for name in names}
 
+    def origin_of(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """Return the operator that computes a value, and what it reads that pictures change.
+
+        Args:
+            name: Of a value, as the file has it.
+
+        Returns:
+            No operator for what is not computed from pictures.
+        """
+        producers = self._network.producers
+        if name not in producers:
+            return "", ()
+        node = producers[name]
+        read = (value.name for value in node.inputs if value is not None and value.name)
+        return node.op_type, tuple(name for name in read if name in producers)
+
     def smallest_size(self, layers: Sequence[str]) -> int:
         """Return the least side of square pictures for which all `layers` have cells."""
         low, high = 0, max(self.size, 1)

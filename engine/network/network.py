@@ -90,6 +90,15 @@ class Network:
         first = [node.outputs[0] for node in computed_from(self.graph, self.image)]
         return [value.name for value in first if value.name and not _is_idle(value)]
 
+    @cached_property
+    def producers(self) -> dict[str, ir.Node]:
+        """The nodes that compute values from the picture, by the names of their first outputs."""
+        return {
+            node.outputs[0].name: node
+            for node in computed_from(self.graph, self.image)
+            if node.outputs[0].name
+        }
+
     def naming(self) -> Naming:
         """Find names of these values for people."""
         return name_values(self.graph, self.image)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from ..ascent import optimizers
 from ..ascent.batching import climb_in_runs, is_divisible, run_size
@@ -22,7 +20,6 @@ from ..network.photos import pixels_of
 from ..objectives.algebra import Each, Objective, check_objective, objectives_in
 from ..objectives.depth import check_depth
 from ..objectives.targets import resolve
-from ..objectives.units import Neuron
 from ..parameterizations.base import PARAMETERIZATIONS, Parameterization
 from ..parameterizations.fourier import Fourier
 from ..plain import lacking, shown, whole
@@ -31,6 +28,7 @@ from ..transforms.composition import compose, to_json
 from ..transforms.presets import lucid
 from .picture import Picture
 from .recipe import Recipe, current_versions
+from .remarks import remarks
 
 if TYPE_CHECKING:
     from ..rules.table import RuleTable
@@ -173,7 +171,7 @@ def render(
         ascent.provider,
         ascent.snapshots,
         ascent.interrupted,
-        tuple(_warnings(made, ascent, of=batch)),
+        tuple(remarks(made, ascent, of=batch)),
     )
     if ascent.failure is not None:
         raise AscentError(str(ascent.failure), picture) from ascent.failure
@@ -256,56 +254,3 @@ def _recipe(
         precision=composition.precision,
         versions=current_versions(),
     )
-
-
-def _warnings(composition: Composition, ascent: Ascent, *, of: int) -> list[str]:
-    found = []
-    if composition.batch < of:
-        found.append(f"{composition.batch} of {of} pictures were made")
-    if ascent.provider.note:
-        found.append(ascent.provider.note)
-    objective = composition.objective
-    if len(ascent.values) and not ascent.values.any():
-        found.append(
-            f"the objective {objective} stayed at 0 in all {len(ascent.values)} steps: the unit "
-            "never fired; try another seed or more redirect_steps"
-        )
-    elif len(ascent.values) and np.abs(ascent.values).max() < np.finfo(np.float32).tiny:
-        found.append(
-            f"the objective {objective} stayed at {np.abs(ascent.values).max():.0e} or less, below "
-            "the smallest normal number: the unit is practically dead, its weights or those before "
-            "it having decayed to nothing"
-        )
-    elif len(ascent.values) and not ascent.moved:
-        found.append(
-            f"the objective {objective} had no gradient with respect to the picture, or none above "
-            "the smallest normal number (1e-38), which "
-            + (
-                "redirected activations alone can have moved; try more steps or another seed"
-                if ascent.redirected
-                else "stayed the noise that it started from"
-            )
-        )
-    for cell in _neurons(objective):
-        if cell.y is None and cell.x is None:
-            continue
-        shape = composition.layer_shape(cell.layer)
-        if len(shape) == 3:
-            height, width = shape[1:]
-            y, x = cell.position(height, width)
-            if y in (0, height - 1) or x in (0, width - 1):
-                found.append(
-                    f"{cell} lies at the border of {height}×{width} cells: what it looks for is "
-                    "cut off there"
-                )
-    return found
-
-
-def _neurons(objective: Objective) -> Iterator[Neuron]:
-    """The neurons that an objective is made of, from left to right."""
-    left = [objective]
-    while left:
-        part = left.pop()
-        if isinstance(part, Neuron):
-            yield part
-        left.extend(reversed(part.parts()))
