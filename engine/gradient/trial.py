@@ -77,7 +77,9 @@ def _differentiate(values: Values, of: str, wrt: str) -> None:
     """
     target, source = values.tensor(of), values.tensor(wrt)
     nodes, rules = list(values.builder.graph), standard_rules()
-    cotangent = values.builder.input(f"grad_{of}", target.dims, target.dtype)
+    # What was tried before has left its own, which is not taken out again.
+    name = values.builder.unique_name(f"grad_{of}")
+    cotangent = values.builder.input(name, target.dims, target.dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OnnxscopeWarning)
         (gradient,) = backpropagate(values.builder, {target: cotangent}, [source], rules)

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -265,6 +266,23 @@ def test_an_input_without_a_shape(run, folder) -> None:
     reason = "the file does not say how many axes the input 'x' has"
     assert f"no gradient was found: {reason}" in words(output)
     assert reason in words(run("inspect", name, "y").stdout)
+
+
+def test_where_the_first_real_value_has_no_gradient_the_next_is_tried(run, folder) -> None:
+    net = exporters.Network()
+    # As Keras looks tokens up, counted from the end where they are negative.
+    net.add("Cast", ["tokens"], "real", "cast", to=TensorProto.FLOAT)
+    net.constant("zero", 0, np.float32)
+    net.constant("count", 5)
+    net.add("Less", ["real", "zero"], "negative", "less")
+    net.add("Cast", ["negative"], "ones", "ones", to=TensorProto.INT64)
+    net.add("Mul", ["ones", "count"], "turned", "turned")
+    net.add("Add", ["tokens", "turned"], "rows", "rows")
+    net.add("Gather", [net.weight("table", 5, 4), "rows"], "embedded", "embed")
+    net.add("Exp", ["embedded"], "y", "exp")
+    inputs = {"tokens": (TensorProto.INT64, ["N", "L"])}
+    name = save(net, folder / "net.onnx", inputs, {"y": (TensorProto.FLOAT, ["N", "L", 4])})
+    assert example(run("inspect", name).stdout)[2:5] == ["y", "--wrt", "embedded"]
 
 
 def test_only_shapes(run, folder) -> None:
