@@ -52,7 +52,10 @@ if TYPE_CHECKING:
     from .objectives.penalties import total_variation as total_variation
     from .objectives.toward import toward as toward
     from .parameterizations.fourier import Fourier as Fourier
+    from .parameterizations.maco import Maco as Maco
+    from .parameterizations.maco import spectrum as spectrum
     from .parameterizations.pixels import Pixels as Pixels
+    from .parameterizations.started import start as start
     from .pictures.picture import Picture as Picture
     from .pictures.recipe import Recipe as Recipe
     from .pictures.recipe import read_recipe as read_recipe
@@ -114,6 +117,9 @@ _HOMES = {
     "total_variation": "objectives.penalties",
     "Adam": "ascent.optimizers",
     "Fourier": "parameterizations.fourier",
+    "Maco": "parameterizations.maco",
+    "spectrum": "parameterizations.maco",
+    "start": "parameterizations.started",
     "Pixels": "parameterizations.pixels",
     "Picture": "pictures.picture",
     "Recipe": "pictures.recipe",

@@ -38,6 +38,21 @@ class Parameterization(Protocol):
         """Append the nodes that make pictures (N, 3, height, width) in [0, 1] of them."""
 
 
+@runtime_checkable
+class Invertible(Parameterization, Protocol):
+    """A parameterization that can start from any picture."""
+
+    def parameters_of(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the parameters that make pictures, or come the nearest to them.
+
+        Args:
+            pictures: (N, 3, H, W) float32, RGB in [0, 1].
+
+        Returns:
+            What `parameters` declares.
+        """
+
+
 PARAMETERIZATIONS: Registry[Parameterization] = Registry(
     "parameterization", Parameterization, foreign=named
 )

@@ -16,7 +16,7 @@ from ..declarations import ArrayType, ArrayTypes
 from ..graph.tensor import Tensor
 from ..plain import settle
 from .base import PARAMETERIZATIONS, check_sd, normal
-from .colors import valid_rgb
+from .colors import colors_of, valid_rgb
 
 
 @PARAMETERIZATIONS.add("fourier")
@@ -55,6 +55,12 @@ class Fourier:
         scaled = spectrum * self._scale(height, width).astype(spectrum.dtype)
         # /4 as in Lucid: it brings the start to a contrast that the sigmoid does not saturate.
         return valid_rgb(inverse_real_fft(scaled, height, width) / 4, self.decorrelate)
+
+    def parameters_of(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the `spectrum` of pictures."""
+        found = np.fft.rfft2(4 * colors_of(pictures, self.decorrelate))
+        halves = np.concatenate([found.real, found.imag], axis=-1)
+        return {"spectrum": (halves / self._scale(*pictures.shape[2:])).astype(np.float32)}
 
     def _scale(self, height: int, width: int) -> np.ndarray:
         rows = np.fft.fftfreq(height)[:, None]

@@ -11,7 +11,7 @@ from ..declarations import ArrayType, ArrayTypes
 from ..graph.tensor import Tensor
 from ..plain import settle
 from .base import PARAMETERIZATIONS, check_sd, normal
-from .colors import valid_rgb
+from .colors import colors_of, valid_rgb
 
 
 @PARAMETERIZATIONS.add("pixels")
@@ -44,3 +44,7 @@ class Pixels:
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
         """Append the pixels, (N, 3, H, W), in [0, 1]."""
         return valid_rgb(parameters["pixels"], self.decorrelate)
+
+    def parameters_of(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the `pixels` of pictures."""
+        return {"pixels": colors_of(pictures, self.decorrelate).astype(np.float32)}

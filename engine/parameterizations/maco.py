@@ -1,0 +1,226 @@
+"""MACO: pictures with the spectrum of photographs, of which only the phases are free.
+
+Fel et al., *Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained
+Optimization* (2023): phases hold what is to be seen, magnitudes how much of each frequency there
+is, and those of photographs keep an ascent from patterns that no photograph has.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from ..declarations import ArrayType, ArrayTypes
+from ..errors import InputError
+from ..graph.tensor import Tensor
+from ..identity import ByContent
+from ..images import are_several, as_batch, as_photos, fitted_to
+from ..plain import numbers, real, whole
+from .base import PARAMETERIZATIONS
+from .colors import colors_of, valid_rgb
+from .fourier import inverse_real_fft
+
+if TYPE_CHECKING:
+    from ..images import Photo
+
+_PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+@PARAMETERIZATIONS.add("maco")
+@dataclass(frozen=True, eq=False)
+class Maco(ByContent):
+    """A picture as the phases of its spectrum, whose magnitudes stay as they are.
+
+    Phases turn by radians, so that a larger step than the usual one suits them, such as `Adam(0.2)`.
+
+    Attributes:
+        magnitudes: (3, H, K) at least 0, K = W // 2 + 1, of three decorrelated colours, rows in the
+            order of `numpy.fft.rfft2`: see `spectrum`. At another size of picture they are
+            interpolated. By default 1/f of all three, which the amplitudes of natural pictures
+            follow (van der Schaaf & van Hateren 1996), in colours that vary alike, as those are
+            that the decorrelation makes.
+        contrast: Standard deviation of the three colours over the picture, before they are mixed
+            and the sigmoid; 0 leaves the magnitudes as they are given.
+    """
+
+    magnitudes: np.ndarray | None = None
+    contrast: float = 1.0
+
+    def __post_init__(self) -> None:
+        contrast = real("the contrast of a spectrum", self.contrast)
+        if contrast < 0:
+            raise InputError(f"the contrast of a spectrum must be at least 0, not {contrast:g}")
+        object.__setattr__(self, "contrast", contrast)
+        if self.magnitudes is not None:
+            object.__setattr__(self, "magnitudes", _checked(self.magnitudes))
+
+    def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
+        """Declare `phase`: (N, 3, H, K), K = W // 2 + 1, in radians."""
+        return {"phase": ArrayType((count, 3, height, width // 2 + 1))}
+
+    def initial(
+        self, rng: np.random.Generator, count: int, height: int, width: int
+    ) -> dict[str, np.ndarray]:
+        """Draw phases, all angles alike."""
+        shape = self.parameters(count, height, width)["phase"].shape
+        drawn = rng.random(shape, np.float32) * np.float32(2 * np.pi) - np.float32(np.pi)
+        return {"phase": drawn}
+
+    def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
+        """Append the inverse transform, (N, 3, H, W), in [0, 1]."""
+        phase = parameters["phase"]
+        phase = _of_a_real_picture(phase, height, width)
+        magnitudes = self.at_size(height, width).astype(phase.dtype)
+        op = phase.op
+        parts = (op.Cos(phase) * magnitudes, op.Sin(phase) * magnitudes)
+        return valid_rgb(inverse_real_fft(op.Concat(*parts, axis=3), height, width), True)
+
+    def parameters_of(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the `phase` of pictures, whose magnitudes are not kept."""
+        width = pictures.shape[3]
+        phase = np.angle(np.fft.rfft2(colors_of(pictures, decorrelate=True)))
+        for column in _own_mirrors(width):
+            # Of two mirrored rows the difference is taken: half of it each.
+            phase[..., column] /= 2
+        return {"phase": phase.astype(np.float32)}
+
+    def at_size(self, height: int, width: int) -> np.ndarray:
+        """Return the magnitudes of a picture of that size.
+
+        Args:
+            height: H, in pixels.
+            width: W, in pixels.
+
+        Returns:
+            (3, H, K) float64; that of the mean is 0, a picture's mean being grey.
+        """
+        columns = width // 2 + 1
+        if self.magnitudes is None:
+            rows = np.fft.fftfreq(height)[:, None]
+            frequency = np.hypot(rows, np.fft.rfftfreq(width)[None, :])
+            found = np.tile(1 / np.maximum(frequency, 1 / max(height, width)), (3, 1, 1))
+        elif self.magnitudes.shape[1:] == (height, columns):
+            found = self.magnitudes.astype(np.float64)
+        else:
+            found = _resized(self.magnitudes.astype(np.float64), height, columns)
+        for column in _own_mirrors(width):
+            there = found[:, :, column]
+            found[:, :, column] = (there + there[:, (-np.arange(height)) % height]) / 2
+        found[:, 0, 0] = 0
+        if self.contrast:
+            # Parseval: columns within stand for their mirrors as well.
+            twice = np.full(columns, 2.0)
+            twice[0] = 1
+            if width % 2 == 0:
+                twice[-1] = 1
+            power = (found**2 * twice).sum() / 3 / (height * width) ** 2
+            # A picture of one pixel has nothing but its mean.
+            found *= self.contrast / np.sqrt(max(power, np.finfo(np.float64).tiny))
+        return found
+
+
+def spectrum(
+    photos: Photo | Sequence[Photo], size: int | tuple[int, int] | None = None
+) -> np.ndarray:
+    """Measure the magnitudes that photographs have, for `Maco`.
+
+    Their colours are taken before the sigmoid and decorrelated, as those of a parameterization are,
+    and the magnitudes of their spectra are averaged.
+
+    Args:
+        photos: A folder of pictures, or what `Model.activations` takes: paths, arrays (H, W, 3) or
+            (N, H, W, 3). A file `.npy` is a spectrum that was kept, and is read.
+        size: Height and width in pixels to which each is cut and scaled, one number for both; by
+            default 224.
+
+    Returns:
+        (3, H, K) float32, K = W // 2 + 1.
+
+    Raises:
+        InputError: there are no photos, or one cannot be read.
+    """
+    if isinstance(photos, str | os.PathLike):
+        path = Path(photos)
+        if path.suffix == ".npy":
+            return _checked(_kept(path))
+        if path.is_dir():
+            photos = sorted(f for f in path.rglob("*") if f.suffix.lower() in _PICTURES)
+            if not photos:
+                raise InputError(f"there are no pictures in {path}")
+    sides = (224 if size is None else size,) * 2 if not isinstance(size, tuple) else size
+    height, width = (whole("each side of size", side, 1) for side in sides)
+    total = np.zeros((3, height, width // 2 + 1))
+    listed: list[Any] = list(cast(Sequence[Any], photos)) if are_several(photos) else [photos]
+    for photo in listed:
+        # One after the other: a folder may hold more than the memory does.
+        (array,) = as_photos(photo)
+        colors = colors_of(as_batch(fitted_to(array, height, width)), decorrelate=True)
+        total += np.abs(np.fft.rfft2(colors))[0]
+    return (total / len(listed)).astype(np.float32)
+
+
+def _of_a_real_picture(phase: Tensor, height: int, width: int) -> Tensor:
+    """Append phases that a real picture can have.
+
+    The first column, and of an even width the last, are their own mirrors: of rows k and −k one is
+    minus the other, and what is its own mirror is 0.
+    """
+    mirrored = np.eye(height)[(-np.arange(height)) % height]
+    own = phase.builder.constant(np.eye(height) - mirrored, phase.dtype)
+    columns = width // 2 + 1
+    parts = [own @ phase[..., :1]]
+    last = columns - 1 if width % 2 == 0 else columns
+    if last > 1:
+        parts.append(phase[..., 1:last])
+    if width % 2 == 0:
+        parts.append(own @ phase[..., last:])
+    return parts[0] if len(parts) == 1 else phase.op.Concat(*parts, axis=3)
+
+
+def _own_mirrors(width: int) -> set[int]:
+    """The columns of a spectrum of which row −k is the conjugate of row k."""
+    return {0, width // 2} if width % 2 == 0 else {0}
+
+
+def _resized(magnitudes: np.ndarray, height: int, columns: int) -> np.ndarray:
+    """Magnitudes (3, H, K) at other frequencies, linearly between those that are known."""
+    known_rows, known_columns = magnitudes.shape[1:]
+    order = np.argsort(np.fft.fftfreq(known_rows))
+    at_rows = np.fft.fftfreq(known_rows)[order]
+    # Whether a width was even cannot be told from K; half of it is the highest frequency or next.
+    at_columns = np.linspace(0, 0.5, known_columns)
+    rows, wanted = np.fft.fftfreq(height), np.linspace(0, 0.5, columns)
+
+    def along(axis: int, at: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return np.apply_along_axis(lambda line: np.interp(at, known, line), axis, values)
+
+    sorted_rows = magnitudes[:, order]
+    return along(2, wanted, at_columns, along(1, rows, at_rows, sorted_rows))
+
+
+def _kept(path: Path) -> np.ndarray:
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+    return array
+
+
+def _checked(magnitudes: object) -> np.ndarray:
+    """Magnitudes as an array.
+
+    Raises:
+        InputError: they are none.
+    """
+    given = numbers("magnitudes", magnitudes, "(3, H, K)")
+    if len(given) != 3 or given.min() < 0 or not given.reshape(3, -1)[:, 1:].any():
+        raise InputError(
+            "magnitudes must be (3, H, K), K = W // 2 + 1, at least 0 and some of them above it, "
+            f"not an array of shape {given.shape}"
+        )
+    return given

@@ -1,0 +1,100 @@
+"""A start from a picture instead of from noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..declarations import ArrayTypes
+from ..errors import InputError
+from ..graph.tensor import Tensor
+from ..identity import ByContent
+from ..images import as_batch, as_photos, fitted_to
+from ..plain import real, shown
+from .base import PARAMETERIZATIONS, Invertible, Parameterization
+from .fourier import Fourier
+
+if TYPE_CHECKING:
+    from ..images import Photo
+
+
+@PARAMETERIZATIONS.add("started")
+@dataclass(frozen=True, eq=False)
+class Started(ByContent):
+    """A parameterization that starts from a picture (see `start`).
+
+    Attributes:
+        of: What is made of the parameters.
+        picture: (H, W, 3) uint8, cut and scaled to the size that is made.
+        noise: How much of the start that `of` draws is added.
+    """
+
+    of: Parameterization
+    picture: np.ndarray
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.of, type) or not isinstance(self.of, Invertible):
+            raise InputError(
+                f"a picture can be the start of Fourier(), Pixels() and the like, which say what "
+                f"makes it (parameters_of), not of {shown(self.of)}"
+            )
+        picture = np.asarray(self.picture)
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+            raise InputError(
+                f"a start must be a picture (H, W, 3) of uint8, not {picture.dtype} of shape "
+                f"{picture.shape}"
+            )
+        noise = real("the noise of a start", self.noise)
+        if noise < 0:
+            raise InputError(f"the noise of a start must be at least 0, not {noise:g}")
+        picture = np.array(picture, order="C")
+        picture.flags.writeable = False
+        object.__setattr__(self, "picture", picture)
+        object.__setattr__(self, "noise", noise)
+
+    def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
+        """Declare those of what starts."""
+        return self.of.parameters(count, height, width)
+
+    def initial(
+        self, rng: np.random.Generator, count: int, height: int, width: int
+    ) -> dict[str, np.ndarray]:
+        """Return those that make the picture, with some noise."""
+        assert isinstance(self.of, Invertible)
+        fitted = as_batch(fitted_to(self.picture, height, width))
+        start = self.of.parameters_of(np.repeat(fitted, count, axis=0))
+        if not self.noise:
+            return start
+        drawn = self.of.initial(rng, count, height, width)
+        return {name: start[name] + np.float32(self.noise) * drawn[name] for name in start}
+
+    def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
+        """Append what makes pictures of the parameters."""
+        return self.of.image(parameters, height, width)
+
+
+def start(photo: Photo, of: Parameterization | None = None, *, noise: float = 0.0) -> Started:
+    """Start from a picture instead of from noise.
+
+        osc.render(model, "fire8:5", parameterization=osc.start("dog.jpg"))
+
+    Args:
+        photo: A path, an image of Pillow's, or (H, W, 3), uint8 or float in [0, 1]. Its middle is
+            cut out and scaled to the size of the picture that is made.
+        of: What the picture is made of; by default `Fourier()`. What is next to black or white
+            becomes a bit greyer, by half a step of eight bits; of `Maco`, which has magnitudes of
+            its own, the phases alone are the photo's.
+        noise: How much of the noise that `of` starts from is added; pictures of one seed are the
+            same without.
+
+    Raises:
+        InputError: it is no picture, or there is no start from one.
+    """
+    (array,) = as_photos(photo)
+    if array.dtype != np.uint8:
+        array = np.asarray(np.clip(array, 0, 1) * 255 + 0.5, np.uint8)
+    return Started(Fourier() if of is None else of, array, noise)
