@@ -36,7 +36,7 @@ _PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 class Maco(ByContent):
     """A picture as the phases of its spectrum, whose magnitudes stay as they are.
 
-    Phases turn by radians, so that a larger step than the usual one suits them, such as `Adam(0.2)`.
+    Phases turn by radians: a larger step than the usual one suits them, such as `Adam(0.2)`.
 
     Attributes:
         magnitudes: (3, H, K) at least 0, K = W // 2 + 1, of three decorrelated colours, rows in the
