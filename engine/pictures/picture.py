@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -15,8 +16,17 @@ from PIL import Image, PngImagePlugin
 from ..errors import InputError, OutputError
 from ..files import atomic_path
 from ..images import as_uint8
+from ..objectives.algebra import Each, Objective
+from ..plain import whole
 from ..runtime.session import Provider
+from .fields import cut, framed, seen_part, whole_picture
 from .recipe import CHUNK, Recipe
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ..graph.passes.crop import Box
+    from ..network.model import Model
 
 _FRAME_MS = 60
 _LAST_FRAME_MS = 1500
@@ -34,6 +44,8 @@ class Picture:
         provider: Where they were computed, and why not on CUDA.
         interrupted: Whether Ctrl-C ended the ascent early.
         warnings: What a user should know: a unit that stayed off, a neuron at the border.
+        model: The model, while it is in memory: it does not go along to other processes.
+        objective: What was maximised, likewise.
     """
 
     images: np.ndarray
@@ -43,6 +55,137 @@ class Picture:
     snapshots: Mapping[int, np.ndarray] = field(default_factory=dict)
     interrupted: bool = False
     warnings: tuple[str, ...] = ()
+    model: Model | None = field(default=None, repr=False)
+    objective: Objective | None = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Code of the user's and files that may move: the recipe has what can be written down.
+        return vars(self) | {"model": None, "objective": None}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[Picture]:
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, which: int | slice) -> Picture:
+        """Return one of the pictures, or some of them.
+
+        The recipe stays that of all: each has its own random numbers, by its place among them.
+
+        Raises:
+            IndexError: there is none of that number.
+        """
+        if isinstance(which, slice):
+            numbers = list(range(len(self)))[which]
+            if not numbers:
+                raise IndexError(f"there are {len(self)} pictures, and none of them in {which}")
+        else:
+            numbers = [range(len(self))[which]]
+        values = self.values.reshape(len(self.values), -1)[:, numbers]
+        return replace(
+            self,
+            images=self.images[numbers],
+            values=values[:, 0] if len(numbers) == 1 else values,
+            snapshots={step: images[numbers] for step, images in self.snapshots.items()},
+            objective=self._part(numbers),
+        )
+
+    def _part(self, numbers: Sequence[int]) -> Objective | None:
+        """The objective of some of the pictures; `None` where it compares them, or is gone."""
+        if self.objective is None or self.objective.mixes_pictures:
+            return self.objective if len(numbers) == len(self) else None
+        start, stop = numbers[0], numbers[-1] + 1
+        if list(numbers) == list(range(start, stop)):
+            return self.objective.part(start, stop)
+        parts = [self.objective.part(number, number + 1) for number in numbers]
+        return Each(tuple(parts))
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        """Give the pixels to NumPy: (H, W, 3) of one picture, (N, H, W, 3) of several."""
+        images = self.images[0] if len(self) == 1 else self.images
+        return np.array(images, dtype, copy=copy)
+
+    def cropped(self, model: Model | str | None = None, *, enlarge: int = 1) -> Picture:
+        """Cut out what the objective sees: the exact receptive field of its neurons.
+
+        What lies around it no gradient reaches, but for the random transforms, which move it about.
+
+        Args:
+            model: The model, where the picture was read from elsewhere; by default what it was made
+                of, or what its recipe names.
+            enlarge: How many pixels one becomes, in both directions.
+
+        Returns:
+            The same pictures, smaller; the recipe is that of the whole ones. Where an objective
+            sees all of a picture, such as a channel, nothing is cut off.
+
+        Raises:
+            InputError: the pictures are cropped already, or see parts of different sizes.
+            OnnxscopeError: the recipe's model is not there.
+        """
+        enlarge = whole("enlarge", enlarge, 1, 64)
+        boxes = self._fields(model)
+        sizes = {(box.bottom - box.top, box.right - box.left) for box in boxes}
+        if len(sizes) > 1:
+            shown = " and ".join(f"{height}×{width}" for height, width in sorted(sizes)[:3])
+            raise InputError(
+                f"these pictures show what is seen in parts of different sizes, {shown}: crop each "
+                "by itself, as picture[0].cropped()"
+            )
+        kept = {step: cut(images, boxes, enlarge) for step, images in self.snapshots.items()}
+        return replace(self, images=cut(self.images, boxes, enlarge), snapshots=kept)
+
+    def marked(self, model: Model | str | None = None) -> Picture:
+        """Frame what the objective sees, as `cropped` cuts it out.
+
+        Args:
+            model: As `cropped` takes it.
+
+        Raises:
+            OnnxscopeError: see `cropped`.
+        """
+        boxes = self._fields(model)
+        kept = {step: framed(images, boxes) for step, images in self.snapshots.items()}
+        return replace(self, images=framed(self.images, boxes), snapshots=kept)
+
+    def _fields(self, model: Model | str | None) -> list[Box]:
+        """What each picture's objective sees of it."""
+        from ..network.loading import load
+        from ..network.model import Model
+
+        if self.images.shape[1:3] != tuple(self.recipe.size):
+            raise InputError("the picture is cropped already: crop the whole one")
+        if model is None:
+            model = self.model or self.recipe.model["name"]
+        if not isinstance(model, Model):
+            model = load(model, **self.recipe.model.get("preprocessing", {}))
+        objective = self._whole_objective()
+        height, width = self.recipe.size
+        if objective.mixes_pictures:
+            return [whole_picture(height, width)] * len(self)
+        seen: dict[str, Box] = {}
+        boxes = []
+        for number in range(len(self)):
+            part = objective.part(number, number + 1)
+            key = str(part)
+            if key not in seen:
+                seen[key] = seen_part(model, part, (height, width))
+            boxes.append(seen[key])
+        return boxes
+
+    def _whole_objective(self) -> Objective:
+        if self.objective is not None:
+            return self.objective
+        if len(self) != self.recipe.batch:
+            raise InputError("the picture was taken from several in another process: crop it there")
+        # Not at the start: this imports every kind of objective.
+        from ..objectives import registry
+
+        return registry.from_json(self.recipe.objective)
 
     def __repr__(self) -> str:
         count, height, width, _ = self.images.shape

@@ -172,6 +172,8 @@ def render(
         ascent.snapshots,
         ascent.interrupted,
         tuple(remarks(made, ascent, of=batch)),
+        model=model,
+        objective=made.objective,
     )
     if ascent.failure is not None:
         raise AscentError(str(ascent.failure), picture) from ascent.failure

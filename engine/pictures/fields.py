@@ -1,0 +1,103 @@
+"""What part of a picture its objective sees: cut out, or framed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..graph.passes.crop import Box
+    from ..network.model import Model
+    from ..objectives.algebra import Objective
+
+_DARK, _LIGHT = 0.0, 1.0
+
+
+def seen_part(model: Model, objective: Objective, size: tuple[int, int]) -> Box:
+    """Return the exact receptive field of an objective, as rows and columns of the picture.
+
+    It is followed through every operator of the network, and ends at the picture's border. The
+    random transforms of an ascent move it by as much as they move the picture.
+
+    Args:
+        model: The network.
+        objective: What looks at it, for one picture.
+        size: Of the picture, height and width.
+
+    Raises:
+        OnnxscopeError: it does not fit the network or the size.
+    """
+    # A start from the cache builds no graph; whoever asks for this does.
+    from ..gradient.objective import append_objective
+    from ..graph.builder import Builder
+    from ..graph.passes.crop import needed_part
+    from ..graph.passes.narrow import narrow
+    from ..graph.passes.plan import Plan
+
+    height, width = size
+    builder = Builder(opset=model.opset)
+    image = builder.input("image", (model.fixed_batch or 1, 3, height, width), np.float32)
+    builder.output("value", append_objective(model, objective, image))
+    # Rows and columns are taken of one channel, which has to be taken of the network first.
+    narrow(builder, Plan())
+    return needed_part(builder, image) or whole_picture(height, width)
+
+
+def whole_picture(height: int, width: int) -> Box:
+    """Return the box of all rows and columns."""
+    from ..graph.passes.crop import Box
+
+    return Box(0, height, 0, width)
+
+
+def cut(images: np.ndarray, boxes: list[Box], enlarge: int) -> np.ndarray:
+    """Cut parts of the same size out of pictures.
+
+    Args:
+        images: (N, H, W, 3) in [0, 1].
+        boxes: The part of each.
+        enlarge: How many pixels one becomes, in both directions, smoothly.
+
+    Returns:
+        (N, height, width, 3) float32 in [0, 1].
+    """
+    parts = [
+        image[box.top : box.bottom, box.left : box.right]
+        for image, box in zip(images, boxes, strict=True)
+    ]
+    return np.stack([_enlarged(part, enlarge) for part in parts])
+
+
+def framed(images: np.ndarray, boxes: list[Box]) -> np.ndarray:
+    """Draw frames around parts of pictures: a light line and a dark one around it.
+
+    Args:
+        images: (N, H, W, 3) in [0, 1].
+        boxes: The part of each.
+    """
+    drawn = images.copy()
+    for image, box in zip(drawn, boxes, strict=True):
+        for width, shade in ((2, _DARK), (1, _LIGHT)):
+            height, breadth = image.shape[:2]
+            top, left = max(box.top - width, 0), max(box.left - width, 0)
+            bottom, right = min(box.bottom + width, height), min(box.right + width, breadth)
+            inside = image[top + 1 : bottom - 1, left + 1 : right - 1].copy()
+            image[top:bottom, left:right] = shade
+            image[top + 1 : bottom - 1, left + 1 : right - 1] = inside
+    return drawn
+
+
+def _enlarged(image: np.ndarray, times: int) -> np.ndarray:
+    if times == 1:
+        return np.ascontiguousarray(image)
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    channels = [
+        Image.fromarray(np.ascontiguousarray(image[..., channel]).astype(np.float32)).resize(
+            (width * times, height * times), Image.Resampling.BICUBIC
+        )
+        for channel in range(3)
+    ]
+    return np.asarray(np.clip(np.stack([np.asarray(c) for c in channels], -1), 0, 1))
