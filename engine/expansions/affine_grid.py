@@ -23,15 +23,18 @@ def expand_affine_grid(call: Call) -> Sequence[Tensor | None]:
     op, theta, size = call.op, call.required(0), call.required(1)
     length = size.dims[0]
     if not isinstance(length, int) or length < 3:
-        raise OperatorError(f"{call.where} needs a size (N, C, ...) of known rank")
+        raise OperatorError(
+            f"{call.where} needs a size (N, C, ...) of known rank: give the shapes of the model's "
+            "inputs"
+        )
     known = call.builder.elements(size) or (None,) * length
     sizes: list[Size] = [
         n if isinstance(n, int) else size[axis : axis + 1] for axis, n in enumerate(known)
     ]
     align = call.node.attributes.get_int("align_corners", 0) == 1
     places = _places(op, sizes[2:], theta.dtype, align)
-    # (cells, D + 1) times (N, D + 1, D)
-    grid = places @ theta.transpose(0, 2, 1)
+    # (N, D, D + 1) times (D + 1, cells): runtimes do not repeat a matrix for a batch of none.
+    grid = (theta @ places.transpose(1, 0)).transpose(0, 2, 1)
     return [grid.reshape(sizes[0], *sizes[2:], length - 2)]
 
 
@@ -47,7 +50,12 @@ def _places(op: Operators, sizes: list[Size], dtype: np.dtype[np.generic], align
     for axis, size in reversed(list(enumerate(sizes))):
         steps = count_up(op, size).astype(dtype)
         length = op.vector([size]).astype(dtype)
-        place = steps * 2 / (length - 1) - 1 if align else (steps * 2 + 1) / length - 1
+        if align:
+            # Counted from the end, where the runtime puts a single cell.
+            behind = length - 1 - steps
+            place = 1 - behind * 2 / op.Max(length - 1, op.constant([1], dtype))
+        else:
+            place = (steps * 2 + 1) / length - 1
         shaped = place.reshape(*(-1 if a == axis else 1 for a in range(rank)), 1)
         parts.append(op.Expand(shaped, op.vector([*sizes, 1])))
     parts.append(parts[0] * 0 + 1)

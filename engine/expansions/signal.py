@@ -56,7 +56,7 @@ def expand_dft(call: Call) -> Sequence[Tensor | None]:
     """DFT of opset 17 (axis an attribute) and 20 (an input).
 
     Raises:
-        OperatorError: the axis is computed in the graph.
+        OperatorError: the axis is computed in the graph, or a size that it needs is open.
     """
     op, x = call.op, call.required(0)
     attributes = call.node.attributes
@@ -69,16 +69,17 @@ def expand_dft(call: Call) -> Sequence[Tensor | None]:
             raise OperatorError(f"the axis of {call.where} must be a constant, and is computed")
         axis = int(given.array)
     axis %= x.rank
-    parts = x.dims[-1]
-    if parts not in (1, 2):
-        raise OperatorError(
-            f"{call.where} takes numbers of one part or two, real and imaginary, not {parts}"
-        )
+    parts = _parts(call, x)
     # The transformed axis goes to the end.
     order = [a for a in range(x.rank - 1) if a != axis]
     order.append(axis)
     pair = [x[..., part].transpose(*order) for part in range(parts)]
     length = _length(call, pair[0].sizes[-1], half=inverse and one_sided)
+    if inverse and one_sided and isinstance(length, Tensor):
+        raise OperatorError(
+            f"{call.where} is the inverse of a one-sided transform, whose length has to be known: "
+            "give the shapes of the model's inputs"
+        )
     fitted = [_fitted(op, part, length) for part in pair] if not (inverse and one_sided) else pair
     value = Complex(fitted[0], fitted[1] if parts == 2 else None)
     if inverse and one_sided:
@@ -97,7 +98,11 @@ def expand_dft(call: Call) -> Sequence[Tensor | None]:
 
 
 def expand_stft(call: Call) -> Sequence[Tensor | None]:
-    """STFT: windows of the signal, each transformed."""
+    """STFT: windows of the signal, each transformed.
+
+    Raises:
+        OperatorError: the length of the windows is missing, or the parts of a number are not known.
+    """
     op, signal = call.op, call.required(0)
     window, given = call.input(2), call.input(3)
     step = _scalar(call.required(1))
@@ -108,8 +113,8 @@ def expand_stft(call: Call) -> Sequence[Tensor | None]:
     else:
         raise OperatorError(f"{call.where} needs a window or a frame length")
     one_sided = call.node.attributes.get_int("onesided", 1) == 1
-    parts = 1 if signal.rank == 2 else signal.dims[-1]
-    pair = [signal if signal.rank == 2 else signal[..., part] for part in range(int(parts or 1))]
+    parts = 1 if signal.rank == 2 else _parts(call, signal)
+    pair = [signal if signal.rank == 2 else signal[..., part] for part in range(parts)]
     size = pair[0].sizes[1]
     room = size - length
     frames = (room / step if isinstance(room, Tensor) else _quotient(room, step)) + 1
@@ -127,6 +132,21 @@ def expand_stft(call: Call) -> Sequence[Tensor | None]:
         imaginary = result.real * 0
     axis = op.constant([3], np.int64)
     return [op.Concat(op.Unsqueeze(result.real, axis), op.Unsqueeze(imaginary, axis), axis=3)]
+
+
+def _parts(call: Call, x: Tensor) -> int:
+    """How many parts the numbers of a signal have, which its last axis says.
+
+    Raises:
+        OperatorError: neither one nor two, or that is not known.
+    """
+    parts = x.dims[-1]
+    if parts not in (1, 2):
+        raise OperatorError(
+            f"{call.where} takes numbers of one part or two, real and imaginary, not {parts}"
+            + ("" if isinstance(parts, int) else ": give the shapes of the model's inputs")
+        )
+    return int(parts)
 
 
 def transform(op: Operators, x: Complex, length: Size, *, inverse: bool) -> Complex:
@@ -208,8 +228,7 @@ def _first_half(x: Complex, length: Size) -> Complex:
 
 def _real_inverse(op: Operators, x: Complex, length: Size) -> Tensor:
     """From half of the frequencies to the real signal that has them and their conjugates."""
-    if isinstance(length, Tensor):
-        raise OperatorError("a one-sided inverse DFT needs its length as a number")
+    assert not isinstance(length, Tensor)
     half, dtype = length // 2 + 1, x.real.dtype
     fitted = [_fitted(op, part, half) for part in (x.real, x.imaginary) if part is not None]
     weight = np.full((half, 1), 2.0)

@@ -23,9 +23,15 @@ def _scatter_nd(call: Call) -> Sequence[Tensor | None] | None:
     if reduction == "none":
         return None
     x, indices, updates = (call.required(index) for index in range(3))
+    if 0 in x.dims or 0 in updates.dims:
+        # Runtimes refuse to write nothing among nothing.
+        return [call.op.Identity(x)]
     depth = indices.dims[-1]
     if not isinstance(depth, int):
-        raise OperatorError(f"{call.where} needs the last size of its indices as a number")
+        raise OperatorError(
+            f"{call.where} needs the last size of its indices as a number: give the shapes of the "
+            "model's inputs"
+        )
     positions, written = as_elements(call.op, x, indices, updates)
     rows = x.reshape(prod(x.sizes[:depth]), prod(x.sizes[depth:]))
     y = call.op.ScatterElements(rows, positions, written, axis=0, reduction=reduction)
