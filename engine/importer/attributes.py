@@ -1,7 +1,8 @@
 """Attributes of a file's nodes: they are there, of their types, and in their ranges.
 
 What comes after may divide by a stride, and shape inference of ONNX reads beyond its memory or does
-not end where numbers are such as no runtime takes.
+not end where numbers are such as no runtime takes. It holds the interpreter meanwhile, so that
+nothing could watch it: what it does not end with must not come to it.
 """
 
 from __future__ import annotations
@@ -67,6 +68,9 @@ def _out_of_range(attribute: onnx.AttributeProto) -> str:
     least = _LEAST.get(name)
     if least is not None and min(numbers, default=least) < least:
         return f"is {value}; it must be at least {least}"
+    most = _MOST.get(name)
+    if most is not None and max(map(abs, numbers), default=0) > most:
+        return f"is {value}; it must be at most {most:,}"
     return ""
 
 
@@ -115,6 +119,11 @@ _LEAST: Mapping[str, int] = {
     "size": 1,
     "strides": 1,
 }
+
+# The most that they may be, on either side of zero: nothing has so many axes or parts.
+_MOST: Mapping[str, int] = dict.fromkeys(
+    ("axes", "axis", "batch_axis", "batch_dims", "num_outputs", "perm", "time_axis"), 2**20
+)
 
 # 0 leaves it open, and is no type elsewhere.
 _OPEN = "output_dtype"

@@ -14,7 +14,7 @@ from ..errors import ModelError
 
 
 def inlined(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
-    """Return a model without functions of its own: their nodes stand where they are called.
+    """Return a model that has functions without any: their nodes stand where they are called.
 
     Args:
         proto: The model.
@@ -23,8 +23,6 @@ def inlined(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
     Raises:
         ModelError: a function cannot be written out.
     """
-    if not proto.functions:
-        return proto
     try:
         return onnx.inliner.inline_local_functions(proto)
     except (

@@ -118,7 +118,9 @@ def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
         unsorted.graph.sort()
         proto = ir.to_proto(unsorted)
     own = {name for node in proto.graph.node for name in node.output} if proto.functions else set()
-    proto = inlined(proto, origin)
+    if proto.functions:
+        proto = inlined(proto, origin)
+        check_attributes(proto, origin)
     written = _standard_opset(proto, origin)
     opset = written
     if written < OPSET:

@@ -133,3 +133,17 @@ def test_an_equation_that_shape_inference_never_ends_with(opset):
     proto = a_node("Einsum", ["x"], opset, sizes=(2, 2), equation="...i...->i")
     with pytest.raises(ModelError, match="it may have letters, and one ellipsis"):
         osc.differentiate(proto, of="y", wrt=["x"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y = LayerNormalization <axis = 2147483648> (x, x)",
+        "y = Split <num_outputs = 2147483648> (x)",
+        "y = Transpose <perm = [4611686018427387904, 0]> (x)",
+    ],
+)
+def test_numbers_that_shape_inference_does_not_survive(text):
+    proto = text_model(f"g (float[4, 4] x) => (float[4, 4] y) {{ {text} }}")
+    with pytest.raises(ModelError, match="it must be at most 1,048,576"):
+        osc.differentiate(proto, of="y", wrt=["x"])

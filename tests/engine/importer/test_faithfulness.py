@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from onnx.parser import parse_model as text_model
 from onnxscope.errors import UnfaithfulWarning
 from onnxscope.expansions import registry
@@ -260,3 +260,21 @@ def test_other_inputs_that_nobody_gave() -> None:
     assert "t" in model.faithfulness.reason
     given = osc.load(proto, input_range=(0, 1), image_input="x", inputs={"t": 2})
     assert given.faithfulness.compared == 1
+
+
+def test_a_file_that_would_end_the_process_is_not_run():
+    node = helper.make_node("Attention", ["x", "w"], ["y"], domain="com.microsoft", num_heads=2)
+    graph = helper.make_graph(
+        [node],
+        "g",
+        [helper.make_tensor_value_info("x", 1, [2, 3, 5])],
+        [helper.make_empty_tensor_value_info("y")],
+        [numpy_helper.from_array(np.ones((5, 24), np.float32), "w")],
+    )
+    imports = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
+    proto = helper.make_model(graph, opset_imports=imports, ir_version=10)
+    found = compare_with_file(load_graph(proto), {"x": np.ones((2, 3, 5), np.float32)})
+    assert (
+        found.reason == "ONNX Runtime ends the process on Attention (node 'y'), which has no bias"
+    )
+    assert osc.verify(proto, directions=1, timeout=None).verdict == "agrees"

@@ -84,3 +84,12 @@ def test_functions_that_call_each_other():
         <domain: "my", opset_import: ["": 18, "my": 1]> two (a) => (o) { o = my.one(a) }""")
     with pytest.raises(ModelError, match="the functions of the model cannot be inlined"):
         load_graph(proto)
+
+
+def test_attributes_inside_of_functions_are_checked():
+    proto = onnx.parser.parse_model("""<ir_version: 9, opset_import: ["": 18, "my": 1]>
+        g (float[2, 2, 2] x) => (float[2] y) { y = my.sum <rule = ".ijk->i"> (x) }
+        <domain: "my", opset_import: ["": 18]> sum <rule> (a) => (o)
+            { o = Einsum <equation: string = @rule> (a) }""")
+    with pytest.raises(ModelError, match=r"'\.ijk->i' of Einsum .* has the term '\.ijk'"):
+        load_graph(proto)
