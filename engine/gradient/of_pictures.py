@@ -17,6 +17,7 @@ from ..network.model import Model, identity_of
 from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import resolve
 from ..runtime.finished import Graph, kept
+from ..runtime.memory import Footprint, Use, check_memory
 from ..runtime.session import Session, open_for
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class Gradient:
 
         Returns:
             The values (N,) and the gradients, (H, W, 3) or (N, H, W, 3), per unit of [0, 1].
+
+        Raises:
+            MemoryShortageError: there is not enough memory for so many or such large pictures.
         """
         pixels = self.model.fixed_size or (self.model.size, self.model.size)
         batch = as_batch(images, fit=pixels)
@@ -128,12 +132,16 @@ class Gradient:
         batch, channels, height, width = shape
         pictures = (batch, channels, height, width)
         if self._rules is None:
-            return gradient_of_pictures(
+            graph = gradient_of_pictures(
                 self.model, self.objective, pictures, provider, self._cache
-            ).model
+            )
+            check_memory(graph.footprint, Use.whole(batch), provider)
+            return graph.model
         from .objective import gradient_of_image
 
-        return gradient_of_image(self.model, self.objective, pictures, self._rules)
+        proto = gradient_of_image(self.model, self.objective, pictures, self._rules)
+        check_memory(Footprint.of(proto, batch), Use.whole(batch), provider)
+        return proto
 
 
 def gradient_of_pictures(

@@ -17,6 +17,7 @@ import onnx_ir as ir
 from onnx import defs
 
 from ..errors import ModelError
+from ..patience import require_time
 from .names import Names
 from .shapes.inference import Inference
 from .shapes.known import Elements
@@ -268,7 +269,9 @@ class Builder:
         Raises:
             OperatorError: the operator is unknown at this opset.
             ModelError: the inputs do not fit the operator.
+            OutOfTimeError: the time that there is for all nodes is up.
         """
+        require_time()
         while inputs and inputs[-1] is None:
             inputs = inputs[:-1]
         if op_type.startswith("Reduce") and not domain and len(inputs) > 1:

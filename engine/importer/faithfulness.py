@@ -25,7 +25,9 @@ from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, operators_with
+from ..runtime.memory import Footprint, Use, check_memory
 from ..runtime.session import open_session
+from .checking import all_nodes, shown
 from .opsets import LoadedModel
 from .replay import replay
 
@@ -115,16 +117,25 @@ def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> F
         original = loaded.original.read()
     except OnnxscopeError as error:
         return Faithfulness(reason=str(error))
+    fatal = next((why for node in all_nodes(original.graph) if (why := _fatal(node, point))), "")
+    if fatal:
+        return Faithfulness(reason=fatal)
     nodes = [node for node in original.graph.node if not _is_random(node)]
     wanted = _comparable(original)
     if not wanted:
         return Faithfulness(reason="all that it computes depends on random numbers of the run")
+    reading = _Reading(loaded, point)
+    try:
+        written = reading.written(wanted)
+        # Of either all values are there at once.
+        check_memory(Footprint.of(written.model, 1), Use.whole(1), "cpu", "comparing all values")
+    except OnnxscopeError as error:
+        return Faithfulness(reason=str(error))
     try:
         theirs = _computed_by_file(original, wanted, point, folder)
     except OnnxscopeError as error:
         return Faithfulness(reason=f"ONNX Runtime does not run the file: {error}")
-    reading = _Reading(loaded, point)
-    ours, left_out = reading.values(theirs)
+    ours, left_out = reading.values(written, theirs)
     left_out |= {name: "ONNX Runtime does not give it" for name in wanted if name not in theirs}
     apart: dict[str, float] = {}
     looked_at = 0
@@ -149,6 +160,16 @@ def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> F
                 departure = Departure(node.op_type, node.name, name, apart[name])
                 return Faithfulness(len(ours), departure, left_out)
     return Faithfulness(len(ours), None, left_out)
+
+
+def _fatal(node: onnx.NodeProto, point: Mapping[str, np.ndarray]) -> str:
+    """Say why ONNX Runtime 1.31 would end the whole process on a node; empty where it would not."""
+    attention = (node.domain, node.op_type) == ("com.microsoft", "Attention")
+    if attention and (len(node.input) < 3 or not node.input[2]):
+        return f"ONNX Runtime ends the process on {shown(node)}, which has no bias"
+    if node.op_type in ("GRU", "LSTM", "RNN") and any(0 in a.shape for a in point.values()):
+        return f"ONNX Runtime ends the process on {shown(node)} of no sequences"
+    return ""
 
 
 def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
@@ -200,6 +221,21 @@ def _iterated(node: onnx.NodeProto) -> float:
     return 0.02 if node.op_type == "SVMClassifier" and "prob_a" in given else 0.0
 
 
+@dataclass(frozen=True)
+class _Written:
+    """A graph of the network that gives its values.
+
+    Attributes:
+        model: The graph.
+        names: From its outputs to the values' names.
+        left_out: Values that it does not give, each with the reason.
+    """
+
+    model: onnx.ModelProto
+    names: Mapping[str, str]
+    left_out: Mapping[str, str]
+
+
 class _Reading:
     """The network as it is read, at one point."""
 
@@ -207,10 +243,8 @@ class _Reading:
         self._loaded = loaded
         self._point = point
 
-    def values(
-        self, wanted: Mapping[str, np.ndarray]
-    ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-        """The values, and why others are missing."""
+    def written(self, wanted: Sequence[str]) -> _Written:
+        """The graph that gives these values, and why others are missing."""
         graph = self._loaded.model.graph
         there = {value.name for node in graph for value in node.outputs if value.name}
         left_out = {name: "it is not there any more" for name in wanted if name not in there}
@@ -221,12 +255,20 @@ class _Reading:
             names = [name for name in wanted if name in there]
             return replay(builder, graph, inputs, names, failures=failures)
 
-        try:
-            found = self._run(write, self._given())
-        except OnnxscopeError as error:
-            return {}, left_out | dict.fromkeys(there & wanted.keys(), str(error))
+        model, names = self._model(write)
         left_out |= {name: str(error) for name, error in failures.items()}
-        return found, left_out
+        return _Written(model, names, left_out)
+
+    def values(
+        self, written: _Written, theirs: Mapping[str, np.ndarray]
+    ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """Those of the values that the file gives as well, and why others are missing."""
+        names = {key: name for key, name in written.names.items() if name in theirs}
+        try:
+            found = self._run(written.model, names, self._given())
+        except OnnxscopeError as error:
+            return {}, {**written.left_out, **dict.fromkeys(names.values(), str(error))}
+        return found, dict(written.left_out)
 
     def explains(
         self,
@@ -273,24 +315,30 @@ class _Reading:
             }
             return replay(builder, graph, inputs, [name])
 
-        return self._run(write, fed)[name]
+        model, names = self._model(write)
+        return self._run(model, names, fed)[name]
 
     def _given(self) -> dict[str, np.ndarray]:
         return dict(self._point)
 
-    def _run(
-        self, write: Callable[[Builder], Mapping[str, Tensor]], feeds: Mapping[str, np.ndarray]
-    ) -> dict[str, np.ndarray]:
-        """Write a graph, and compute what it gives."""
+    def _model(
+        self, write: Callable[[Builder], Mapping[str, Tensor]]
+    ) -> tuple[onnx.ModelProto, dict[str, str]]:
+        """A graph, and the values that its outputs are, by name."""
         builder = Builder(opset=self._loaded.opset)
         written = write(builder)
         names: dict[str, str] = {}
         for number, (name, tensor) in enumerate(written.items()):
             names[f"compared.{number}"] = name
             builder.output(f"compared.{number}", builder.op.Identity(tensor))
+        return model_of(builder), names
+
+    def _run(
+        self, model: onnx.ModelProto, names: Mapping[str, str], feeds: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Compute some outputs of a graph, by the names of the values that they are."""
         if not names:
             return {}
-        model = model_of(builder)
         taken = {value.name for value in model.graph.input}
         session = open_session(model, "cpu")
         results = session.run({n: a for n, a in feeds.items() if n in taken}, list(names))

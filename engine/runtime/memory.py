@@ -133,7 +133,7 @@ def _split(
     return running, computed
 
 
-def check_memory(footprint: Footprint, use: Use, provider: str) -> None:
+def check_memory(footprint: Footprint, use: Use, provider: str, what: str = "") -> None:
     """See, before any work, that the main memory suffices.
 
     Only on the CPU: what a graph takes on another device has not been measured.
@@ -142,6 +142,7 @@ def check_memory(footprint: Footprint, use: Use, provider: str) -> None:
         footprint: Of a graph.
         use: How it is run.
         provider: Where, by name.
+        what: What the graph is, in words; by default it is for the pictures.
 
     Raises:
         MemoryShortageError: it does not; says how many pictures fit.
@@ -150,6 +151,12 @@ def check_memory(footprint: Footprint, use: Use, provider: str) -> None:
     needed = footprint.total(use)
     if free is None or needed <= free:
         return
+    if what:
+        raise MemoryShortageError(
+            f"{what} needs about {amount(needed)} and {amount(free)} are free: give a smaller size "
+            "or shape",
+            0,
+        )
     fitting = footprint.fitting(use, free)
     if fitting:
         remedy = f"{fitting} {'fits' if fitting == 1 else 'fit'}"
@@ -159,6 +166,25 @@ def check_memory(footprint: Footprint, use: Use, provider: str) -> None:
     raise MemoryShortageError(
         f"{what} about {amount(needed)} and {amount(free)} are free: {remedy}", fitting
     )
+
+
+def require_memory(size: int, what: str) -> None:
+    """See, before it is taken, that the main memory suffices for some arrays.
+
+    Args:
+        size: Of all of them, in bytes.
+        what: What they are, in words.
+
+    Raises:
+        MemoryShortageError: it does not.
+    """
+    free = available_memory()
+    if free is not None and size > free:
+        raise MemoryShortageError(
+            f"{what} needs about {amount(size)} and {amount(free)} are free: give a smaller size "
+            "or shape",
+            0,
+        )
 
 
 def available_memory() -> int | None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, ModelError, OutOfTimeError, ProviderError, nearest
+from ..patience import seconds_left
 from ..plain import turned_off
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ class Session:
         Args:
             feeds: The inputs by name.
             outputs: Which outputs; by default all.
-            seconds: After how many seconds the run is stopped, as soon as a node is done.
+            seconds: After how many seconds the run is stopped, as soon as a node is done; by
+                default when the time is up that there is for the whole work, if it is limited.
 
         Raises:
             OutOfTimeError: it was.
@@ -128,6 +130,7 @@ class Session:
         import onnxruntime
 
         names = self._outputs if outputs is None else list(outputs)
+        seconds = seconds_left() if seconds is None else seconds
         if seconds is None:
             with readable_errors():
                 results = self._session.run(names, dict(feeds))

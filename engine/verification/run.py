@@ -14,6 +14,7 @@ from ..network.inputs.image_input import image_input
 from ..network.loading import open_model
 from ..network.model import Model
 from ..objectives.algebra import Objective
+from ..patience import limited_by
 from ..plain import whole
 from ..rules.table import RuleTable
 from .budget import Budget, Report
@@ -88,10 +89,10 @@ def verify(
     limits: list[str] = []
     try:
         budget.begin("reading the network")
-        subject = _subject(model, target, at, size, shapes, wrt, rng, limits)
-        said = tuple(limits)
         # Networks and gradients that are not finite are a finding, not a reason to warn.
-        with np.errstate(all="ignore"):
+        with limited_by(budget), np.errstate(all="ignore"):
+            subject = _subject(model, target, at, size, shapes, wrt, rng, limits)
+            said = tuple(limits)
             verifier = Verifier(subject, provider, rules, rng, budget)
             while verifier.too_heavy and subject.smaller is not None:
                 smaller = subject.smaller(rng)

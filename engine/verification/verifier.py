@@ -136,6 +136,7 @@ class _Gradient:
                         warning.message, warning.category, warning.filename, warning.lineno
                     )
             self._inputs = [value.name for value in graph.graph.input]
+            check_memory(Footprint.of(graph, 1), Use.whole(1), name, "the gradient")
             return graph if change is None else change(graph)
 
         self._subject = subject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -9,10 +10,13 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from ...errors import InputError, ModelError
+from ...runtime.memory import require_memory
 from ..layers.lookups import lookups
 
 # Integers that index nothing known are flags, masks or kinds: these numbers mean something in all.
 _FLAGS = 2
+# What drawing a picture takes at its peak, for each pixel: measured.
+_PICTURE_BYTES = 113
 _MOST_INDICES = 1000
 
 
@@ -21,7 +25,11 @@ def random_picture(rng: np.random.Generator, height: int, width: int) -> np.ndar
 
     Returns:
         (1, 3, H, W) in [0, 1].
+
+    Raises:
+        MemoryShortageError: there is not the memory for it.
     """
+    require_memory(_PICTURE_BYTES * height * width, f"a random picture of {height}×{width} pixels")
     rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
     frequency = np.maximum(np.hypot(rows, columns), 1 / max(height, width))
     spectrum = np.fft.rfft2(rng.standard_normal((3, height, width))) / frequency
@@ -106,10 +114,11 @@ def random_array(
         rng: Source of randomness.
 
     Raises:
-        InputError: its shape is open, or its type is not one of numbers.
+        InputError: its shape is open, its type is not one of numbers, or there is not the memory.
     """
     dtype = _dtype(value)
     dims = _random_dims(value, bound) if shape is None else tuple(shape)
+    require_memory(math.prod(dims) * (8 + dtype.itemsize), f"the input {value.name!r}")
     if is_real(value):
         return np.asarray(rng.standard_normal(dims)).astype(dtype)
     if value.dtype is ir.DataType.STRING:

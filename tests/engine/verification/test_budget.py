@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 
 import numpy as np
 import onnxscope as osc
 import pytest
 from graphs import model, text_model
 from onnx import helper
-from onnxscope.errors import InputError, OutOfTimeError
+from onnxscope.errors import InputError, MemoryShortageError, OutOfTimeError
 from onnxscope.rules.standard import standard_rules
 from onnxscope.rules.table import RuleTable
 from onnxscope.runtime.session import open_session
@@ -63,6 +64,47 @@ def test_a_budget(clock):
 def test_too_little_time_for_anything_is_said():
     with pytest.raises(InputError, match="was up before anything could be compared"):
         osc.verify(_deep(100), timeout=0.001)
+
+
+@pytest.mark.slow
+def test_a_long_network_is_no_reason_to_go_on():
+    nodes = [helper.make_node("Sin", [f"x{n}"], [f"x{n + 1}"]) for n in range(8000)]
+    proto = model(nodes, {"x0": (np.float32, (4, 8))}, ["x8000"])
+    began = time.monotonic()
+    with pytest.raises(InputError, match="the time of 1 s was up before anything"):
+        osc.verify(proto, timeout=1)
+    # Writing its nodes takes five seconds, and its gradient's ten more.
+    assert time.monotonic() - began < 4
+
+
+def _with_little_memory(monkeypatch, size):
+    monkeypatch.setattr("onnxscope.runtime.memory.available_memory", lambda: size)
+
+
+def test_what_does_not_fit_into_memory_is_refused(monkeypatch):
+    proto = text_model("g (float[1, 3, H, W] x) => (float[1, 3, H, W] y) { t = Sin(x) y = Sin(t) }")
+    _with_little_memory(monkeypatch, 2**30)
+    with pytest.raises(MemoryShortageError, match="a random picture of 20000×20000 pixels needs"):
+        osc.verify(proto, size=20000)
+    with pytest.raises(MemoryShortageError, match=r"the input 'x' needs about 13 GiB and 1\.0 GiB"):
+        osc.verify(proto, shapes={"x": (1, 3, 20000, 20000)})
+    _with_little_memory(monkeypatch, 20 * 2**20)
+    with pytest.raises(
+        MemoryShortageError, match=r"the gradient needs about .* smaller size or sh"
+    ):
+        osc.verify(proto, shapes={"x": (1, 3, 256, 256)})
+    with pytest.raises(MemoryShortageError, match="the gradient needs about"):
+        osc.verify(proto, size=256)
+
+
+def test_a_gradient_that_does_not_fit_into_memory_is_refused(monkeypatch):
+    proto = text_model("g (float[1, 3, H, W] x) => (float[1, 3, H, W] y) { t = Sin(x) y = Sin(t) }")
+    gradient = osc.Gradient(osc.load(proto, input_range=(0, 1)), osc.channel("y", 0))
+    _with_little_memory(monkeypatch, 20 * 2**20)
+    with pytest.raises(MemoryShortageError, match="a picture needs about"):
+        gradient(np.zeros((512, 512, 3), np.float32))
+    value, _ = gradient(np.zeros((16, 16, 3), np.float32))
+    assert value.shape == (1,)
 
 
 def test_too_little_time_for_one_direction_is_said(monkeypatch):
