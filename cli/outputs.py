@@ -6,10 +6,13 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from ..errors import OutputError
+import typer
+
+from ..errors import InputError, OutputError
 from ..files import check_writable
+from .console import warn
 
 if TYPE_CHECKING:
     from ..pictures.picture import Picture
@@ -17,12 +20,59 @@ if TYPE_CHECKING:
 STRIP_STEPS = (1, 32, 128, 512)
 _FRAMES = 60
 _LONGEST_NAME = 100
+_NEARLY_ALL = 0.8
 
 
 def default_name(target: str, *, neuron: bool, negative: bool) -> Path:
     """Return the picture's name where none is given: `mixed4a-11-negative.png` for `mixed4a:11`."""
     stem = re.sub(r"[^\w.]+", "-", target).strip("-.")[:_LONGEST_NAME] or "picture"
     return Path(stem + "-neuron" * neuron + "-negative" * negative + ".png")
+
+
+@dataclass(frozen=True)
+class View:
+    """What of a picture is shown.
+
+    Attributes:
+        crop: Whether only what the objective sees is written.
+        mark: Whether that is framed.
+        enlarge: How many pixels one becomes.
+    """
+
+    crop: Annotated[
+        bool,
+        typer.Option("--crop", help="Write only what a neuron sees, its receptive field."),
+    ] = False
+    mark: Annotated[
+        bool, typer.Option("--mark", help="Draw a frame around what a neuron sees.")
+    ] = False
+    enlarge: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, max=64, help="How many pixels each becomes with --crop."),
+    ] = 1
+
+    def check(self) -> None:
+        """See that the options fit each other.
+
+        Raises:
+            InputError: they do not.
+        """
+        if self.crop and self.mark:
+            raise InputError("--crop cuts out what --mark would frame; give one of both")
+        if self.enlarge != 1 and not self.crop:
+            raise InputError("--enlarge goes with --crop")
+
+    def of(self, picture: Picture) -> Picture:
+        """Return the picture as it is written."""
+        if self.mark:
+            return picture.marked()
+        if not self.crop:
+            return picture
+        cropped = picture.cropped(enlarge=self.enlarge)
+        whole, left = picture.images[0].size, cropped.images[0].size // self.enlarge**2
+        if left > _NEARLY_ALL * whole:
+            warn("--crop has next to nothing to cut off: the objective sees the whole picture")
+        return cropped
 
 
 @dataclass(frozen=True)
@@ -34,12 +84,14 @@ class Outputs:
         strip: The snapshots' file, if they are wanted.
         animation: The animation's file, if it is wanted.
         strip_steps: After which steps the snapshots are taken.
+        view: What of the picture is shown.
     """
 
     picture: Path
     strip: Path | None = None
     animation: Path | None = None
     strip_steps: tuple[int, ...] = STRIP_STEPS
+    view: View = View()
 
     def check(self) -> None:
         """See that all files can be written, before any work.
@@ -49,6 +101,7 @@ class Outputs:
         """
         from ..pictures.picture import check_animation_suffix, check_suffix
 
+        self.view.check()
         seen: dict[Path, str] = {}
         for option, file in self._by_option().items():
             other = seen.setdefault(file.resolve(), option)
@@ -88,6 +141,7 @@ class Outputs:
         Raises:
             OutputError: one of them cannot be written.
         """
+        picture = self.view.of(picture)
         files = [picture.save(self.picture)]
         if self.strip is not None:
             files.append(_with(picture, self.strip_steps).save_strip(self.strip))

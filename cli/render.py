@@ -12,7 +12,7 @@ import typer
 from ..errors import InputError
 from . import options, running
 from .groups import expanded
-from .outputs import STRIP_STEPS, Outputs, default_name
+from .outputs import STRIP_STEPS, Outputs, View, default_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,7 +30,7 @@ _ASCENT = "The ascent"
 
 _BESIDE_RECIPE = frozenset(
     {"model", "recipe", "provider", "strip", "snapshots", "animation", "output", "quiet"}
-    | {"batch_size", "no_cache"}
+    | {"batch_size", "no_cache", "crop", "mark", "enlarge"}
 )
 
 
@@ -138,6 +138,7 @@ def render(
         Path | None,
         typer.Option(metavar="FILE", help="Also write the way as a .gif, .webp or .png."),
     ] = None,
+    view: View,
     recipe: Annotated[
         Path | None,
         typer.Option(
@@ -160,7 +161,7 @@ def render(
         if output is None:
             raise InputError("say with -o FILE where to write the picture made again")
         _refuse_beside_recipe(ctx)
-        outputs = Outputs(output, strip, animation, strip_steps)
+        outputs = Outputs(output, strip, animation, strip_steps, view)
         _render_again(recipe, model, run, outputs, quiet=quiet, cache=not no_cache)
         return
     if model is None or target is None:
@@ -169,7 +170,7 @@ def render(
         output = default_name(
             target, neuron=aim.objective is options.ObjectiveKind.NEURON, negative=aim.negative
         )
-    outputs = Outputs(output, strip, animation, strip_steps)
+    outputs = Outputs(output, strip, animation, strip_steps, view)
     outputs.check()
     pixels = options.parse_size(run.size)
 

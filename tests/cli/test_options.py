@@ -17,13 +17,14 @@ from typer.testing import CliRunner
 
 AIM = ["--objective", "--y", "--x", "--token", "--reduction", "--negative"]
 RUN = ["--steps", "--size", "--seed", "--batch", "--batch-size", "--provider"]
+VIEW = ["--crop", "--mark", "--enlarge"]
 ASCENT = ["--parameterization", "--no-decorrelate", "--transforms", "--learning-rate",
           "--redirect-steps", "--precision"]  # fmt: skip
 PREPROCESSING = ["--input-range", "--mean", "--std", "--channel-order", "--layout",
                  "--channel-axis", "--image-input", "--input"]  # fmt: skip
 ORDERS = {
     "render": ["model", "target", "--output", *AIM, *RUN, "--strip", "--snapshots", "--animation",
-               "--recipe", "--quiet", "--no-cache", *ASCENT, *PREPROCESSING],
+               *VIEW, "--recipe", "--quiet", "--no-cache", *ASCENT, *PREPROCESSING],
     "inspect": ["model", "target", "--all", "--image", "--labels", "--shape", *PREPROCESSING],
     "convert": ["weights", "--output", "--architecture", "--labels"],
     "gradient": ["model", "target", "--output", "--wrt", "--shape", *AIM, "--size", "--batch",

@@ -266,3 +266,25 @@ def test_a_failure_on_the_way_leaves_the_last_good_picture(run, tiny, monkeypatc
         "kept.png shows how far it came\n"
     )
     assert Path("kept.png").read_bytes() == Path("good.png").read_bytes()
+
+
+def test_only_what_a_neuron_sees(run, refused, tiny):
+    neuron = ("render", tiny, "mixed4a:11", "--objective", "neuron", "--steps", 2, "--size", 48)
+    assert run(*neuron, "-o", "whole.png", "-q").exit_code == 0
+    whole = np.asarray(Image.open("whole.png"))
+    assert run(*neuron, "-o", "cut.png", "--crop", "--strip", "strip.png").exit_code == 0
+    cut = np.asarray(Image.open("cut.png"))
+    # A cell of mixed4a sees 15 × 15 pixels, as `inspect` says.
+    assert cut.shape == (15, 15, 3)
+    assert any((whole[y : y + 15, x : x + 15] == cut).all() for y in range(34) for x in range(34))
+    assert Image.open("strip.png").size[1] == 15
+    run(*neuron, "-o", "large.png", "--crop", "--enlarge", 8)
+    assert Image.open("large.png").size == (120, 120)
+    run("render", "--recipe", "cut.png", "-o", "marked.png", "--mark")
+    marked = np.asarray(Image.open("marked.png"))
+    assert marked.shape == whole.shape
+    assert 0 < (marked != whole).any(-1).sum() <= 4 * 18 * 2
+    result = run("render", tiny, "mixed4a:11", *SHORT, "-o", "channel.png", "--crop")
+    assert "next to nothing to cut off" in result.stderr
+    assert "give one of both" in refused(*neuron, "--crop", "--mark")
+    assert "--enlarge goes with --crop" in refused(*neuron, "--enlarge", 2)
