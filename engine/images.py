@@ -131,7 +131,8 @@ def as_photos(photos: Any) -> list[np.ndarray]:
 def are_several(photos: Any) -> bool:
     """Return whether these are several pictures, or a list of perhaps one."""
     if isinstance(photos, list | tuple):
-        return any(is_file(photo) or np.ndim(photo) > 2 for photo in photos) or np.ndim(photos) > 3
+        several = any(is_file(photo) or _one_array(photo).ndim > 2 for photo in photos)
+        return several or _one_array(photos).ndim > 3
     return not is_file(photos) and np.ndim(photos) > 3
 
 

@@ -160,7 +160,9 @@ class Registry(Generic[T]):
             raise InputError(f"expected a list of {_listed(first)} under {name!r}")
         known = [field.name for field in (*first, *others)]
         for key in beside if first else given:
-            if key not in known or (first and key in known[: len(first)]):
+            if first and key in known[: len(first)]:
+                raise InputError(f"{key!r} stands beside {name!r}, under which it is already")
+            if key not in known:
                 raise InputError(f"{name} has no {key!r}{nearest(str(key), known)}")
         hints = _hints(kind)
         for key, value in given.items():
@@ -171,6 +173,11 @@ class Registry(Generic[T]):
     def _named_in(self, data: object) -> tuple[str, Any, dict[str, Any]]:
         """The name of the class that some data is of, what is under it, and what is beside it."""
         if isinstance(data, Mapping) and all(isinstance(key, str) for key in data):
+            if _NAMED in data and not isinstance(data[_NAMED], str):
+                raise _UnknownError(
+                    f"the recipe's {self.what} {shown(data)} is damaged: {_NAMED!r} is the name of "
+                    f"code of its author's, which must be text, not {shown(data[_NAMED])}"
+                )
             if _NAMED in data:
                 raise _UnknownError(
                     f"the recipe can only name the {self.what} {shown(data[_NAMED])}, which is "

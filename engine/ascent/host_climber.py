@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..cache import GraphCache
+from ..errors import InputError
+from ..plain import shown
 from ..runtime.memory import Use
 from ..runtime.session import Cuda, Provider, Session
 from .climbing import (
@@ -70,9 +72,33 @@ class HostClimber:
         if redirect and not reached.all():
             gradient = choose(reached == 0, self._redirected(feeds), gradient)
             self.redirected += 1
+        kinds = {name: (array.shape, array.dtype) for name, array in self._parameters.items()}
         self._optimizer.update(self._parameters, gradient)
+        self._check_updated(kinds)
         self._count += 1
         return outputs["value"], True
+
+    def _check_updated(self, kinds: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
+        """See that the optimizer has changed numbers, and nothing else.
+
+        Raises:
+            InputError: a parameter is gone, or of another shape or type, or there is a new one.
+        """
+        giver = f"the optimizer {type(self._optimizer).__name__}"
+        if self._parameters.keys() != kinds.keys():
+            raise InputError(
+                f"{giver} must keep the parameters {', '.join(kinds)}, and leaves "
+                f"{', '.join(map(str, self._parameters)) or 'none'}"
+            )
+        for name, (shape, dtype) in kinds.items():
+            after = self._parameters[name]
+            if not isinstance(after, np.ndarray):
+                raise InputError(f"{giver} must leave {name} an array, not {shown(after)}")
+            if (after.shape, after.dtype) != (shape, dtype):
+                raise InputError(
+                    f"{giver} makes {after.dtype} {after.shape} of {name}, which is {dtype} "
+                    f"{shape}: it must change the numbers alone"
+                )
 
     def _redirected(self, feeds: Arrays) -> Arrays:
         if self._redirecting is None:

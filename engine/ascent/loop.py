@@ -178,8 +178,14 @@ def _step(climber: Climber, streams: Streams, step: int, *, redirect: bool) -> n
         OnnxscopeError: the step failed; the pictures are as they were.
     """
     try:
-        value, finite = climber.step(streams.data(), redirect=redirect)
+        data = streams.data()
     except OnnxscopeError as error:
+        raise InputError(f"step {step} failed: {error}") from error
+    try:
+        value, finite = climber.step(data, redirect=redirect)
+    except OnnxscopeError as error:
+        if blamed := streams.blame(data):
+            raise InputError(f"step {step} failed: {blamed}") from error
         # On the CPU a picture that is not a number makes some operators stop.
         not_a_number = isinstance(error, ModelError) and climber.provider.name == "cpu"
         advice = f"; {_ADVICE}" if not_a_number else ""
@@ -187,6 +193,8 @@ def _step(climber: Climber, streams: Streams, step: int, *, redirect: bool) -> n
         raise kind(f"step {step} failed: {error}{advice}") from error
     # Adding zero turns the −0 of a negated unit that is off into 0.
     value = value + 0.0
+    if not finite and (blamed := streams.blame(data)):
+        raise InputError(f"step {step} failed: {blamed}")
     if not finite:
         raise ModelError(
             f"the objective or its gradient is not finite at step {step} (value "

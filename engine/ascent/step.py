@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 
+from ..errors import InputError
 from ..gradient.objective import append_gradient, append_objective
 from ..gradient.passes import GradientPlan
 from ..graph.builder import Builder
 from ..graph.finish import model_of
-from ..graph.given_back import pictures
+from ..graph.given_back import Declared, pictures, symbolic
 from ..graph.tensor import Tensor
+from ..plain import shown
 from ..rules.table import RuleTable
 from .composition import Composition
 from .optimizers import GraphOptimizer
@@ -54,13 +58,17 @@ def step_graph(
     schedule = {
         name: builder.input(f"schedule.{name}", (), np.float32) for name in optimizer.schedule(1)
     }
+    giver = f"the optimizer {type(optimizer).__name__}"
     largest = []
     for parameter, gradient in zip(parameters, gradients, strict=True):
         slots = {
             slot: builder.input(f"{slot}.{parameter.name}", parameter.shape, parameter.dtype)
             for slot in optimizer.slots
         }
-        successor, next_slots = optimizer.append(parameter, gradient, slots, schedule)
+        appended = optimizer.append(
+            parameter, gradient, Declared(giver, slots), Declared(giver, schedule)
+        )
+        successor, next_slots = _succeeding(appended, parameter, slots, giver)
         builder.output(f"next.{parameter.name}", successor)
         for slot, tensor in next_slots.items():
             builder.output(f"next.{slot}.{parameter.name}", tensor)
@@ -69,6 +77,34 @@ def step_graph(
     if reaching is not None:
         builder.output("reached", _largest(reaching))
     return model_of(builder)
+
+
+def _succeeding(
+    appended: object, parameter: Tensor, slots: Mapping[str, Tensor], giver: str
+) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """What an optimizer appends: the successors of a parameter and of its slots.
+
+    Raises:
+        InputError: it is something else, or of another shape or type.
+    """
+    if not (isinstance(appended, tuple) and len(appended) == 2):
+        raise InputError(
+            f"{giver} must append a parameter's successor and those of its slots by name, "
+            f"not {shown(appended)}"
+        )
+    successor, next_slots = appended
+    if not isinstance(next_slots, Mapping) or set(next_slots) != set(slots):
+        wanted = ", ".join(slots) or "none"
+        given = ", ".join(map(str, next_slots)) if isinstance(next_slots, Mapping) else next_slots
+        raise InputError(f"{giver} has the slots {wanted}, and must append those, not {given}")
+    for what, tensor in (("a parameter", successor), *next_slots.items()):
+        after = symbolic(tensor, f"{giver}, for {what},")
+        if (after.dims, after.dtype) != (parameter.dims, parameter.dtype):
+            raise InputError(
+                f"{giver} makes {after.dtype} {after.dims} of {what}, which is "
+                f"{parameter.dtype} {parameter.dims}"
+            )
+    return successor, next_slots
 
 
 def _largest(gradient: Tensor) -> Tensor:
@@ -95,7 +131,7 @@ def _gradient(
             for name, type_ in types.items()
         }
         giver = f"the transform {type(transform).__name__}"
-        image = pictures(transform.apply(image, data), giver, picture.shape)
+        image = pictures(transform.apply(image, Declared(giver, data)), giver, picture.shape)
     apart = composition.sees_both
     if apart and image is picture:
         # What comes to it is the network's alone; what comes to the picture, the penalty's as well.
@@ -113,9 +149,10 @@ def _image(composition: Composition, builder: Builder) -> tuple[Tensor, list[Ten
     inputs = {name: builder.input(name, *type_) for name, type_ in types.items()}
     by_name = {name.removeprefix("parameters."): tensor for name, tensor in inputs.items()}
     height, width = composition.height, composition.width
+    giver = f"the parameterization {type(composition.parameterization).__name__}"
     image = pictures(
-        composition.parameterization.image(by_name, height, width),
-        f"the parameterization {type(composition.parameterization).__name__}",
+        composition.parameterization.image(Declared(giver, by_name), height, width),
+        giver,
         (composition.batch, 3, height, width),
     )
     return image, list(inputs.values())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import InputError
 from ..identity import has_identity
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ def generator(seed: int, picture: int) -> np.random.Generator:
     if picture == 0:
         return np.random.default_rng(seed)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(picture,)))
+
+
+def not_finite(arrays: Arrays) -> str:
+    """Return which of some arrays holds something that is no finite number, in words."""
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            return f"{name!r} with {array[~np.isfinite(array)].flat[0]:g} in it"
+    return ""
 
 
 class Streams:
@@ -46,18 +55,41 @@ class Streams:
         self._generators = [generator(seed, first + index) for index in range(composition.batch)]
 
     def parameters(self) -> Arrays:
-        """Draw parameters to start from, by the graph's input names."""
+        """Draw parameters to start from, by the graph's input names.
+
+        Raises:
+            InputError: they are not what the parameterization declares, or not finite.
+        """
         parameterization = self._composition.parameterization
         drawn = self._draw(parameterization, parameterization.initial)
-        return self._composition.as_parameters(drawn)
+        found = self._composition.as_parameters(drawn)
+        if wrong := not_finite(drawn):
+            raise InputError(
+                f"the parameterization {type(parameterization).__name__} draws {wrong} to start "
+                "from: it must draw finite numbers"
+            )
+        return found
 
     def data(self) -> Arrays:
-        """Draw the transforms' random data for one step, by the graph's input names."""
+        """Draw the transforms' random data for one step, by the graph's input names.
+
+        Raises:
+            InputError: they are not what a transform declares.
+        """
         data: Arrays = {}
         for number, transform in enumerate(self._composition.transforms):
             drawn = self._draw(transform, transform.draw)
             data |= self._composition.as_data(number, drawn)
         return data
+
+    def blame(self, data: Arrays) -> str:
+        """Return which transform has drawn data that are not finite, in words; none for no one."""
+        for number, transform in enumerate(self._composition.transforms):
+            start = f"transform{number}."
+            drawn = {n.removeprefix(start): a for n, a in data.items() if n.startswith(start)}
+            if wrong := not_finite(drawn):
+                return f"the transform {type(transform).__name__} draws {wrong}"
+        return ""
 
     def _draw(self, part: object, draw: _Draw) -> Arrays:
         height, width = self._composition.height, self._composition.width

@@ -33,6 +33,8 @@ from ..network.comparison import compare_tensors, is_on, warn_of
 from ..network.inputs.given import as_input
 from ..network.layers.lookups import lookups
 from ..network.values import value_called
+from ..plain import by_name, flag, of_kind, text, texts
+from ..plain import shapes as plain_shapes
 from ..rules.standard import standard_rules
 from ..rules.table import RuleTable
 from .obstacles import obstacles
@@ -47,7 +49,7 @@ def differentiate(
     of: str,
     wrt: Sequence[str],
     *,
-    shapes: dict[str, Sequence[int]] | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
     inputs: Mapping[str, npt.ArrayLike] | None = None,
     rules: RuleTable | None = None,
     compare: bool = True,
@@ -83,7 +85,7 @@ def differentiate(
     Raises:
         LayerError: a name is not there.
         OperatorError: an operator on the way has no gradient rule.
-        InputError: a given value does not fit its input.
+        InputError: an argument is of another kind, or a given value does not fit its input.
         ModelError: a shape that a rule needs, or the rank of an input, is unknown; give `shapes`.
 
     Warns:
@@ -92,7 +94,17 @@ def differentiate(
         UnfaithfulWarning: a node of the network is another than ONNX Runtime makes of the file.
         ZeroGradientWarning: no differentiable path leads from `of` to one of `wrt`.
     """
-    wrt = [wrt] if isinstance(wrt, str) else list(wrt)
+    of = text("of", of, "the name of a value", LayerError)
+    wrt = texts("wrt", wrt, "names of values, such as ['x']")
+    if not wrt:
+        raise InputError("wrt names nothing to differentiate with respect to: name one value")
+    shapes, inputs = plain_shapes("shapes", shapes), by_name("inputs", inputs, "{'mask': 1}")
+    table = (
+        standard_rules()
+        if rules is None
+        else of_kind("rules", rules, RuleTable, "standard_rules()")
+    )
+    compare = flag("compare", compare)
     loaded = load_graph(model)
     if compare and is_on():
         warn_of(
@@ -102,7 +114,7 @@ def differentiate(
     graph = loaded.model.graph
     builder = Builder(graph.name or "gradient", opset=loaded.opset)
     entries: dict[str, Tensor] = {}
-    given, constants = dict(shapes or {}), dict(inputs or {})
+    given, constants = dict(shapes), dict(inputs)
     sizes = _sizes_of(graph, constants)
     for value in graph.inputs:
         if value.name in graph.initializers or not value.name or value.dtype is None:
@@ -173,7 +185,6 @@ def differentiate(
     else:
         cotangent = builder.input(names.take(f"grad_{of}"), target.dims, target.dtype)
     absent: list[Tensor] = []
-    table = standard_rules() if rules is None else rules
     nodes = list(builder.graph)
     gradients = backpropagate(
         builder, {target: cotangent}, [values[name] for name in wrt], table, absent=absent

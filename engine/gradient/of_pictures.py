@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..cache import GraphCache, graph_cache
-from ..errors import InputError
 from ..images import are_several, as_batch, as_pictures
 from ..network.loading import load
 from ..network.model import Model, identity_of
 from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import resolve
+from ..plain import flag, height_and_width, of_kind, whole
+from ..plain import path as a_path
 from ..runtime.finished import Graph, kept
 from ..runtime.memory import Footprint, Use, check_memory
-from ..runtime.session import Session, open_for
+from ..runtime.session import Session, check_provider, open_for
 
 if TYPE_CHECKING:
     import onnx
@@ -52,7 +53,17 @@ class Gradient:
                 the provider.
             cache: Whether finished graphs are kept on disk, as for `onnxscope.render`; with rules
                 of your own they never are.
+
+        Raises:
+            OnnxscopeError: an argument is of another kind, there is no such model, or the target
+                means nothing in it.
         """
+        cache, provider = flag("cache", cache), check_provider(provider)
+        if rules is not None:
+            # Whoever has a table has imported this.
+            from ..rules.table import RuleTable
+
+            of_kind("rules", rules, RuleTable, "standard_rules()")
         self.model = model if isinstance(model, Model) else load(model, cache=cache)
         self.objective = (
             resolve(self.model, objective)
@@ -76,6 +87,8 @@ class Gradient:
 
         Raises:
             MemoryShortageError: there is not enough memory for so many or such large pictures.
+            InputError: the pictures are of another shape, type or range, or do not fit the network.
+            ProviderError: the provider is not there, or cannot run the graph.
         """
         pixels = self.model.fixed_size or (self.model.size, self.model.size)
         batch = as_batch(images, fit=pixels)
@@ -98,12 +111,14 @@ class Gradient:
 
         Returns:
             A model from `image` (N, 3, H, W), RGB in [0, 1], to `value` (N,) and `grad_image`.
+
+        Raises:
+            InputError: the size or number of pictures does not fit the network.
+            OperatorError: an operator has no gradient rule.
         """
         if size is None:
             size = self.model.fixed_size or self.model.size
-        height, width = (size, size) if isinstance(size, int) else size
-        if min(height, width, batch) < 1:
-            raise InputError(f"size and batch must be at least 1, not {height}×{width}, {batch}")
+        (height, width), batch = height_and_width("size", size), whole("batch", batch, 1)
         from ..rules.standard import standard_rules
         from .objective import gradient_of_image
 
@@ -122,10 +137,11 @@ class Gradient:
 
         Raises:
             OutputError: it cannot be written.
+            OnnxscopeError: see `to_onnx`.
         """
         from ..importer.model_file import write_model
 
-        return write_model(path, self.to_onnx(size=size, batch=batch))[0]
+        return write_model(a_path("path", path), self.to_onnx(size=size, batch=batch))[0]
 
     def _compiled(self, shape: tuple[int, ...], provider: str) -> onnx.ModelProto | bytes:
         """The graph for a provider."""

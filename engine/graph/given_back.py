@@ -6,9 +6,9 @@ said of the code that gave it, and not where a node stumbles over it later.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ..errors import InputError, OnnxscopeError
+from ..errors import InputError, OnnxscopeError, nearest
 from ..plain import shown
 from .tensor import Tensor
 
@@ -45,6 +45,28 @@ def pictures(result: object, giver: str, shape: Sequence[int]) -> Tensor:
         wanted, given = ("×".join(map(str, dims)) for dims in (shape, tensor.dims))
         raise InputError(f"{giver} must give pictures of {wanted}, not {given or 'a scalar'}")
     return tensor
+
+
+class Declared(dict[str, Tensor]):
+    """Values by the names that code of the user's has declared; it may ask for no others.
+
+    Attributes:
+        asker: What asks for them, for the message.
+    """
+
+    def __init__(self, asker: str, values: Mapping[str, Tensor]) -> None:
+        super().__init__(values)
+        self.asker = asker
+
+    def __missing__(self, name: object) -> Tensor:
+        """Refuse.
+
+        Raises:
+            InputError: always, and says what was declared.
+        """
+        declared = ", ".join(map(repr, self)) or "nothing"
+        hint = nearest(str(name), self)
+        raise InputError(f"{self.asker} asks for {shown(name)}, but declares {declared}{hint}")
 
 
 def fits_in(given: Sequence[object], target: Sequence[object]) -> bool:

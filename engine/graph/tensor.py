@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import EmptyError, InputError, ModelError
+from ..plain import flag, listed, shown, whole
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import onnx_ir as ir
 
     from .builder import Builder, Operators
@@ -95,6 +97,7 @@ class Tensor:
         Raises:
             ModelError: it is symbolic or unknown.
         """
+        axis = whole("axis", axis, -self.rank, self.rank - 1)
         dim = self.dims[axis]
         return dim if isinstance(dim, int) else self.shape[axis]
 
@@ -133,7 +136,13 @@ class Tensor:
     def _like(self, other: Tensor | Operand) -> Tensor:
         if isinstance(other, Tensor):
             return other
-        return self.builder.constant(other, self.dtype)
+        numbers = _numbers(other)
+        try:
+            return self.builder.constant(numbers, self.dtype)
+        except OverflowError as error:
+            raise InputError(
+                f"the other operand is too large for the {self.dtype} of {self!r}: {shown(other)}"
+            ) from error
 
     def __add__(self, other: Tensor | Operand) -> Tensor:
         return self.op.Add(self, self._like(other))
@@ -189,16 +198,34 @@ class Tensor:
     def _reduce(self, op_type: str, axes: int | Sequence[int] | None, keepdims: bool) -> Tensor:
         wanted = None
         if axes is not None:
-            listed = [axes] if isinstance(axes, int) else list(axes)
-            wanted = self.builder.constant(listed, np.int64)
-        return self.builder.append(op_type, [self, wanted], {"keepdims": int(keepdims)})[0]
+            wanted = self.builder.constant(self._axes(axes), np.int64)
+        keep = int(flag("keepdims", keepdims))
+        return self.builder.append(op_type, [self, wanted], {"keepdims": keep})[0]
+
+    def _axes(self, axes: int | Sequence[int]) -> list[int]:
+        """Axes as a list, one by itself as one of them.
+
+        Raises:
+            InputError: one is no axis of the value.
+        """
+        single = not isinstance(axes, Sequence | np.ndarray | range)
+        many = (axes,) if single else listed("axes", axes, "whole numbers such as (1, 2)")
+        return [whole("each of axes", axis, -self.rank, self.rank - 1) for axis in many]
 
     def mean(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
-        """Return the mean over `axes`, by default over all."""
+        """Return the mean over `axes`, by default over all.
+
+        Raises:
+            InputError: there is no such axis.
+        """
         return self._reduce("ReduceMean", axes, keepdims)
 
     def sum(self, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
-        """Return the sum over `axes`, by default over all."""
+        """Return the sum over `axes`, by default over all.
+
+        Raises:
+            InputError: there is no such axis.
+        """
         return self._reduce("ReduceSum", axes, keepdims)
 
     def sqrt(self) -> Tensor:
@@ -209,7 +236,13 @@ class Tensor:
         """Return the same elements in another shape; one dimension may be −1.
 
         A size may be 0, known or at run time: 0 is no request to keep what was there.
+
+        Raises:
+            InputError: a size is neither a whole number nor a `Tensor`.
         """
+        for size in shape:
+            if not isinstance(size, Tensor):
+                whole("each size of the shape", size, -1, INT64_MAX)
         sizes = self._without_minus_one(shape)
         numbers = [size for size in sizes if _is_int(size)]
         open_sizes = len(sizes) - len(numbers)
@@ -250,16 +283,35 @@ class Tensor:
         return elements[0] if elements else None
 
     def transpose(self, *axes: int) -> Tensor:
-        """Return the axes in another order."""
+        """Return the axes in another order.
+
+        Raises:
+            InputError: they are not every axis once.
+        """
+        if sorted(self._axes(axes)) != list(range(self.rank)):
+            raise InputError(f"axes must be each of 0 to {self.rank - 1} once, not {shown(axes)}")
         return self.op.Transpose(self, perm=axes)
 
     def astype(self, dtype: np.dtype[np.generic]) -> Tensor:
-        """Return the elements in another type; the value itself where it has that type."""
-        if self.dtype == dtype:
+        """Return the elements in another type; the value itself where it has that type.
+
+        Raises:
+            InputError: ONNX has no such type.
+        """
+        if isinstance(dtype, np.dtype) and self.dtype == dtype:
             return self
         import onnx
 
-        return self.op.Cast(self, to=onnx.helper.np_dtype_to_tensor_dtype(dtype))
+        expected = "dtype must be a type of NumPy's that ONNX has, such as numpy.float32"
+        try:
+            wanted = np.dtype(dtype)
+            code = onnx.helper.np_dtype_to_tensor_dtype(wanted)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{expected}, not {shown(dtype)}") from error
+        # None is float64 to NumPy, and any class that it does not know is object.
+        if dtype is None or wanted.kind == "O":
+            raise InputError(f"{expected}, not {shown(dtype)}")
+        return self if self.dtype == wanted else self.op.Cast(self, to=code)
 
     def __getitem__(self, key: Index | tuple[Index, ...]) -> Tensor:
         """NumPy's basic indexing: numbers, slices with steps, and `...`."""
@@ -318,6 +370,25 @@ class Tensor:
 
 Size = int | Tensor
 """A size for computing with: a number, or a one-element int64 vector where it is open."""
+
+
+def _numbers(other: object) -> npt.ArrayLike:
+    """What is computed with, which is numbers or flags.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if isinstance(other, int | float):
+        return other
+    try:
+        array = np.asarray(other)
+    except ValueError:
+        array = None
+    if array is None or array.dtype.kind in "OSUcmM":
+        raise InputError(
+            f"the other operand must be numbers, an array of them or a Tensor, not {shown(other)}"
+        )
+    return array
 
 
 def _is_int(size: Size) -> bool:

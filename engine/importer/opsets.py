@@ -18,6 +18,7 @@ from onnx import defs
 from ..errors import ModelError, OperatorError
 from ..expansions.registry import expansion_of
 from ..graph.versions import OPSET
+from ..plain import shown
 from .attributes import check_attributes
 from .checking import all_nodes, check_model, is_sorted
 from .external import check_data_is_there, read_external_data, with_data_inside
@@ -151,9 +152,14 @@ def _read(source: ModelSource | ModelFile) -> tuple[onnx.ModelProto, str, str, O
         data = source.SerializeToString(deterministic=True)
         digest = hashlib.sha256(data).hexdigest()
         return source, "the model", digest, Original(source)
-    if isinstance(source, bytes):
-        source = ModelFile(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        source = ModelFile(bytes(source))
     elif not isinstance(source, ModelFile):
+        if not isinstance(source, str | os.PathLike) or not os.fspath(source):
+            raise ModelError(
+                "a model is a path, bytes, an onnx.ModelProto or an onnx_ir.Model, "
+                f"not {shown(source)}"
+            )
         source = ModelFile.read(source)
     proto = _parse(source)
     digest = read_external_data(proto, source)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ import numpy as np
 from ..cache import GraphCache, graph_cache
 from ..errors import InputError, ModelError, nearest
 from ..importer.model_file import ModelFile
+from ..plain import by_name, flag, real, reals, shown, text
 from .inputs.preprocessing import Preprocessing
 from .model import Model
 from .reading import Reading
@@ -71,8 +74,12 @@ def load(
     Raises:
         ModelError: there is no such model or file, or it is damaged.
         OperatorError: it holds operators of another domain.
-        InputError: the preprocessing is contradictory, or the value of an input does not fit it.
+        InputError: an argument is of another kind, the preprocessing is contradictory, or the
+            value of an input does not fit it.
     """
+    cache, compare = flag("cache", cache), flag("compare", compare)
+    axes = by_name("channel_axis", channel_axis, "{'encoder': 2}")
+    said = _Said.of(input_range, mean, std, channel_order)
     reading = open_model(
         source,
         layout=layout,
@@ -80,35 +87,73 @@ def load(
         inputs=inputs,
         cache=graph_cache() if cache else None,
     )
-    model = Model(reading, None, channel_axis, compared=compare)
-    given = (input_range, mean, std, channel_order)
-    if all(argument is None for argument in given):
+    model = Model(reading, None, axes, compared=compare)
+    if said is None:
         return model
     if model.metadata is not None:
         raise InputError(
             f"{model.name} says itself what it expects of a picture; leave input_range, mean, std "
             "and channel_order out"
         )
-    if input_range is None:
-        raise InputError(
-            "mean, std and channel_order need input_range as well: what black and white are before "
-            "the mean is subtracted, such as (0, 1) or (0, 255)"
+    return Model(reading, said.preprocessing(), axes, compared=compare)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the arguments of `load` say of pictures, each of its kind."""
+
+    input_range: tuple[float, float] | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    channel_order: str
+
+    @staticmethod
+    def of(
+        input_range: tuple[float, float] | None,
+        mean: float | Sequence[float] | None,
+        std: float | Sequence[float] | None,
+        channel_order: str | None,
+    ) -> _Said | None:
+        """Check the arguments; `None` where they say nothing."""
+        if all(argument is None for argument in (input_range, mean, std, channel_order)):
+            return None
+        ends = None
+        if input_range is not None:
+            ends = reals("input_range", input_range, "(0, 255)")
+            if len(ends) != 2:
+                raise InputError(
+                    f"input_range takes two numbers, such as (0, 255), not {shown(input_range)}"
+                )
+        if channel_order is not None:
+            text("channel_order", channel_order, "'rgb' or 'bgr'")
+        return _Said(
+            None if ends is None else (ends[0], ends[1]),
+            (0.0,) if mean is None else _numbers("mean", mean),
+            (1.0,) if std is None else _numbers("std", std),
+            channel_order or "rgb",
         )
-    if np.shape(input_range) != (2,):
-        raise InputError(f"input_range takes two numbers, not {input_range!r}")
-    preprocessing = Preprocessing(
-        (float(input_range[0]), float(input_range[1])),
-        _triple(mean, 0.0),
-        _triple(std, 1.0),
-        channel_order or "rgb",
-    )
-    return Model(reading, preprocessing, channel_axis, compared=compare)
+
+    def preprocessing(self) -> Preprocessing:
+        """Return what happens to a picture.
+
+        Raises:
+            InputError: that remains open, or is contradictory.
+        """
+        if self.input_range is None:
+            raise InputError(
+                "mean, std and channel_order need input_range as well: what black and white are "
+                "before the mean is subtracted, such as (0, 1) or (0, 255)"
+            )
+        return Preprocessing(self.input_range, self.mean, self.std, self.channel_order)
 
 
-def _triple(value: float | Sequence[float] | None, default: float) -> tuple[float, ...]:
-    if value is None:
-        return (default,)
-    return tuple(float(item) for item in np.ravel(np.asarray(value, np.float64)))
+def _numbers(name: str, value: float | Sequence[float]) -> tuple[float, ...]:
+    """One number, or those of a list or array."""
+    if isinstance(value, np.ndarray):
+        value = value.ravel().tolist()
+    if isinstance(value, Real):
+        return (real(name, value),)
+    return reals(name, value, "(0.485, 0.456, 0.406)")
 
 
 def open_model(
@@ -131,6 +176,11 @@ def open_model(
     Raises:
         ModelError: there is no such model or file.
     """
+    if layout is not None:
+        text("layout", layout, "'NCHW' or 'NHWC'")
+    if image_input is not None:
+        text("image_input", image_input, "the name of an input")
+    inputs = by_name("inputs", inputs, "{'mask': 1}")
     found, name = _find(source)
     return Reading(found, name, layout=layout, image_input=image_input, inputs=inputs, cache=cache)
 
@@ -139,7 +189,7 @@ def _find(source: ModelSource) -> tuple[ModelFile | onnx.ModelProto | ir.Model, 
     """A model's content, and what to call it."""
     if isinstance(source, bytes | bytearray | memoryview):
         return ModelFile(bytes(source)), "the model"
-    if not isinstance(source, str | os.PathLike):
+    if not isinstance(source, str | os.PathLike) or not os.fspath(source):
         return _as_object(source), "the model"
     text = os.fspath(source)
     if isinstance(source, str) and _is_catalogue_name(text):
@@ -163,7 +213,7 @@ def _as_object(source: object) -> onnx.ModelProto | ir.Model:
         return source
     raise ModelError(
         "a model is a catalogue name, a path, bytes, an onnx.ModelProto or an onnx_ir.Model, "
-        f"not {type(source).__name__}"
+        f"not {shown(source)}"
     )
 
 

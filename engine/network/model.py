@@ -14,7 +14,7 @@ from ..errors import EmptyError, InputError, LayerError, ModelError, OperatorErr
 from ..graph.metadata import Metadata
 from ..identity import NoIdentityError
 from ..images import as_batch
-from ..plain import whole
+from ..plain import text, texts, whole
 from .inputs.expectations import Expectation, find_labels, find_size
 from .inputs.preprocessing import Preprocessing
 from .layers.layer import LayerNames, Layers
@@ -185,6 +185,9 @@ class Model:
         Raises:
             OnnxscopeError: see `append`.
         """
+        text("layer", layer, "the name of a layer", LayerError)
+        pictures, height = whole("pictures", pictures, 1), whole("height", height, 1)
+        width = whole("width", width, 1)
 
         def find() -> tuple[int, ...]:
             from ..graph.builder import Builder
@@ -278,12 +281,18 @@ class Model:
 
         Returns:
             By layer, (N, C, H, W) or (N, C) float32.
+
+        Raises:
+            LayerError: a layer is not there.
+            InputError: the pictures are of another shape, type or range, or do not fit the network.
+            ProviderError: the provider is not there.
         """
         from ..graph.builder import Builder
         from ..graph.finish import model_of
-        from ..runtime.session import open_session
+        from ..runtime.session import check_provider, open_session
 
-        names = [layers] if isinstance(layers, str) else list(layers)
+        names = texts("layers", layers, "names of layers", LayerError)
+        provider = check_provider(provider)
         batch = as_batch(images, fit=self._size_or_fixed(self.size))
         builder = Builder(opset=self.opset)
         image = builder.input("image", batch.shape, np.float32)
@@ -301,7 +310,11 @@ class Model:
 
         Returns:
             No operator for what is not computed from pictures.
+
+        Raises:
+            LayerError: the name is no text.
         """
+        text("name", name, "the name of a value", LayerError)
         producers = self._network.producers
         if name not in producers:
             return "", ()
@@ -310,7 +323,13 @@ class Model:
         return node.op_type, tuple(name for name in read if name in producers)
 
     def smallest_size(self, layers: Sequence[str]) -> int:
-        """Return the least side of square pictures for which all `layers` have cells."""
+        """Return the least side of square pictures for which all `layers` have cells.
+
+        Raises:
+            LayerError: a layer is not there.
+            ModelError: no size is large enough.
+        """
+        layers = texts("layers", layers, "names of layers", LayerError)
         low, high = 0, max(self.size, 1)
         while not self._fits(layers, high):
             low, high = high, high * 2
@@ -328,7 +347,11 @@ class Model:
 
         Returns:
             `None` where the layer has no cells.
+
+        Raises:
+            LayerError: the layer is not there.
         """
+        text("layer", layer, "the name of a layer", LayerError)
         from ..graph.passes.crop import needed_part
 
         image = self._pictures(*self._size_or_fixed(self.size))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..images import are_several, as_photos, fitted_to
-from ..plain import shown, whole
+from ..plain import height_and_width, shown
 from .model import Model
 
 if TYPE_CHECKING:
@@ -55,13 +55,4 @@ def pixels_of(model: Model, size: object) -> tuple[int, int]:
     """
     if size is None:
         return model.fixed_size or (model.size, model.size)
-    if isinstance(size, np.ndarray):
-        size = size.tolist()
-    if isinstance(size, Sequence) and not isinstance(size, str) and len(size) == 2:
-        height, width = size
-        return whole("size", height, 1), whole("size", width, 1)
-    try:
-        pixels = whole("size", size, 1)
-    except InputError as error:
-        raise InputError(f"{error}; expected pixels, such as 224 or (240, 320)") from error
-    return pixels, pixels
+    return height_and_width("size", size)

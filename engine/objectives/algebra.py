@@ -408,11 +408,11 @@ def layer_named(name: object) -> str:
     """Return the name of a layer as it is.
 
     Raises:
-        TargetError: it is no text.
+        TargetError: it is no text, or empty.
     """
-    if isinstance(name, str):
+    if isinstance(name, str) and name:
         return name
-    raise TargetError(f"a layer is given by its name, not {shown(name)}")
+    raise TargetError(f"a layer is given by its name, such as 'mixed4a', not {shown(name)}")
 
 
 def bracketed(operand: Objective) -> str:

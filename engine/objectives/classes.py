@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..errors import LayerError, TargetError, nearest
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
-from ..plain import shown, whole
+from ..plain import flag, shown, whole
 from .algebra import OBJECTIVES, Leaf, Objective, layer_named
 from .labels import find_classes
 from .seen import Seen
@@ -112,6 +112,10 @@ class Probability(_OfClass):
     """A class's probability (see `probability`)."""
 
     log: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "log", flag("log", self.log))
 
     def build(self, seen: Seen) -> Tensor:
         """Append (N,) from (N, C)."""

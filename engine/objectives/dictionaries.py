@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, TargetError, nearest
-from ..plain import numbers, shown
+from ..plain import listed, numbers, shown, text, texts
+from ..plain import path as a_path
 from .algebra import Objective, layer_named
 from .directions import Direction, checked_power, whitened
 from .places import Place
@@ -46,6 +47,18 @@ class Dictionary:
     vectors: np.ndarray
     names: tuple[str, ...] = ()
     title: str = "dictionary"
+
+    def __post_init__(self) -> None:
+        layer_named(self.layer)
+        text("title", self.title, "what to call it in texts")
+        vectors = numbers(f"the directions of {self.title}, vectors,", self.vectors, "(D, C)")
+        names = _names(self.names)
+        if names and len(names) != len(vectors):
+            raise InputError(
+                f"{self.title} has {len(vectors)} units, and {len(names)} names are given"
+            )
+        object.__setattr__(self, "vectors", vectors)
+        object.__setattr__(self, "names", names)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -105,7 +118,7 @@ class Dictionary:
         if not 0 <= which < len(self):
             raise TargetError(
                 f"{self.title} has {len(self)} units, 0 to {len(self) - 1}; there is no unit "
-                f"{which}"
+                f"{shown(which)}"
             )
         return int(which)
 
@@ -137,22 +150,27 @@ def dictionary(
         OnnxscopeError: the file cannot be read, holds no such matrix, or the names do not fit.
     """
     layer_named(layer)
+    if key is not None:
+        text("key", key, "the name of a matrix in the file")
     title = "dictionary"
     if isinstance(source, str | os.PathLike):
-        title = Path(source).name
-        found, named = _read(Path(source), key)
+        file = a_path("source", source)
+        title = file.name
+        found, named = _read(file, key)
         names = named if names is None else names
     elif key is not None:
         raise InputError(f"key={key!r} is for a file with several matrices")
     else:
         found = source
     vectors = numbers(f"the directions of {title}", found, "(D, C)")
-    if isinstance(names, str) or not isinstance(names, Iterable | None):
-        raise InputError(f"names of units are a list of texts, not {shown(names)}")
-    called = () if names is None else tuple(str(name) for name in names)
-    if called and len(called) != len(vectors):
-        raise InputError(f"{title} has {len(vectors)} units, and {len(called)} names are given")
+    called = () if names is None else _names(names)
     return Dictionary(layer, vectors, called, title)
+
+
+def _names(names: object) -> tuple[str, ...]:
+    """Names of units, as texts; a single text is no list of them."""
+    expected = "texts, one for each unit"
+    return texts("names", listed("names", names, expected), expected)
 
 
 def _read(path: Path, key: str | None) -> tuple[npt.ArrayLike, Sequence[str] | None]:

@@ -106,6 +106,7 @@ def neurons(
     Raises:
         OnnxscopeError: an argument is of another kind.
     """
+    unit = whole("the unit of neurons", unit, 0)
     return Channels(layer, (unit,), (1.0,), y=y, x=x, radius=radius)
 
 
@@ -183,7 +184,7 @@ class Channels(Placed):
     def __post_init__(self) -> None:
         super().__post_init__()
         layer_named(self.layer)
-        units = tuple(whole("each channel of channels", unit) for unit in self.units)
+        units = tuple(whole("each channel of channels", unit, 0) for unit in self.units)
         weights = tuple(real("each weight of channels", weight) for weight in self.weights)
         if not units or len(units) != len(weights) or len(set(units)) < len(units):
             raise TargetError(

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..errors import InputError, LayerError, OnnxscopeError, TargetError
 from ..graph.tensor import Tensor
-from ..plain import shown, whole
+from ..plain import path as a_path
+from ..plain import shown, text, whole
 from .algebra import OBJECTIVES, Objective, layer_named
 from .places import Place, Placed, mean_over
 from .seen import Seen
@@ -44,7 +45,11 @@ def encoder(
     Raises:
         OnnxscopeError: there is no such file, or an argument is of another kind.
     """
-    return Encoded(layer, str(path), _sha256(Path(path)), unit, output, **place)  # type: ignore[arg-type]  # a mask becomes an array there
+    layer_named(layer)
+    file, unit = a_path("path", path), whole("the unit of an encoder", unit, 0)
+    if not isinstance(output, str) or output:
+        text("output", output, "the name of an output")
+    return Encoded(layer, str(file), _sha256(file), unit, output, **place)  # type: ignore[arg-type]  # a mask becomes an array there
 
 
 @OBJECTIVES.add("encoded")
@@ -64,7 +69,7 @@ class Encoded(Placed):
         for name in ("path", "sha256", "output"):
             if not isinstance(getattr(self, name), str):
                 raise TargetError(f"{name} of an encoder is text, not {shown(getattr(self, name))}")
-        object.__setattr__(self, "unit", whole("the unit of an encoder", self.unit))
+        object.__setattr__(self, "unit", whole("the unit of an encoder", self.unit, 0))
 
     def layers(self) -> tuple[str, ...]:
         """Name the one layer."""

@@ -120,7 +120,7 @@ def objective(*layers: str) -> Callable[[Callable[..., Tensor]], Objective]:
     Raises:
         TargetError: a layer is no name, or the function looks at nothing or asks for more.
     """
-    if not all(isinstance(name, str) for name in layers):
+    if not all(isinstance(name, str) and name for name in layers):
         raise TargetError(
             f"objective takes the names of the function's layers, as in "
             f'@objective("mixed4a", "mixed4b"), not {", ".join(map(shown, layers))}'

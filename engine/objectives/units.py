@@ -23,8 +23,8 @@ class Channel(Leaf):
 
     def __post_init__(self) -> None:
         layer_named(self.layer)
-        object.__setattr__(self, "unit", whole("the unit of a channel", self.unit))
-        if self.reduction not in ("mean", "sum"):
+        object.__setattr__(self, "unit", whole("the unit of a channel", self.unit, 0))
+        if not isinstance(self.reduction, str) or self.reduction not in ("mean", "sum"):
             raise TargetError(f"reduction is 'mean' or 'sum', not {shown(self.reduction)}")
 
     def layers(self) -> tuple[str, ...]:
@@ -57,13 +57,13 @@ class Neuron(Leaf):
 
     def __post_init__(self) -> None:
         layer_named(self.layer)
-        object.__setattr__(self, "unit", whole("the unit of a neuron", self.unit))
+        object.__setattr__(self, "unit", whole("the unit of a neuron", self.unit, 0))
         if self.token is not None and (self.y is not None or self.x is not None):
             raise TargetError("a neuron is at y and x, or at a token, not at both")
-        for axis, least in (("y", -(2**31)), ("x", -(2**31)), ("token", 0)):
+        for axis in ("y", "x", "token"):
             at = getattr(self, axis)
             if at is not None:
-                object.__setattr__(self, axis, whole(axis, at, least))
+                object.__setattr__(self, axis, whole(f"{axis} of a neuron", at, 0))
 
     def layers(self) -> tuple[str, ...]:
         """Name the one layer."""

@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..graph.tensor import Tensor
 from ..identity import ByContent
 from ..images import are_several, as_batch, as_photos, fitted_to
-from ..plain import numbers, real, whole
+from ..plain import height_and_width, numbers, real
 from .base import PARAMETERIZATIONS
 from .colors import colors_of, valid_rgb
 from .fourier import inverse_real_fft
@@ -152,8 +152,7 @@ def spectrum(
             photos = sorted(f for f in path.rglob("*") if f.suffix.lower() in _PICTURES)
             if not photos:
                 raise InputError(f"there are no pictures in {path}")
-    sides = (224 if size is None else size,) * 2 if not isinstance(size, tuple) else size
-    height, width = (whole("each side of size", side, 1) for side in sides)
+    height, width = height_and_width("size", 224 if size is None else size)
     total = np.zeros((3, height, width // 2 + 1))
     listed: list[Any] = list(cast(Sequence[Any], photos)) if are_several(photos) else [photos]
     for photo in listed:

@@ -17,6 +17,7 @@ from ..errors import InputError, OutputError
 from ..files import atomic_path
 from ..images import as_uint8
 from ..objectives.algebra import Each, Objective
+from ..plain import path as a_path
 from ..plain import whole
 from ..runtime.session import Provider
 from .fields import cut, framed, seen_part, whole_picture
@@ -230,7 +231,7 @@ class Picture:
             OutputError: see `save`.
         """
         first, *rest = [Image.fromarray(as_uint8(_tiled(images))) for images in self._frames()]
-        target = Path(path)
+        target = a_path("path", path)
         check_animation_suffix(target)
         durations = [_FRAME_MS] * len(rest) + [_LAST_FRAME_MS]
         with atomic_path(target) as temporary:
@@ -293,7 +294,7 @@ def check_animation_suffix(path: Path) -> None:
 
 
 def _save(image: Image.Image, path: str | os.PathLike[str], text: PngImagePlugin.PngInfo) -> Path:
-    target = Path(path)
+    target = a_path("path", path)
     _format(target)
     with atomic_path(target) as temporary:
         if target.suffix.lower() == ".png":

@@ -10,8 +10,11 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import InputError
+from ..errors import InputError, nearest
+from ..plain import path as a_path
 from ..plain import real, shown, whole
+
+_MOST_DIGITS = 1000
 
 CHUNK = "onnxscope"
 """The keyword of the PNG's text chunk."""
@@ -65,11 +68,18 @@ class Recipe:
         if not isinstance(text, str | bytes):
             raise InputError(f"a recipe is read from text, not from {shown(text)}")
         try:
-            data = json.loads(text, parse_float=_finite, parse_constant=_finite)
+            data = json.loads(text, parse_float=_finite, parse_int=_whole, parse_constant=_finite)
             read = Recipe(**_checked(data))
         except (ValueError, RecursionError) as error:
             raise InputError(f"the recipe is damaged: {error}") from error
         return read
+
+
+def _whole(text: str) -> int:
+    # Python reads thousands of digits on demand only, and no number of a recipe has so many.
+    if len(text) > _MOST_DIGITS:
+        raise InputError(f"a number in it has {len(text)} digits, more than {_MOST_DIGITS}")
+    return int(text)
 
 
 def _finite(text: str) -> float:
@@ -84,8 +94,16 @@ def _checked(data: object) -> dict[str, Any]:
     """
     known = {f.name for f in fields(Recipe)}
     optional = {"precision", "versions"}
-    if not isinstance(data, dict) or data.keys() - known or known - data.keys() - optional:
-        raise InputError(f"expected an object of {', '.join(sorted(known))}")
+    if not isinstance(data, dict):
+        raise InputError(f"it must be an object of {', '.join(sorted(known))}, not {shown(data)}")
+    for name in data:
+        if name not in known:
+            raise InputError(f"a recipe has no {name!r}{nearest(name, known)}")
+    missing = [f.name for f in fields(Recipe) if f.name not in {*data, *optional}]
+    if missing:
+        raise InputError(
+            f"its {' and its '.join(missing)} {'are' if missing[1:] else 'is'} missing"
+        )
     for names, kind, expected in _KINDS:
         for name in names:
             if name in data and not isinstance(data[name], kind):
@@ -141,8 +159,7 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     Raises:
         InputError: the file is missing, is no picture, or holds no recipe.
     """
-    if not isinstance(path, str | os.PathLike):
-        raise InputError(f"a recipe is read from a file of that path, not from {shown(path)}")
+    path = a_path("path", path)
     try:
         with Image.open(path) as image:
             text = image.info.get(CHUNK)

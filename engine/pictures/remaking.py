@@ -15,7 +15,7 @@ from ..objectives import registry as objectives
 from ..objectives.algebra import Objective
 from ..parameterizations import registry as parameterizations
 from ..parameterizations.base import Parameterization
-from ..plain import shown
+from ..plain import flag, shown
 from ..transforms import registry as known_transforms
 from ..transforms.base import Transform
 from .picture import Picture
@@ -66,6 +66,7 @@ def remake(
     """
     if not isinstance(recipe, Recipe):
         raise InputError(f"remake takes a recipe, as read_recipe gives it, not {shown(recipe)}")
+    cache = flag("cache", cache)
     if not isinstance(model, Model):
         model = load(
             recipe.model["name"] if model is None else model,

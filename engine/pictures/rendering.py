@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..ascent import optimizers
@@ -18,11 +18,11 @@ from ..network.loading import load
 from ..network.model import Model
 from ..network.photos import pixels_of
 from ..objectives.algebra import Each, Objective, check_objective, objectives_in
-from ..objectives.depth import check_depth
+from ..objectives.depth import check_recipe
 from ..objectives.targets import resolve
 from ..parameterizations.base import PARAMETERIZATIONS, Parameterization
 from ..parameterizations.fourier import Fourier
-from ..plain import lacking, shown, whole
+from ..plain import a_function, flag, listed, of_kind, text, whole
 from ..transforms.base import Transform
 from ..transforms.composition import compose, to_json
 from ..transforms.presets import lucid
@@ -108,17 +108,17 @@ def render(
         parameterization = Fourier()
     if optimizer is None:
         optimizer = Adam()
-    _check_kind("parameterization", parameterization, Parameterization, "Fourier()")
-    _check_kind("optimizer", optimizer, Optimizer, "Adam(0.05)")
+    of_kind("parameterization", parameterization, Parameterization, "Fourier()")
+    of_kind("optimizer", optimizer, Optimizer, "Adam(0.05)")
     if rules is not None:
         # Whoever has a table has imported this.
         from ..rules.table import RuleTable
 
-        _check_kind("rules", rules, RuleTable, "standard_rules()")
-    if callback is not None and not callable(callback):
-        raise InputError(f"callback must be a function of one argument, not {shown(callback)}")
-    if not isinstance(provider, str):
-        raise InputError(f"provider must be a name such as 'auto' or 'cpu', not {shown(provider)}")
+        of_kind("rules", rules, RuleTable, "standard_rules()")
+    if callback is not None:
+        a_function("callback", callback, "one argument, a Progress", takes=1)
+    provider = text("provider", provider, "a name such as 'auto' or 'cpu'")
+    cache = flag("cache", cache)
     steps, seed = whole("steps", steps, 1), whole("seed", seed, 0, None)
     redirect_steps = whole("redirect_steps", redirect_steps, 0)
     snapshots = _steps(snapshots)
@@ -189,7 +189,7 @@ def _objective(
     if isinstance(objective, Each):
         return _objective(model, objective.objectives, batch)
     if isinstance(objective, Objective):
-        check_depth(objective)
+        check_recipe(objective)
         return objective, batch
     if not isinstance(objective, Sequence):
         check_objective(objective)
@@ -199,7 +199,7 @@ def _objective(
             f"{len(parts)} objectives make {len(parts)} pictures; leave batch={batch} out"
         )
     every = Each(objectives_in("each", parts))
-    check_depth(every)
+    check_recipe(every)
     return every, len(parts)
 
 
@@ -219,17 +219,8 @@ def _batch_size(size: int, composition: Composition, optimizer: Optimizer) -> in
 
 
 def _steps(snapshots: Collection[int]) -> frozenset[int]:
-    if not isinstance(snapshots, Iterable) or isinstance(snapshots, str):
-        raise InputError(f"snapshots must be a list of steps, not {shown(snapshots)}")
-    return frozenset(whole("each step of snapshots", step, 1) for step in snapshots)
-
-
-def _check_kind(name: str, value: object, kind: type, example: str) -> None:
-    """See that an argument is one of a protocol; the class itself would pass for one."""
-    if isinstance(value, type) or not isinstance(value, kind):
-        raise InputError(
-            f"{name} must be an object such as {example}, not {shown(value)}{lacking(value, kind)}"
-        )
+    steps = listed("snapshots", snapshots, "steps, such as (1, 32, 128)")
+    return frozenset(whole("each step of snapshots", step, 1) for step in steps)
 
 
 def _recipe(

@@ -29,9 +29,9 @@ from dataclasses import dataclass
 import onnx_ir as ir
 from onnx import defs, helper
 
-from ..errors import OperatorError
+from ..errors import OperatorError, nearest_or_listed
 from ..graph.tensor import Tensor
-from ..plain import shown
+from ..plain import flag, of_kind, shown, text, texts
 
 Rule = Callable[..., Tensor | None]
 AttributeValues = Mapping[str, object]
@@ -92,7 +92,7 @@ class RuleTable:
                 blocks, as ONNX Runtime does on CPUs. Then what is written with it, and with any
                 table that it is merged into, is rewritten to stay in that layout.
         """
-        self.blocked = blocked
+        self.blocked = flag("blocked", blocked)
         self._rules: dict[str, OperatorRules] = {}
         self._constant: dict[str, str] = {}
 
@@ -117,8 +117,25 @@ class RuleTable:
         merged._constant = {**self._constant, **overrides._constant}
         return merged
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Refuse to be pickled.
+
+        Raises:
+            OperatorError: always; most rules are functions without a name of their own.
+        """
+        raise OperatorError(
+            "a table of rules is made of functions, and cannot be pickled: make it anew in each "
+            "process, as by standard_rules() | mine"
+        )
+
     def agrees(self, other: RuleTable, op_type: str) -> bool:
-        """Return whether both tables have rules for an operator, and the same ones."""
+        """Return whether both tables have rules for an operator, and the same ones.
+
+        Raises:
+            InputError: the other is no table.
+        """
+        of_kind("other", other, RuleTable, "standard_rules()")
+        text("op_type", op_type, "the name of an operator")
         rules = self._rules.get(op_type)
         return rules is not None and rules == other._rules.get(op_type)
 
@@ -146,26 +163,42 @@ class RuleTable:
             ignores: Attributes that do not matter to the derivative.
 
         Raises:
-            ValueError: the operator has rules already, or a rule names an attribute that the
-                operator does not have.
-            OperatorError: there is no such operator, or a rule is no function of operators and
-                cotangent.
+            OperatorError: there is no such operator, it has rules already, or a rule is no function
+                of operators and cotangent, or names an attribute that the operator does not have.
         """
         if not isinstance(op_type, str) or not defs.has(op_type):
             raise OperatorError(f"ONNX has no operator {shown(op_type)}")
-        if op_type in self:
-            raise ValueError(f"{op_type} has a gradient rule already")
         known = set(defs.get_schema(op_type).attributes)
+        ignored = texts("ignores", ignores, "names of attributes")
+        for name in ignored:
+            if name not in known:
+                raise OperatorError(
+                    f"ignores names {name!r}, which is no attribute of {op_type}"
+                    f"{nearest_or_listed(name, known, 'attribute', sorted(known))}"
+                )
+        if op_type in self:
+            raise OperatorError(
+                f"operator {op_type} has a gradient rule in this table already: define yours in a "
+                "table of its own, and join them as in standard_rules() | mine"
+            )
         rules = tuple(None if rule is None else _inspect(op_type, rule, known) for rule in inputs)
         every = None if each is None else _inspect(op_type, each, known)
-        self._rules[op_type] = OperatorRules(rules, every, frozenset(ignores))
+        self._rules[op_type] = OperatorRules(rules, every, frozenset(ignored))
 
     def declare_constant(self, reason: str, *op_types: str, domain: str = "") -> None:
-        """List operators of a domain that pass no gradient, with the reason."""
-        for op_type in op_types:
+        """List operators of a domain that pass no gradient, with the reason.
+
+        Raises:
+            OperatorError: one has a rule already.
+            InputError: an argument is no text.
+        """
+        text("reason", reason, "a sentence for people")
+        if not isinstance(domain, str) or domain:
+            text("domain", domain, "the name of a domain, such as 'com.microsoft'")
+        for op_type in texts("op_types", op_types, "names of operators"):
             name = full_name(op_type, domain)
             if name in self:
-                raise ValueError(f"{name} has a gradient rule already")
+                raise OperatorError(f"operator {name} has a gradient rule in this table already")
             self._constant[name] = reason
 
     def find(self, op_type: str, domain: str, node_name: str) -> OperatorRules | None:
@@ -243,7 +276,10 @@ def call(
 
 
 def _inspect(op_type: str, rule: Rule, known: set[str]) -> InputRule:
-    parameters = list(inspect.signature(rule).parameters.values()) if callable(rule) else []
+    try:
+        parameters = list(inspect.signature(rule).parameters.values())
+    except (TypeError, ValueError):  # no function, or one that does not say what it takes
+        parameters = []
     leading = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
     if len(leading) < 2 and not any(p.kind is p.VAR_POSITIONAL for p in leading):
         raise OperatorError(
@@ -256,7 +292,11 @@ def _inspect(op_type: str, rule: Rule, known: set[str]) -> InputRule:
     keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     attributes = keywords - _CONTEXT
     if attributes - known:
-        raise ValueError(f"{op_type} has no attribute {sorted(attributes - known)[0]!r}")
+        name = min(attributes - known)
+        raise OperatorError(
+            f"a rule of {op_type} asks for {name!r}, which is no attribute of the operator"
+            f"{nearest_or_listed(name, known, 'attribute', sorted(known))}"
+        )
     return InputRule(
         rule,
         None if takes_all else len(positional),

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..errors import InputError, ModelError, OutOfTimeError, ProviderError, nearest
 from ..patience import seconds_left
-from ..plain import turned_off
+from ..plain import text, turned_off
 
 if TYPE_CHECKING:
     import onnx
@@ -158,6 +158,24 @@ def available_providers() -> list[str]:
     return [name.removesuffix(_SUFFIX).lower() for name in names]
 
 
+def check_provider(wanted: str) -> str:
+    """Return a provider's name, or `auto`, in small letters; whether it works is not tried.
+
+    Raises:
+        ProviderError: this build of ONNX Runtime has none of that name.
+    """
+    text("provider", wanted, "a name such as 'auto' or 'cpu'", ProviderError)
+    name = wanted.lower().removesuffix(_SUFFIX.lower())
+    name = _SYNONYMS.get(name, name)
+    known = available_providers()
+    if name != "auto" and name not in known:
+        raise ProviderError(
+            f"this build of ONNX Runtime has no provider {wanted!r}; it has "
+            f"{', '.join(known)}{nearest(name, known)}"
+        )
+    return name
+
+
 def choose_provider(wanted: str) -> Provider:
     """Return the provider that a name stands for.
 
@@ -167,17 +185,10 @@ def choose_provider(wanted: str) -> Provider:
     Raises:
         ProviderError: it is not there.
     """
-    name = wanted.lower().removesuffix(_SUFFIX.lower())
-    name = _SYNONYMS.get(name, name)
+    name = check_provider(wanted)
     if name == "auto":
         reason = _cuda_problem()
         return Provider("cpu", reason) if reason else Provider("cuda")
-    known = available_providers()
-    if name not in known:
-        raise ProviderError(
-            f"this build of ONNX Runtime has no provider {wanted!r}; it has "
-            f"{', '.join(known)}{nearest(name, known)}"
-        )
     if name == "cuda":
         reason = _cuda_problem()
         if reason:

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from onnx import defs
+from onnx import defs, helper
 
-from ..errors import InputError, OperatorError, nearest
+from ..errors import InputError, OperatorError, nearest, nearest_or_listed
 from ..expansions.registry import expansion_of
 from ..graph.builder import AttributeValue
 from ..graph.versions import OPSET
-from ..plain import shown, whole
+from ..plain import a_function, by_name, listed, of_kind, shown, text, whole
 from ..rules.standard import standard_rules
 from ..rules.table import RuleTable
 from .forward import is_real
@@ -76,16 +76,22 @@ def check_rule(
             attribute that it does not handle, or nothing here runs the node.
         InputError: the inputs do not fit, or give what is not finite.
     """
+    op_type = text("op_type", op_type, "the name of an operator", OperatorError)
     table = standard_rules() if rules is None else rules
+    of_kind("rules", table, RuleTable, "standard_rules()")
+    given = listed("inputs", inputs, "arrays, shapes or None, one for each input of the node")
+    attributes = by_name("attributes", attributes, "{'axis': 1}")
+    if forward is not None:
+        a_function("forward", forward, "all inputs, as arrays", takes=len(given))
     rng = np.random.default_rng(whole("seed", seed, least=0))
     opset = whole("opset", opset, least=OPSET, most=_LAST_OPSET)
     schema = _require_rule(op_type, table, opset)
-    arrays = tuple(_array(number, given, rng) for number, given in enumerate(inputs))
+    arrays = tuple(_array(number, one, rng) for number, one in enumerate(given))
     held = _positions("constant", constant, arrays)
     operator = Operator(
         op_type=op_type,
         arrays=arrays,
-        attributes=dict(attributes or {}),
+        attributes={name: _attribute(schema, name, value) for name, value in attributes.items()},
         outputs=schema.min_output if outputs is None else whole("outputs", outputs, least=1),
         opset=opset,
         wrt=_moved(op_type, arrays, held),
@@ -120,7 +126,7 @@ def _require_rule(op_type: str, table: RuleTable, opset: int) -> defs.OpSchema:
     raise OperatorError(f"operator {op_type} {kind}")
 
 
-def _array(number: int, given: npt.ArrayLike | None, rng: np.random.Generator) -> np.ndarray | None:
+def _array(number: int, given: object, rng: np.random.Generator) -> np.ndarray | None:
     """An input as an array, real numbers rounded to single precision."""
     if given is None:
         return None
@@ -143,6 +149,24 @@ def _array(number: int, given: npt.ArrayLike | None, rng: np.random.Generator) -
     return array
 
 
+def _attribute(schema: defs.OpSchema, name: str, value: AttributeValue) -> AttributeValue:
+    """An attribute of the operator, of a type that attributes have."""
+    known = schema.attributes
+    if name not in known:
+        raise OperatorError(
+            f"operator {schema.name} has no attribute {name!r}"
+            f"{nearest_or_listed(name, known, 'attribute', sorted(known))}"
+        )
+    try:
+        helper.make_attribute(name, value)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"attribute {name!r} must be a number, text, an array, or a list of these, "
+            f"not {shown(value)}"
+        ) from error
+    return value
+
+
 def _rounded(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32).astype(np.float64)
 
@@ -159,7 +183,15 @@ def _moved(
             raise InputError(f"input {number} is not finite: give numbers, or make it a constant")
         found.append(number)
     if not found:
-        raise InputError(f"{op_type} is given no real numbers that it could be differentiated by")
+        raise InputError(
+            f"inputs hold no real numbers that {op_type} could be differentiated with respect to"
+        )
+    if not any(array.size for number in found if (array := arrays[number]) is not None):
+        shapes = ", ".join(str(array.shape) for array in arrays if array is not None)
+        raise InputError(
+            f"inputs have the shapes {shapes}, with no element to differentiate {op_type} with "
+            "respect to, so that nothing could be checked: give some"
+        )
     return tuple(found)
 
 
@@ -167,7 +199,8 @@ def _positions(
     name: str, given: Collection[int], arrays: Sequence[np.ndarray | None]
 ) -> tuple[int, ...]:
     positions = tuple(
-        whole(f"a position of {name}", each, least=0, most=len(arrays) - 1) for each in given
+        whole(f"each position in {name}", position, least=0, most=len(arrays) - 1)
+        for position in listed(name, given, "positions of inputs, counted from 0")
     )
     for number in positions:
         if arrays[number] is None:

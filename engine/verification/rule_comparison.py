@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import defs
 
-from ..errors import OnnxscopeError, OperatorError
+from ..errors import InputError, OnnxscopeError, OperatorError
 from .forward import is_real
 from .operator_values import Values, sized
 from .rule_findings import InputCheck, RuleCheck
@@ -86,6 +86,11 @@ class Comparison:
         self._operator, self._values = operator, values
         self._outputs = values(operator.point)
         self._seeded = self._seedings()
+        if not any(self._outputs[number].size for seeded in self._seeded for number in seeded):
+            raise InputError(
+                f"{operator.op_type} gives nothing at these inputs, so that nothing could be "
+                "checked: give inputs of which it makes some elements"
+            )
         try:
             operator.imported(SINGLE)
         except OnnxscopeError as error:

@@ -8,14 +8,25 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from ..errors import InputError, ModelError, OutOfTimeError
+from ..errors import InputError, ModelError, OutOfTimeError, TargetError
 from ..importer.opsets import ModelSource
 from ..network.inputs.image_input import image_input
 from ..network.loading import open_model
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..patience import limited_by
-from ..plain import whole
+from ..plain import (
+    a_function,
+    by_name,
+    height_and_width,
+    of_kind,
+    real,
+    shown,
+    text,
+    texts,
+    whole,
+)
+from ..plain import shapes as plain_shapes
 from ..rules.table import RuleTable
 from .budget import Budget, Report
 from .subjects import Subject, picture_subject, tensor_subject
@@ -82,8 +93,27 @@ def verify(
     """
     seed = whole("seed", seed, least=0)
     count = whole("directions", directions, least=1, most=1000)
-    if timeout is not None and not timeout > 0:
-        raise InputError(f"timeout is a number of seconds above 0, or None, not {timeout!r}")
+    provider = text("provider", provider, "a name such as 'auto' or 'cpu'")
+    if timeout is not None:
+        timeout = real("timeout", timeout, "a number of seconds above 0, or None")
+        if not timeout > 0:
+            raise InputError(f"timeout must be a number of seconds above 0, or None, not {timeout}")
+    if report is not None:
+        a_function("report", report, "text", takes=1)
+    if rules is not None:
+        of_kind("rules", rules, RuleTable, "standard_rules()")
+    if target is not None and not isinstance(target, str | Objective):
+        raise TargetError(
+            'target must be text such as "mixed4a:11", or an objective such as '
+            f'channel("mixed4a", 11), not {shown(target)}'
+        )
+    if size is not None:
+        size = height_and_width("size", size)
+    if isinstance(at, Mapping):
+        at = by_name("at", at, "{'mask': 1}")
+    if shapes is not None:
+        shapes = plain_shapes("shapes", shapes)
+    wrt = texts("wrt", wrt, "names of values, such as ['x']")
     budget = Budget(timeout, report)
     rng = np.random.default_rng(seed)
     limits: list[str] = []
@@ -99,8 +129,8 @@ def verify(
                 if smaller is None:
                     break
                 sizes = ("×".join(map(str, s.point["image"].shape[2:])) for s in (smaller, subject))
-                shown = " instead of ".join(sizes)
-                limits = [*said, f"a picture of {shown}, for want of time or memory"]
+                instead = " instead of ".join(sizes)
+                limits = [*said, f"a picture of {instead}, for want of time or memory"]
                 subject = smaller
                 verifier = Verifier(subject, provider, rules, rng, budget)
             return verifier.run(count, seed, limits)
@@ -137,7 +167,7 @@ def _subject(
     model: Model | ModelSource,
     target: str | Objective | None,
     at: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None,
-    size: int | tuple[int, int] | None,
+    size: tuple[int, int] | None,
     shapes: Mapping[str, Sequence[int]] | None,
     wrt: Sequence[str],
     rng: np.random.Generator,
@@ -168,8 +198,4 @@ def _subject(
         model = Model(reading)
     if shapes is not None or isinstance(at, Mapping) or wrt:
         raise InputError(f"{model.name} is loaded to take pictures: give size, or a picture at")
-    pixels = None
-    if size is not None:
-        sides = (size, size) if isinstance(size, int) else tuple(size)
-        pixels = (whole("the height", sides[0], least=1), whole("the width", sides[-1], least=1))
-    return picture_subject(model, target, picture=at, size=pixels, rng=rng)
+    return picture_subject(model, target, picture=at, size=size, rng=rng)

@@ -117,7 +117,7 @@ def test_a_class_of_a_model_without_labels(refused, foreign):
         (["--objective", "neuron", "--reduction", "sum"], "reduction is for a channel's"),
         (["--objective", "layer"], "takes a whole layer: mixed4a"),
         (["--provider", "nonsense"], "no provider 'nonsense'; it has "),
-        (["--provider", ""], "no provider ''"),
+        (["--provider", ""], "provider must be a name such as 'auto' or 'cpu', not ''"),
         (["--snapshots", "1,2"], "--snapshots says which steps --strip FILE shows"),
         (["--snapshots", "1,x", "--strip", "s.png"], "numbers of steps such as 1,32,128"),
         (["--input-range", 0, 1], "says itself what it expects of a picture"),

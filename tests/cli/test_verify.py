@@ -172,4 +172,4 @@ def test_with_respect_to_what_is_named(run, refused, tiny, tokens):
 def test_a_time_limit(run, refused, tiny):
     assert run("verify", tiny, "--timeout", "600", "--directions", "1").exit_code == 0
     assert "give more time" in refused("verify", tiny, "--timeout", "0.001")
-    assert "timeout is a number of seconds" in refused("verify", tiny, "--timeout", "0")
+    assert "timeout must be a number of seconds" in refused("verify", tiny, "--timeout", "0")

@@ -58,7 +58,7 @@ def check_precision(value: object) -> Precision:
         InputError: there is none of that name.
     """
     for known in get_args(Precision):
-        if value == known:
+        if isinstance(value, str) and value == known:
             return known  # type: ignore[no-any-return]
     names = ", ".join(get_args(Precision))
     hint = nearest(value, get_args(Precision)) if isinstance(value, str) else ""

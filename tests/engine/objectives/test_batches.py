@@ -84,7 +84,11 @@ def test_pictures_between_two_units(squeezenet: osc.Model) -> None:
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: osc.diversity(3), TargetError, "a layer is given by its name, not 3"),
+        (
+            lambda: osc.diversity(3),
+            TargetError,
+            "a layer is given by its name, such as 'mixed4a', not 3",
+        ),
         (lambda: osc.alignment("a", 0), TargetError, "decay_ratio must be above 0, not 0"),
         (lambda: osc.alignment("a", "x"), InputError, "decay_ratio must be a number, not 'x'"),
         (

@@ -101,7 +101,11 @@ def test_before_and_behind_the_files_softmax(ends: tuple[onnx.NodeProto, ...]) -
         (lambda: osc.logit(-1), InputError, "a class must be at least 0, not -1"),
         (lambda: osc.logit(1.5), InputError, "a class must be a whole number, not 1.5"),
         (lambda: osc.logit(""), TargetError, "a class is given by its name or number, not ''"),
-        (lambda: osc.logit("daisy", layer=3), TargetError, "a layer is given by its name, not 3"),
+        (
+            lambda: osc.logit("daisy", layer=3),
+            TargetError,
+            "a layer is given by its name, such as 'mixed4a', not 3",
+        ),
     ],
 )
 def test_what_is_no_class(make: Callable[[], object], error: type, message: str) -> None:

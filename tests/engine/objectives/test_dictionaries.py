@@ -117,10 +117,16 @@ def test_a_picture_of_a_unit_is_made_again_without_the_file(
         (lambda f: osc.dictionary(f / "two.npz", "a"), r"holds x \(12, 256\), y \(2, 2\): say"),
         (lambda f: osc.dictionary(f / "two.npz", "a", key="X"), "no matrix 'X'; did you mean 'x'"),
         (lambda f: osc.dictionary(VECTORS[0], "a"), r"must be numbers of shape \(D, C\), not an"),
-        (lambda f: osc.dictionary(VECTORS, 3), "a layer is given by its name, not 3"),
+        (
+            lambda f: osc.dictionary(VECTORS, 3),
+            "a layer is given by its name, such as 'mixed4a', not 3",
+        ),
         (lambda f: osc.dictionary(VECTORS, "a", key="x"), "is for a file with several matrices"),
         (lambda f: osc.dictionary(VECTORS, "a", names=["b"]), "has 12 units, and 1 names are"),
-        (lambda f: osc.dictionary(VECTORS, "a", names="b"), "are a list of texts, not 'b'"),
+        (
+            lambda f: osc.dictionary(VECTORS, "a", names="b"),
+            "must be a list of texts, one for each unit, not 'b'",
+        ),
         (lambda f: osc.dictionary(VECTORS, "a")[12], "has 12 units, 0 to 11; there is no unit 12"),
         (lambda f: osc.dictionary(VECTORS, "a")["x"], "has no names, and so none called 'x'"),
         (lambda f: osc.dictionary(VECTORS, "a")[1.5], "by its number or name, not 1.5"),

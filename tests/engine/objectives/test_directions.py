@@ -158,7 +158,7 @@ def test_objectives_with_arrays_are_equal_by_content() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: osc.direction(3, V), "a layer is given by its name, not 3"),
+        (lambda: osc.direction(3, V), "a layer is given by its name, such as 'mixed4a', not 3"),
         (lambda: osc.direction("a", W), r"must be numbers of shape \(C,\), not an array of shape"),
         (lambda: osc.direction("a", "x"), r"must be numbers of shape \(C,\), not 'x'"),
         (lambda: osc.direction("a", []), r"and is empty: \(0,\)"),

@@ -117,7 +117,7 @@ def test_what_is_refused(squeezenet: osc.Model, tmp_path: Path) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
     for make, message in (
         (lambda: osc.encoder(tmp_path / "none.onnx", "fire5", 0), "cannot read .*none.onnx"),
-        (lambda: osc.encoder(path, 3, 0), "a layer is given by its name, not 3"),
+        (lambda: osc.encoder(path, 3, 0), "a layer is given by its name, such as 'mixed4a', not 3"),
         (lambda: osc.encoder(path, "fire5", "x"), "the unit of an encoder must be a whole number"),
         (lambda: osc.encoder(path, "fire5", 0), "the outputs latents, before: say with output="),
         (lambda: osc.encoder(path, "fire5", 0, output="x"), "has the outputs latents, before"),

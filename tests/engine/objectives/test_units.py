@@ -45,7 +45,6 @@ def test_values(
     ("objective", "message"),
     [
         (osc.channel("fire5", 256), "fire5 has 256 channels, 0 to 255; there is no channel 256"),
-        (osc.channel("fire5", -1), "there is no channel -1"),
         (osc.neuron("fire4", 9, y=99), "there is no cell y=99"),
         (osc.neuron("fire4", 9, token=0), "fire4 has no tokens: leave token=0 out"),
         (osc.neuron("logits", 9, y=0), "logits has no positions: leave y and x out"),

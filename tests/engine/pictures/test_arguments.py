@@ -26,7 +26,7 @@ QUICK = {"size": 32, "steps": 1, "provider": "cpu"}
         ({"redirect_steps": -1}, "redirect_steps must be at least 0, not -1"),
         ({"transforms": osc.pad(3)}, r"transforms must be a list such as \[pad\(3\)"),
         ({"transforms": [3]}, "transforms must hold transforms such as pad"),
-        ({"snapshots": 2}, "snapshots must be a list of steps, not 2"),
+        ({"snapshots": 2}, r"snapshots must be a list of steps, such as \(1, 32, 128\), not 2"),
         ({"snapshots": [1.5]}, "each step of snapshots must be a whole number, not 1.5"),
         (
             {"parameterization": "fourier"},
@@ -34,12 +34,16 @@ QUICK = {"size": 32, "steps": 1, "provider": "cpu"}
         ),
         ({"parameterization": osc.Fourier}, "parameterization must be an object"),
         ({"optimizer": 0.05}, r"optimizer must be an object such as Adam\(0.05\), not 0.05"),
-        ({"callback": 5}, "callback must be a function of one argument, not 5"),
+        (
+            {"callback": lambda: 0},
+            "callback must be a function of one argument, a Progress: too",
+        ),
+        ({"callback": 5}, "callback must be a function of one argument, a Progress, not 5"),
         ({"objective": None}, "expected an objective such as channel.*, not None"),
         ({"objective": 5}, "expected an objective such as channel.*, not 5"),
         ({"objective": ["fire2:1", 5]}, "expected an objective such as channel.*, not 5"),
         ({"objective": []}, "each takes a list of objectives, at least one"),
-        ({"provider": ""}, "no provider ''"),
+        ({"provider": ""}, "provider must be a name such as 'auto' or 'cpu', not ''"),
     ],
 )
 def test_render_names_the_argument(
@@ -54,9 +58,9 @@ def test_render_names_the_argument(
     ("make", "message"),
     [
         (lambda: osc.channel("fire8", "5"), "unit of a channel must be a whole number, not '5'"),
-        (lambda: osc.channel(8, 5), "a layer is given by its name, not 8"),
-        (lambda: osc.neuron("fire8", 5, y=1.0), "y must be a whole number, not 1.0"),
-        (lambda: osc.layer(None), "a layer is given by its name, not None"),
+        (lambda: osc.channel(8, 5), "a layer is given by its name, such as 'mixed4a', not 8"),
+        (lambda: osc.neuron("fire8", 5, y=1.0), "y of a neuron must be a whole number, not 1.0"),
+        (lambda: osc.layer(None), "a layer is given by its name, such as 'mixed4a', not None"),
         (lambda: osc.each(osc.layer("a")), "each takes a list of objectives"),
         (lambda: osc.each(["a:1"]), "expected an objective such as channel.*, not 'a:1'"),
         (lambda: osc.before_activation("a:1"), "expected an objective such as channel"),

@@ -250,7 +250,7 @@ def test_a_damaged_recipe_says_where(
         ({"size": [64]}, r"size must be height and width, not \[64\]"),
         ({"size": [64, 64.5]}, "size must be a whole number, not 64.5"),
         ({"optimizer": {"adam": {"learning_rate": float("nan")}}}, "must be finite, not nan"),
-        ({"surprise": 1}, "expected an object of batch, model"),
+        ({"surprise": 1}, "a recipe has no 'surprise'"),
         (
             {"model": {"name": "a", "sha256": "b", "preprocessing": {"foo": 1}}},
             r"preprocessing \{'foo': 1\} is unknown",

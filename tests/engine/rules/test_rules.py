@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import onnx
 import onnxscope as osc
@@ -140,21 +142,28 @@ def test_gradients_through_other_types_keep_their_digits(kind):
 
 def test_registering_twice_raises():
     table = standard_rules()
-    with pytest.raises(ValueError, match="Relu has a gradient rule already"):
+    with pytest.raises(OperatorError, match="Relu has a gradient rule in this table already"):
         table.define("Relu", lambda op, dy, x: dy)
-    with pytest.raises(ValueError, match="Shape has a gradient rule already"):
+    with pytest.raises(OperatorError, match="Shape has a gradient rule in this table already"):
         table.define("Shape", lambda op, dy, x: dy)
-    with pytest.raises(ValueError, match="Relu has a gradient rule already"):
+    with pytest.raises(OperatorError, match="Relu has a gradient rule in this table already"):
         table.declare_constant("piecewise constant", "Relu")
 
 
 def test_a_rule_that_names_an_unknown_attribute_raises():
     table = RuleTable()
-    with pytest.raises(ValueError, match="LeakyRelu has no attribute 'slope'"):
+    with pytest.raises(OperatorError, match=r"asks for 'slope', .* its attribute is alpha"):
         table.define("LeakyRelu", lambda op, dy, x, *, slope: dy * slope)
-    with pytest.raises(ValueError, match="LeakyRelu has no attribute 'slope'"):
+    with pytest.raises(OperatorError, match=r"asks for 'slope', .* its attribute is alpha"):
         table.define("LeakyRelu", each=lambda op, dy, *xs, slope: dy * slope)
+    with pytest.raises(OperatorError, match=r"ignores names 'slope', .* its attribute is alpha"):
+        table.define("LeakyRelu", lambda op, dy, x: dy, ignores=["slope"])
     assert "LeakyRelu" not in table
+
+
+def test_a_table_cannot_be_pickled():
+    with pytest.raises(OperatorError, match="make it anew in each process"):
+        pickle.dumps(RuleTable())
 
 
 def test_an_attribute_that_nobody_handled_raises():

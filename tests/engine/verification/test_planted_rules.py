@@ -268,7 +268,7 @@ def test_the_same_seed_gives_the_same_numbers():
         ("Tanh", [(2,)], {"opset": 17}, InputError, "opset"),
         ("Tanh", [(2,)], {"seed": -1}, InputError, "seed"),
         ("Tanh", [(2,)], {"outputs": 0}, InputError, "outputs"),
-        ("Tanh", [(2,)], {"constant": [1]}, InputError, "a position of constant"),
+        ("Tanh", [(2,)], {"constant": [1]}, InputError, "each position in constant"),
         ("Tanh", [(2,), None], {"fed": [1]}, InputError, "fed names input 1, which is left out"),
     ],
 )

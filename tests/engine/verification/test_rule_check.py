@@ -116,6 +116,8 @@ def test_a_function_of_ones_own_may_be_differed() -> None:
         (("LSTM", None, [X]), OperatorError, "written as others"),
         (("Log", None, [-np.abs(X)]), InputError, "not finite"),
         (("Relu", None, [np.array([1, 2])]), InputError, "no real numbers"),
+        (("Relu", None, [np.empty((0, 3))]), InputError, "nothing could be checked"),
+        (("Compress", None, [np.ones(3), np.zeros(3, bool)]), InputError, "gives nothing at these"),
         (("MatMul", None, [X, X]), OperatorError, "nothing here runs MatMul"),
     ],
 )
