@@ -74,7 +74,9 @@ def check_declared(part: object, types: ArrayTypes, arrays: object) -> None:
             raise InputError(f"{key!r} of {name} must be an array, not {shown(array)}")
         given, wanted = ArrayType(array.shape, array.dtype), types[key]
         if given != wanted:
-            raise InputError(f"{name} gives {key!r} as {_words(given)}, declared: {_words(wanted)}")
+            raise InputError(
+                f"{name} gives {key!r} as {_words(given)}, but declares {_words(wanted)}"
+            )
 
 
 def _listed(names: Mapping[Any, object]) -> str:

@@ -176,18 +176,16 @@ def _in_colour(array: np.ndarray) -> np.ndarray:
         array = array[None]
     if array.ndim != 4 or array.shape[-1] not in (1, 3, 4) or 0 in array.shape:
         first = "; the colours come last" if len(given) > 2 and given[-3] in (1, 3) else ""
-        raise InputError(
-            f"expected pictures of shape (H, W, 3) or (N, H, W, 3), not {given}{first}"
-        )
+        raise InputError(f"pictures must be of shape (H, W, 3) or (N, H, W, 3), not {given}{first}")
     if np.issubdtype(array.dtype, np.floating):
         low, high = float(array.min()), float(array.max())
         if not (low >= -1e-3 and high <= 1 + 1e-3):
             raise InputError(
-                f"float pictures have values in [0, 1], not {low:.4g} to {high:.4g}; "
+                f"float pictures must have values in [0, 1], not {low:.4g} to {high:.4g}; "
                 "give uint8 for 0 to 255"
             )
     elif array.dtype != np.uint8:
-        raise InputError(f"expected float in [0, 1] or uint8 pictures, not {array.dtype}")
+        raise InputError(f"pictures must be float in [0, 1] or uint8, not {array.dtype}")
     if array.shape[-1] == 3:
         return array
     if array.shape[-1] == 1:

@@ -150,14 +150,14 @@ class Registry(Generic[T]):
         if not first:
             if not isinstance(under, Mapping) or beside:
                 expected = _listed(others) or "nothing"
-                raise InputError(f"expected an object of {expected} under {name!r} alone")
+                raise InputError(f"{name!r} must hold an object of {expected}, and stand alone")
             given = dict(under)
         elif len(first) == 1:
             given = {first[0].name: under} | beside
         elif isinstance(under, list) and len(under) == len(first):
             given = dict(zip((field.name for field in first), under, strict=True)) | beside
         else:
-            raise InputError(f"expected a list of {_listed(first)} under {name!r}")
+            raise InputError(f"{name!r} must hold a list of {_listed(first)}")
         known = [field.name for field in (*first, *others)]
         for key in beside if first else given:
             if first and key in known[: len(first)]:

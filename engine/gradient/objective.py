@@ -52,7 +52,10 @@ def append_objective(
             f"layers of {type(objective).__name__} must be a tuple of names, not {shown(layers)}"
         )
     if not layers and not objective.sees_picture:
-        raise TargetError(f"the objective {objective} looks at no layer and not at the picture")
+        raise TargetError(
+            f"the objective {objective} looks at no layer and not at the picture: let its layers "
+            "name one, or its sees_picture be True"
+        )
     activations = model.append(image, layers) if layers else Activations({}, {})
     seen = Seen(
         activations,
@@ -64,7 +67,8 @@ def append_objective(
     value = symbolic(objective.build(seen), f"the objective {objective}", TargetError)
     if value.shape != image.shape[:1]:
         raise TargetError(
-            f"the objective {objective} gives {value.shape}, not one for each picture"
+            f"the objective {objective} must give one number for each of {image.shape[0]} "
+            f"pictures, shape ({image.shape[0]},), and gives {value.shape}"
         )
     return value
 

@@ -343,7 +343,7 @@ class Tensor:
             fill = (slice(None),) * (len(dims) - len(items) + 1)
             items = items[:at] + fill + items[at + 1 :]
         if len(items) > len(dims):
-            raise InputError(f"{len(items)} indices for {self!r}")
+            raise InputError(f"{self!r} has {len(dims)} axes, and is given {len(items)} indices")
         cuts: list[tuple[Size, Size, int, int]] = []
         dropped: list[int] = []
         for axis, item in enumerate(items):

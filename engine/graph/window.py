@@ -77,7 +77,10 @@ def resolve_window(
         if stride[axis] > 1:
             size, out = sizes[axis], outputs[axis]
             if size is None or out is None:
-                raise ModelError("SAME padding with a stride needs the input's size; give it")
+                raise ModelError(
+                    f"auto_pad {auto_pad} with a stride needs the size of axis {axis + 2}: give "
+                    "the shapes of the model's inputs"
+                )
             total = max((out - 1) * stride[axis] + span - size, 0)
         small, large = total // 2, total - total // 2
         before.append(small if auto_pad == "SAME_UPPER" else large)

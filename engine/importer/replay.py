@@ -233,8 +233,8 @@ def _write(
     for attribute in node.attributes.values():
         if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS):
             raise OperatorError(
-                f"operator {node.op_type} (node {node.name!r}) has a subgraph; control flow is "
-                "not supported yet"
+                f"operator {node.op_type} (node {node.name!r}) has a subgraph, which is not "
+                "differentiated; choose a layer before it"
             )
     constant = _computed(builder, node, arguments)
     if constant is not None:

@@ -377,7 +377,9 @@ class Model:
             # Probabilities of classes push each other down, and scores do not.
             if layer.op_type not in ("Softmax", "LogSoftmax"):
                 return layer.name
-        raise LayerError(f"{self.name} has no layer of class scores")
+        raise LayerError(
+            f"{self.name} has no layer of class scores: name a layer and a unit, as LAYER:UNIT"
+        )
 
     # ---------------------------------------------------------------------------------------------
 

@@ -385,7 +385,9 @@ def as_objective(value: Objective | float) -> Objective:
         return value
     if isinstance(value, Real):
         return Number(real("a number in an objective", value))
-    raise TargetError(f"cannot combine an objective with {shown(value)}")
+    raise TargetError(
+        f"an objective is combined with objectives and numbers, not with {shown(value)}"
+    )
 
 
 def objectives_in(what: str, values: object) -> tuple[Objective, ...]:

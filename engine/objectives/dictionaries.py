@@ -159,7 +159,7 @@ def dictionary(
         found, named = _read(file, key)
         names = named if names is None else names
     elif key is not None:
-        raise InputError(f"key={key!r} is for a file with several matrices")
+        raise InputError(f"key={key!r} names a matrix of a file, and source is none: leave key out")
     else:
         found = source
     vectors = numbers(f"the directions of {title}", found, "(D, C)")

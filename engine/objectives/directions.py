@@ -188,7 +188,8 @@ class Channels(Placed):
         weights = tuple(real("each weight of channels", weight) for weight in self.weights)
         if not units or len(units) != len(weights) or len(set(units)) < len(units):
             raise TargetError(
-                "channels takes channels, at least one, each once, each with a weight"
+                "channels must name at least one channel, each once and with a weight, not "
+                f"{units} with {weights}"
             )
         object.__setattr__(self, "units", units)
         object.__setattr__(self, "weights", weights)

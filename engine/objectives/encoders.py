@@ -104,7 +104,9 @@ class Encoded(Placed):
         name, rank = given[0].name or "", given[0].shape.rank()
         count, channels, *places = cells.shape
         if rank == 4 and cells.rank != 4:
-            raise LayerError(f"{file} reads layers (N, C, H, W), and {self.layer} has no rows")
+            raise LayerError(
+                f"{file} reads layers (N, C, H, W), and {self.layer} has the shape {cells.shape}"
+            )
         rows = cells
         if rank == 2 and places:
             across = cells.transpose(0, *range(2, cells.rank), 1)

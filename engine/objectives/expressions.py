@@ -122,7 +122,7 @@ class _Reader:
         function = _FUNCTIONS.get(name)
         if function is None:
             raise TargetError(
-                f"there is no objective {name!r}, known are {', '.join(_FUNCTIONS)}"
+                f"there is no objective {name!r}; known are {', '.join(_FUNCTIONS)}"
                 f"{nearest(name, _FUNCTIONS)}"
             )
         read = self._objective if name in _OF_OBJECTIVES else self.of
@@ -130,7 +130,9 @@ class _Reader:
         named = {}
         for keyword in node.keywords:
             if keyword.arg is None:
-                raise TargetError(f"** cannot be read in {self._text!r}")
+                raise TargetError(
+                    f"** cannot be read in {self._text!r}: give each argument by its name"
+                )
             named[keyword.arg] = self.of(keyword.value)
         try:
             return function(*given, **named)

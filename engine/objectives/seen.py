@@ -55,7 +55,8 @@ class Seen:
         if layer not in self.layers:
             known = ", ".join(self.layers) or "none"
             raise TargetError(
-                f"an objective looks at the layer {layer!r}, but says that it reads {known}"
+                f"an objective looks at the layer {layer!r}, but says that it reads {known}: let "
+                "its layers name it"
             )
         return self.layers[layer]
 

@@ -80,7 +80,7 @@ def resolve(
     kind = objective or ("layer" if unit is None else "channel")
     if kind not in _KINDS:
         raise TargetError(
-            f"there is no objective {kind!r}, known are {', '.join(_KINDS)}{nearest(kind, _KINDS)}"
+            f"there is no objective {kind!r}; known are {', '.join(_KINDS)}{nearest(kind, _KINDS)}"
         )
     if kind != "neuron" and (y is not None or x is not None):
         raise TargetError(f"y and x are the position of a neuron; a {kind} has none")

@@ -25,7 +25,7 @@ class Channel(Leaf):
         layer_named(self.layer)
         object.__setattr__(self, "unit", whole("the unit of a channel", self.unit, 0))
         if not isinstance(self.reduction, str) or self.reduction not in ("mean", "sum"):
-            raise TargetError(f"reduction is 'mean' or 'sum', not {shown(self.reduction)}")
+            raise TargetError(f"reduction must be 'mean' or 'sum', not {shown(self.reduction)}")
 
     def layers(self) -> tuple[str, ...]:
         """Name the one layer."""

@@ -83,7 +83,9 @@ class Picture:
         if isinstance(which, slice):
             numbers = list(range(len(self)))[which]
             if not numbers:
-                raise IndexError(f"there are {len(self)} pictures, and none of them in {which}")
+                raise IndexError(
+                    f"there are {len(self)} pictures, 0 to {len(self) - 1}, and none in {which}"
+                )
         else:
             numbers = [range(len(self))[which]]
         values = self.values.reshape(len(self.values), -1)[:, numbers]

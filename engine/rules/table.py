@@ -111,7 +111,9 @@ class RuleTable:
 
     def __or__(self, overrides: RuleTable) -> RuleTable:
         if not isinstance(overrides, RuleTable):
-            raise OperatorError(f"a table of rules is joined with another, not {shown(overrides)}")
+            raise OperatorError(
+                f"a table of rules must be joined with another, not {shown(overrides)}"
+            )
         merged = RuleTable(blocked=self.blocked or overrides.blocked)
         merged._rules = {**self._rules, **overrides._rules}
         merged._constant = {**self._constant, **overrides._constant}

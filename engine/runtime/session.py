@@ -143,7 +143,7 @@ class Session:
                 results = self._session.run(names, dict(feeds), options)
         except ModelError as error:
             if options.terminate:
-                raise OutOfTimeError(f"it was stopped after {seconds:.3g} s") from error
+                raise OutOfTimeError(f"a run was stopped after {seconds:.3g} s") from error
             raise
         finally:
             timer.cancel()

@@ -159,7 +159,7 @@ class Flip(Geometric):
                 raise InputError(f"{name} of flip must be true or false, not {shown(value)}")
             _set(self, **{name: bool(value)})
         if not self.horizontal and not self.vertical:
-            raise InputError("flip must be horizontal, vertical or both")
+            raise InputError("flip must be horizontal, vertical or both, and is given neither")
 
     def matrix(self, rng: np.random.Generator, count: int, height: int, width: int) -> np.ndarray:
         """Draw for each direction whether it is mirrored."""

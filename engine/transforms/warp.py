@@ -84,7 +84,11 @@ class Warp(Transform):
                 f"pad({int(np.ceil(taken / 2))}) keeps its size"
             )
         if len(self._backgrounds) > 1:
-            raise InputError("all pads of one warp have the same color")
+            colors = " and ".join(f"{color:g}" for color in sorted(self._backgrounds))
+            raise InputError(
+                "pads that no other transform parts become one margin, and must have one color, "
+                f"not {colors}"
+            )
 
     @property
     def _backgrounds(self) -> set[float]:

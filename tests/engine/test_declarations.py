@@ -66,8 +66,11 @@ def test_what_declares_nothing_is_said(types: object, message: str) -> None:
             {"a": np.zeros(2, np.float32), "b": np.zeros(2, np.float32)},
             "Part gives 'b', but declares 'a'",
         ),
-        ({"a": np.zeros(2)}, r"gives 'a' as float64 \(2,\), declared: float32 \(2,\)"),
-        ({"a": np.zeros(3, np.float32)}, r"gives 'a' as float32 \(3,\), declared: float32 \(2,\)"),
+        ({"a": np.zeros(2)}, r"gives 'a' as float64 \(2,\), but declares float32 \(2,\)"),
+        (
+            {"a": np.zeros(3, np.float32)},
+            r"gives 'a' as float32 \(3,\), but declares float32 \(2,\)",
+        ),
         ({"a": [0.0, 0.0]}, r"'a' of Part must be an array, not \[0.0, 0.0\]"),
         (None, "Part must give arrays by name, not None"),
     ],

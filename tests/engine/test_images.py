@@ -92,9 +92,9 @@ def test_grey_and_opacity_become_colours(tmp_path):
     ("wrong", "words"),
     [
         (np.zeros((1, 3, 8, 8), np.float32), "the colours come last"),
-        (np.zeros((8, 8, 2), np.float32), r"expected pictures of shape \(H, W, 3\)"),
+        (np.zeros((8, 8, 2), np.float32), r"pictures must be of shape \(H, W, 3\)"),
         (np.full((8, 8, 3), 9.0), "values in"),
-        (np.zeros((8, 8, 3), np.int64), "uint8 pictures, not int64"),
+        (np.zeros((8, 8, 3), np.int64), "or uint8, not int64"),
         ("nowhere.png", "cannot read the photograph nowhere.png: No such file"),
         (__file__, "it is no picture"),
     ],

@@ -46,7 +46,10 @@ def is_real(value: ir.Value) -> bool:
 
 def _dtype(value: ir.Value) -> np.dtype[np.generic]:
     if value.dtype is None:
-        raise ModelError(f"the input {value.name!r} has no type")
+        raise ModelError(
+            f"the model does not say of what type its input {value.name!r} is: declare it in the "
+            "file"
+        )
     return value.dtype.numpy()
 
 
@@ -91,7 +94,10 @@ def bound_dimensions(
             raise InputError(f"input {name!r} has shape ({_shown(declared)}), not {shape}")
         for dim, n in zip(declared, shape, strict=True):
             if isinstance(dim, str) and bound.setdefault(dim, n) != n:
-                raise InputError(f"the dimension {dim!r} of input {name!r} is {bound[dim]} and {n}")
+                raise InputError(
+                    f"input {name!r} has {n} along {dim!r}, which is {bound[dim]} elsewhere: give "
+                    "shapes in which it is one number"
+                )
     return bound
 
 
@@ -124,7 +130,10 @@ def random_array(
     if value.dtype is ir.DataType.STRING:
         return np.asarray(rng.choice(_words(value), dims), object)
     if dtype.kind not in "iub":
-        raise InputError(f"the input {value.name!r} is {value.dtype}, which cannot be made up")
+        raise InputError(
+            f"the input {value.name!r} is {value.dtype}, of which no values can be drawn: give "
+            f"one, such as at={{{value.name!r}: array}} (--input {value.name}=VALUE)"
+        )
     return np.asarray(rng.integers(0, _index_range(value), dims)).astype(dtype)
 
 

@@ -42,7 +42,7 @@ def image_input(
             does not say it, or says what contradicts the file.
     """
     if layout not in (None, "NCHW", "NHWC"):
-        raise InputError(f"layout is 'NCHW' or 'NHWC', not {layout!r}")
+        raise InputError(f"layout must be 'NCHW' or 'NHWC', not {layout!r}")
     inputs = {v.name or "": v for v in graph.inputs if v.name not in graph.initializers}
     described = ", ".join(describe(value) for value in inputs.values())
     for other in (*given, *([] if wanted is None else [wanted])):
@@ -99,7 +99,10 @@ def _layout(value: ir.Value, name: str, layout: str | None) -> str:
         )
     if layout is not None:
         if layout not in (certain or possible):
-            raise InputError(f"the input {described} of {name} is not {layout}")
+            raise InputError(
+                f"the input {described} of {name} cannot be {layout}: say "
+                f"layout={' or '.join(map(repr, certain or possible))}, or leave it out"
+            )
         return layout
     if len(certain) != 1:
         raise InputError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...graph.tensor import Tensor
+from ...plain import shown
 
 _IDENTITY_RANGE = (0.0, 1.0)
 
@@ -35,13 +36,13 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if self.channel_order not in ("rgb", "bgr"):
-            raise InputError(f"channel_order is 'rgb' or 'bgr', not {self.channel_order!r}")
+            raise InputError(f"channel_order must be 'rgb' or 'bgr', not {self.channel_order!r}")
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, 3):
-                raise InputError(f"{name} takes one number or three, not {len(values)}")
+                raise InputError(f"{name} must be one number or three, not {shown(values)}")
         numbers = (*self.input_range, *self.mean, *self.std)
         if not all(math.isfinite(value) for value in numbers):
-            raise InputError(f"input_range, mean and std are finite numbers, not {numbers}")
+            raise InputError(f"input_range, mean and std must be finite numbers, not {numbers}")
         if any(value <= 0 for value in self.std):
             raise InputError(f"std must be positive, not {self.std}")
         if self.input_range[0] == self.input_range[1]:

@@ -218,7 +218,7 @@ def test_indices_that_do_not_fit():
     x = Builder().input("x", (2, 3), np.float32)
     with pytest.raises(InputError, match="index 3 is out of range: axis 1 of 'x' has 3"):
         x[0, 3]
-    with pytest.raises(InputError, match="3 indices for"):
+    with pytest.raises(InputError, match="axes, and is given 3 indices"):
         x[0, 0, 0]
     with pytest.raises(InputError, match="is not an index"):
         x[[0, 1]]

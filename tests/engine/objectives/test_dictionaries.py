@@ -121,7 +121,10 @@ def test_a_picture_of_a_unit_is_made_again_without_the_file(
             lambda f: osc.dictionary(VECTORS, 3),
             "a layer is given by its name, such as 'mixed4a', not 3",
         ),
-        (lambda f: osc.dictionary(VECTORS, "a", key="x"), "is for a file with several matrices"),
+        (
+            lambda f: osc.dictionary(VECTORS, "a", key="x"),
+            "names a matrix of a file, and source is none",
+        ),
         (lambda f: osc.dictionary(VECTORS, "a", names=["b"]), "has 12 units, and 1 names are"),
         (
             lambda f: osc.dictionary(VECTORS, "a", names="b"),

@@ -131,7 +131,7 @@ def test_what_is_refused(squeezenet: osc.Model, tmp_path: Path) -> None:
         ),
         (
             lambda: osc.encoder(convolution(tmp_path / "c.onnx"), "logits", 0),
-            r"reads layers \(N, C, H, W\), and logits has no rows",
+            r"reads layers \(N, C, H, W\), and logits has the shape",
         ),
         (lambda: osc.encoder(tmp_path / "bad.onnx", "fire5", 0), "bad.onnx"),
     ):

@@ -50,7 +50,7 @@ def test_what_is_read(squeezenet: osc.Model, text: str, objective: osc.Objective
     [
         (
             'chanel("fire5", 11)',
-            "there is no objective 'chanel', known are channel, .*; did you mean 'channel'",
+            "there is no objective 'chanel'; known are channel, .*; did you mean 'channel'",
         ),
         ("channel('fire5')", r"channel\('fire5'\) cannot be read: .*missing 1 required"),
         ("channel('fire5', 11, unit=3)", "cannot be read: .*multiple values"),
@@ -61,7 +61,7 @@ def test_what_is_read(squeezenet: osc.Model, text: str, objective: osc.Objective
         ("open('x').read()", "cannot be read; an expression is made of"),
         ("l1(**{'constant': 1})", "cannot be read"),
         ("l1('x')", "the constant of a penalty must be a number, not 'x'"),
-        ("(3, 4)", r"cannot combine an objective with \(3, 4\)"),
+        ("(3, 4)", r"combined with objectives and numbers, not with \(3, 4\)"),
         ("'fire55:3' + l1()", "did you mean 'fire5'"),
         ("channel('fire5', True)", "must be a whole number, not True"),
     ],

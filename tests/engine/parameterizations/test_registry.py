@@ -78,7 +78,7 @@ def test_recipes_are_read(text: str, parameterization: Parameterization) -> None
         ({"fourier": {"sd": "x"}}, "is damaged: its sd must be a number, not 'x'"),
         ({"fourier": {"decorrelate": 3}}, "decorrelate must be true or false, not 3"),
         ({"fourier": {"decay": 1}}, "fourier has no 'decay'; did you mean 'decay_power'"),
-        ({"fourier": 3}, "expected an object of sd, decay_power, decorrelate under 'fourier'"),
+        ({"fourier": 3}, "'fourier' must hold an object of sd, decay_power, decorrelate"),
         (
             {"wavelets": {}},
             "parameterization .* is unknown; this version has .*pixels",

@@ -70,7 +70,7 @@ def test_what_is_no_start(flower: np.ndarray) -> None:
         (lambda: osc.start(flower, osc.Fourier), "not of <class"),
         (lambda: osc.start("none.png"), "none.png"),
         (lambda: osc.start(flower, noise=-1), "the noise of a start must be at least 0, not -1"),
-        (lambda: osc.start(flower * 1.0), "float pictures have values in"),
+        (lambda: osc.start(flower * 1.0), "float pictures must have values in"),
     ):
         with pytest.raises(InputError, match=message):
             make()

@@ -137,8 +137,16 @@ def test_what_is_not_as_declared_stops_in_words(squeezenet: osc.Model) -> None:
             pass
 
     for part, given, message in (
-        ("transforms", [Other()], r"Other gives 'tint' as float64 \(2, 3, 1, 1\), declared: float"),
-        ("parameterization", Larger(), r"Larger gives 'light' as float32 \(2, 1, 32, 33\), decl"),
+        (
+            "transforms",
+            [Other()],
+            r"Other gives 'tint' as float64 \(2, 3, 1, 1\), but declares float",
+        ),
+        (
+            "parameterization",
+            Larger(),
+            r"Larger gives 'light' as float32 \(2, 1, 32, 33\), but decl",
+        ),
         ("transforms", [Unsaid()], r"Unsaid must declare arrays by name, not \['tint'\]"),
         ("optimizer", NoOptimizer(), r"such as Adam\(0.05\), not .*: it has no reset"),
     ):

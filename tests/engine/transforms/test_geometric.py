@@ -243,7 +243,7 @@ def test_nothing_is_seen_behind_the_horizon() -> None:
         ),
         (
             lambda: seen([osc.pad(2), osc.pad(2, color=0)], dot(0, 0)),
-            "all pads of one warp have the same color",
+            "must have one color, not 0",
         ),
     ],
 )

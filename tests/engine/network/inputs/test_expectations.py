@@ -100,7 +100,7 @@ def test_metadata(props: dict[str, str], expected: str) -> None:
     ("props", "words"),
     [
         ({"mean": "[0, 0, 0]", "std": "[1, 1, 1]"}, "leaves open what black and white are"),
-        ({"mean": "[0.5, 0.5]", "std": "[0.5]"}, "it is no preprocessing: mean takes"),
+        ({"mean": "[0.5, 0.5]", "std": "[0.5]"}, "it is no preprocessing: mean must be"),
         ({"author": "somebody"}, ""),
         ({"mean": "arithmetic"}, ""),
     ],
