@@ -25,6 +25,7 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
     * Sizes of −1, which older converters write for open ones, are open.
     * Sparse weights, as initializers or constants, are full ones.
     * A file that names versions of other operator sets alone has the newest standard one.
+    * Of several versions of one operator set the last counts.
 
     Args:
         proto: The model, which stays as it is; what is right is given back itself.
@@ -37,10 +38,15 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
     sparse = sparse or any(_sparse_constants(proto.graph))
     domains = {entry.domain for entry in proto.opset_import}
     unnamed = bool(domains) and domains.isdisjoint({"", "ai.onnx"})
-    if not (sparse or unnamed or any(_open_sizes(proto.graph))):
+    last = {_domain(entry): entry.version for entry in proto.opset_import}
+    repeated = len(last) < len(proto.opset_import)
+    if not (sparse or unnamed or repeated or any(_open_sizes(proto.graph))):
         return proto
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
+    if repeated:
+        del copy.opset_import[:]
+        copy.opset_import.extend(helper.make_opsetid(*pair) for pair in last.items())
     if unnamed:
         copy.opset_import.append(helper.make_opsetid("", _ASSUMED_OPSET))
     for dim in list(_open_sizes(copy.graph)):
@@ -52,6 +58,11 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
         full = _dense(attribute.sparse_tensor, origin)
         attribute.CopyFrom(helper.make_attribute("value", full))
     return copy
+
+
+def _domain(entry: onnx.OperatorSetIdProto) -> str:
+    """Return an operator set's name; the standard one has two."""
+    return "" if entry.domain == "ai.onnx" else entry.domain
 
 
 def _sparse_constants(graph: onnx.GraphProto) -> Iterator[onnx.AttributeProto]:

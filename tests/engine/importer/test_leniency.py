@@ -46,6 +46,19 @@ def test_an_open_size_in_a_branch():
     agrees(proto, {"x": np.ones(2, np.float32)})
 
 
+@pytest.mark.parametrize(
+    "versions", [[("", 12), ("", 13)], [("", 13), ("", 12)], [("ai.onnx", 13), ("", 12), ("", 12)]]
+)
+def test_of_several_versions_of_the_standard_operators_the_last_counts(versions):
+    proto = onnx.parser.parse_model("""
+        <ir_version: 7, opset_import: ["": 12]>
+        g (float[2,3,4] x) => (float[2,3,4] y) { y = Softmax(x) }""")
+    del proto.opset_import[:]
+    proto.opset_import.extend(helper.make_opsetid(*version) for version in versions)
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    agrees(proto, {"x": x})
+
+
 @pytest.mark.parametrize("listed", [False, True])
 @pytest.mark.parametrize("version", [3, 4])
 @pytest.mark.parametrize("opset", [7, 9])
