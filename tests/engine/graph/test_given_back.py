@@ -107,7 +107,11 @@ def test_data_that_were_not_declared(squeezenet: osc.Model) -> None:
         render(squeezenet, transforms=[Mine()])
 
 
-@pytest.mark.parametrize("written", [{"custom": object()}, [1], None, {"custom": np.nan}], ids=str)
+@pytest.mark.parametrize(
+    "written",
+    [{"custom": object()}, [1], None, {"custom": np.nan}],
+    ids=["object", "list", "None", "nan"],
+)
 def test_the_recipe_of_an_objective(squeezenet: osc.Model, written: object) -> None:
     class Mine(Leaf):
         def layers(self):
