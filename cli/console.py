@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import Console
+    from rich.text import Text
 
 
 def stdout() -> Console:
@@ -33,19 +34,29 @@ def warn(message: str) -> None:
     _labelled("warning", "bold yellow", message)
 
 
+def note(message: str) -> None:
+    """Print a remark that is neither a result nor a warning."""
+    stderr().print(message, style="dim", soft_wrap=True)
+
+
 def fail(message: str) -> None:
     """Print an error."""
     _labelled("error", "bold red", message)
 
 
 def _labelled(label: str, style: str, message: str) -> None:
-    from rich.text import Text
-
     console = stderr()
-    text = Text.assemble((f"{label}:", style), f" {message}")
+    text = labelled(label, style, message)
     # Whole lines, so that a path can be copied, and a sentence found with grep.
     console.print(text, soft_wrap=True)
     sys.stderr.flush()
+
+
+def labelled(label: str, style: str, message: str) -> Text:
+    """Return a message with what it is before it."""
+    from rich.text import Text
+
+    return Text.assemble((f"{label}:", style), f" {message}")
 
 
 def file_size(count: int) -> str:

@@ -53,7 +53,14 @@ Target = Annotated[str, typer.Argument(metavar="TARGET", help=_TARGET)]
 OptionalModelName = Annotated[
     str | None, typer.Argument(metavar="MODEL", help="A name of the catalogue, or an .onnx file.")
 ]
-OptionalTarget = Annotated[str | None, typer.Argument(metavar="TARGET", help=_TARGET)]
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TARGET…",
+        help=f"{_TARGET} Several of them, or several units such as mixed4a:0-15,40, are a picture "
+        "each.",
+    ),
+]
 
 Objective = Annotated[
     ObjectiveKind | None,
@@ -69,6 +76,14 @@ Token = Annotated[
     typer.Option("--token", help="Of a layer of tokens, the neuron's token instead of --y, --x."),
 ]
 Reduced = Annotated[Reduction, typer.Option("--reduction", help="Over a channel's positions.")]
+BeforeActivation = Annotated[
+    bool,
+    typer.Option(
+        "--before-activation",
+        help="Look at the values that the layer's activation function is given. --negative of "
+        "`render` does so as well.",
+    ),
+]
 Negative = Annotated[
     bool,
     typer.Option("--negative", help="What the unit likes least."),
@@ -177,6 +192,7 @@ class Aim:
         token: Of a layer of tokens, the neuron's.
         reduction: Over a channel's positions.
         negative: Whether to minimise instead.
+        before_activation: Whether to look at the values before the layer's activation function.
     """
 
     objective: Objective = None
@@ -185,16 +201,28 @@ class Aim:
     token: Token = None
     reduction: Reduced = Reduction.MEAN
     negative: Negative = False
+    before_activation: BeforeActivation = False
+
+    @property
+    def kind(self) -> str:
+        """What a picture's name says of it besides its target."""
+        words = {
+            "neuron": self.objective is ObjectiveKind.NEURON,
+            "before-activation": self.before_activation and not self.negative,
+            "negative": self.negative,
+        }
+        return "-".join(word for word, said in words.items() if said)
 
     def resolve(
-        self, model: Model, target: str, *, preactivation: bool = False
+        self, model: Model, target: str, *, descends_before_activation: bool = False
     ) -> tuple[expressions.Objective, str]:
         """Find what the options mean in a model, and how to call it: a class by its name.
 
         Args:
             model: The model.
             target: As `onnxscope.targets.resolve` takes it.
-            preactivation: Whether to look at the values before the layer's activation function.
+            descends_before_activation: Whether `negative` is about the values before the layer's
+                activation function, behind which nothing may go below 0.
 
         Raises:
             OnnxscopeError: the target cannot be read, or does not fit the other options.
@@ -210,7 +238,7 @@ class Aim:
             token=self.token,
             reduction=self.reduction.value,
             negative=self.negative,
-            preactivation=preactivation,
+            preactivation=self.before_activation or (self.negative and descends_before_activation),
         )
         if not is_plain(model, target):
             return objective, str(objective)

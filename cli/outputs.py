@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -21,12 +23,56 @@ STRIP_STEPS = (1, 32, 128, 512)
 _FRAMES = 60
 _LONGEST_NAME = 100
 _NEARLY_ALL = 0.8
+# Windows takes these for devices, whatever the suffix.
+_RESERVED = {"con", "prn", "aux", "nul"} | {f"{n}{i}" for n in ("com", "lpt") for i in range(1, 10)}
 
 
-def default_name(target: str, *, neuron: bool, negative: bool) -> Path:
-    """Return the picture's name where none is given: `mixed4a-11-negative.png` for `mixed4a:11`."""
-    stem = re.sub(r"[^\w.]+", "-", target).strip("-.")[:_LONGEST_NAME] or "picture"
-    return Path(stem + "-neuron" * neuron + "-negative" * negative + ".png")
+def default_name(target: str, *, kind: str = "") -> Path:
+    """Return the picture's name where none is given: `mixed4a-11-negative.png` for `mixed4a:11`.
+
+    Args:
+        target: What the picture is of.
+        kind: What is behind that in the name, such as `negative`.
+    """
+    stem = re.sub(r"[^\w.]+", "-", target).strip("-.") or "picture"
+    if len(stem) > _LONGEST_NAME:
+        # Two long names may differ in their ends alone.
+        digest = hashlib.sha256(stem.encode()).hexdigest()[:8]
+        stem = f"{stem[: _LONGEST_NAME - 9]}-{digest}"
+    if stem.split(".")[0].casefold() in _RESERVED:
+        stem += "-"
+    return Path("-".join([stem, *([kind] if kind else [])]) + ".png")
+
+
+def is_folder(output: str) -> bool:
+    """Return whether `-o` names a folder: one that is there, or what ends as one."""
+    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+
+
+def check_folder(folder: Path) -> None:
+    """See that files can be written to a folder, which is made when the first one is.
+
+    Raises:
+        OutputError: they cannot.
+    """
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise OutputError(f"cannot write to {folder}: {there} is no folder")
+    check_writable(there / "picture.png")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those around it, as far as they are missing.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
 
 
 @dataclass(frozen=True)
@@ -85,6 +131,7 @@ class Outputs:
         animation: The animation's file, if it is wanted.
         strip_steps: After which steps the snapshots are taken.
         view: What of the picture is shown.
+        makes_folder: Whether the picture's folder is made where it is missing.
     """
 
     picture: Path
@@ -92,6 +139,7 @@ class Outputs:
     animation: Path | None = None
     strip_steps: tuple[int, ...] = STRIP_STEPS
     view: View = View()
+    makes_folder: bool = False
 
     def check(self) -> None:
         """See that all files can be written, before any work.
@@ -110,10 +158,19 @@ class Outputs:
         for path in (self.picture, self.strip):
             if path is not None:
                 check_suffix(path)
-                check_writable(path)
+        if self.makes_folder:
+            check_folder(self.picture.parent)
+        else:
+            check_writable(self.picture)
+        if self.strip is not None:
+            check_writable(self.strip)
         if self.animation is not None:
             check_animation_suffix(self.animation)
             check_writable(self.animation)
+
+    def replaced(self) -> list[Path]:
+        """Return the files that are there already."""
+        return [file for file in self._by_option().values() if file.exists()]
 
     def _by_option(self) -> dict[str, Path]:
         files = {"-o": self.picture, "--strip": self.strip, "--animation": self.animation}
@@ -142,6 +199,8 @@ class Outputs:
             OutputError: one of them cannot be written.
         """
         picture = self.view.of(picture)
+        if self.makes_folder:
+            make_folder(self.picture.parent)
         files = [picture.save(self.picture)]
         if self.strip is not None:
             files.append(_with(picture, self.strip_steps).save_strip(self.strip))

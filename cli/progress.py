@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .console import plural, stderr
+from .console import labelled, plural, stderr, stdout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,10 +40,14 @@ class Watch:
         self.rate = 0.0
         self._began = time.perf_counter()
         self._first = self._shown = 0.0
+        self._done = 0
         console = stderr()
         self._bar = _bar(console, description) if console.is_terminal and not quiet else None
         # Instead of a bar, one line once the first step shows that all is well.
         self._line = "" if quiet or self._bar is not None else description
+        # Of several pictures the first one of this ascent, the one behind its last, and how many
+        # there are.
+        self._place: tuple[int, int, int] | None = None
 
     def __enter__(self) -> Watch:
         if self._bar is not None:
@@ -55,7 +61,32 @@ class Watch:
         trace: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            # The terminal may be gone, and what was made is to be written all the same.
+            with suppress(OSError):
+                self._bar.stop()
+
+    def begin(self, first: int, stop: int, of: int, description: str) -> None:
+        """Take note of what is prepared now: pictures `first` to before `stop`, counted from 0."""
+        self._place = first, stop, of
+        if self._bar is not None:
+            self._bar.update(
+                self._bar.task_ids[0], description=description, value="preparing", rate=""
+            )
+
+    def show(self, name: str, facts: str) -> None:
+        """Print a result above the bar: a file, and what there is to say of it."""
+        from rich.text import Text
+
+        # Where both are one terminal, the bar has to know of what is printed.
+        shared = self._bar is not None and sys.stdout.isatty()
+        console = self._bar.console if self._bar is not None and shared else stdout()
+        console.print(Text.assemble((name, "bold"), facts), soft_wrap=True)
+
+    def complain(self, label: str, message: str) -> None:
+        """Print a warning or an error above the bar."""
+        console = stderr() if self._bar is None else self._bar.console
+        style = "bold yellow" if label == "warning" else "bold red"
+        console.print(labelled(label, style, message), soft_wrap=True)
 
     def __call__(self, progress: Progress) -> None:
         """Take note of a step."""
@@ -63,14 +94,18 @@ class Watch:
         self.step = progress.step
         done = (progress.run - 1) * progress.steps + progress.step
         total = progress.runs * progress.steps
-        if done == 1:
-            self._first = now
+        if self._place is not None:
+            first, stop, of = self._place
+            done, total = first * total + (stop - first) * done, of * total
+        if not self._first:
+            self._first, self._done = now, done
             self.rate = 1 / (now - self._began)
             if self._line:
-                text = f"rendering {self._line}: {plural(progress.steps, 'step')}"
+                each = "" if self._place is None else " each"
+                text = f"rendering {self._line}: {plural(progress.steps, 'step')}{each}"
                 stderr().print(text, soft_wrap=True)
         else:
-            self.rate = (done - 1) / (now - self._first)
+            self.rate = (done - self._done) / (now - self._first)
         if self._bar is None:
             return
         if now - self._shown >= _SECONDS_BETWEEN_UPDATES or done == total:
@@ -149,6 +184,8 @@ def _bar(console: Console, description: str) -> Bar:
         console=console,
         transient=True,
         expand=True,
+        # Results may go to a file, which is not the bar's.
+        redirect_stdout=False,
     )
     bar.add_task(description, total=None, value="preparing", rate="")
     return bar

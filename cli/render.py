@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, OnnxscopeError, TargetError
 from . import options, running
+from .console import plural
 from .groups import expanded
-from .outputs import STRIP_STEPS, Outputs, View, default_name
+from .outputs import STRIP_STEPS, Outputs, View, default_name, is_folder
+from .several import Places, render_units, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from ..network.model import Model
     from ..pictures.picture import Picture
+    from ..pictures.series import Settings
     from .progress import Watch
 
 app = typer.Typer(add_completion=False)
 
 EPILOG = """Example: onnxscope render squeezenet fire5:11 --steps 128 -o unit.png
+
+Several units: onnxscope render squeezenet fire5:0-15,40 daisy -o units/
 
 The same again: onnxscope render --recipe unit.png -o again.png"""
 
@@ -30,7 +38,7 @@ _ASCENT = "The ascent"
 
 _BESIDE_RECIPE = frozenset(
     {"model", "recipe", "provider", "strip", "snapshots", "animation", "output", "quiet"}
-    | {"batch_size", "no_cache", "crop", "mark", "enlarge"}
+    | {"batch_size", "no_cache", "overwrite", "crop", "mark", "enlarge"}
 )
 
 
@@ -106,6 +114,23 @@ class Ascent:
         ),
     ] = PrecisionKind.TF32
 
+    def settings(self) -> Settings:
+        """Return it as `onnxscope.render` takes it."""
+        from ..ascent.optimizers import Adam
+        from ..parameterizations.fourier import Fourier
+        from ..parameterizations.pixels import Pixels
+        from ..transforms.presets import distill, lucid
+
+        image = {"fourier": Fourier, "pixels": Pixels}[self.parameterization.value]
+        random = {"lucid": lucid, "distill": distill, "none": tuple}[self.transforms.value]
+        return {
+            "parameterization": image(decorrelate=not self.no_decorrelate),
+            "transforms": random(),
+            "optimizer": Adam(self.learning_rate),
+            "redirect_steps": self.redirect_steps,
+            "precision": self.precision.value,
+        }
+
 
 @app.command(no_args_is_help=True, epilog=EPILOG)
 @expanded
@@ -113,16 +138,28 @@ def render(
     *,
     ctx: typer.Context,
     model: options.OptionalModelName = None,
-    target: options.OptionalTarget = None,
+    targets: options.Targets = None,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--output",
             metavar="FILE",
-            help="The picture to write, .png, .jpg or .webp; by default named after the target.",
+            help="The picture to write, .png, .jpg or .webp, by default named after the target; or "
+            "a folder, where several are written as soon as each is done.",
         ),
     ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all pictures on one, each with a caption."),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Of several, make also those whose files are there; else they are skipped.",
+        ),
+    ] = False,
     aim: options.Aim,
     run: options.Run,
     strip: Annotated[
@@ -153,61 +190,140 @@ def render(
     ascent: Ascent,
     preprocessing: options.Preprocessing,
 ) -> None:
-    """Make the picture that a unit, layer or class of a model likes most."""
+    """Make the picture that a unit, layer or class of a model likes most.
+
+    Of several each picture is written as soon as it is done; the same command again makes those
+    that are missing.
+    """
     if strip is None and options.is_given(ctx, "snapshots"):
         raise InputError("--snapshots says which steps --strip FILE shows; give both")
-    strip_steps = options.parse_steps(snapshots)
+    ways = _Ways(strip, animation, options.parse_steps(snapshots), view)
     if recipe is not None:
         if output is None:
             raise InputError("say with -o FILE where to write the picture made again")
         _refuse_beside_recipe(ctx)
-        outputs = Outputs(output, strip, animation, strip_steps, view)
-        _render_again(recipe, model, run, outputs, quiet=quiet, cache=not no_cache)
-        return
-    if model is None or target is None:
-        raise InputError("give a MODEL and a TARGET such as mixed4a:11, or --recipe PICTURE")
-    if output is None:
-        output = default_name(
-            target, neuron=aim.objective is options.ObjectiveKind.NEURON, negative=aim.negative
+        outputs = ways.of(Path(output))
+        _render_again(
+            recipe, model, run, outputs, quiet=quiet, cache=not no_cache, overwrite=overwrite
         )
-    outputs = Outputs(output, strip, animation, strip_steps, view)
-    outputs.check()
-    pixels = options.parse_size(run.size)
+        return
+    if model is None or not targets:
+        raise InputError("give a MODEL and a TARGET such as mixed4a:11, or --recipe PICTURE")
+    if len(targets) == 1 and sheet is None and (output is None or Path(output).suffix):
+        # What can be told already is told before the model is read.
+        ways.outputs(output, targets[0], aim).check()
+    settings = ascent.settings()
+    settings["cache"] = not no_cache
+    settings["size"] = options.parse_size(run.size)
+    settings["steps"], settings["seed"], settings["batch"] = run.steps, run.seed, run.batch
+    settings["provider"] = "auto" if run.provider is None else run.provider
 
-    from ..ascent.optimizers import Adam
-    from ..parameterizations.fourier import Fourier
-    from ..parameterizations.pixels import Pixels
-    from ..pictures import rendering
-    from ..transforms.presets import distill, lucid
-
-    adam = Adam(ascent.learning_rate)
-    image = {"fourier": Fourier, "pixels": Pixels}[ascent.parameterization.value]
-    random = {"lucid": lucid, "distill": distill, "none": tuple}[ascent.transforms.value]
     opened = preprocessing.open(model, cache=not no_cache)
+    every = _expanded(opened, targets)
+    if len(every) > 1 or sheet is not None:
+        if strip is not None or animation is not None:
+            raise InputError(
+                "--strip and --animation show how one picture comes about; "
+                f"{plural(len(every), 'picture')} would be made"
+            )
+        places = _places(output, sheet, view, overwrite=overwrite)
+        _render_several(opened, every, places, aim, run, settings, quiet=quiet)
+        return
+    outputs = ways.outputs(output, every[0], aim)
+    outputs.check()
     # Behind a ReLU a negative ascent would end as soon as the unit is off.
-    wanted, described = aim.resolve(opened, target, preactivation=aim.negative)
+    wanted, described = aim.resolve(opened, every[0], descends_before_activation=True)
+
+    from ..objectives.meaning import meaning
+    from ..pictures import rendering
 
     def make(snapshots: Collection[int], watch: Watch) -> Picture:
         return rendering.render(
             opened,
             wanted,
-            size=pixels,
-            steps=run.steps,
-            seed=run.seed,
-            batch=run.batch,
+            **settings,
             batch_size=run.batch_size,
-            provider="auto" if run.provider is None else run.provider,
-            parameterization=image(decorrelate=not ascent.no_decorrelate),
-            transforms=random(),
-            optimizer=adam,
-            redirect_steps=ascent.redirect_steps,
-            precision=ascent.precision.value,
             snapshots=snapshots,
             callback=watch,
-            cache=not no_cache,
         )
 
-    running.run(f"{described} of {opened.name}", make, outputs, run.steps, quiet=quiet)
+    running.run(
+        f"{described} of {opened.name}",
+        make,
+        outputs,
+        run.steps,
+        quiet=quiet,
+        meaning=meaning(wanted, score="logit" in described),
+        overwrite=overwrite,
+    )
+
+
+@dataclass(frozen=True)
+class _Ways:
+    """How a picture comes about, as far as that is to be seen."""
+
+    strip: Path | None
+    animation: Path | None
+    steps: tuple[int, ...]
+    view: View
+
+    def of(self, picture: Path, *, makes_folder: bool = False) -> Outputs:
+        return Outputs(picture, self.strip, self.animation, self.steps, self.view, makes_folder)
+
+    def outputs(self, output: str | None, target: str, aim: options.Aim) -> Outputs:
+        name = default_name(target, kind=aim.kind)
+        if output is None:
+            return self.of(name)
+        if is_folder(output):
+            return self.of(Path(output) / name, makes_folder=True)
+        return self.of(Path(output))
+
+
+def _expanded(model: Model, targets: list[str]) -> list[str]:
+    """The single targets; words of a class that the shell took apart are told from it."""
+    from ..objectives.labels import find_classes
+    from ..objectives.ranges import expand_targets
+
+    try:
+        return expand_targets(model, targets)
+    except OnnxscopeError as error:
+        for first, stop in combinations(range(len(targets) + 1), 2):
+            words = " ".join(targets[first:stop])
+            if stop - first > 1 and find_classes(model.labels, words):
+                raise TargetError(
+                    f'{error}; a class of several words is quoted: "{words}"'
+                ) from None
+        raise
+
+
+def _places(output: str | None, sheet: Path | None, view: View, *, overwrite: bool) -> Places:
+    """Where several pictures go: each into a folder, here by default, unless all are on a sheet.
+
+    Raises:
+        InputError: the output is a picture.
+    """
+    if output is None:
+        return Places(None if sheet is not None else Path(), sheet, overwrite, view)
+    if not is_folder(output) and Path(output).suffix:
+        folder = f"{Path(output).with_suffix('')}{os.sep}"
+        raise InputError(
+            f"several pictures go into a folder, such as -o {folder}, or on one: --sheet {output}"
+        )
+    return Places(Path(output), sheet, overwrite, view)
+
+
+def _render_several(
+    model: Model,
+    targets: list[str],
+    places: Places,
+    aim: options.Aim,
+    run: options.Run,
+    settings: Settings,
+    *,
+    quiet: bool,
+) -> None:
+    units = units_of(model, targets, aim, places.folder)
+    render_units(model, units, places, settings, batch_size=run.batch_size, quiet=quiet)
 
 
 def _render_again(
@@ -218,6 +334,7 @@ def _render_again(
     *,
     quiet: bool,
     cache: bool,
+    overwrite: bool,
 ) -> None:
     outputs.check()
 
@@ -239,7 +356,9 @@ def _render_again(
         )
 
     described = f"{objectives.from_json(recipe.objective)} of {model or recipe.model['name']}"
-    running.run(f"{described}, again", make, outputs, recipe.steps, quiet=quiet)
+    running.run(
+        f"{described}, again", make, outputs, recipe.steps, quiet=quiet, overwrite=overwrite
+    )
 
 
 def _refuse_beside_recipe(ctx: typer.Context) -> None:

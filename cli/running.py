@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .console import fail, plural, stdout, times, warn
+from .console import fail, note, plural, stdout, times, warn
 from .outputs import Outputs
 from .progress import Watch, show_value
 
 if TYPE_CHECKING:
     from ..pictures.picture import Picture
+    from ..runtime.session import Provider
 
 FAILED = 1
 """The exit code where an ascent failed on the way and its last good picture was written."""
@@ -25,7 +26,16 @@ Make = Callable[[Collection[int], Watch], "Picture"]
 """Makes the picture, given the steps to keep and the callback."""
 
 
-def run(description: str, make: Make, outputs: Outputs, steps: int, *, quiet: bool) -> None:
+def run(
+    description: str,
+    make: Make,
+    outputs: Outputs,
+    steps: int,
+    *,
+    quiet: bool,
+    meaning: str = "",
+    overwrite: bool = False,
+) -> None:
     """Make a picture, write it, and say what came out.
 
     Args:
@@ -34,6 +44,8 @@ def run(description: str, make: Make, outputs: Outputs, steps: int, *, quiet: bo
         outputs: Where it goes.
         steps: How many steps are planned.
         quiet: Print the files' names only; warnings and errors all the same.
+        meaning: What the objective's value is, in words.
+        overwrite: Whether the user said that files may be replaced, so that it need not be said.
 
     Raises:
         typer.Exit: the user interrupted it, or it failed on the way; what there was by then is
@@ -42,6 +54,9 @@ def run(description: str, make: Make, outputs: Outputs, steps: int, *, quiet: bo
     """
     from ..errors import AscentError
 
+    if not quiet and not overwrite:
+        for file in outputs.replaced():
+            note(f"replaces {file}")
     failure = ""
     with Watch(description, quiet=quiet) as watch:
         try:
@@ -53,7 +68,7 @@ def run(description: str, make: Make, outputs: Outputs, steps: int, *, quiet: bo
         for file in files:
             typer.echo(file)
     else:
-        _summarize(description, picture, files, watch)
+        _summarize(description, picture, files, watch, meaning)
     for warning in picture.warnings:
         warn(warning)
     if failure or picture.interrupted:
@@ -64,7 +79,9 @@ def run(description: str, make: Make, outputs: Outputs, steps: int, *, quiet: bo
         raise typer.Exit(FAILED if failure else INTERRUPTED)
 
 
-def _summarize(description: str, picture: Picture, files: list[Path], watch: Watch) -> None:
+def _summarize(
+    description: str, picture: Picture, files: list[Path], watch: Watch, meaning: str
+) -> None:
     from rich.text import Text
 
     console = stdout()
@@ -74,5 +91,14 @@ def _summarize(description: str, picture: Picture, files: list[Path], watch: Wat
         facts.append(f"value {show_value(picture.values[-1])}")
     facts += [f"{watch.rate:.3g} steps/s", picture.provider.name]
     console.print(f"  {description}: {', '.join(facts)}", soft_wrap=True)
-    if picture.provider.reason:
-        console.print(f"  not on CUDA: {picture.provider.reason}", style="dim", soft_wrap=True)
+    if meaning and len(picture.values):
+        console.print(f"  value: {meaning}", style="dim", soft_wrap=True)
+    say_why_not_cuda(picture.provider)
+
+
+def say_why_not_cuda(provider: Provider) -> None:
+    """Print why a GPU that is there was not taken."""
+    from ..runtime.session import has_gpu
+
+    if provider.reason and has_gpu():
+        stdout().print(f"  not on CUDA: {provider.reason}", style="dim", soft_wrap=True)

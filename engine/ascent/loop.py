@@ -95,6 +95,7 @@ def ascend(
     callback: Callback | None = None,
     cache: GraphCache | None = None,
     first: int = 0,
+    same_start: bool = False,
     run: tuple[int, int] = (1, 1),
 ) -> Ascent:
     """Climb from a random start.
@@ -114,6 +115,7 @@ def ascend(
         callback: Called after each step; returning `False` ends the ascent.
         cache: Where finished graphs are kept.
         first: Which of the seed's pictures the first one is.
+        same_start: Whether the others have the first one's random numbers as well.
         run: Which of how many runs this is, for the callback.
 
     Returns:
@@ -124,7 +126,7 @@ def ascend(
         OnnxscopeError: it failed before the first step was made: the graph or its run, or the
             objective or its gradient is not finite.
     """
-    streams = Streams(composition, seed, first)
+    streams = Streams(composition, seed, first, same_start=same_start)
     climber = make_climber(composition, streams.parameters(), optimizer, provider, cache)
     values: list[np.ndarray] = []
     kept: dict[int, np.ndarray] = {}

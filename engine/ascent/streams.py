@@ -43,16 +43,20 @@ class Streams:
     once, from the first one's stream.
     """
 
-    def __init__(self, composition: Composition, seed: int, first: int = 0) -> None:
+    def __init__(
+        self, composition: Composition, seed: int, first: int = 0, *, same_start: bool = False
+    ) -> None:
         """Prepare.
 
         Args:
             composition: What is climbed.
             seed: Of all streams.
             first: Which of the seed's pictures the composition's first one is.
+            same_start: Whether the others have that one's random numbers as well.
         """
         self._composition = composition
-        self._generators = [generator(seed, first + index) for index in range(composition.batch)]
+        numbers = (first + index * (not same_start) for index in range(composition.batch))
+        self._generators = [generator(seed, number) for number in numbers]
 
     def parameters(self) -> Arrays:
         """Draw parameters to start from, by the graph's input names.

@@ -45,6 +45,7 @@ class Picture:
         provider: Where they were computed, and why not on CUDA.
         interrupted: Whether Ctrl-C ended the ascent early.
         warnings: What a user should know: a unit that stayed off, a neuron at the border.
+        warnings_by_picture: Those of each picture, where each has an objective of its own.
         model: The model, while it is in memory: it does not go along to other processes.
         objective: What was maximised, likewise.
     """
@@ -56,6 +57,7 @@ class Picture:
     snapshots: Mapping[int, np.ndarray] = field(default_factory=dict)
     interrupted: bool = False
     warnings: tuple[str, ...] = ()
+    warnings_by_picture: tuple[tuple[str, ...], ...] = ()
     model: Model | None = field(default=None, repr=False)
     objective: Objective | None = field(default=None, repr=False)
 
@@ -200,7 +202,7 @@ class Picture:
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self._sheet().save(buffer, "PNG")
+        self.sheet().save(buffer, "PNG")
         return buffer.getvalue()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -212,7 +214,7 @@ class Picture:
         Raises:
             OutputError: the file cannot be written, or the suffix names no format.
         """
-        return _save(self._sheet(), path, self._text())
+        return save_image(self.sheet(), path, self._text())
 
     def save_strip(self, path: str | os.PathLike[str]) -> Path:
         """Write the snapshots side by side, the earliest first; a row for each picture.
@@ -223,7 +225,7 @@ class Picture:
         """
         frames = self._frames()
         rows = [list(row) for row in zip(*frames, strict=True)]
-        return _save(_grid(rows), path, self._text())
+        return save_image(_grid(rows), path, self._text())
 
     def save_animation(self, path: str | os.PathLike[str]) -> Path:
         """Write the snapshots as an animation: .gif, .webp or .png.
@@ -245,7 +247,8 @@ class Picture:
             raise InputError("no snapshots were kept; ask render for them: snapshots=(1, 32, 128)")
         return [self.snapshots[step] for step in sorted(self.snapshots)]
 
-    def _sheet(self) -> Image.Image:
+    def sheet(self) -> Image.Image:
+        """Return the picture, several in a grid."""
         return Image.fromarray(as_uint8(_tiled(self.images)))
 
     def _text(self) -> PngImagePlugin.PngInfo:
@@ -295,7 +298,19 @@ def check_animation_suffix(path: Path) -> None:
     check_suffix(path)
 
 
-def _save(image: Image.Image, path: str | os.PathLike[str], text: PngImagePlugin.PngInfo) -> Path:
+def save_image(
+    image: Image.Image, path: str | os.PathLike[str], text: PngImagePlugin.PngInfo | None = None
+) -> Path:
+    """Write a picture whole or not at all.
+
+    Args:
+        image: The picture.
+        path: The suffix chooses the format: .png, .jpg, .webp and what else Pillow writes.
+        text: What a PNG carries.
+
+    Raises:
+        OutputError: the file cannot be written, or the suffix names no format.
+    """
     target = a_path("path", path)
     _format(target)
     with atomic_path(target) as temporary:

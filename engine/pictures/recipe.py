@@ -37,6 +37,7 @@ class Recipe:
         redirect_steps: First steps in which a missing gradient was redirected.
         provider: Where it ran.
         precision: Of network and gradient.
+        same_start: Whether all pictures started as the first one.
         versions: Of onnxscope and what it runs on.
     """
 
@@ -52,11 +53,15 @@ class Recipe:
     redirect_steps: int
     provider: str
     precision: str = "tf32"
+    same_start: bool = False
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_text(self) -> str:
-        """Write it as JSON."""
-        return json.dumps(vars(self), ensure_ascii=False)
+        """Write it as JSON, without what earlier versions did not know where that is as it was."""
+        data = dict(vars(self))
+        if not self.same_start:
+            del data["same_start"]
+        return json.dumps(data, ensure_ascii=False)
 
     @staticmethod
     def from_text(text: str) -> Recipe:
@@ -93,7 +98,7 @@ def _checked(data: object) -> dict[str, Any]:
         InputError: one is missing, unknown or of another type.
     """
     known = {f.name for f in fields(Recipe)}
-    optional = {"precision", "versions"}
+    optional = {"precision", "same_start", "versions"}
     if not isinstance(data, dict):
         raise InputError(f"it must be an object of {', '.join(sorted(known))}, not {shown(data)}")
     for name in data:
@@ -128,6 +133,7 @@ _KINDS: tuple[tuple[tuple[str, ...], type, str], ...] = (
     (("model", "objective", "parameterization", "optimizer", "versions"), dict, "an object"),
     (("transforms", "size"), list, "a list"),
     (("provider", "precision"), str, "text"),
+    (("same_start",), bool, "true or false"),
 )
 
 

@@ -93,6 +93,7 @@ def remake(
         steps=recipe.steps,
         seed=recipe.seed,
         batch=recipe.batch,
+        same_start=recipe.same_start,
         provider=recipe.provider if provider is None else provider,
         precision=recipe.precision,
         parameterization=parameterization,

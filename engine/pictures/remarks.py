@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,17 +22,34 @@ a neuron of few pixels has 0.05."""
 _TINY = np.finfo(np.float32).tiny
 
 
-def remarks(composition: Composition, ascent: Ascent, *, of: int) -> list[str]:
+def remarks_by_picture(composition: Composition, ascent: Ascent) -> tuple[tuple[str, ...], ...]:
+    """Return what there is to say of each picture where each has its own objective, else of all.
+
+    Args:
+        composition: What was climbed.
+        ascent: How it went.
+    """
+    if not isinstance(composition.objective, Each):
+        return (tuple(remarks(composition, ascent)),)
+    return tuple(
+        tuple(remarks(composition.part(one, one + 1), _part(ascent, one)))
+        for one in range(composition.batch)
+    )
+
+
+def _part(ascent: Ascent, number: int) -> Ascent:
+    one = slice(number, number + 1)
+    return replace(ascent, images=ascent.images[one], values=ascent.values[:, one])
+
+
+def remarks(composition: Composition, ascent: Ascent) -> list[str]:
     """Return what there is to say about pictures, in sentences.
 
     Args:
         composition: What was climbed.
         ascent: How it went.
-        of: How many pictures were asked for.
     """
     found = []
-    if composition.batch < of:
-        found.append(f"{composition.batch} of {of} pictures were made")
     if ascent.provider.note:
         found.append(ascent.provider.note)
     if len(ascent.values):

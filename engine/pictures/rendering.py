@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..ascent import optimizers
@@ -19,6 +21,7 @@ from ..network.model import Model
 from ..network.photos import pixels_of
 from ..objectives.algebra import Each, Objective, check_objective, objectives_in
 from ..objectives.depth import check_recipe
+from ..objectives.ranges import expand_targets
 from ..objectives.targets import resolve
 from ..parameterizations.base import PARAMETERIZATIONS, Parameterization
 from ..parameterizations.fourier import Fourier
@@ -28,7 +31,7 @@ from ..transforms.composition import compose, to_json
 from ..transforms.presets import lucid
 from .picture import Picture
 from .recipe import Recipe, current_versions
-from .remarks import remarks
+from .remarks import remarks_by_picture
 
 if TYPE_CHECKING:
     from ..rules.table import RuleTable
@@ -46,6 +49,7 @@ def render(
     seed: int = 0,
     batch: int = 1,
     batch_size: int | None = None,
+    same_start: bool = False,
     provider: str = "auto",
     parameterization: Parameterization | None = None,
     transforms: Sequence[Transform] | None = None,
@@ -66,7 +70,8 @@ def render(
         model: A model, or what `onnxscope.load` takes.
         objective: An objective, or a target such as `"mixed4a:11"` (a channel), `"mixed4a"` (a
             layer) or `"daisy"` (the logit of a class); see `onnxscope.targets.resolve`. Several in
-            a list make as many pictures, each for its own.
+            a list make as many pictures, each for its own; so do several units of a layer, as in
+            `"mixed4a:0-15,40"`.
         size: Height and width in pixels, one number for both; by default the model's usual size.
         steps: How many steps to climb.
         seed: Of everything random. Same seed, machine and provider: the same picture, on the CPU
@@ -77,6 +82,8 @@ def render(
             as fit into memory; on another device than the CPU a short measurement finds what is
             fastest where there is work enough for it (1,024 steps of a picture). Code of your own
             may join pictures, so that with it they are all made at once.
+        same_start: Whether the pictures of several objectives all start alike, each as it is made
+            when it is alone, instead of each from a random start of its own.
         provider: `auto` (CUDA where it works, else the CPU), or one by name: `cpu`, `cuda`, ….
         parameterization: What the picture is made of; by default `Fourier()`.
         transforms: What happens to the picture before the network in each step; `()` for nothing.
@@ -118,7 +125,7 @@ def render(
     if callback is not None:
         a_function("callback", callback, "one argument, a Progress", takes=1)
     provider = text("provider", provider, "a name such as 'auto' or 'cpu'")
-    cache = flag("cache", cache)
+    cache, same_start = flag("cache", cache), flag("same_start", same_start)
     steps, seed = whole("steps", steps, 1), whole("seed", seed, 0, None)
     redirect_steps = whole("redirect_steps", redirect_steps, 0)
     snapshots = _steps(snapshots)
@@ -126,6 +133,11 @@ def render(
     if not isinstance(model, Model):
         model = load(model, cache=cache)
     objective, batch = _objective(model, objective, whole("batch", batch, 1))
+    if same_start and not isinstance(objective, Each):
+        raise InputError(
+            "same_start is for the pictures of several objectives: of one they would all be the "
+            "same; leave it out"
+        )
     height, width = pixels_of(model, size)
     composition = Composition(
         model,
@@ -154,7 +166,8 @@ def render(
             snapshots=snapshots,
             callback=callback,
             cache=kept,
-            first=first,
+            first=0 if same_start else first,
+            same_start=same_start,
             run=run,
         )
 
@@ -164,14 +177,18 @@ def render(
         climb,
         smaller=batch_size is None and is_divisible(composition, optimizer),
     )
+    recipe = replace(_recipe(made, ascent, optimizer, seed, redirect_steps), same_start=same_start)
+    warnings = remarks_by_picture(made, ascent)
+    few = (f"{made.batch} of {batch} pictures were made",) if made.batch < batch else ()
     picture = Picture(
         ascent.images,
         ascent.values[:, 0] if batch == 1 else ascent.values,
-        _recipe(made, ascent, optimizer, seed, redirect_steps),
+        recipe,
         ascent.provider,
         ascent.snapshots,
         ascent.interrupted,
-        tuple(remarks(made, ascent, of=batch)),
+        (*few, *dict.fromkeys(chain.from_iterable(warnings))),
+        warnings,
         model=model,
         objective=made.objective,
     )
@@ -185,7 +202,10 @@ def _objective(
 ) -> tuple[Objective, int]:
     """One objective for the batch, and how many pictures that is."""
     if isinstance(objective, str):
-        return resolve(model, objective), batch
+        targets = expand_targets(model, [objective])
+        if len(targets) == 1:
+            return resolve(model, targets[0]), batch
+        objective = targets
     if isinstance(objective, Each):
         return _objective(model, objective.objectives, batch)
     if isinstance(objective, Objective):
@@ -193,7 +213,12 @@ def _objective(
         return objective, batch
     if not isinstance(objective, Sequence):
         check_objective(objective)
-    parts = [resolve(model, part) if isinstance(part, str) else part for part in objective]
+    parts: list[object] = []
+    for part in objective:
+        if isinstance(part, str):
+            parts += [resolve(model, target) for target in expand_targets(model, [part])]
+        else:
+            parts.append(part)
     if batch not in (1, len(parts)):
         raise InputError(
             f"{len(parts)} objectives make {len(parts)} pictures; leave batch={batch} out"

@@ -32,6 +32,7 @@ SPINNING = "ONNXSCOPE_SPINNING"
 """The environment variable that lets idle threads sleep: `off`, `no`, `false` or `0`."""
 
 _SUFFIX = "ExecutionProvider"
+_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
 _SYNONYMS = {"gpu": "cuda", "nvidia": "cuda", "directml": "dml"}
 
@@ -353,6 +354,15 @@ def _full_name(name: str) -> str:
 
 
 @functools.cache
+def has_gpu() -> bool:
+    """Return whether there is the driver of an NVIDIA GPU, whether CUDA works or not."""
+    try:
+        ctypes.CDLL(_DRIVER)
+    except OSError:
+        return False
+    return True
+
+
 def _cuda_problem() -> str:
     """Why CUDA does not work here, found by running something on it; empty where it works."""
     import onnxruntime
@@ -360,11 +370,8 @@ def _cuda_problem() -> str:
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         return "this build of ONNX Runtime has no CUDA provider"
     # Asked first: without a driver there is no need to load gigabytes of libraries.
-    driver = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-    try:
-        ctypes.CDLL(driver)
-    except OSError:
-        return f"there is no NVIDIA driver ({driver})"
+    if not has_gpu():
+        return f"there is no NVIDIA driver ({_DRIVER})"
     messages = io.StringIO()
     with contextlib.redirect_stdout(messages), contextlib.redirect_stderr(messages):
         onnxruntime.preload_dlls()

@@ -15,7 +15,8 @@ from onnxscope.cli.app import COMMANDS, app
 from onnxscope.cli.groups import Without, expanded
 from typer.testing import CliRunner
 
-AIM = ["--objective", "--y", "--x", "--token", "--reduction", "--negative"]
+AIM = ["--objective", "--y", "--x", "--token", "--reduction", "--negative",
+       "--before-activation"]  # fmt: skip
 RUN = ["--steps", "--size", "--seed", "--batch", "--batch-size", "--provider"]
 VIEW = ["--crop", "--mark", "--enlarge"]
 ASCENT = ["--parameterization", "--no-decorrelate", "--transforms", "--learning-rate",
@@ -23,8 +24,9 @@ ASCENT = ["--parameterization", "--no-decorrelate", "--transforms", "--learning-
 PREPROCESSING = ["--input-range", "--mean", "--std", "--channel-order", "--layout",
                  "--channel-axis", "--image-input", "--input"]  # fmt: skip
 ORDERS = {
-    "render": ["model", "target", "--output", *AIM, *RUN, "--strip", "--snapshots", "--animation",
-               *VIEW, "--recipe", "--quiet", "--no-cache", *ASCENT, *PREPROCESSING],
+    "render": ["model", "targets", "--output", "--sheet", "--overwrite", *AIM, *RUN, "--strip",
+               "--snapshots", "--animation", *VIEW, "--recipe", "--quiet", "--no-cache", *ASCENT,
+               *PREPROCESSING],
     "inspect": ["model", "target", "--all", "--image", "--labels", "--shape", *PREPROCESSING],
     "convert": ["weights", "--output", "--architecture", "--labels"],
     "gradient": ["model", "target", "--output", "--wrt", "--shape", *AIM, "--size", "--batch",

@@ -10,6 +10,7 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from onnxscope.cli.outputs import Outputs, animation_steps, default_name
+from onnxscope.runtime.session import has_gpu
 from PIL import Image
 
 SHORT = ("--steps", 3, "--size", 32, "--provider", "cpu")
@@ -41,6 +42,11 @@ def recipe_of(path):
             ["mixed4a:11", "--negative", "--reduction", "sum"],
             "mixed4a-11-negative.png",
             {"negative": {"before_activation": {"channel": ["mixed4a", 11], "reduction": "sum"}}},
+        ),
+        (
+            ["mixed4a:11", "--before-activation"],
+            "mixed4a-11-before-activation.png",
+            {"before_activation": {"channel": ["mixed4a", 11], "reduction": "mean"}},
         ),
         (["mixed4a"], "mixed4a.png", {"layer": "mixed4a"}),
         (["daisy"], "daisy.png", {"channel": ["logits", 0], "reduction": "mean"}),
@@ -83,12 +89,14 @@ def test_summary(run, tiny):
     result = run("render", tiny, "mixed4a:11", "--steps", 3, "--size", "32x40")
     assert result.exit_code == 0
     assert result.stderr.splitlines()[0] == (f"rendering channel mixed4a:11 of {tiny}: 3 steps")
-    first, second, *rest = result.stdout.splitlines()
+    first, second, third, *rest = result.stdout.splitlines()
     assert first == "mixed4a-11.png"
     assert f"channel mixed4a:11 of {tiny}: 32×40, 3 steps, value " in second
     assert "steps/s" in second
-    if second.endswith(", cpu"):
-        assert rest[0].strip().startswith("not on CUDA: ")
+    assert third == "  value: the mean of the channel's activation over all positions"
+    # Whoever has no GPU needs no reason for the CPU.
+    assert bool(rest) == (second.endswith(", cpu") and has_gpu())
+    assert all(line.startswith("  not on CUDA: ") for line in rest)
     assert Image.open("mixed4a-11.png").size == (40, 32)
 
 
@@ -179,11 +187,13 @@ def test_snapshots_are_clipped_to_the_steps():
         ("kit fox", "kit-fox.png"),
         ("жук", "жук.png"),
         ("::", "picture.png"),
-        ("x" * 400, "x" * 100 + ".png"),
+        ("x" * 400, "x" * 91 + "-7b0bd700.png"),
+        ("aux:3", "aux-3.png"),
+        ("AUX", "AUX-.png"),
     ],
 )
 def test_default_name(target, name):
-    assert default_name(target, neuron=False, negative=False) == Path(name)
+    assert default_name(target) == Path(name)
 
 
 def test_warnings_go_to_stderr(run, tiny):

@@ -1,0 +1,45 @@
+"""Whether a picture that is there already is the one that is asked for."""
+
+from __future__ import annotations
+
+import json
+
+from ..ascent import optimizers
+from ..network.model import Model
+from ..objectives.algebra import Objective
+from ..parameterizations.base import PARAMETERIZATIONS
+from ..transforms.composition import compose
+from ..transforms.composition import to_json as transforms_to_json
+from .recipe import Recipe
+from .series import Settings
+
+_IN_PARTS = ("objective", "parameterization", "transforms", "optimizer")
+_COMPARED = (*_IN_PARTS, "size", "steps", "seed", "batch", "redirect_steps", "precision")
+
+
+def difference(recipe: Recipe, model: Model, objective: Objective, settings: Settings) -> str:
+    """Return in what a recipe differs from that of a picture that is asked for; empty for nothing.
+
+    Args:
+        recipe: Of a picture that is there.
+        model: Of the other one.
+        objective: Of the other one.
+        settings: Of the other one; what they leave out is not compared.
+    """
+    if recipe.model.get("sha256") != model.sha256:
+        return "of another model"
+    asked: dict[str, object] = {"objective": objective.to_json(), **settings}
+    if (parameterization := settings.get("parameterization")) is not None:
+        asked["parameterization"] = PARAMETERIZATIONS.to_json(parameterization)
+    if (transforms := settings.get("transforms")) is not None:
+        asked["transforms"] = transforms_to_json(compose(transforms))
+    if (optimizer := settings.get("optimizer")) is not None:
+        asked["optimizer"] = optimizers.to_json(optimizer)
+    for name in _COMPARED:
+        found, wanted = getattr(recipe, name), asked.get(name)
+        if wanted is None or json.dumps(found) == json.dumps(wanted):
+            continue
+        if name in _IN_PARTS:
+            return f"of another {name}"
+        return f"{name} {found}, not {wanted}"
+    return ""

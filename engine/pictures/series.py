@@ -1,0 +1,181 @@
+"""Many units, each with a picture of its own that is the same as when it is made alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from ..ascent.side_by_side import cores
+from ..errors import AscentError, MemoryShortageError, OnnxscopeError
+from ..network.model import Model
+from ..objectives.algebra import Objective
+from ..plain import whole
+from ..runtime.session import choose_provider
+from .picture import Picture
+from .rendering import render
+
+if TYPE_CHECKING:
+    from ..ascent.loop import Callback
+    from ..ascent.optimizers import Optimizer
+    from ..parameterizations.base import Parameterization
+    from ..rules.table import RuleTable
+    from ..transforms.base import Transform
+
+# On a device all pictures of a group are one graph, which has to be made for each group anew.
+_GROUP_ON_DEVICE = 16
+
+
+class Settings(TypedDict, total=False):
+    """What `render` takes besides the model, the objectives and how many are made at once."""
+
+    size: int | tuple[int, int] | None
+    steps: int
+    seed: int
+    batch: int
+    provider: str
+    parameterization: Parameterization | None
+    transforms: Sequence[Transform] | None
+    optimizer: Optimizer | None
+    redirect_steps: int
+    rules: RuleTable | None
+    precision: str
+    cache: bool
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of one objective.
+
+    Attributes:
+        number: Which of the objectives it is, from 0.
+        picture: The picture, as `render` gives it for that objective alone; where the ascent failed
+            or was interrupted, as far as it came, and `None` before its first step.
+        error: What ended the ascent early, where it failed.
+    """
+
+    number: int
+    picture: Picture | None
+    error: OnnxscopeError | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the ascent early."""
+        return self.picture is not None and self.picture.interrupted
+
+
+def render_each(
+    model: Model,
+    objectives: Sequence[Objective],
+    *,
+    batch_size: int | None = None,
+    begin: Callable[[int, int], object] | None = None,
+    callback: Callback | None = None,
+    **settings: Unpack[Settings],
+) -> Iterator[Made]:
+    """Make a picture for each objective, and yield those that are done as soon as they are.
+
+    Each is what `render` makes of its objective alone, on the CPU bit for bit, and its recipe says
+    no more than that. An objective that fails does not keep the others from being made.
+
+    Args:
+        model: The model.
+        objectives: What the pictures are for, none of which compares pictures.
+        batch_size: How many are made at once. By default one for each core of the CPU, or on a
+            device sixteen, or as many as fit into memory. With `batch` each objective is made by
+            itself.
+        begin: Called before a group is prepared, with the numbers of its first objective and of the
+            one behind its last.
+        callback: As for `render`, in each group anew.
+        settings: As for `render`.
+
+    Yields:
+        What became of each objective, in order. Behind an interruption nothing follows.
+
+    Raises:
+        OnnxscopeError: an argument does not fit, or there is not enough memory for a single one.
+    """
+    if batch_size is not None:
+        batch_size = whole("batch_size", batch_size, 1)
+    size = batch_size or _group_size(settings.get("provider", "auto"))
+    if settings.get("batch", 1) != 1:
+        size = 1
+    next_one = 0
+    while next_one < len(objectives):
+        numbers = range(next_one, min(next_one + size, len(objectives)))
+        if begin is not None:
+            begin(numbers.start, numbers.stop)
+        try:
+            found = list(_made(model, objectives, numbers, callback, settings))
+        except MemoryShortageError as error:
+            if batch_size is not None or not 0 < error.fitting < len(numbers):
+                raise
+            size = error.fitting
+            continue
+        first = found[0]
+        if first.error is not None and first.picture is None and first.number == 0:
+            # What does not even begin is an argument's fault, and the others' too.
+            raise first.error
+        yield from found
+        if any(made.interrupted for made in found):
+            return
+        next_one = numbers.stop
+
+
+def _made(
+    model: Model,
+    objectives: Sequence[Objective],
+    numbers: range,
+    callback: Callback | None,
+    settings: Settings,
+) -> Iterator[Made]:
+    """Make the pictures of some objectives together, or where that fails each by itself."""
+    chosen = [objectives[number] for number in numbers]
+    try:
+        if len(chosen) == 1:
+            yield Made(numbers.start, render(model, chosen[0], callback=callback, **settings))
+            return
+        picture = render(
+            model,
+            chosen,
+            batch_size=len(chosen),
+            same_start=True,
+            callback=callback,
+            **settings,
+        )
+    except MemoryShortageError:
+        raise
+    except OnnxscopeError as error:
+        if len(chosen) == 1:
+            made = error.picture if isinstance(error, AscentError) else None
+            yield Made(numbers.start, made, error)
+            return
+        # One of them is at fault, and alone it shows which.
+        for number in numbers:
+            for made in _made(model, objectives, range(number, number + 1), callback, settings):
+                yield made
+                if made.interrupted:
+                    return
+        return
+    for index, number in enumerate(numbers):
+        yield Made(number, _alone(picture, index, chosen[index]))
+
+
+def _alone(picture: Picture, index: int, objective: Objective) -> Picture:
+    """One of a group's pictures, as `render` gives it for its objective."""
+    one = slice(index, index + 1)
+    warnings = picture.warnings_by_picture[index]
+    return replace(
+        picture,
+        images=picture.images[one],
+        values=picture.values[:, index],
+        recipe=replace(picture.recipe, objective=objective.to_json(), batch=1, same_start=False),
+        snapshots={step: images[one] for step, images in picture.snapshots.items()},
+        warnings=warnings,
+        warnings_by_picture=(warnings,),
+        objective=objective,
+    )
+
+
+def _group_size(provider: str) -> int:
+    return cores() if choose_provider(provider).name == "cpu" else _GROUP_ON_DEVICE
