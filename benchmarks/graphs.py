@@ -90,7 +90,7 @@ def forward(subject: Subject) -> onnx.ModelProto:
 
 
 def convolution_flops(subject: Subject) -> int:
-    """Floating-point operations of the convolutions that value and gradient cannot do without.
+    """Count the operations of the convolutions that value and gradient cannot do without.
 
     These are the network's convolutions that the objective needs, forwards; backwards each takes as
     many again, since the gradient with respect to its input is a convolution of the same size. A

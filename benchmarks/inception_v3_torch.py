@@ -32,13 +32,13 @@ class Trunk:
         raise ValueError(f"the trunk has no layer {self._until!r}")
 
     def conv(self, name: str, x: Any, stride: int = 1, *, pad: bool = True) -> Any:
-        """Convolution and ReLU; `pad` keeps the size."""
+        """Append a convolution and a ReLU; `pad` keeps the size."""
         weight, bias = self._weights[f"{name}/weights"], self._weights[f"{name}/bias"]
         padding = [size // 2 for size in weight.shape[2:]] if pad else 0
         return F.relu(F.conv2d(x, weight, bias, stride, padding))
 
     def chain(self, x: Any, *names: str) -> Any:
-        """Convolutions one after the other."""
+        """Append convolutions one after the other."""
         for name in names:
             x = self.conv(name, x)
         return x

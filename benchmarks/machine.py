@@ -23,7 +23,7 @@ _PACKAGES = (
 
 
 def surroundings() -> dict[str, Any]:
-    """Machine, versions and date as plain data."""
+    """Return machine, versions and date as plain data."""
     return {
         "date": datetime.now().astimezone().isoformat(timespec="minutes"),
         "cpu": _cpu_name(),

@@ -41,7 +41,7 @@ class Chain:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations; a multiplication and an addition are two."""
+        """The floating-point operations; a multiplication and an addition are two."""
         return _LENGTH * 2 * 9 * self.channels**2 * self.size**2 * self.batch
 
     def __str__(self) -> str:

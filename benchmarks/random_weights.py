@@ -28,11 +28,11 @@ class _Drawn(Parameters):
         return True
 
     def conv(self, layer: str, shape: Sequence[int]) -> tuple[Floats, Floats]:
-        """Kernel of `shape` and a bias of zeros."""
+        """Draw a kernel of `shape` and a bias of zeros."""
         return _draw(layer, shape), np.zeros(shape[0], np.float32)
 
     def dense(self, layer: str, inputs: int) -> tuple[Floats, Floats]:
-        """Matrix of a thousand classes and a bias of zeros."""
+        """Draw a matrix of a thousand classes and a bias of zeros."""
         return _draw(layer, (1000, inputs)), np.zeros(1000, np.float32)
 
 

@@ -206,7 +206,7 @@ def report(
 
 
 def heading(facts: Mapping[str, Any]) -> list[str]:
-    """Date, machine, versions and load as lines for people."""
+    """Return date, machine, versions and load as lines for people."""
     versions = ", ".join(f"{name} {text}" for name, text in facts["versions"].items())
     gpu = f"; {facts['gpu']}" if facts["gpu"] else "; no GPU"
     before, after = facts["load_average"]

@@ -49,7 +49,7 @@ class Row:
 
     @property
     def title(self) -> str:
-        """Write it for people."""
+        """The name for people."""
         return CONTESTANTS[self.name].title
 
     @property
@@ -59,7 +59,7 @@ class Row:
 
     @property
     def quartiles(self) -> tuple[float, float]:
-        """Between which the middle half of the steps lies, in milliseconds."""
+        """The times between which the middle half of the steps lies, in milliseconds."""
         low, _, high = statistics.quantiles(self.milliseconds, n=4)
         return low, high
 
@@ -144,7 +144,7 @@ class Process:
         self.row.peak_memory = json.loads(self._answer())
 
     def stop(self) -> None:
-        """Be sure that it is gone."""
+        """End it, if it has not ended."""
         self._process.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
@@ -175,7 +175,7 @@ class Process:
 def measure(
     entrants: Mapping[str, tuple[str, Subject]], *, rounds: int, steps: int, say: Say
 ) -> tuple[dict[str, Row], dict[str, str]]:
-    """Interleaved rounds of all contestants that can take part.
+    """Run interleaved rounds of all contestants that can take part.
 
     Args:
         entrants: By a key of the caller's: a contestant's name and its work.

@@ -125,7 +125,7 @@ class Subject:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Of the pictures: (N, 3, H, W)."""
+        """The shape of the pictures: (N, 3, H, W)."""
         return self.batch, 3, self.size, self.size
 
     def pictures(self) -> np.ndarray:

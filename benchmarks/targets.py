@@ -55,7 +55,7 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """Write it for people."""
+        """The verdict in words."""
         if self.value is None:
             return "not measured"
         good = self.value >= self.target if self.at_least else self.value <= self.target

@@ -112,7 +112,7 @@ class Visualization:
 
 
 def random_warps(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
-    """Lucid's standard transforms as random matrices (count, 2, 3) for `affine_grid`."""
+    """Draw Lucid's standard transforms as random matrices (count, 2, 3) for `affine_grid`."""
     matrices = np.empty((count, 2, 3), np.float32)
     for matrix in matrices:
         first = rng.integers(0, 9, 2) - 4

@@ -47,7 +47,7 @@ class Entry(Protocol):
 
     @property
     def shape(self) -> object:
-        """Alike for what looks alike."""
+        """The shape, which is alike for what looks alike."""
 
     @property
     def op_type(self) -> str:

@@ -91,7 +91,7 @@ def path(name: str) -> Path:
 
 
 def load(name: str, progress: Progress | None = None) -> onnx.ModelProto:
-    """Weights of the catalogue as an ONNX model; see `fetch`."""
+    """Return weights of the catalogue as an ONNX model; see `fetch`."""
     file = fetch(name, progress)
 
     import onnx

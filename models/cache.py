@@ -33,6 +33,9 @@ def find_converted(name: str, made_from: str) -> Path | None:
     Args:
         name: Its name in the catalogue.
         made_from: Checksums of all that it is made from, the code of this package excepted.
+
+    Raises:
+        OutputError: one is there and cannot be read.
     """
     start = _converted_start(name, made_from)
     for path in sorted(_converted_folder().glob(f"{start}-*.onnx")):

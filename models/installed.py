@@ -34,7 +34,7 @@ def installed_file(source: Distribution) -> Path:
 
 
 def installed_labels(source: Distribution) -> tuple[str, ...]:
-    """Class names from a JSON file `{"0": "tench, Tinca tinca", ...}`; none where it is not there.
+    """Return class names from a JSON file `{"0": "tench, Tinca tinca", ...}`, where it is there.
 
     Names are a comfort that a network works without, so that a missing package is no error.
 

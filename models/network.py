@@ -115,14 +115,14 @@ class Network:
     def local_response_norm(
         self, x: Tensor, size: int, alpha: float, beta: float, bias: float
     ) -> Tensor:
-        """Normalisation across channels: x / (bias + alpha / size · Σ x²)^beta.
+        """Append a normalisation across channels: x / (bias + alpha / size · Σ x²)^beta.
 
         Krizhevsky, Sutskever and Hinton 2012, section 3.3.
         """
         return x.op.LRN(x, size=size, alpha=alpha, beta=beta, bias=bias)
 
     def concat(self, branches: Sequence[Tensor]) -> Tensor:
-        """Branches side by side as channels."""
+        """Append branches side by side as channels."""
         return branches[0].op.Concat(*branches, axis=1)
 
     def global_average(self, x: Tensor) -> Tensor:
@@ -144,7 +144,7 @@ class Network:
         )
 
     def softmax(self, x: Tensor) -> Tensor:
-        """Probabilities of the classes."""
+        """Append the probabilities of the classes."""
         return x.op.Softmax(x, axis=1)
 
     def model(self, metadata: Metadata) -> onnx.ModelProto:

@@ -84,7 +84,7 @@ class Parameters:
         return any(name in self._weights for name in self._names(layer).all())
 
     def conv(self, layer: str, shape: Sequence[int]) -> tuple[Floats, Floats]:
-        """Kernel, of `shape` (out, in per group, height, width), and bias of a convolution.
+        """Return kernel and bias of a convolution, of `shape` (out, in per group, height, width).
 
         Raises:
             ModelError: a tensor is missing or has another shape.
@@ -95,7 +95,7 @@ class Parameters:
         return self._with_bias(layer, kernel)
 
     def dense(self, layer: str, inputs: int) -> tuple[Floats, Floats]:
-        """Matrix (out, `inputs`) and bias of a fully connected layer of any number of outputs."""
+        """Return matrix (out, `inputs`) and bias of a layer of any number of outputs."""
         return self._with_bias(layer, self._kernel(layer, (None, inputs), (1, 0)))
 
     def _kernel(

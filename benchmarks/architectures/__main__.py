@@ -80,7 +80,7 @@ def main() -> int:
 
 
 def summarise(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Counts and medians over all cases."""
+    """Return counts and medians over all cases."""
     right = [result for result in results if result["status"] == "ok"]
     statuses = sorted({result["status"] for result in results})
     networks = sorted({f"{result['library']}/{result['name']}" for result in right})

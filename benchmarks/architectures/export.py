@@ -83,7 +83,7 @@ class _Out(nn.Module):
         self.network = network
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Class scores (N, classes, H, W)."""
+        """Return class scores (N, classes, H, W)."""
         return self.network(x)["out"]
 
 

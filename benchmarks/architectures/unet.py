@@ -24,7 +24,7 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Class scores (N, classes, H, W)."""
+        """Return class scores (N, classes, H, W)."""
         skips = []
         for block in self.down:
             x = block(x)

@@ -30,7 +30,7 @@ class Climber(Protocol):
 
     @property
     def redirected(self) -> int:
-        """In how many steps the gradient of some picture was redirected."""
+        """The number of steps in which the gradient of some picture was redirected."""
 
     @property
     def moved(self) -> bool:

@@ -77,7 +77,7 @@ class CompiledSessions:
 
     @property
     def redirecting(self) -> Session:
-        """Of the step with redirected ReLUs.
+        """The session of the step with redirected ReLUs.
 
         Raises:
             MemoryShortageError: the memory does not suffice.

@@ -126,17 +126,17 @@ class Composition:
 
     @cached_property
     def parameter_types(self) -> ArrayTypes:
-        """Shapes and types of the parameters, by the graph's input names."""
+        """The shapes and types of the parameters, by the graph's input names."""
         return {f"parameters.{name}": kind for name, kind in self._parameters.items()}
 
     @cached_property
     def random_types(self) -> tuple[ArrayTypes, ...]:
-        """Shapes and types of each transform's random data, by its own names."""
+        """The shapes and types of each transform's random data, by its own names."""
         size = self.batch, self.height, self.width
         return tuple(declared(one, one.inputs(*size)) for one in self.transforms)
 
     @cached_property
     def _parameters(self) -> ArrayTypes:
-        """Shapes and types of the parameters, by the parameterization's own names."""
+        """The shapes and types of the parameters, by the parameterization's own names."""
         types = self.parameterization.parameters(self.batch, self.height, self.width)
         return declared(self.parameterization, types)

@@ -101,7 +101,7 @@ class Adam:
             parameters[name] += rate * mean / (np.sqrt(square) + epsilon)
 
     def schedule(self, step: int) -> dict[str, float]:
-        """Rate and epsilon with the correction of the bias towards zero, the paper's section 2."""
+        """Return rate and epsilon, the bias towards zero corrected as in the paper's section 2."""
         square_scale = math.sqrt(1 - self.beta2**step)
         return {
             "rate": self.learning_rate * square_scale / (1 - self.beta1**step),

@@ -21,7 +21,7 @@ from .optimizers import GraphOptimizer
 
 
 def image_graph(composition: Composition) -> onnx.ModelProto:
-    """Parameters to `image`: (N, 3, H, W) in [0, 1]."""
+    """Return the graph from parameters to `image`: (N, 3, H, W) in [0, 1]."""
     builder = Builder("image")
     image, _ = _image(composition, builder)
     builder.output("image", image)
@@ -29,7 +29,9 @@ def image_graph(composition: Composition) -> onnx.ModelProto:
 
 
 def gradient_graph(composition: Composition, rules: RuleTable) -> onnx.ModelProto:
-    """Parameters and random data to `value` (N,) and `grad_<input>` for each parameter.
+    """Return the graph of the gradient.
+
+    It goes from parameters and random data to `value` (N,) and `grad_<input>` for each parameter.
 
     Where the composition sees both, `reached` (N,) is the largest gradient of what the network
     sees.

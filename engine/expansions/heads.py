@@ -24,7 +24,7 @@ def joined_heads(x: Tensor) -> Tensor:
 
 
 def repeated_heads(x: Tensor, times: int) -> Tensor:
-    """Keys or values (N, heads, L, D) once for each head of the queries that shares them."""
+    """Repeat keys or values (N, heads, L, D) once for each head of the queries that shares them."""
     if times == 1:
         return x
     batch, heads, length, depth = x.sizes
@@ -34,7 +34,7 @@ def repeated_heads(x: Tensor, times: int) -> Tensor:
 
 
 def scaled_products(query: Tensor, key: Tensor, scale: float = 0.0) -> Tensor:
-    """Queries · keysᵀ · scale: (N, heads, L, L') of (N, heads, L, D) and (N, heads, L', D).
+    """Append queries · keysᵀ · scale: (N, heads, L, L') of (N, heads, L, D) and (N, heads, L', D).
 
     Args:
         query: What asks.

@@ -37,7 +37,7 @@ class Samples:
 
 
 def expand_roi_align(call: Call) -> Sequence[Tensor | None]:
-    """RoiAlign, also with as many samples in a bin as it is wide (sampling_ratio 0).
+    """Write RoiAlign, also with as many samples in a bin as it is wide (sampling_ratio 0).
 
     Differentiable in the pictures and in the regions.
     """
@@ -141,7 +141,7 @@ def _samples(
 
 
 def expand_max_roi_pool(call: Call) -> Sequence[Tensor | None]:
-    """MaxRoiPool: the maximum over each bin of whole pixels, zero where a bin has none.
+    """Write MaxRoiPool: the maximum over each bin of whole pixels, zero where a bin has none.
 
     Raises:
         OperatorError: the pooled shape is not that of pictures.

@@ -18,7 +18,7 @@ from .table import Call, Expansion
 
 
 def rotated(x: Tensor, positions: Tensor, angles: tuple[Tensor, Tensor], paired: bool) -> Tensor:
-    """Heads (N, heads, L, D) turned by where their tokens are.
+    """Turn heads (N, heads, L, D) by where their tokens are.
 
     Args:
         x: Queries or keys.

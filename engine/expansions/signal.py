@@ -33,7 +33,7 @@ class Complex:
     imaginary: Tensor | None
 
     def times(self, cosine: Tensor, sine: Tensor) -> Complex:
-        """Multiplied element by element with cosine + i · sine."""
+        """Multiply element by element with cosine + i · sine."""
         if self.imaginary is None:
             return Complex(self.real * cosine, self.real * sine)
         return Complex(
@@ -53,7 +53,7 @@ class Complex:
 
 
 def expand_dft(call: Call) -> Sequence[Tensor | None]:
-    """DFT of opset 17 (axis an attribute) and 20 (an input).
+    """Write DFT, of opset 17 (axis an attribute) and 20 (an input).
 
     Raises:
         OperatorError: the axis is computed in the graph, or a size that it needs is open.
@@ -98,7 +98,7 @@ def expand_dft(call: Call) -> Sequence[Tensor | None]:
 
 
 def expand_stft(call: Call) -> Sequence[Tensor | None]:
-    """STFT: windows of the signal, each transformed.
+    """Write STFT: windows of the signal, each transformed.
 
     Raises:
         OperatorError: the length of the windows is missing, or the parts of a number are not known.

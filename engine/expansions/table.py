@@ -54,7 +54,7 @@ class Call:
 
     @property
     def where(self) -> str:
-        """Operator and node, for messages."""
+        """The operator and the node, for messages."""
         name = self.node.name or self.node.outputs[0].name
         return f"{self.node.op_type} (node {name!r})"
 

@@ -71,7 +71,7 @@ def flat_positions(
 def as_elements(
     op: Operators, x: Tensor, indices: Tensor, updates: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Indices and updates of ScatterND as those of ScatterElements along axis 0.
+    """Return indices and updates of ScatterND as those of ScatterElements along axis 0.
 
     Both have the shape (updates, rest), for data of the shape (indexed, rest).
     """

@@ -64,7 +64,11 @@ class Tensor:
 
     @property
     def dims(self) -> tuple[int | str | None, ...]:
-        """The shape; a symbolic dimension is its name, an unknown one `None`."""
+        """The shape; a symbolic dimension is its name, an unknown one `None`.
+
+        Raises:
+            ModelError: not even the rank is known.
+        """
         if self.value.shape is None:
             raise ModelError(
                 f"the rank of {self.name!r} is unknown; "
@@ -120,7 +124,11 @@ class Tensor:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """The element type."""
+        """The element type.
+
+        Raises:
+            ModelError: it is unknown.
+        """
         if self.value.dtype is None:
             raise ModelError(f"the element type of {self.name!r} is unknown")
         return self.value.dtype.numpy()

@@ -56,7 +56,7 @@ def count_up(op: Operators, size: Size) -> Tensor:
 
 
 def normalized_axes(axes: Sequence[int], rank: int) -> list[int]:
-    """Axes counted from the front."""
+    """Return axes counted from the front."""
     return [int(axis) % rank for axis in axes]
 
 

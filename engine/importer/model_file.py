@@ -67,7 +67,7 @@ class ModelFile:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the content; what lies in files beside it is not in it."""
+        """The hash of the content; what lies in files beside it is not in it."""
         return hashlib.sha256(self.data).hexdigest()
 
 

@@ -97,7 +97,7 @@ def try_candidates(
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:
-    """Class scores (K,) as probabilities, by a softmax where they are none yet."""
+    """Return class scores (K,) as probabilities, by a softmax where they are none yet."""
     scores = np.asarray(scores, np.float64)
     if scores.min() >= 0 and abs(scores.sum() - 1) < 1e-3:
         return scores

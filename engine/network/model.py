@@ -102,12 +102,12 @@ class Model:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names in the order of the logits; empty where they are unknown."""
+        """The class names in the order of the logits; empty where they are unknown."""
         return self.metadata.labels if self.metadata else self._labels
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
-        """Height and width where the file accepts one picture size only, else `None`."""
+        """The height and width where the file accepts one picture size only, else `None`."""
         return self._facts.fixed_size
 
     @property
@@ -134,7 +134,7 @@ class Model:
 
     @property
     def layer_names(self) -> list[str]:
-        """Names of the layers' values, from the image to the output, also of those not supported.
+        """The names of the layers' values, from the image to the output, not supported ones too.
 
         Aliases are in `names`.
         """
@@ -341,7 +341,7 @@ class Model:
         return high
 
     def receptive_field(self, layer: str) -> tuple[int, int] | None:
-        """Height and width of what the middle cell of a layer sees, in pixels.
+        """Return height and width of what the middle cell of a layer sees, in pixels.
 
         It is taken at the usual picture size and ends at the picture's border.
 

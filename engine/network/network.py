@@ -66,7 +66,7 @@ class Network:
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
-        """Height and width where the file accepts one picture size only, else `None`."""
+        """The height and width where the file accepts one picture size only, else `None`."""
         dims = known_dims(self.image)
         height, width = dims[1:3] if self.layout == "NHWC" else dims[2:4]
         return None if height is None or width is None else (height, width)

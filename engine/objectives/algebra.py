@@ -340,7 +340,11 @@ class Each(Compound):
         object.__setattr__(self, "objectives", given)
 
     def build(self, seen: Seen) -> Tensor:
-        """Append (N,), picture n by objective n."""
+        """Append (N,), picture n by objective n.
+
+        Raises:
+            TargetError: there are not as many pictures as objectives.
+        """
         if seen.count != len(self.objectives):
             raise TargetError(
                 f"{len(self.objectives)} objectives are for as many pictures, not for {seen.count}"

@@ -106,7 +106,11 @@ class Diversity(_Comparing):
     """How alike the textures of the pictures are (see `diversity`)."""
 
     def build(self, seen: Seen) -> Tensor:
-        """Append (N,) from (N, C, H, W) or tokens (N, C, L)."""
+        """Append (N,) from (N, C, H, W) or tokens (N, C, L).
+
+        Raises:
+            LayerError: the layer has no cells.
+        """
         values = seen[self.layer]
         if values.rank not in (3, 4):
             raise LayerError(

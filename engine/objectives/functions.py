@@ -55,7 +55,11 @@ class Custom(Leaf):
         return "image" in self._asked
 
     def build(self, seen: Seen) -> Tensor:
-        """Append the function's result, which must be (N,) or, for one picture, a scalar."""
+        """Append the function's result, which must be (N,) or, for one picture, a scalar.
+
+        Raises:
+            TargetError: it is something else.
+        """
         asked = {name: getattr(seen, name) for name in self._asked}
         result = self.function(*(seen[name] for name in self.names), **asked)
         if not isinstance(result, Tensor):

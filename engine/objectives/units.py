@@ -85,7 +85,11 @@ class Neuron(Leaf):
         return y, x
 
     def build(self, seen: Seen) -> Tensor:
-        """Append (N,) from (N, C, H, W) or tokens (N, C, L); a logit from (N, C)."""
+        """Append (N,) from (N, C, H, W) or tokens (N, C, L); a logit from (N, C).
+
+        Raises:
+            LayerError: the layer has no such position or token.
+        """
         activations = seen[self.layer]
         check_unit(activations, self.layer, self.unit)
         if self.token is not None and activations.rank != 3:

@@ -178,7 +178,7 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
 
 
 def current_versions() -> dict[str, str]:
-    """Versions of what takes part in the numbers."""
+    """Return the versions of what takes part in the numbers."""
     import numpy
     import onnxruntime
 

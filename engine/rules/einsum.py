@@ -42,7 +42,7 @@ class Equation:
     batch: str
 
     def unused(self) -> list[str]:
-        """Letters that the equation does not use."""
+        """Return letters that the equation does not use."""
         return [c for c in string.ascii_letters if c not in "".join(self.terms) + self.result]
 
 

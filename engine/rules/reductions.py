@@ -125,7 +125,7 @@ class Reduction:
         return count_of([self.x.sizes[axis] for axis in self.listed], self.x.dtype)
 
     def again(self, op_type: str, x: Tensor) -> Tensor:
-        """Another reduction of something of x's shape over the same axes, which stay as 1."""
+        """Append another reduction, of x's shape over the same axes, which stay as 1."""
         options = {"keepdims": 1, "noop_with_empty_axes": int(self.noop)}
         return x.builder.append(op_type, [x, self.axes], options)[0]
 

@@ -68,7 +68,7 @@ def give_back_rows(
 
 
 def as_range(index: np.ndarray) -> range | None:
-    """Equally spaced positions as a range, `None` where they are not, or repeat."""
+    """Return equally spaced positions as a range, `None` where they are not, or repeat."""
     if index.size == 1:
         return range(int(index[0]), int(index[0]) + 1)
     steps = np.diff(index)

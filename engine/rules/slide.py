@@ -45,7 +45,7 @@ class Slide:
 
     @property
     def rank(self) -> int:
-        """Spatial axes."""
+        """The number of spatial axes."""
         return len(self.kernel)
 
     @property

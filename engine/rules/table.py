@@ -143,7 +143,7 @@ class RuleTable:
 
     @property
     def without_derivative(self) -> Mapping[str, str]:
-        """Operators whose derivative is zero or undefined everywhere, with the reason.
+        """The operators whose derivative is zero or undefined everywhere, with the reason.
 
         Those of other domains are called `domain::operator`.
         """

@@ -407,7 +407,12 @@ def _probe() -> onnx.ModelProto:
 
 @contextlib.contextmanager
 def readable_errors() -> Iterator[None]:
-    """Turn what ONNX Runtime raises while it runs into errors for people."""
+    """Turn what ONNX Runtime raises while it runs into errors for people.
+
+    Raises:
+        InputError: the memory did not suffice.
+        ModelError: something else went wrong.
+    """
     try:
         yield
     except Exception as error:

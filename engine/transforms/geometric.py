@@ -54,7 +54,7 @@ class Pad(Geometric):
 
     @property
     def room(self) -> int:
-        """Twice the margin."""
+        """The room that it adds: twice the margin."""
         return 2 * self.pixels
 
     @property
@@ -83,7 +83,7 @@ class Jitter(Geometric):
 
     @property
     def room(self) -> int:
-        """What the window is smaller by, negative."""
+        """The pixels that the window is smaller by, negative."""
         return -self.pixels
 
     def matrix(self, rng: np.random.Generator, count: int, height: int, width: int) -> np.ndarray:

@@ -31,7 +31,11 @@ class Line:
         self._known: dict[float, list[np.ndarray]] = {}
 
     def at(self, t: float) -> list[np.ndarray]:
-        """Return the outputs, `t` moves away from the point."""
+        """Return the outputs, `t` moves away from the point.
+
+        Raises:
+            OperatorError: their size is another there.
+        """
         if t not in self._known:
             x = self._point[self.position] + t * self.move
             outputs = self.values({**self._point, self.position: x})

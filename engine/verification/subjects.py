@@ -109,6 +109,9 @@ def picture_subject(
         picture: (H, W, 3) as `onnxscope.Gradient` takes it; by default a random one.
         size: Height and width of a random picture, by default the model's own.
         rng: Source of randomness.
+
+    Raises:
+        InputError: there are several pictures, or they do not fit.
     """
     model = model.on_plain_pictures()
     if isinstance(target, str):

@@ -74,7 +74,7 @@ class Check:
 
     @property
     def verdict(self) -> str:
-        """`agrees`, `disagrees` or `cannot tell`."""
+        """The word for it: `agrees`, `disagrees` or `cannot tell`."""
         return self._judge(self.gradient)
 
     @property
@@ -137,7 +137,7 @@ class Verification:
 
     @property
     def verdict(self) -> str:
-        """`agrees`, `disagrees` or `cannot tell`."""
+        """The word for it: `agrees`, `disagrees` or `cannot tell`."""
         if self.wrong or self.faithfulness.departure is not None:
             return DISAGREES
         verdicts = [check.verdict for check in self.checks]

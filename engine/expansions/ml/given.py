@@ -56,6 +56,7 @@ def per_feature(call: Call, name: str, found: np.ndarray, x: Tensor) -> np.ndarr
 
     Raises:
         ModelError: they are of another number.
+        OperatorError: x has more than two axes.
     """
     axis = 0 if x.rank == 1 else 1
     size = x.dims[axis] if x.rank else None

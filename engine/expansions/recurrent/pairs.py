@@ -46,7 +46,7 @@ def steps_of_both(ways: Sequence[Recurrence]) -> tuple[list[Step], list[tuple[Te
 def in_input_order(
     ways: Sequence[Recurrence], hidden: Sequence[tuple[Tensor, ...]]
 ) -> list[Tensor]:
-    """Hidden states by the step of the input, of each those of all directions."""
+    """Return hidden states by the step of the input, of each those of all directions."""
     each = [
         states[::-1] if r.backwards else states
         for r, states in zip(ways, zip(*hidden, strict=True), strict=True)

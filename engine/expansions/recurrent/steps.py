@@ -79,7 +79,7 @@ StepFunction = Callable[[Recurrence, Sequence[Tensor], Tensor, Tensor | None], S
 
 
 def split(x: Tensor, axis: int, sizes: Sequence[int]) -> tuple[Tensor, ...]:
-    """Consecutive parts along an axis."""
+    """Split into consecutive parts along an axis."""
     if len(sizes) == 1:
         return (x,)
     lengths = x.op.constant(sizes, np.int64)
@@ -87,7 +87,7 @@ def split(x: Tensor, axis: int, sizes: Sequence[int]) -> tuple[Tensor, ...]:
 
 
 def joined(parts: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """Parts as one value, those of several steps by default."""
+    """Return parts as one value, those of several steps by default."""
     return parts[0] if len(parts) == 1 else parts[0].op.Concat(*parts, axis=axis)
 
 
@@ -104,7 +104,7 @@ def gates_by_step(r: Recurrence, widths: Sequence[int]) -> list[tuple[Tensor, ..
 
 
 def lstm_step(r: Recurrence, gates: Sequence[Tensor], hidden: Tensor, cell: Tensor | None) -> Step:
-    """ONNX's order of gates is input, output, forget, cell."""
+    """Write a step of an LSTM; ONNX's order of gates is input, output, forget, cell."""
     gate, squash, show = r.activations
     last = hidden if cell is None else cell
     total = product(hidden, r.recurrence[0], gates[0])
@@ -136,7 +136,7 @@ def lstm_states(r: Recurrence, total: Tensor, last: Tensor) -> Step:
 
 
 def gru_step(r: Recurrence, gates: Sequence[Tensor], hidden: Tensor, _: Tensor | None) -> Step:
-    """ONNX's order of gates is update, reset, hidden."""
+    """Write a step of a GRU; ONNX's order of gates is update, reset, hidden."""
     gate, squash = r.activations
     if len(r.recurrence) == 1:
         opening, memory = split(hidden @ r.recurrence[0], -1, [2 * r.size, r.size])

@@ -44,7 +44,11 @@ class Inference:
         self._elements: dict[ir.Value, Elements] = {}
 
     def schema(self, op_type: str, domain: str = "", version: int | None = None) -> defs.OpSchema:
-        """Return the operator's schema at this graph's opset, or at its own domain's version."""
+        """Return the operator's schema at this graph's opset, or at its own domain's version.
+
+        Raises:
+            OperatorError: there is none.
+        """
         known = self.opset if version is None else version
         if domain == ML:
             known = _TREES.get(op_type, known)

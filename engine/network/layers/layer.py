@@ -93,7 +93,11 @@ class Layer:
         return None
 
     def check_channel(self, channel: int) -> None:
-        """Raise a `LayerError` where the layer has no such channel."""
+        """See that the layer has a channel.
+
+        Raises:
+            LayerError: it has not.
+        """
         if not 0 <= channel < self.channels:
             raise LayerError(
                 f"{self.title} has {self.channels} channels, 0 to {self.channels - 1}; "

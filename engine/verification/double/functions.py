@@ -95,7 +95,7 @@ def arctangent(x: Tensor) -> Tensor:
 
 
 def error_function(x: Tensor) -> Tensor:
-    """2/√π times the integral of exp(−t²) from 0 to x, by Cody's quotients."""
+    """Append 2/√π times the integral of exp(−t²) from 0 to x, by Cody's quotients."""
     size = abs(x)
     near = size * _quotient(size * size, *_ERF)
     far = x.op.Clip(size, None, x.op.constant(_ERF_FAR, x.dtype))
