@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .objectives.directions import direction as direction
     from .objectives.directions import neurons as neurons
     from .objectives.encoders import encoder as encoder
+    from .objectives.levels import toward as toward
     from .objectives.making import before_activation as before_activation
     from .objectives.making import channel as channel
     from .objectives.making import each as each
@@ -50,7 +51,14 @@ if TYPE_CHECKING:
     from .objectives.penalties import linf as linf
     from .objectives.penalties import sharpness as sharpness
     from .objectives.penalties import total_variation as total_variation
-    from .objectives.toward import toward as toward
+    from .objectives.photos import caricature as caricature
+    from .objectives.photos import difference as difference
+    from .objectives.photos import distance as distance
+    from .objectives.photos import inversion as inversion
+    from .objectives.photos import style as style
+    from .objectives.populations import batch_norm_prior as batch_norm_prior
+    from .objectives.populations import distribution as distribution
+    from .objectives.populations import statistics as statistics
     from .parameterizations.fourier import Fourier as Fourier
     from .parameterizations.maco import Maco as Maco
     from .parameterizations.maco import spectrum as spectrum
@@ -105,7 +113,7 @@ _HOMES = {
     "sharpness": "objectives.penalties",
     "boundary": "objectives.penalties",
     "linf": "objectives.penalties",
-    "toward": "objectives.toward",
+    "toward": "objectives.levels",
     "before_activation": "objectives.making",
     "channel": "objectives.making",
     "each": "objectives.making",
@@ -115,6 +123,14 @@ _HOMES = {
     "l1": "objectives.penalties",
     "l2": "objectives.penalties",
     "total_variation": "objectives.penalties",
+    "caricature": "objectives.photos",
+    "difference": "objectives.photos",
+    "distance": "objectives.photos",
+    "inversion": "objectives.photos",
+    "style": "objectives.photos",
+    "batch_norm_prior": "objectives.populations",
+    "distribution": "objectives.populations",
+    "statistics": "objectives.populations",
     "Adam": "ascent.optimizers",
     "Fourier": "parameterizations.fourier",
     "Maco": "parameterizations.maco",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -14,6 +14,7 @@ from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.given_back import Declared, pictures, symbolic
 from ..graph.tensor import Tensor
+from ..objectives.seen import Span
 from ..plain import shown
 from ..rules.table import RuleTable
 from .composition import Composition
@@ -125,25 +126,39 @@ def _gradient(
         picture as the network sees it.
     """
     picture, parameters = _image(composition, builder)
-    image = picture
-    for number, transform in enumerate(composition.transforms):
-        types = composition.random_types[number]
-        data = {
-            name: builder.input(f"transform{number}.{name}", *type_)
-            for name, type_ in types.items()
-        }
-        giver = f"the transform {type(transform).__name__}"
-        image = pictures(transform.apply(image, Declared(giver, data)), giver, picture.shape)
+    data = [
+        {name: builder.input(f"transform{number}.{name}", *type_) for name, type_ in types.items()}
+        for number, types in enumerate(composition.random_types)
+    ]
+
+    def view(pictures: Tensor, span: Span) -> Tensor:
+        return _transformed(composition, pictures, data, span)
+
+    image = view(picture, (0, composition.batch))
     apart = composition.sees_both
     if apart and image is picture:
         # What comes to it is the network's alone; what comes to the picture, the penalty's as well.
         image = picture.op.Identity(picture)
-    value = append_objective(composition.model, composition.objective, image, picture)
+    value = append_objective(composition.model, composition.objective, image, picture, view)
     half = image if composition.precision == "float16" else None
     plan = GradientPlan(rules=rules, half=half)
     wrt = [*parameters, image] if apart else parameters
     gradients = append_gradient(builder, value, wrt, plan)
     return parameters, gradients[: len(parameters)], gradients[-1] if apart else None
+
+
+def _transformed(
+    composition: Composition, image: Tensor, data: Sequence[Mapping[str, Tensor]], span: Span
+) -> Tensor:
+    """Append the transforms of some of the pictures to as many."""
+    shape = image.shape
+    for transform, drawn in zip(composition.transforms, data, strict=True):
+        own = drawn
+        if span != (0, composition.batch):
+            own = {name: tensor[slice(*span)] for name, tensor in drawn.items()}
+        giver = f"the transform {type(transform).__name__}"
+        image = pictures(transform.apply(image, Declared(giver, own)), giver, shape)
+    return image
 
 
 def _image(composition: Composition, builder: Builder) -> tuple[Tensor, list[Tensor]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -15,19 +15,27 @@ from ..graph.given_back import symbolic
 from ..graph.passes.plan import run_passes
 from ..graph.passes.precision import LOSS_SCALE
 from ..graph.tensor import Tensor
+from ..images import as_pictures
 from ..network.activations import Activations
 from ..network.comparison import is_on, warn_of
 from ..network.model import Model
 from ..objectives.algebra import Objective
-from ..objectives.seen import Seen
+from ..objectives.seen import Seen, Span
 from ..plain import shown
 from ..rules.table import RuleTable
 from .passes import BEFORE_THE_WALK, GradientPlan
 from .walk import backpropagate, zero_everywhere
 
+View = Callable[[Tensor, Span], Tensor]
+"""Appends the transforms of some of the pictures to as many others."""
+
 
 def append_objective(
-    model: Model, objective: Objective, image: Tensor, picture: Tensor | None = None
+    model: Model,
+    objective: Objective,
+    image: Tensor,
+    picture: Tensor | None = None,
+    view: View | None = None,
 ) -> Tensor:
     """Append network and objective behind an image; the value is (N,).
 
@@ -36,6 +44,8 @@ def append_objective(
         objective: What is appended behind its layers.
         image: What the network sees, (N, 3, H, W).
         picture: The same before any transform, which the objective may look at; by default `image`.
+        view: The transforms that are between the two, for photographs that the objective compares
+            with; by default none.
 
     Raises:
         TargetError: the objective looks at nothing, or does not give a number for each picture.
@@ -63,6 +73,7 @@ def append_objective(
         grids=activations.grids,
         labels=model.labels,
         shows_picture=objective.sees_picture,
+        look=_Look(model, image, view),
     )
     value = symbolic(objective.build(seen), f"the objective {objective}", TargetError)
     if value.shape != image.shape[:1]:
@@ -71,6 +82,34 @@ def append_objective(
             f"pictures, shape ({image.shape[0]},), and gives {value.shape}"
         )
     return value
+
+
+class _Look:
+    """See `objectives.seen.Look`."""
+
+    def __init__(self, model: Model, image: Tensor, view: View | None) -> None:
+        self._model = model
+        self._image = image
+        self._view = view
+
+    def __call__(
+        self, layers: Sequence[str], span: Span, photo: np.ndarray | None, model: Model | None
+    ) -> Mapping[str, Tensor]:
+        network = self._model if model is None else model
+        count = self._image.shape[0]
+        if photo is None:
+            seen = self._image if span == (0, count) else self._image[slice(*span)]
+            return network.append(seen, layers)
+        builder = self._image.builder
+        pictures = np.repeat(photo[None], span[1] - span[0], axis=0)
+        seen = builder.constant(pictures, np.dtype(np.float32))
+        if self._view is not None:
+            seen = self._view(seen, span)
+        if seen.array is None:
+            return network.append(seen, layers)
+        # Where nothing random happens to the photograph, its activations are constants.
+        found = network.activations(as_pictures(seen.array), layers)
+        return {name: builder.constant(array, array.dtype) for name, array in found.items()}
 
 
 def append_gradient(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..importer.faithfulness import Faithfulness
     from .activations import Activations
     from .network import Network
+    from .normalized import ChannelStatistics
     from .reading import Reading
 
 _USUAL_SIZE = 224
@@ -380,6 +381,17 @@ class Model:
         raise LayerError(
             f"{self.name} has no layer of class scores: name a layer and a unit, as LAYER:UNIT"
         )
+
+    def expected_statistics(self) -> dict[str, ChannelStatistics]:
+        """Return the means and variances that channels had in training, by layer.
+
+        They are known behind the batch normalisations that the file holds.
+        """
+        from .normalized import found_statistics
+
+        every = found_statistics(self._network.graph)
+        layers = set(self.layer_names)
+        return {name: kept for name, kept in every.items() if name in layers}
 
     # ---------------------------------------------------------------------------------------------
 

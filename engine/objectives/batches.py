@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import LayerError, TargetError
+from ..errors import TargetError
 from ..graph.tensor import Tensor
 from ..plain import real, whole
 from .algebra import OBJECTIVES, Each, Leaf, Objective, check_objective, layer_named
 from .seen import Seen
+from .sums import gram
 
 _FARTHEST = 4
 """How far apart pictures may be that are to be alike; Lucid's."""
@@ -112,14 +113,8 @@ class Diversity(_Comparing):
             LayerError: the layer has no cells.
         """
         values = seen[self.layer]
-        if values.rank not in (3, 4):
-            raise LayerError(
-                f"{self.layer} has the shape {values.shape}; a Gram matrix is over cells (N, C, H, "
-                "W) or tokens (N, C, L)"
-            )
-        count, channels = values.shape[:2]
-        flat = values.reshape(count, channels, -1)
-        grams = (flat @ flat.transpose(0, 2, 1)).reshape(count, channels * channels)
+        count = values.shape[0]
+        grams = gram(values, self.layer)
         squared = (grams**2).sum(1, keepdims=True)
         floor = grams.builder.constant(_TINY, grams.dtype)
         unit = grams / grams.op.Max(squared, floor).sqrt()

@@ -19,13 +19,11 @@ from ..plain import array_in_words, numbers, real, shown, whole
 from .algebra import OBJECTIVES, Objective, layer_named
 from .places import Place, Placed, mean_over
 from .seen import Seen
+from .sums import lengths_of, over_channels
 from .units import check_unit
 
 LEAST_COSINE = 0.1
 """What a cosine counts as at least, so that opposite cells have a gradient as well; Lucid's."""
-
-_TINY = 1e-8
-"""Added under the root of a cell's length, which has no derivative at 0."""
 
 
 def direction(
@@ -265,25 +263,12 @@ def along(cells: Tensor, vector: np.ndarray, layer: str) -> Tensor:
             f"{layer} has {cells.shape[1]} channels, and a direction in it as many numbers, not "
             f"{vector.size}"
         )
-    return summed(cells, vector)
+    return over_channels(cells, vector)
 
 
 def lengths(cells: Tensor, vector: np.ndarray) -> Tensor:
-    """Append ‖v‖ √(10⁻⁸ + ‖a‖²) for cells (N, C, …), (N, …)."""
-    length = max(float(np.linalg.norm(vector.astype(np.float64))), 1e-12)
-    squares = summed(cells**2, np.ones(cells.shape[1]))
-    return (squares + _TINY).sqrt() * length
-
-
-def summed(cells: Tensor, weights: np.ndarray) -> Tensor:
-    """Append the weighted sum over channels of cells (N, C, …), (N, …).
-
-    As a product with each picture's matrix: a sum over that axis adds up in another order where
-    there are several pictures.
-    """
-    count, channels = cells.shape[:2]
-    row = cells.builder.constant(weights.reshape(1, channels), cells.dtype)
-    return (row @ cells.reshape(count, channels, -1)).reshape(count, *cells.shape[2:])
+    """Append ‖v‖ ‖a‖ for cells (N, C, …), (N, …); a dead cell has a length as well."""
+    return lengths_of(cells) * max(float(np.linalg.norm(vector.astype(np.float64))), 1e-12)
 
 
 def floored_power(cosines: Tensor, power: float) -> Tensor:

@@ -11,7 +11,18 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TargetError, nearest
-from . import batches, classes, dictionaries, directions, encoders, making, penalties, toward
+from . import (
+    batches,
+    classes,
+    dictionaries,
+    directions,
+    encoders,
+    levels,
+    making,
+    penalties,
+    photos,
+    populations,
+)
 from .algebra import Objective, as_objective
 
 if TYPE_CHECKING:
@@ -41,7 +52,12 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
         batches.interpolate,
         batches.diversity,
         batches.alignment,
-        toward.toward,
+        levels.toward,
+        photos.difference,
+        photos.inversion,
+        photos.caricature,
+        photos.style,
+        photos.distance,
         penalties.total_variation,
         penalties.l1,
         penalties.l2,
@@ -90,6 +106,16 @@ class _Reader:
         self._text = text
         self._model = model
         self._target = target
+        # What needs the model itself.
+        self._of_model: Mapping[str, Callable[..., Any]] = {
+            "batch_norm_prior": lambda: populations.batch_norm_prior(model),
+            "distribution": self._distribution,
+        }
+
+    def _distribution(self, layer: str, *photos: str) -> Objective:
+        """The distribution of a layer on photographs, which are files."""
+        found = self._model.activations(list(photos), layer)[layer]
+        return populations.distribution(layer, found)
 
     def of(self, node: ast.expr) -> Any:
         """Return the value of a part: an objective, a number, a text, or several of these."""
@@ -119,11 +145,12 @@ class _Reader:
         return self._target(value) if isinstance(value, str) else value
 
     def _called(self, name: str, node: ast.Call) -> Any:
-        function = _FUNCTIONS.get(name)
+        function = _FUNCTIONS.get(name) or self._of_model.get(name)
         if function is None:
+            known = [*_FUNCTIONS, *self._of_model]
             raise TargetError(
-                f"there is no objective {name!r}; known are {', '.join(_FUNCTIONS)}"
-                f"{nearest(name, _FUNCTIONS)}"
+                f"there is no objective {name!r}; known are {', '.join(known)}"
+                f"{nearest(name, known)}"
             )
         read = self._objective if name in _OF_OBJECTIVES else self.of
         given = [read(argument) for argument in node.args]

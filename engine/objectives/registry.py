@@ -4,10 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import algebra, batches, classes, directions, encoders, penalties, toward, units
+from . import (
+    algebra,
+    batches,
+    classes,
+    directions,
+    encoders,
+    levels,
+    penalties,
+    photos,
+    populations,
+    units,
+)
 from .algebra import OBJECTIVES, Objective
 
-_FAMILIES = (algebra, batches, classes, directions, encoders, penalties, toward, units)
+_FAMILIES = (
+    algebra,
+    batches,
+    classes,
+    directions,
+    encoders,
+    levels,
+    penalties,
+    photos,
+    populations,
+    units,
+)
 """The modules whose classes recipes know: each adds its own as it is imported."""
 
 

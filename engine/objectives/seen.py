@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
 
 from ..errors import TargetError
 from ..graph.tensor import Tensor
 
 if TYPE_CHECKING:
     from ..network.layers.axes import Grid
+    from ..network.model import Model
+
+
+Span = tuple[int, int]
+"""The first of some pictures, and the one behind the last."""
+
+
+class Look(Protocol):
+    """Appends what networks make of pictures, behind the transforms of the pictures that are made.
+
+    An ascent moves and turns a picture anew in each step; what it is compared with moves with it.
+    """
+
+    def __call__(
+        self, layers: Sequence[str], span: Span, photo: np.ndarray | None, model: Model | None
+    ) -> Mapping[str, Tensor]:
+        """Append the activations of layers by name, one row for each picture of the span.
+
+        Args:
+            layers: Their names.
+            span: Which of the pictures' transforms.
+            photo: (3, H, W) of the pictures' size, in place of the pictures; `None` for these.
+            model: Another network than the objective's; `None` for that one.
+        """
 
 
 class Seen:
@@ -31,7 +57,9 @@ class Seen:
         grids: Mapping[str, Grid] | None = None,
         labels: tuple[str, ...] = (),
         shows_picture: bool = True,
-        span: tuple[int, int] | None = None,
+        span: Span | None = None,
+        look: Look | None = None,
+        changes: Sequence[Callable[[Tensor], Tensor]] = (),
     ) -> None:
         """Gather what there is.
 
@@ -42,6 +70,8 @@ class Seen:
             labels: Class names.
             shows_picture: Whether the objective says that it looks at the picture.
             span: The first of the pictures in `picture` that are seen, and the one behind the last.
+            look: What appends the activations of other pictures and networks.
+            changes: What was done to the layers, and is done to these activations as well.
         """
         self.layers = dict(layers)
         self.grids = dict(grids or {})
@@ -49,6 +79,8 @@ class Seen:
         self._picture = picture
         self._shows_picture = shows_picture
         self._span = span
+        self._look = look
+        self._changes = tuple(changes)
         self._image: Tensor | None = None
 
     def __getitem__(self, layer: str) -> Tensor:
@@ -84,6 +116,47 @@ class Seen:
             self._image = self._picture if span is None else self._picture[slice(*span)]
         return self._image
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures, in pixels."""
+        height, width = self._picture.shape[2:]
+        return height, width
+
+    def of_photo(self, photo: np.ndarray, layers: Sequence[str]) -> Mapping[str, Tensor]:
+        """Append what the network makes of a photograph, which moves as the pictures do.
+
+        Args:
+            photo: (3, H, W) float32 in [0, 1], of the pictures' size.
+            layers: Names of layers.
+
+        Returns:
+            The layers by name, one row for each picture. No gradient leads through them.
+        """
+        return self._looked(layers, photo, None)
+
+    def through(self, model: Model, layers: Sequence[str]) -> Mapping[str, Tensor]:
+        """Append what another network makes of the pictures, as transformed as for the first.
+
+        Args:
+            model: The network.
+            layers: Names of its layers.
+
+        Returns:
+            The layers by name, one row for each picture.
+        """
+        return self._looked(layers, None, model)
+
+    def _looked(
+        self, layers: Sequence[str], photo: np.ndarray | None, model: Model | None
+    ) -> Mapping[str, Tensor]:
+        if self._look is None:
+            raise TargetError("here an objective sees neither photographs nor other networks")
+        span = self._span or (0, self._picture.shape[0])
+        found = self._look(layers, span, photo, model)
+        for change in self._changes:
+            found = {name: change(value) for name, value in found.items()}
+        return found
+
     def number(self, value: float) -> Tensor:
         """Append a constant of the layers' type, or of the picture's where there are none."""
         some = next(iter(self.layers.values()), self._picture)
@@ -105,6 +178,8 @@ class Seen:
             labels=self.labels,
             shows_picture=self._shows_picture,
             span=(first + start, first + stop),
+            look=self._look,
+            changes=self._changes,
         )
 
     def changed(self, change: Callable[[Tensor], Tensor]) -> Seen:
@@ -116,4 +191,6 @@ class Seen:
             labels=self.labels,
             shows_picture=self._shows_picture,
             span=self._span,
+            look=self._look,
+            changes=(*self._changes, change),
         )

@@ -14,6 +14,7 @@ from onnxscope.objectives.algebra import Objective
 
 rng = np.random.default_rng(7)
 VECTOR = rng.standard_normal(256, np.float32)
+PHOTO = np.uint8(np.kron(rng.integers(0, 256, (7, 8, 3)), np.ones((12, 12, 1))))
 SPREAD = np.abs(rng.standard_normal((5, 9)))
 
 LEAVES: dict[str, Objective] = {
@@ -29,6 +30,16 @@ LEAVES: dict[str, Objective] = {
     "probability": osc.probability("daisy"),
     "probability, log": osc.probability(985, log=True),
     "toward": osc.toward(osc.channel("fire5", 11), 9),
+    "difference": -osc.difference("fire5", PHOTO),
+    "difference, l1": -osc.difference("fire5", PHOTO, "l1"),
+    "inversion": osc.inversion("fire5", PHOTO),
+    "inversion, logits": osc.inversion("logits", PHOTO),
+    "inversion, before": osc.before_activation(osc.inversion("fire4", PHOTO)),
+    "caricature": osc.caricature("fire5", PHOTO, cosine=2),
+    "style": -osc.style(["fire2", "fire4"], PHOTO),
+    "distance": -osc.distance(PHOTO),
+    "statistics": -osc.statistics("fire3", np.ones(128), np.full(128, 2)),
+    "distribution": -osc.distribution("fire4", np.abs(rng.standard_normal((2, 256, 20, 20)))),
     "sharpness": -osc.sharpness(),
     "boundary": -osc.boundary(5, 0.4),
     "linf": -osc.linf(),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import onnxscope as osc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnxscope.errors import InputError, TargetError
-from onnxscope.objectives import algebra, encoders, registry, units
+from onnxscope.objectives import algebra, encoders, photos, registry, units
 from onnxscope.objectives.registry import from_json
 
 A, B = units.Channel("fire8", 5), units.LayerEnergy("fire2")
+
+PHOTO = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
 
 EXAMPLES: dict[str, list[algebra.Objective]] = {
     "number": [algebra.Number(3), algebra.Number(-0.25)],
@@ -50,6 +53,13 @@ EXAMPLES: dict[str, list[algebra.Objective]] = {
     "alignment": [osc.alignment("fire5"), osc.alignment("fire5", 3)],
     "sharpness": [osc.sharpness()],
     "boundary": [osc.boundary(), osc.boundary(8, constant=0)],
+    "difference": [photos.difference("fire5", PHOTO), photos.difference("fire5", PHOTO, "l1")],
+    "inversion": [osc.inversion("fire5", PHOTO)],
+    "caricature": [osc.caricature("fire5", PHOTO), osc.caricature("fire5", PHOTO, cosine=0)],
+    "style": [osc.style(["fire2", "fire3"], PHOTO), osc.style("fire2", PHOTO / 255)],
+    "distance": [osc.distance(PHOTO)],
+    "statistics": [osc.statistics("fire5", [1, 2, 3], [0, 1, 2])],
+    "distribution": [osc.distribution("fire5", np.random.default_rng(0).random((2, 3, 4, 5)))],
     "linf": [osc.linf(), osc.linf(0.25)],
     "total_variation": [osc.total_variation()],
     "l1": [osc.l1(), osc.l1(0)],
