@@ -336,6 +336,45 @@ def _calls() -> dict[str, Call]:
             },
             {"source": "model|file", "inputs": "input", "channel_axis": "channel_axis|no layer"},
         ),
+        "batch_norm_prior": Call(osc.batch_norm_prior, {"model": model}),
+        "caricature": Call(
+            osc.caricature,
+            {"layer": "c", "photo": np.zeros((8, 8, 3))},
+            {"layer": "text", "cosine": "3; 2.5"},
+            {"photo": "photo|picture"},
+        ),
+        "difference": Call(
+            osc.difference,
+            {"layer": "c", "photo": np.zeros((8, 8, 3))},
+            {"layer": "text"},
+            {"photo": "photo|picture"},
+        ),
+        "distance": Call(
+            osc.distance, {"photo": np.zeros((8, 8, 3))}, words={"photo": "photo|picture"}
+        ),
+        "distribution": Call(
+            osc.distribution,
+            {"layer": "c", "activations": np.ones((1, 2, 3))},
+            {"layer": "text"},
+            {"activations": "activations|distribution"},
+        ),
+        "inversion": Call(
+            osc.inversion,
+            {"layer": "c", "photo": np.zeros((8, 8, 3))},
+            {"layer": "text"},
+            {"photo": "photo|picture"},
+        ),
+        "statistics": Call(
+            osc.statistics,
+            {"layer": "c", "means": [1.0], "variances": [1.0]},
+            {"layer": "text"},
+        ),
+        "style": Call(
+            osc.style,
+            {"layers": "c", "photo": np.zeros((8, 8, 3))},
+            {"layers": "text"},
+            {"layers": "layer", "photo": "photo|picture"},
+        ),
         "lucid": Call(osc.lucid),
         "neuron": Call(
             osc.neuron,

@@ -101,7 +101,10 @@ def style(layers: str | Sequence[str], photo: Photo) -> Objective:
     Raises:
         OnnxscopeError: an argument is of another kind, or the photo cannot be read.
     """
-    names = (layers,) if isinstance(layers, str) else tuple(layers)
+    names = (layers,) if isinstance(layers, str) else layers
+    if not isinstance(names, list | tuple):
+        raise TargetError(f"a style is of layers, given by their names, not {shown(layers)}")
+    names = tuple(names)
     return Style(names, as_photo(photo))
 
 
@@ -151,11 +154,10 @@ class Difference(_OfLayer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.norm not in _NORMS:
-            raise TargetError(
-                f"norm is {', '.join(map(repr, _NORMS))}, not {shown(self.norm)}"
-                f"{nearest(str(self.norm), _NORMS)}"
-            )
+        if not isinstance(self.norm, str) or self.norm not in _NORMS:
+            hint = nearest(self.norm, _NORMS) if isinstance(self.norm, str) else ""
+            known = ", ".join(map(repr, _NORMS))
+            raise TargetError(f"norm must be one of {known}, not {shown(self.norm)}{hint}")
 
     def build(self, seen: Seen) -> Tensor:
         """Append (N,) from a layer of any shape."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..errors import LayerError, TargetError
 from ..graph.tensor import Tensor
 from ..identity import ByContent
-from ..plain import array_in_words, numbers
+from ..plain import array_in_words, numbers, shown
 from .algebra import OBJECTIVES, Leaf, Objective, Sum, layer_named
 from .seen import Seen
 from .sums import TINY, length, summed
@@ -64,6 +64,10 @@ def batch_norm_prior(model: Model) -> Objective:
     Raises:
         TargetError: the file has none.
     """
+    from ..network.model import Model
+
+    if not isinstance(model, Model):
+        raise TargetError(f"model must be one that load has given, not {shown(model)}")
     found = model.expected_statistics()
     if not found:
         raise TargetError(
@@ -93,7 +97,10 @@ def distribution(layer: str, activations: npt.ArrayLike) -> Objective:
     Raises:
         OnnxscopeError: an argument is of another kind.
     """
-    given = np.asarray(activations)
+    try:
+        given = np.asarray(activations)
+    except ValueError:  # lists of several lengths
+        given = np.empty(0)
     if given.ndim not in (3, 4) or given.dtype.kind != "f" or 0 in given.shape:
         raise TargetError(
             "a distribution is of activations (M, C, H, W) or (M, C, L), as Model.activations "

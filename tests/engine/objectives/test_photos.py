@@ -169,18 +169,22 @@ def test_beside_a_unit_and_in_half_precision(
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda p: osc.difference(3, p), TargetError, "a layer is given by its name, not 3"),
+        (
+            lambda p: osc.difference(3, p),
+            TargetError,
+            "a layer is given by its name, such as 'mixed4a', not 3",
+        ),
         (
             lambda p: osc.difference("a", p, "l3"),
             TargetError,
-            "norm is 'distance', 'l1', 'l2'",
+            "norm must be one of 'distance', 'l1'",
         ),
         (lambda p: osc.inversion("a", "none.png"), InputError, "none.png"),
         (lambda p: osc.inversion("a", [p, p]), TargetError, "with one photograph, not with 2"),
         (lambda p: osc.caricature("a", p, cosine=-1), TargetError, "must be at least 0, not -1"),
         (lambda p: osc.style([], p), TargetError, "a style is of layers, at least one, each once"),
         (lambda p: osc.style(["a", "a"], p), TargetError, "at least one, each once"),
-        (lambda p: osc.distance(p * 1.5), InputError, "float pictures have values in"),
+        (lambda p: osc.distance(p * 1.5), InputError, "float pictures must have values in"),
     ],
 )
 def test_what_is_refused(
