@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from .parameterizations.maco import spectrum as spectrum
     from .parameterizations.pixels import Pixels as Pixels
     from .parameterizations.started import start as start
+    from .pictures.accentuation import accentuate as accentuate
     from .pictures.picture import Picture as Picture
     from .pictures.recipe import Recipe as Recipe
     from .pictures.recipe import read_recipe as read_recipe
@@ -137,6 +138,7 @@ _HOMES = {
     "spectrum": "parameterizations.maco",
     "start": "parameterizations.started",
     "Pixels": "parameterizations.pixels",
+    "accentuate": "pictures.accentuation",
     "Picture": "pictures.picture",
     "Recipe": "pictures.recipe",
     "read_recipe": "pictures.recipe",

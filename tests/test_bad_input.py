@@ -336,6 +336,19 @@ def _calls() -> dict[str, Call]:
             },
             {"source": "model|file", "inputs": "input", "channel_axis": "channel_axis|no layer"},
         ),
+        "accentuate": Call(
+            osc.accentuate,
+            {
+                "model": model,
+                "objective": wanted,
+                "photo": np.zeros((8, 8, 3)),
+                "layer": "c",
+                "steps": 1,
+            },
+            {name: right for name, right in rendering.items() if name != "batch_size"}
+            | {"strength": "3; 2.5", "toward": "3; 2.5; -1"},
+            _OBJECTIVE | {"photo": "photo|picture", "of": "Fourier", "toward": "toward|value"},
+        ),
         "batch_norm_prior": Call(osc.batch_norm_prior, {"model": model}),
         "caricature": Call(
             osc.caricature,
