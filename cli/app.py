@@ -22,6 +22,7 @@ COMMANDS = (
     "inspect",
     "convert",
     "gradient",
+    "expose",
     "bench",
     "verify",
     "models",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import onnx
     from rich.console import Console
     from rich.text import Text
 
@@ -91,3 +92,22 @@ def show_facts(console: Console, title: str, facts: Iterable[tuple[str, str]]) -
     for name, fact in facts:
         grid.add_row(f"  {name}", fact)
     console.print(grid)
+
+
+def kind_of(value: onnx.ValueInfoProto) -> str:
+    """Return a value's type and shape: `float32 1×3×H×W`."""
+    from onnx import TensorProto
+
+    if not value.type.HasField("tensor_type"):
+        return str(value.type.WhichOneof("value")).removesuffix("_type")
+    tensor = value.type.tensor_type
+    name = TensorProto.DataType.Name(tensor.elem_type).lower()
+    if not tensor.HasField("shape"):
+        return f"{ {'float': 'float32', 'double': 'float64'}.get(name, name) } of any shape"
+    dims = [
+        str(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param or "?"
+        for dim in tensor.shape.dim
+    ]
+    # Sizes that follow from others are formulas.
+    shape = "×".join(f"({dim})" if " " in dim else dim for dim in dims) or "one number"
+    return f"{ {'float': 'float32', 'double': 'float64'}.get(name, name) } {shape}"

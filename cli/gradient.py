@@ -10,7 +10,7 @@ import typer
 
 from ..errors import InputError
 from . import options
-from .console import file_size, plural, stdout
+from .console import file_size, kind_of, plural, stdout
 from .groups import expanded
 from .inputs import AboutInputs
 
@@ -124,22 +124,10 @@ def _write(
     facts = [f"opset {opset}", plural(len(proto.graph.node), "node"), file_size(size)]
     console.print(f"  {described}: {', '.join(facts)}", soft_wrap=True)
     for value in proto.graph.input:
-        console.print(f"  in   {value.name}  {_kind(value)}", soft_wrap=True)
+        console.print(f"  in   {value.name}  {kind_of(value)}", soft_wrap=True)
     shown = [value for value in proto.graph.output if not outputs or value.name in outputs]
     for value in shown:
-        console.print(f"  out  {value.name}  {_kind(value)}", soft_wrap=True)
+        console.print(f"  out  {value.name}  {kind_of(value)}", soft_wrap=True)
     rest = len(proto.graph.output) - len(shown)
     if rest:
         console.print(f"       and {plural(rest, 'more output')} of the model", style="dim")
-
-
-def _kind(value: onnx.ValueInfoProto) -> str:
-    """Type and shape: `float32 1×3×H×W`."""
-    from onnx import TensorProto
-
-    tensor = value.type.tensor_type
-    name = TensorProto.DataType.Name(tensor.elem_type).lower()
-    dims = [dim.dim_param or str(dim.dim_value) for dim in tensor.shape.dim]
-    # Sizes that follow from others are formulas.
-    shape = "×".join(f"({dim})" if " " in dim else dim for dim in dims) or "one number"
-    return f"{ {'float': 'float32', 'double': 'float64'}.get(name, name) } {shape}"

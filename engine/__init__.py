@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .gradient.differentiation import differentiate as differentiate
     from .gradient.of_pictures import Gradient as Gradient
     from .graph.tensor import Tensor as Tensor
+    from .network.exposing import expose as expose
     from .network.loading import load as load
     from .network.model import Model as Model
     from .network.photos import fit as fit
@@ -95,6 +96,7 @@ _HOMES = {
     "Gradient": "gradient.of_pictures",
     "differentiate": "gradient.differentiation",
     "Tensor": "graph.tensor",
+    "expose": "network.exposing",
     "load": "network.loading",
     "Model": "network.model",
     "fit": "network.photos",

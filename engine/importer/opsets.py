@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import onnx
 import onnx.version_converter
 import onnx_ir as ir
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 from onnx import defs
 
 from ..errors import ModelError, OperatorError
@@ -24,6 +24,7 @@ from .checking import all_nodes, check_model, is_sorted
 from .external import check_data_is_there, read_external_data, with_data_inside
 from .inlining import call_as_in_file, inlined
 from .leniency import as_runtimes_read
+from .lightened import without_weights
 from .model_file import ModelFile
 from .not_onnx import refusal
 from .old_meanings import keep_old_meanings, needs_hiding
@@ -46,9 +47,6 @@ _ASSERTION = re.compile(r"^\S+:\d+: \w+: Assertion `.*` failed: ")
 
 # A domain that no file has.
 _ELSEWHERE = "onnxscope.unknown"
-
-# Tensors up to this size may tell a converter something (axes, a shape); larger ones are weights.
-_SMALL = 1024
 
 
 @dataclass(frozen=True)
@@ -74,11 +72,11 @@ class Original:
         if isinstance(self.content, onnx.ModelProto):
             return self.content
         if self.content is not None or self.path is None:
-            return _parse(ModelFile(self.content or b""))
+            return parsed(ModelFile(self.content or b""))
         file = ModelFile.read(self.path)
         if file.sha256 != self.sha256:
             raise ModelError(f"{self.path} has changed since it was read")
-        return _parse(file)
+        return parsed(file)
 
 
 @dataclass(frozen=True)
@@ -161,13 +159,18 @@ def _read(source: ModelSource | ModelFile) -> tuple[onnx.ModelProto, str, str, O
                 f"not {shown(source)}"
             )
         source = ModelFile.read(source)
-    proto = _parse(source)
+    proto = parsed(source)
     digest = read_external_data(proto, source)
     content = source.data if source.path is None else None
     return proto, source.origin, digest, Original(content, source.path, source.sha256)
 
 
-def _parse(file: ModelFile) -> onnx.ModelProto:
+def parsed(file: ModelFile) -> onnx.ModelProto:
+    """Return what a file says, as it is; weights in other files stay there.
+
+    Raises:
+        ModelError: it is no ONNX model.
+    """
     try:
         proto = onnx.load_model_from_string(file.data)
     except (DecodeError, ValueError, RuntimeError) as error:
@@ -191,7 +194,7 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
             f"{origin} has a Scan of opset {opset}, which scans batches in a way that later "
             "versions do not; export the model at opset 9 or later"
         )
-    light, weights = _without_weights(proto)
+    light, weights = without_weights(proto)
     # Up to IR 3 initializers had to be listed among the inputs, which not all files do.
     light.ir_version = max(light.ir_version, 4)
     # The converter refuses operators that it does not know, though layers before them are of use.
@@ -231,39 +234,6 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
 
 def _is_unknown(node: onnx.NodeProto, opset: int) -> bool:
     return node.domain in ("", "ai.onnx") and not defs.has(node.op_type, opset, "")
-
-
-def _without_weights(
-    proto: onnx.ModelProto,
-) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
-    """A copy for the converter, which copies everything several times and ends at 2 GB."""
-    weights = {t.name: t for t in proto.graph.initializer if t.ByteSize() > _SMALL}
-    light = onnx.ModelProto()
-    for field, value in proto.ListFields():
-        if field.name != "graph":
-            _copy_field(light, field.name, value)
-    for field, value in proto.graph.ListFields():
-        if field.name != "initializer":
-            _copy_field(light.graph, field.name, value)
-    for tensor in proto.graph.initializer:
-        kept = light.graph.initializer.add()
-        if tensor.name in weights:
-            kept.name, kept.data_type = tensor.name, tensor.data_type
-            kept.dims.extend(tensor.dims)
-            # The data of one zero: never read, since only small tensors are.
-            kept.raw_data = b""
-        else:
-            kept.CopyFrom(tensor)
-    return light, weights
-
-
-def _copy_field(target: Message, name: str, value: object) -> None:
-    if isinstance(value, Message):
-        getattr(target, name).CopyFrom(value)
-    elif isinstance(value, str | bytes | int | float):
-        setattr(target, name, value)
-    else:
-        getattr(target, name).extend(value)
 
 
 def _fitting_opset(graph: onnx.GraphProto, written: int) -> int:

@@ -181,12 +181,16 @@ def open_model(
     if image_input is not None:
         text("image_input", image_input, "the name of an input")
     inputs = by_name("inputs", inputs, "{'mask': 1}")
-    found, name = _find(source)
+    found, name = find_source(source)
     return Reading(found, name, layout=layout, image_input=image_input, inputs=inputs, cache=cache)
 
 
-def _find(source: ModelSource) -> tuple[ModelFile | onnx.ModelProto | ir.Model, str]:
-    """A model's content, and what to call it."""
+def find_source(source: ModelSource) -> tuple[ModelFile | onnx.ModelProto | ir.Model, str]:
+    """Return a model's content, and what to call it.
+
+    Raises:
+        ModelError: there is no such model or file.
+    """
     if isinstance(source, bytes | bytearray | memoryview):
         return ModelFile(bytes(source)), "the model"
     if not isinstance(source, str | os.PathLike) or not os.fspath(source):

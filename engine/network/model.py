@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..graph.tensor import Tensor
     from ..images import Photo
     from ..importer.faithfulness import Faithfulness
+    from ..importer.opsets import Original
     from .activations import Activations
     from .network import Network
     from .normalized import ChannelStatistics
@@ -100,6 +101,15 @@ class Model:
     def self_contained(self) -> bool:
         """Whether its weights are all in memory: none in files beside its own, which may change."""
         return self._facts.self_contained
+
+    @property
+    def original(self) -> Original:
+        """The file as it is, to be read once more.
+
+        Raises:
+            OnnxscopeError: see `onnxscope.load`.
+        """
+        return self._reading.loaded.original
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -110,6 +110,17 @@ class Session:
         shapes = {output.name: tuple(output.shape) for output in self._session.get_outputs()}
         return {name: shapes[name] for name in names}
 
+    def output_types(self) -> dict[str, tuple[str, tuple[int | str | None, ...]]]:
+        """Return what ONNX Runtime infers of its outputs.
+
+        Returns:
+            By name the type, such as `tensor(float)`, and the shape, empty where it is unknown.
+        """
+        return {
+            output.name: (output.type, tuple(output.shape))
+            for output in self._session.get_outputs()
+        }
+
     def run(
         self,
         feeds: Mapping[str, np.ndarray],

@@ -31,6 +31,7 @@ ORDERS = {
     "convert": ["weights", "--output", "--architecture", "--labels"],
     "gradient": ["model", "target", "--output", "--wrt", "--shape", *AIM, "--size", "--batch",
                  *PREPROCESSING],
+    "expose": ["model", "layers", "--output", "--cut"],
     "bench": ["model", "target", "--objective", "--random", "--size", "--batch", "--rounds",
               "--steps", "--provider", "--profile", "--json",
               *[name for name in PREPROCESSING if name != "--channel-axis"]],
