@@ -424,6 +424,12 @@ def _calls() -> dict[str, Call]:
             {"photo": "photo|picture", "of": "Fourier"},
         ),
         "standard_rules": Call(osc.standard_rules),
+        "expose": Call(
+            osc.expose,
+            {"model": model, "layers": "c"},
+            {"cut": "True"},
+            {"layers": "layers|value"},
+        ),
         "verify": Call(
             osc.verify,
             {"model": _proto(), "timeout": 1, "directions": 1},
