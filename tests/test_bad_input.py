@@ -428,7 +428,7 @@ def _calls() -> dict[str, Call]:
             osc.expose,
             {"model": model, "layers": "c"},
             {"cut": "True"},
-            {"layers": "layers|value"},
+            {"layers": "layers|value|input"},
         ),
         "verify": Call(
             osc.verify,
