@@ -73,12 +73,17 @@ if TYPE_CHECKING:
     from .pictures.rendering import render as render
     from .rules.standard import standard_rules as standard_rules
     from .rules.table import RuleTable as RuleTable
+    from .transforms.filters import blur as blur
+    from .transforms.filters import recolor as recolor
     from .transforms.geometric import flip as flip
     from .transforms.geometric import homography as homography
     from .transforms.geometric import jitter as jitter
     from .transforms.geometric import pad as pad
     from .transforms.geometric import rotate as rotate
     from .transforms.geometric import scale as scale
+    from .transforms.glimpses import crop as crop
+    from .transforms.glimpses import resize as resize
+    from .transforms.glimpses import views as views
     from .transforms.noise import noise as noise
     from .transforms.presets import distill as distill
     from .transforms.presets import lucid as lucid
@@ -148,6 +153,11 @@ _HOMES = {
     "render": "pictures.rendering",
     "RuleTable": "rules.table",
     "standard_rules": "rules.standard",
+    "blur": "transforms.filters",
+    "recolor": "transforms.filters",
+    "crop": "transforms.glimpses",
+    "resize": "transforms.glimpses",
+    "views": "transforms.glimpses",
     "flip": "transforms.geometric",
     "homography": "transforms.geometric",
     "jitter": "transforms.geometric",

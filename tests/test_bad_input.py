@@ -388,6 +388,11 @@ def _calls() -> dict[str, Call]:
             {"layers": "text"},
             {"layers": "layer", "photo": "photo|picture"},
         ),
+        "blur": Call(osc.blur, {"most": 1}, {"most": "3; 2.5"}),
+        "crop": Call(osc.crop, {"smallest": 0.2}),
+        "recolor": Call(osc.recolor),
+        "resize": Call(osc.resize, {"height": 3}, {"height": "3", "width": "3"}),
+        "views": Call(osc.views, {"count": 3}, {"count": "3"}),
         "lucid": Call(osc.lucid),
         "neuron": Call(
             osc.neuron,

@@ -15,7 +15,7 @@ from ..declarations import ArrayTypes, check_declared, declared
 from ..identity import describe, has_identity
 from ..objectives.algebra import Objective
 from ..parameterizations.base import Parameterization
-from ..transforms.base import Transform
+from ..transforms.base import Transform, size_behind, views_of
 
 if TYPE_CHECKING:
     from ..graph.passes.precision import Precision
@@ -94,7 +94,7 @@ class Composition:
         """Draw the transforms' random data for one step, by the graph's input names."""
         data: dict[str, np.ndarray] = {}
         for number, transform in enumerate(self.transforms):
-            drawn = transform.draw(rng, self.batch, self.height, self.width)
+            drawn = transform.draw(rng, self.batch * self.views, *self.sizes[number])
             data |= self.as_data(number, drawn)
         return data
 
@@ -121,8 +121,21 @@ class Composition:
         return {f"transform{number}.{name}": array for name, array in drawn.items()}
 
     def layer_shape(self, layer: str) -> tuple[int, ...]:
-        """Return a layer's shape for pictures of this size, without the batch."""
-        return self.model.layer_shape(layer, self.batch, self.height, self.width)
+        """Return a layer's shape for what the network sees, without the batch."""
+        return self.model.layer_shape(layer, self.batch * self.views, *self.sizes[-1])
+
+    @cached_property
+    def views(self) -> int:
+        """How many times each picture is seen in a step."""
+        return views_of(self.transforms[0]) if self.transforms else 1
+
+    @cached_property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Height and width before each transform, and behind the last one."""
+        sizes = [(self.height, self.width)]
+        for transform in self.transforms:
+            sizes.append(size_behind(transform, *sizes[-1]))
+        return tuple(sizes)
 
     @cached_property
     def parameter_types(self) -> ArrayTypes:
@@ -132,8 +145,11 @@ class Composition:
     @cached_property
     def random_types(self) -> tuple[ArrayTypes, ...]:
         """The shapes and types of each transform's random data, by its own names."""
-        size = self.batch, self.height, self.width
-        return tuple(declared(one, one.inputs(*size)) for one in self.transforms)
+        count = self.batch * self.views
+        return tuple(
+            declared(one, one.inputs(count, *size))
+            for one, size in zip(self.transforms, self.sizes, strict=False)
+        )
 
     @cached_property
     def _parameters(self) -> ArrayTypes:

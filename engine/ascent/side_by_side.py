@@ -76,6 +76,9 @@ class SideBySide:
         count = _parts(composition, optimizer, workers, cache) if uniform else batch
         ends = [batch * (index + 1) // count for index in range(count)]
         self._slices = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
+        # Of the random data, which each view of a picture has for itself.
+        views = composition.views
+        self._rows = [slice(part.start * views, part.stop * views) for part in self._slices]
         use: Use | None = _use(self._slices, workers, uniform=uniform)
         opened: dict[int, CompiledSessions] = {}
         self._climbers: list[CompiledClimber] = []
@@ -108,7 +111,7 @@ class SideBySide:
             self._workers.submit(
                 climber.step, {name: array[part] for name, array in data.items()}, redirect=redirect
             )
-            for climber, part in zip(self._climbers, self._slices, strict=True)
+            for climber, part in zip(self._climbers, self._rows, strict=True)
         ]
         try:
             wait(running)

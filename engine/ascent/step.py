@@ -14,6 +14,8 @@ from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.given_back import Declared, pictures, symbolic
 from ..graph.tensor import Tensor
+from ..identity import describe, has_identity
+from ..objectives.algebra import Each, Objective
 from ..objectives.seen import Span
 from ..plain import shown
 from ..rules.table import RuleTable
@@ -134,15 +136,26 @@ def _gradient(
     def view(pictures: Tensor, span: Span) -> Tensor:
         return _transformed(composition, pictures, data, span)
 
-    image = view(picture, (0, composition.batch))
     apart = composition.sees_both
+    views = composition.views
+    seen = picture
+    if views > 1:
+        # Of each picture's views it is the gradient of the picture that says whether one is dead.
+        own = picture.op.Identity(picture) if apart else picture
+        seen = composition.transforms[0].apply(own, {})
+    image = view(seen, (0, composition.batch * views))
     if apart and image is picture:
         # What comes to it is the network's alone; what comes to the picture, the penalty's as well.
         image = picture.op.Identity(picture)
-    value = append_objective(composition.model, composition.objective, image, picture, view)
+    objective = seen_often(composition.objective, composition.batch, views)
+    before = seen if views == 1 else composition.transforms[0].apply(picture, {})
+    value = append_objective(composition.model, objective, image, before, view)
+    if views > 1:
+        value = value.reshape(composition.batch, views).mean(1)
     half = image if composition.precision == "float16" else None
     plan = GradientPlan(rules=rules, half=half)
-    wrt = [*parameters, image] if apart else parameters
+    reached = own if views > 1 else image
+    wrt = [*parameters, reached] if apart else parameters
     gradients = append_gradient(builder, value, wrt, plan)
     return parameters, gradients[: len(parameters)], gradients[-1] if apart else None
 
@@ -151,14 +164,36 @@ def _transformed(
     composition: Composition, image: Tensor, data: Sequence[Mapping[str, Tensor]], span: Span
 ) -> Tensor:
     """Append the transforms of some of the pictures to as many."""
-    shape = image.shape
-    for transform, drawn in zip(composition.transforms, data, strict=True):
+    for number, (transform, drawn) in enumerate(zip(composition.transforms, data, strict=True)):
+        if number == 0 and composition.views > 1:
+            continue  # every view has its row already
+        shape = (*image.shape[:2], *composition.sizes[number + 1])
         own = drawn
-        if span != (0, composition.batch):
+        if span != (0, composition.batch * composition.views):
             own = {name: tensor[slice(*span)] for name, tensor in drawn.items()}
         giver = f"the transform {type(transform).__name__}"
         image = pictures(transform.apply(image, Declared(giver, own)), giver, shape)
     return image
+
+
+def seen_often(objective: Objective, batch: int, views: int) -> Objective:
+    """Return the objective of so many pictures for all their views.
+
+    Raises:
+        InputError: it compares pictures.
+    """
+    if views == 1:
+        return objective
+    if objective.mixes_pictures:
+        raise InputError(
+            f"the objective {objective} compares pictures, and cannot be a mean over views of each"
+        )
+    parts = [objective.part(at, at + 1) for at in range(batch)]
+    # Of a function of the user's it cannot be told whether it is like another.
+    told = batch == 1 or has_identity(objective)
+    if told and all(one is parts[0] or describe(one) == describe(parts[0]) for one in parts):
+        return parts[0]
+    return Each(tuple(part for part in parts for _ in range(views)))
 
 
 def _image(composition: Composition, builder: Builder) -> tuple[Tensor, list[Tensor]]:

@@ -65,7 +65,8 @@ class Streams:
             InputError: they are not what the parameterization declares, or not finite.
         """
         parameterization = self._composition.parameterization
-        drawn = self._draw(parameterization, parameterization.initial)
+        size = self._composition.height, self._composition.width
+        drawn = self._draw(parameterization, parameterization.initial, 1, size)
         found = self._composition.as_parameters(drawn)
         if wrong := not_finite(drawn):
             raise InputError(
@@ -82,7 +83,8 @@ class Streams:
         """
         data: Arrays = {}
         for number, transform in enumerate(self._composition.transforms):
-            drawn = self._draw(transform, transform.draw)
+            size = self._composition.sizes[number]
+            drawn = self._draw(transform, transform.draw, self._composition.views, size)
             data |= self._composition.as_data(number, drawn)
         return data
 
@@ -95,9 +97,8 @@ class Streams:
                 return f"the transform {type(transform).__name__} draws {wrong}"
         return ""
 
-    def _draw(self, part: object, draw: _Draw) -> Arrays:
-        height, width = self._composition.height, self._composition.width
+    def _draw(self, part: object, draw: _Draw, views: int, size: tuple[int, int]) -> Arrays:
         if not has_identity(part):
-            return draw(self._generators[0], len(self._generators), height, width)
-        drawn = [draw(stream, 1, height, width) for stream in self._generators]
+            return draw(self._generators[0], len(self._generators) * views, *size)
+        drawn = [draw(stream, views, *size) for stream in self._generators]
         return {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}

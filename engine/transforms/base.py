@@ -44,6 +44,17 @@ class Transform(Protocol):
         """Append the transform of pictures (N, 3, H, W), with the drawn data as graph inputs."""
 
 
+def views_of(transform: Transform) -> int:
+    """Return how many pictures a transform makes of one (see `Views`)."""
+    return int(getattr(transform, "views", 1))
+
+
+def size_behind(transform: Transform, height: int, width: int) -> tuple[int, int]:
+    """Return height and width of what a transform makes of pictures of a size (see `Resize`)."""
+    output: tuple[int, int] | None = getattr(transform, "output", None)
+    return (height, width) if output is None else output
+
+
 TRANSFORMS: Registry[Transform] = Registry(
     "transform", Transform, argument="transforms", foreign=named
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..plain import lacking, shown
-from .base import TRANSFORMS, Transform
+from .base import TRANSFORMS, Transform, views_of
 from .warp import Geometric, Warp
 
 
@@ -21,6 +21,9 @@ def compose(transforms: Sequence[Transform]) -> tuple[Transform, ...]:
         raise InputError(
             f"transforms must be a list such as [pad(3), jitter(6)], not {shown(transforms)}"
         )
+    for transform in transforms[1:]:
+        if not isinstance(transform, type) and views_of(transform) > 1:
+            raise InputError("views must be the first of the transforms")
     joined: list[Transform] = []
     steps: list[Geometric] = []
     for transform in transforms:

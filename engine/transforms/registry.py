@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import InputError
 from ..plain import shown
-from . import geometric, noise
+from . import filters, geometric, glimpses, noise
 from .base import TRANSFORMS, Transform
 
-_FAMILIES = (geometric, noise)
+_FAMILIES = (filters, geometric, glimpses, noise)
 """The modules whose classes recipes know: each adds its own as it is imported."""
 
 

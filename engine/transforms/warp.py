@@ -50,6 +50,11 @@ class Geometric(Transform):
         """The colour around the picture, in [0, 1]; `None` where the step has none."""
         return None
 
+    @property
+    def output(self) -> tuple[int, int] | None:
+        """Height and width behind it; `None` where they stay."""
+        return None
+
     def inputs(self, count: int, height: int, width: int) -> ArrayTypes:
         """Declare the random data of one step (see `Warp`)."""
         return Warp((self,)).inputs(count, height, width)
@@ -100,6 +105,12 @@ class Warp(Transform):
         return next(iter(self._backgrounds), 0.5)
 
     @property
+    def output(self) -> tuple[int, int] | None:
+        """Height and width behind the last step; `None` where they stay."""
+        sizes = [step.output for step in self.steps if step.output is not None]
+        return sizes[-1] if sizes else None
+
+    @property
     def projective(self) -> bool:
         """Whether some step is."""
         return any(step.projective for step in self.steps)
@@ -113,17 +124,21 @@ class Warp(Transform):
     ) -> dict[str, np.ndarray]:
         """Draw `matrix`: from the window's normalised coordinates to the picture's."""
         back = np.tile(np.eye(3), (count, 1, 1))
+        pixels = seen = np.diag([width / 2, height / 2, 1.0])
         for step in self.steps:
             # The last step is the first one back: from the network's window to the picture.
             back = back @ _checked(step, step.matrix(rng, count, height, width), count)
-        pixels = np.diag([width / 2, height / 2, 1.0])
-        normalized = np.linalg.inv(pixels) @ back @ pixels
+            if step.output is not None:
+                height, width = step.output
+                seen = np.diag([width / 2, height / 2, 1.0])
+        normalized = np.linalg.inv(pixels) @ back @ seen
         rows = normalized if self.projective else normalized[:, :2]
         return {"matrix": rows.transpose(0, 2, 1).astype(np.float32)}
 
     def apply(self, image: Tensor, data: Mapping[str, Tensor]) -> Tensor:
-        """Append pictures (N, 3, H, W) as seen through the window, of the same size."""
-        batch, _, height, width = image.shape
+        """Append pictures (N, 3, H, W) as seen through the window, of the same size or `output`."""
+        batch, _, *sides = image.shape
+        height, width = self.output or sides
         columns = (np.arange(width) * 2 + 1) / width - 1
         rows = (np.arange(height) * 2 + 1) / height - 1
         x, y = np.meshgrid(columns, rows)

@@ -10,7 +10,7 @@ from graphs import run
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
 from onnxscope.parameterizations.base import Parameterization
-from onnxscope.transforms.base import Transform
+from onnxscope.transforms.base import Transform, size_behind, views_of
 from onnxscope.transforms.composition import compose
 
 
@@ -19,7 +19,7 @@ def transform_graph(transforms: Sequence[Transform], shape: tuple[int, ...]) -> 
     builder = Builder("transforms")
     image = builder.input("image", shape, np.float32)
     for number, transform in enumerate(compose(transforms)):
-        types = transform.inputs(shape[0], *shape[2:])
+        types = transform.inputs(image.shape[0], *image.shape[2:])
         data = {name: builder.input(f"data{number}.{name}", *types[name]) for name in types}
         image = transform.apply(image, data)
     builder.output("seen", image)
@@ -31,11 +31,13 @@ def random_data(
 ) -> dict[str, np.ndarray]:
     """What a step draws, by the graph's input names."""
     rng = np.random.default_rng(seed)
-    return {
-        f"data{number}.{name}": array
-        for number, transform in enumerate(compose(transforms))
-        for name, array in transform.draw(rng, shape[0], *shape[2:]).items()
-    }
+    count, size = shape[0], shape[2:]
+    data = {}
+    for number, transform in enumerate(compose(transforms)):
+        drawn = transform.draw(rng, count, *size)
+        data |= {f"data{number}.{name}": array for name, array in drawn.items()}
+        count, size = count * views_of(transform), size_behind(transform, *size)
+    return data
 
 
 def seen(transforms: Sequence[Transform], image: np.ndarray, seed: int = 0) -> np.ndarray:

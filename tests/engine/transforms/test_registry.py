@@ -9,7 +9,7 @@ import onnxscope as osc
 import pytest
 from onnxscope.errors import InputError
 from onnxscope.transforms import geometric, noise, registry
-from onnxscope.transforms.base import Transform
+from onnxscope.transforms.base import Transform, size_behind, views_of
 from onnxscope.transforms.composition import compose, to_json
 from onnxscope.transforms.registry import from_json
 from onnxscope.transforms.warp import Warp
@@ -22,6 +22,11 @@ EXAMPLES: dict[str, list[Transform]] = {
     "rotate": [osc.rotate([-5, 0, 5])],
     "flip": [osc.flip(), osc.flip(False, True), osc.flip(vertical=True)],
     "homography": [osc.homography(0), osc.homography(0.5)],
+    "crop": [osc.crop(0.2, 0.25), osc.crop(1)],
+    "resize": [osc.resize(9), osc.resize(5, 7)],
+    "views": [osc.views(1), osc.views(3)],
+    "blur": [osc.blur(0), osc.blur(1.5)],
+    "recolor": [osc.recolor(), osc.recolor(0, contrast=0.5)],
     "noise": [osc.noise(0), osc.noise(0.1)],
 }
 """Some of each kind; a kind without an example fails."""
@@ -53,7 +58,9 @@ def test_every_kind_draws_what_it_declares(name: str) -> None:
                     assert (array.shape, array.dtype) == types[key]
                     np.testing.assert_array_equal(array, again[key])
                 image = np.random.default_rng(1).random((count, 3, height, width), np.float32)
-                assert seen([*margin, transform], image).shape == image.shape
+                size = size_behind(transform, height, width)
+                shape = (count * views_of(transform), 3, *size)
+                assert seen([*margin, transform], image).shape == shape
 
 
 @pytest.mark.parametrize(
@@ -100,7 +107,10 @@ def test_warps_are_written_as_their_steps() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ([{"shear": [1]}], r"transform .*shear.* is unknown; this version has pad, jitter, scale"),
+        (
+            [{"shear": [1]}],
+            r"transform .*shear.* is unknown; this version has .*pad, jitter",
+        ),
         ([{}], "transform {} is unknown; this version has"),
         ([3], "transform 3 is unknown; this version has"),
         ([{"rotate": ["x"]}], "transform .* is damaged: its degrees must be a number, not 'x'"),
