@@ -62,7 +62,7 @@ def bench(
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write it all as JSON.")
     ] = None,
-    preprocessing: Annotated[options.Preprocessing, Without("channel_axis")],
+    preprocessing: Annotated[options.Preprocessing, Without("channel_axis", "labels")],
 ) -> None:
     """Measure speed here, side by side with what is installed.
 

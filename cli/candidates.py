@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
 from .console import show_facts
-from .options import options_for
+from .options import Preprocessing, words_for
+from .typed import command_line, show_commands
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,13 +17,21 @@ if TYPE_CHECKING:
     from ..network.model import Model
 
 _NOTHING = "nothing: the file says it"
+# What is said of a model besides what is done to its pictures.
+_BESIDE = {"layout", "channel_axis", "image_input", "inputs", "labels"}
 
 
-def show_candidates(console: Console, model: Model, photo: Path, labels: Path | None) -> None:
-    """Print what a network sees in a photograph under each candidate.
+def show_candidates(console: Console, model: Model, photo: Path, given: Preprocessing) -> None:
+    """Print what a network sees in a photograph under each candidate, and what to type for it.
+
+    Args:
+        console: Where.
+        model: A classifier.
+        photo: The photograph's file.
+        given: The options that were given, which commands repeat.
 
     Raises:
-        InputError: the photograph or the labels cannot be read, or do not fit.
+        InputError: the photograph cannot be read.
         LayerError: the network has no class scores.
     """
     from ..network.candidates import try_candidates
@@ -33,13 +40,7 @@ def show_candidates(console: Console, model: Model, photo: Path, labels: Path | 
     picture = fit(photo, model)
     height, width = picture.shape[:2]
     layer = model.layers[model.logits()]
-    names = _read_labels(labels) if labels is not None else model.labels
-    if names and len(names) != layer.channels:
-        where = str(labels) if labels is not None else f"the metadata of {model.name}"
-        raise InputError(
-            f"{where} names {len(names)} classes, and {layer.title} of {model.name} has "
-            f"{layer.channels} scores"
-        )
+    names = model.labels
     answers = try_candidates(model, picture, candidates=_candidates(model))
     facts = [
         ("photograph", f"{photo}, its middle in {height}×{width} pixels"),
@@ -47,15 +48,39 @@ def show_candidates(console: Console, model: Model, photo: Path, labels: Path | 
     ]
     show_facts(console, model.name, facts)
     console.print()
-    console.print(_table(answers, names, known=model.preprocessing is not None))
+    console.print(_table(answers, names))
     advice = (
         "The right preprocessing is the one under which the network knows what is there; a clear "
         "photograph of one thing tells most."
     )
     if not names:
         advice += " --labels FILE names the classes."
-    if len(answers) > 1:
-        console.print(f"\n{advice}", style="dim")
+    if len(answers) == 1:
+        return
+    console.print(f"\n{advice}", style="dim")
+    console.print("\nwhat to type for each:", style="dim")
+    width = max(len(answer.candidate.name) for answer in answers)
+    known = model.preprocessing is not None
+    for number, answer in enumerate(answers):
+        words = [] if known and not number else words_for(answer.candidate.preprocessing)
+        console.print(
+            f"  {answer.candidate.name:{width}}  {' '.join(words) or _NOTHING}", soft_wrap=True
+        )
+    best = max(answers, key=lambda answer: answer.classes[0][1])
+    said = [] if known and best is answers[0] else words_for(best.candidate.preprocessing)
+    unit = f"{layer.title}:{best.classes[0][0]}"
+    show_commands(
+        console,
+        f"for example, with {best.candidate.name}, under which it is surest",
+        [command_line("render", model.name, unit, *said, *given.words(_BESIDE))],
+    )
+    if said:
+        ready = Path(model.name).stem + "-ready.onnx"
+        show_commands(
+            console,
+            "or once and for all, in a new file",
+            [command_line("prepare", model.name, *said, *given.words({"labels"}), "-o", ready)],
+        )
 
 
 def _candidates(model: Model) -> list[Candidate]:
@@ -74,14 +99,13 @@ def _candidates(model: Model) -> list[Candidate]:
     return [Candidate(own.partition(";")[0].partition(":")[0], known), *others]
 
 
-def _table(answers: list[Answer], names: tuple[str, ...], *, known: bool) -> Table:
+def _table(answers: list[Answer], names: tuple[str, ...]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("pictures from", overflow="fold")
     table.add_column("what it sees", no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_column("", justify="right", no_wrap=True)
-    table.add_column("to type", overflow="fold", min_width=32)
     for number, answer in enumerate(answers):
         if number:
             table.add_row()
@@ -93,24 +117,5 @@ def _table(answers: list[Answer], names: tuple[str, ...], *, known: bool) -> Tab
             answer.candidate.name,
             "\n".join(name for name, _ in classes),
             "\n".join(chance for _, chance in classes),
-            _NOTHING if known and not number else options_for(answer.candidate.preprocessing),
         )
     return table
-
-
-def _read_labels(path: Path) -> tuple[str, ...]:
-    """Names of classes: one a line, or a JSON list."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the labels {path}: {error}") from error
-    if text.lstrip().startswith("["):
-        try:
-            names = json.loads(text)
-        except ValueError as error:
-            raise InputError(f"{path} is no JSON list: {error}") from error
-    else:
-        names = text.splitlines()
-    if not names or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{path} names no classes; expected one name a line, or a JSON list")
-    return tuple(name.strip() for name in names)

@@ -81,7 +81,10 @@ def times(shape: tuple[int, ...]) -> str:
 
 
 def show_facts(console: Console, title: str, facts: Iterable[tuple[str, str]]) -> None:
-    """Print facts with their names before them, under a title if there is one."""
+    """Print facts with their names before them, under a title if there is one.
+
+    Commands to type come last, each on a line of its own.
+    """
     from rich.table import Table
 
     if title:
@@ -89,9 +92,17 @@ def show_facts(console: Console, title: str, facts: Iterable[tuple[str, str]]) -
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
+    commands = []
     for name, fact in facts:
-        grid.add_row(f"  {name}", fact)
+        if fact.startswith("onnxscope "):
+            commands.append((name, fact))
+        else:
+            grid.add_row(f"  {name}", fact)
     console.print(grid)
+    for name, command in commands:
+        # Never wrapped: it is copied as it stands.
+        console.print(f"  {name}", style="dim")
+        console.print(f"    {command}", soft_wrap=True)
 
 
 def kind_of(value: onnx.ValueInfoProto) -> str:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..errors import InputError
 from . import options
 from .console import file_size, plural, stdout
 
@@ -41,9 +40,10 @@ def convert(
     from .. import models
     from ..files import check_writable, write_bytes
     from ..graph.metadata import Metadata
+    from ..network.inputs.label_files import read_labels
 
     check_writable(output)
-    names = None if labels is None else _read_labels(labels)
+    names = None if labels is None else list(read_labels(labels))
     model = models.convert(weights, architecture, names)
     data = model.SerializeToString(deterministic=True)
     write_bytes(output, data)
@@ -57,17 +57,3 @@ def convert(
         if "through" in metadata.extra:
             facts.append(f"ends at {metadata.extra['through']}")
     console.print(f"  {', '.join(facts)}", soft_wrap=True)
-
-
-def _read_labels(path: Path) -> list[str]:
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-        raise InputError(f"cannot read the labels in {path}: {reason}") from error
-    names = [line.strip() for line in lines]
-    while names and not names[-1]:
-        names.pop()
-    if not names:
-        raise InputError(f"{path} holds no labels; expected one a line")
-    return names

@@ -14,6 +14,7 @@ from .console import plural, show_facts, stdout, times
 from .groups import expanded
 from .inputs import AboutInputs
 from .layer_table import left_out_lines, shape_of, show_layers
+from .typed import command_line, show_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,14 +73,6 @@ def inspect(
             "sees tell which preprocessing is the right one.",
         ),
     ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Names of the classes, one a line, for --image.",
-            show_default=False,
-        ),
-    ] = None,
     shape: options.InspectedShapes = None,
     preprocessing: options.Preprocessing,
 ) -> None:
@@ -91,8 +84,6 @@ def inspect(
 
     if image is not None and target is not None:
         raise InputError("--image is for the whole model: leave LAYER out")
-    if labels is not None and image is None:
-        raise InputError("--labels names the classes that --image shows; give --image as well")
     about = AboutInputs(shape or (), preprocessing.inputs or ())
     console = stdout()
     if shape and image is None:
@@ -110,16 +101,16 @@ def inspect(
         _show_values(console, model, error.loaded, target, about, every=every)
         return
     if image is not None:
-        show_candidates(console, opened, image, labels)
+        show_candidates(console, opened, image, preprocessing)
         return
     if target is None:
         _show_model(console, opened, every=every)
         return
     name, unit = find_unit(opened, target)
     if unit is None:
-        _show_layer(console, opened, opened.layers[name])
+        _show_layer(console, opened, opened.layers[name], preprocessing.words())
     else:
-        _show_unit(console, opened, opened.layers[name], unit)
+        _show_unit(console, opened, opened.layers[name], unit, preprocessing.words())
 
 
 def _show_any(
@@ -220,8 +211,7 @@ def _preprocessing(model: Model) -> str:
         return f"{model.preprocessing}; found {words}"
     return (
         f"unknown{f' ({words})' if words else ''}; say what the network was trained with, such as "
-        "--input-range 0 1 --mean 0.485 0.456 0.406 --std 0.229 0.224 0.225; --image PHOTO shows "
-        "what the usual ones give"
+        "--preprocessing imagenet; --image PHOTO shows what the usual ones give"
     )
 
 
@@ -232,7 +222,7 @@ def _labels(labels: tuple[str, ...]) -> str:
     return f"{len(labels):,}, from {first} to {last}"
 
 
-def _show_layer(console: Console, model: Model, layer: Layer) -> None:
+def _show_layer(console: Console, model: Model, layer: Layer, given: list[str]) -> None:
     facts = [
         *_names(model, layer),
         ("shape", f"{shape_of(layer)} for {_picture_size(model)}"),
@@ -250,9 +240,10 @@ def _show_layer(console: Console, model: Model, layer: Layer) -> None:
         console.print(table)
     unit = min(11, layer.channels - 1)
     console.print(f"\nfor example, {_sentence(layer, unit)}", soft_wrap=True)
+    show_commands(console, *_see_it(model, f"{layer.title}:{unit}", given))
 
 
-def _show_unit(console: Console, model: Model, layer: Layer, unit: int) -> None:
+def _show_unit(console: Console, model: Model, layer: Layer, unit: int, given: list[str]) -> None:
     cells = layer.shape[1:]
     what = "tokens" if len(cells) == 1 else "cells"
     if _is_class(model, layer, unit):
@@ -264,9 +255,20 @@ def _show_unit(console: Console, model: Model, layer: Layer, unit: int) -> None:
     facts = [
         (what, f"{times(cells)} for {_picture_size(model)}" if cells else "one score"),
         *_pixels(model, layer),
-        ("see it", f"onnxscope render {model.name} {layer.title}:{unit}"),
     ]
     show_facts(console, "", facts)
+    show_commands(console, *_see_it(model, f"{layer.title}:{unit}", given))
+
+
+def _see_it(model: Model, target: str, given: list[str]) -> tuple[str, list[str]]:
+    """A command that shows a unit, and what to say of it."""
+    words = ["render", model.name, target, *given]
+    if model.preprocessing is not None:
+        return "see it", [command_line(*words)]
+    # Most classifiers were trained with it, and the picture shows something with any.
+    return "see it, if it was trained with ImageNet's mean and deviation", [
+        command_line(*words, "--preprocessing", "imagenet")
+    ]
 
 
 def _names(model: Model, layer: Layer) -> Iterable[tuple[str, str]]:

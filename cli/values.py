@@ -11,6 +11,7 @@ from ..errors import LayerError, OnnxscopeError
 from ..gradient.trial import find_example
 from .console import plural, show_facts
 from .layer_table import cells, module_class, show_rows, table_rows
+from .typed import command_line, show_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -81,7 +82,7 @@ def show_values(console: Console, asked: Asked, *, every: bool) -> None:
     except OnnxscopeError as error:
         console.print(f"\nno gradient was found: {error}{_shape_advice(values)}", soft_wrap=True)
     else:
-        console.print(f"\nfor example, {example}", soft_wrap=True)
+        show_commands(console, "for example", [example])
 
 
 def show_value(console: Console, asked: Asked, target: str) -> None:
@@ -248,8 +249,8 @@ def _value_facts(asked: Asked, value: Value, unit: int | None) -> Iterator[tuple
     yield "gradient", _gradient(asked, value)
     if unit is not None or (value.real and value.name in values.computed):
         target = value.title if unit is None else f"{value.title}:{unit}"
-        words = ["onnxscope", "verify", asked.model, target, *asked.options]
-        yield "check it", " ".join(map(shlex.quote, words))
+        words = ["verify", asked.model, target, *asked.options]
+        yield "check it", command_line(*words)
 
 
 def _gradient(asked: Asked, value: Value) -> str:
@@ -267,9 +268,9 @@ def _gradient(asked: Asked, value: Value) -> str:
 def _gradient_command(asked: Asked, of: str, wrt: str) -> str:
     """What to type; by the names that the tables show."""
     values = asked.values
-    words = [asked.model, values[of].title, "--wrt", values[wrt].title, *asked.options]
+    words = ["gradient", asked.model, values[of].title, "--wrt", values[wrt].title, *asked.options]
     words += ["-o", "gradient.onnx"]
-    return f"onnxscope gradient {' '.join(map(shlex.quote, words))}"
+    return command_line(*words)
 
 
 def _shape_advice(values: Values) -> str:

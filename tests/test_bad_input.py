@@ -331,6 +331,7 @@ def _calls() -> dict[str, Call]:
                 "channel_axis": "{}",
                 "inputs": "{}",
                 "image_input": "text",
+                "labels": "text; array of text",
                 "cache": "True",
                 "compare": "True",
             },

@@ -30,15 +30,26 @@ def fields(message: memoryview) -> Iterator[tuple[int, int, Value]]:
     Raises:
         WireError: the bytes are no message, or are truncated.
     """
+    for number, wire, value, _ in whole_fields(message):
+        yield number, wire, value
+
+
+def whole_fields(message: memoryview) -> Iterator[tuple[int, int, Value, memoryview]]:
+    """Yield the fields of a message as `fields` does, each with all of its bytes.
+
+    Raises:
+        WireError: the bytes are no message, or are truncated.
+    """
     position = 0
     while position < len(message):
+        start = position
         key, position = _varint(message, position)
         number, wire = key >> 3, key & 7
         if number == 0:
             raise WireError("field number 0")
         if wire == VARINT:
             value, position = _varint(message, position)
-            yield number, wire, value
+            yield number, wire, value, message[start:position]
             continue
         if wire == BYTES:
             length, position = _varint(message, position)
@@ -48,8 +59,9 @@ def fields(message: memoryview) -> Iterator[tuple[int, int, Value]]:
             raise WireError(f"wire type {wire}")
         if length > len(message) - position:
             raise WireError(f"a field of {length} bytes where {len(message) - position} are left")
-        yield number, wire, message[position : position + length]
+        field = message[position : position + length]
         position += length
+        yield number, wire, field, message[start:position]
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:
@@ -63,6 +75,20 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return value & (2**64 - 1), position
     raise WireError("a number of more than 64 bits")
+
+
+def bytes_field(number: int, data: bytes) -> bytes:
+    """Write a field of bytes, text or a message."""
+    return _as_varint(number << 3 | BYTES) + _as_varint(len(data)) + data
+
+
+def _as_varint(value: int) -> bytes:
+    written = bytearray()
+    while value >= 0x80:
+        written.append(value & 0x7F | 0x80)
+        value >>= 7
+    written.append(value)
+    return bytes(written)
 
 
 def signed(value: Value) -> int:

@@ -14,8 +14,9 @@ import numpy as np
 from ..cache import GraphCache, graph_cache
 from ..errors import InputError, ModelError, nearest
 from ..importer.model_file import ModelFile
-from ..plain import by_name, flag, real, reals, shown, text
+from ..plain import by_name, flag, real, reals, shown, text, texts
 from .inputs.preprocessing import Preprocessing
+from .inputs.presets import preset
 from .model import Model
 from .reading import Reading
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 def load(
     source: ModelSource,
     *,
+    preprocessing: str | None = None,
     input_range: tuple[float, float] | None = None,
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
@@ -38,6 +40,7 @@ def load(
     channel_axis: Mapping[str, int] | None = None,
     image_input: str | None = None,
     inputs: Mapping[str, npt.ArrayLike] | None = None,
+    labels: Sequence[str] | None = None,
     cache: bool = True,
     compare: bool = True,
 ) -> Model:
@@ -51,6 +54,9 @@ def load(
     Args:
         source: A name of the catalogue (`"squeezenet"`), a path, the bytes of a file, an
             `onnx.ModelProto` or an `onnx_ir.Model`.
+        preprocessing: The next four by the name of where the network comes from: `"imagenet"`,
+            `"clip"`, `"inception"`, `"caffe"`, `"tf"`, `"yolo"` or `"none"` (see
+            `onnxscope.network.inputs.presets`).
         input_range: What black and white are to the network, such as (0, 1), (-1, 1), (0, 255).
         mean: Subtracted after that, in the same units: one number, or three in the order of
             `channel_order`.
@@ -63,6 +69,7 @@ def load(
         inputs: The values of other inputs, by name: arrays of their shapes, numbers in a row that
             are laid out in these, or a number that fills one; sizes that the file leaves open are 1
             where nothing else follows.
+        labels: Names of the classes, in the order of their scores; by default the file's own.
         cache: Whether what is known of a file without its graph is kept on disk for the next
             process, and taken from there (see `onnxscope.cache`). The graph is then read when it
             is needed.
@@ -80,6 +87,17 @@ def load(
     cache, compare = flag("cache", cache), flag("compare", compare)
     axes = by_name("channel_axis", channel_axis, "{'encoder': 2}")
     said = _Said.of(input_range, mean, std, channel_order)
+    named = None
+    if preprocessing is not None:
+        named = preset(text("preprocessing", preprocessing, "a name such as 'imagenet'"))
+        if said is not None:
+            raise InputError(
+                f"preprocessing={preprocessing!r} says all of input_range, mean, std and "
+                "channel_order; give the one or the others"
+            )
+    names = None if labels is None else texts("labels", labels, "names of classes")
+    if names == ():
+        raise InputError("labels must be a list of names of classes, not an empty one")
     reading = open_model(
         source,
         layout=layout,
@@ -87,15 +105,16 @@ def load(
         inputs=inputs,
         cache=graph_cache() if cache else None,
     )
-    model = Model(reading, None, axes, compared=compare)
-    if said is None:
+    model = Model(reading, None, axes, compared=compare, labels=names)
+    if said is None and named is None:
         return model
     if model.metadata is not None:
         raise InputError(
-            f"{model.name} says itself what it expects of a picture; leave input_range, mean, std "
-            "and channel_order out"
+            f"{model.name} says itself what it expects of a picture; leave preprocessing, "
+            "input_range, mean, std and channel_order out"
         )
-    return Model(reading, said.preprocessing(), axes, compared=compare)
+    given = named if said is None else said.preprocessing()
+    return Model(reading, given, axes, compared=compare, labels=names)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ class Model:
         channel_axis: Mapping[str, int] | None = None,
         *,
         compared: bool = True,
+        labels: Sequence[str] | None = None,
     ) -> None:
         """Take the facts; the graph is read when something needs it.
 
@@ -74,7 +75,8 @@ class Model:
             given = replace(preprocessing, layout=facts.layout)
             self.expectation = Expectation(given, "as given")
         self.preprocessing = self.expectation.preprocessing
-        self._labels = find_labels(facts.props)
+        own = find_labels(facts.props) if self.metadata is None else self.metadata.labels
+        self._labels = own if labels is None else tuple(labels)
         self._named_size = find_size(facts.props)
         self._given_axes = {
             self.names.find(layer): whole(f"the channel axis of {layer}", axis, 1)
@@ -114,7 +116,7 @@ class Model:
     @property
     def labels(self) -> tuple[str, ...]:
         """The class names in the order of the logits; empty where they are unknown."""
-        return self.metadata.labels if self.metadata else self._labels
+        return self._labels
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:

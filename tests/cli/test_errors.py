@@ -149,7 +149,7 @@ def test_unknown_preprocessing(refused, foreign):
     for command in (("render",), ("gradient", "-o", "gradient.onnx")):
         message = refused(*command, foreign, "mixed4a:1")
         assert "does not say what its input expects of a picture" in message
-        assert "--input-range LOW HIGH, such as 0 1" in message
+        assert "give --preprocessing NAME, such as imagenet, or --input-range LOW" in message
 
 
 @pytest.mark.parametrize("operators", [["Relu", "acme.Frobnicate"], ["Relu", "Frobnicate"]])

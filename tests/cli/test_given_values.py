@@ -83,7 +83,7 @@ def test_what_is_shown_is_known_and_can_be_typed(run, network):
     for more in ((), TOKENS, ("--shape", "x=4,3")):
         result = run("inspect", network, *GIVEN, *more)
         assert result.exit_code == 0, result.output
-        command = result.stdout.splitlines()[-1].removeprefix("for example, onnxscope ")
+        command = result.stdout.splitlines()[-1].removeprefix("  onnxscope ")
         assert run(*shlex.split(command)).exit_code == 0, command
         for value in ("y", "table"):
             result = run("inspect", network, value, *GIVEN, *more)

@@ -108,8 +108,8 @@ def words(output: str) -> str:
 
 def example(output: str) -> list[str]:
     """What is said to type, as arguments."""
-    (line,) = [line for line in output.splitlines() if line.startswith("for example, onnxscope ")]
-    return shlex.split(line)[3:]
+    (line,) = [line for line in output.splitlines() if line.startswith("  onnxscope ")]
+    return shlex.split(line)[1:]
 
 
 def test_a_text_transformer(run, folder) -> None:

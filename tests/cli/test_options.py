@@ -21,28 +21,29 @@ RUN = ["--steps", "--size", "--seed", "--batch", "--batch-size", "--provider"]
 VIEW = ["--crop", "--mark", "--enlarge"]
 ASCENT = ["--parameterization", "--no-decorrelate", "--transforms", "--learning-rate",
           "--redirect-steps", "--precision"]  # fmt: skip
-PREPROCESSING = ["--input-range", "--mean", "--std", "--channel-order", "--layout",
-                 "--channel-axis", "--image-input", "--input"]  # fmt: skip
+PREPROCESSING = ["--preprocessing", "--input-range", "--mean", "--std", "--channel-order",
+                 "--layout", "--channel-axis", "--image-input", "--input", "--labels"]  # fmt: skip
 ORDERS = {
     "render": ["model", "targets", "--output", "--sheet", "--overwrite", *AIM, *RUN, "--strip",
                "--snapshots", "--animation", *VIEW, "--recipe", "--quiet", "--no-cache", *ASCENT,
                *PREPROCESSING],
-    "inspect": ["model", "target", "--all", "--image", "--labels", "--shape", *PREPROCESSING],
+    "inspect": ["model", "target", "--all", "--image", "--shape", *PREPROCESSING],
+    "prepare": ["model", "--output", "--remember", "--forget", *PREPROCESSING[:5], "--labels"],
     "convert": ["weights", "--output", "--architecture", "--labels"],
     "gradient": ["model", "target", "--output", "--wrt", "--shape", *AIM, "--size", "--batch",
                  *PREPROCESSING],
     "expose": ["model", "layers", "--output", "--cut"],
     "bench": ["model", "target", "--objective", "--random", "--size", "--batch", "--rounds",
               "--steps", "--provider", "--profile", "--json",
-              *[name for name in PREPROCESSING if name != "--channel-axis"]],
+              *[name for name in PREPROCESSING if name not in ("--channel-axis", "--labels")]],
     "verify": ["model", "target", "--provider", "--directions", "--seed", "--size", "--shape",
                "--wrt", "--timeout", "--json", *PREPROCESSING],
 }  # fmt: skip
 
 # By option the commands in which the same word means something else, and is said otherwise.
 MEANS_ELSE = {
-    "--output": {"render"},  # can be left out
-    "--labels": {"inspect"},  # named for a photograph, not put into a file
+    "--output": {"render", "prepare"},  # can be left out
+    "--labels": {"convert"},  # put into the file
     "--shape": {"gradient", "inspect"},  # is built into the graph; what loops depend on
     "--size": {"bench"},  # one number, with a default of its own
     "--batch": {"gradient", "bench"},  # what a graph takes at once; several numbers
