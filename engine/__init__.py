@@ -17,6 +17,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .ascent.loop import Progress as Progress
     from .ascent.optimizers import Adam as Adam
+    from .ascent.optimizers import Momentum as Momentum
+    from .ascent.optimizers import NAdam as NAdam
+    from .ascent.schedules import Constant as Constant
+    from .ascent.schedules import Cosine as Cosine
+    from .ascent.schedules import Linear as Linear
     from .errors import OnnxscopeError as OnnxscopeError
     from .errors import OnnxscopeWarning as OnnxscopeWarning
     from .gradient.differentiation import differentiate as differentiate
@@ -140,6 +145,11 @@ _HOMES = {
     "distribution": "objectives.populations",
     "statistics": "objectives.populations",
     "Adam": "ascent.optimizers",
+    "Momentum": "ascent.optimizers",
+    "NAdam": "ascent.optimizers",
+    "Constant": "ascent.schedules",
+    "Cosine": "ascent.schedules",
+    "Linear": "ascent.schedules",
     "Fourier": "parameterizations.fourier",
     "Maco": "parameterizations.maco",
     "spectrum": "parameterizations.maco",

@@ -11,7 +11,7 @@ import math
 import operator
 import os
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from numbers import Real
 from pathlib import Path
@@ -165,16 +165,20 @@ def numbers(name: str, values: object, axes: str) -> np.ndarray:
     return result
 
 
-def settle(instance: DataclassInstance) -> None:
+def settle(instance: DataclassInstance, but: Collection[str] = ()) -> None:
     """Check the fields of a dataclass whose defaults are numbers and flags, in its `__post_init__`.
 
     Numbers become `float` and flags `bool`, so that they can be written down.
+
+    Args:
+        instance: Of the dataclass.
+        but: Names of fields that are something else, and checked elsewhere.
 
     Raises:
         InputError: a value is of another type than its field's default, or not finite.
     """
     for field in fields(instance):
-        if not field.init:
+        if not field.init or field.name in but:
             continue
         value: object = getattr(instance, field.name)
         is_flag = isinstance(field.default, bool)

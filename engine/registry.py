@@ -7,7 +7,7 @@ import binascii
 import functools
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any, Generic, TypeVar
 
@@ -48,6 +48,7 @@ class Registry(Generic[T]):
         *,
         argument: str = "",
         foreign: Callable[[T], dict[str, Any]] | None = None,
+        parts: Sequence[Registry[Any]] = (),
     ) -> None:
         """Make a registry without classes.
 
@@ -57,12 +58,14 @@ class Registry(Generic[T]):
             error: What is raised where one cannot be read.
             argument: Of `remake`, what takes one that a recipe can only name; by default `what`.
             foreign: Writes down one whose class is not registered; by default that is refused.
+            parts: Other registries, whose kinds may be in fields; annotated with their base.
         """
         self.what = what
         self._base = base
         self._error = error
         self._argument = argument or what
         self._foreign = foreign
+        self._parts = tuple(parts)
         self._kinds: dict[str, type[T]] = {}
         self._names: dict[type, str] = {}
         self._older: dict[str, Callable[[Any], Any]] = {}
@@ -198,8 +201,9 @@ class Registry(Generic[T]):
     def _encoded(self, value: Any) -> Any:
         if value is None or isinstance(value, bool | str | int | float):
             return value
-        if isinstance(value, self._base):
-            return self.to_json(value)
+        for registry in (self, *self._parts):
+            if isinstance(value, registry._base):
+                return registry.to_json(value)
         if isinstance(value, tuple):
             items = []
             for item in value:
@@ -213,8 +217,9 @@ class Registry(Generic[T]):
 
     def _decoded(self, hint: Any, value: Any, name: str, depth: int) -> Any:
         """A field's value, of the type that its annotation says."""
-        if hint is self._base:
-            return self._read(value, depth + 1)
+        for registry in (self, *self._parts):
+            if hint is registry._base:
+                return registry._read(value, depth + 1)
         inner = typing.get_args(hint)
         match typing.get_origin(hint):
             case types.UnionType | typing.Union:

@@ -127,9 +127,9 @@ class CompiledClimber:
 
     def step(self, data: Mapping[str, np.ndarray], *, redirect: bool) -> tuple[np.ndarray, bool]:
         """Make one step (see `Climber`)."""
-        schedule = self._sessions.optimizer.schedule(self._count + 1)
+        numbers = self._sessions.optimizer.numbers(self._count + 1)
         feeds = dict(data)
-        for name, number in schedule.items():
+        for name, number in numbers.items():
             feeds[f"schedule.{name}"] = np.array(number, np.float32)
         outputs = self._bound.run(feeds)
         self._count += 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..cache import GraphCache
 from ..network.model import identity_of
 from ..runtime.finished import Graph, kept
-from .optimizers import GraphOptimizer
+from .optimizers import GraphOptimizer, Scheduled
 
 if TYPE_CHECKING:
     import onnx
@@ -71,7 +71,9 @@ class Graphs:
             rules = self._rules(provider, redirected)
             return step.step_graph(self._composition, rules, optimizer)
 
-        parts = {"optimizer": optimizer}
+        # A schedule is fed number by number, and in no graph.
+        described = optimizer.unscheduled() if isinstance(optimizer, Scheduled) else optimizer
+        parts = {"optimizer": described}
         return self._get("step", lambda: self._parts(provider, redirected) | parts, build)
 
     def _rules(self, provider: str, redirected: bool) -> RuleTable:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from ..errors import InputError
 from ..graph.tensor import Tensor
-from ..plain import settle
+from ..plain import settle, shown
 from ..registry import Registry, named
+from .schedules import SCHEDULES, Constant, Schedule
 
 Arrays = Mapping[str, np.ndarray]
 Tensors = Mapping[str, Tensor]
@@ -39,22 +41,64 @@ class GraphOptimizer(Optimizer, Protocol):
 
     slots: ClassVar[tuple[str, ...]]
 
-    def schedule(self, step: int) -> dict[str, float]:
+    def numbers(self, step: int) -> dict[str, float]:
         """Return the numbers that change with the step, which is counted from 1."""
 
     def append(
-        self, parameter: Tensor, gradient: Tensor, slots: Tensors, schedule: Tensors
+        self, parameter: Tensor, gradient: Tensor, slots: Tensors, numbers: Tensors
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Append one update of one parameter; gives its successor and those of the slots."""
 
 
-OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", Optimizer, foreign=named)
+OPTIMIZERS: Registry[Optimizer] = Registry(
+    "optimizer", Optimizer, foreign=named, parts=(SCHEDULES,)
+)
 """The optimizers that recipes know; those of the user's own they can only name."""
+
+
+@dataclass
+class Scheduled:
+    """An optimizer whose learning rate follows a schedule; a base of dataclasses.
+
+    Attributes:
+        learning_rate: Size of a step, in the units of the parameters.
+        schedule: What it is multiplied by in each step.
+    """
+
+    learning_rate: float
+    schedule: Schedule
+
+    def planned(self, steps: int) -> Self:
+        """Return the same, for an ascent of so many steps."""
+        return self._with(self.schedule.planned(steps))
+
+    def unscheduled(self) -> Self:
+        """Return the same with steps of one size, which has the same graph."""
+        return self._with(Constant())
+
+    def _with(self, schedule: Schedule) -> Self:
+        # A copy keeps what was put on this very object, which `identity` has to see.
+        other = copy.copy(self)
+        other.schedule = schedule
+        return other
+
+    def _check(self, **decays: float) -> None:
+        """Check the fields that all have, and decays of running means."""
+        settle(self, but=("schedule",))
+        if not isinstance(self.schedule, Schedule):
+            raise InputError(
+                f"schedule must be an object such as Cosine(), not {shown(self.schedule)}"
+            )
+        if not self.learning_rate > 0:
+            raise InputError(f"the learning rate must be positive, not {self.learning_rate:g}")
+        for name, decay in decays.items():
+            if not 0 <= decay < 1:
+                raise InputError(f"{name} must be at least 0 and less than 1, not {decay:g}")
 
 
 @OPTIMIZERS.add("adam")
 @dataclass
-class Adam:
+class Adam(Scheduled):
     """Adam (Kingma and Ba, 2015), uphill.
 
     Attributes:
@@ -62,6 +106,7 @@ class Adam:
         beta1: Decay of the mean gradient.
         beta2: Decay of the mean squared gradient.
         epsilon: Added to the root of the latter.
+        schedule: What the learning rate is multiplied by in each step.
     """
 
     slots: ClassVar[tuple[str, ...]] = ("mean", "square")
@@ -70,17 +115,13 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    schedule: Schedule = field(default=Constant(), kw_only=True)
     _count: int = field(default=0, init=False, repr=False)
     _mean: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)
     _square: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        settle(self)
-        if not self.learning_rate > 0:
-            raise InputError(f"the learning rate must be positive, not {self.learning_rate:g}")
-        for name, beta in (("beta1", self.beta1), ("beta2", self.beta2)):
-            if not 0 <= beta < 1:
-                raise InputError(f"{name} must be at least 0 and less than 1, not {beta:g}")
+        self._check(beta1=self.beta1, beta2=self.beta2)
         if self.epsilon < 0:
             raise InputError(f"epsilon must be at least 0, not {self.epsilon:g}")
 
@@ -91,31 +132,132 @@ class Adam:
     def update(self, parameters: dict[str, np.ndarray], gradients: Arrays) -> None:
         """Change `parameters` in place so that the objective rises."""
         self._count += 1
-        now = self.schedule(self._count)
-        rate, epsilon = np.float32(now["rate"]), np.float32(now["epsilon"])
+        now = {name: np.float32(number) for name, number in self.numbers(self._count).items()}
         for name, gradient in gradients.items():
             mean = self._mean.setdefault(name, np.zeros_like(gradient))
             square = self._square.setdefault(name, np.zeros_like(gradient))
             mean += np.float32(1 - self.beta1) * (gradient - mean)
             square += np.float32(1 - self.beta2) * (gradient * gradient - square)
-            parameters[name] += rate * mean / (np.sqrt(square) + epsilon)
+            parameters[name] += self._ahead(mean, gradient, now) / (
+                np.sqrt(square) + now["epsilon"]
+            )
 
-    def schedule(self, step: int) -> dict[str, float]:
+    def numbers(self, step: int) -> dict[str, float]:
         """Return rate and epsilon, the bias towards zero corrected as in the paper's section 2."""
         square_scale = math.sqrt(1 - self.beta2**step)
+        rate = self.learning_rate * self.schedule.factor(step)
         return {
-            "rate": self.learning_rate * square_scale / (1 - self.beta1**step),
+            "rate": rate * square_scale / (1 - self.beta1**step),
             "epsilon": self.epsilon * square_scale,
         }
 
     def append(
-        self, parameter: Tensor, gradient: Tensor, slots: Tensors, schedule: Tensors
+        self, parameter: Tensor, gradient: Tensor, slots: Tensors, numbers: Tensors
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Append the same update as nodes of a graph."""
         mean = slots["mean"] + (gradient - slots["mean"]) * (1 - self.beta1)
         square = slots["square"] + (gradient * gradient - slots["square"]) * (1 - self.beta2)
-        change = schedule["rate"] * mean / (square.sqrt() + schedule["epsilon"])
+        change = self._ahead(mean, gradient, numbers) / (square.sqrt() + numbers["epsilon"])
         return parameter + change, {"mean": mean, "square": square}
+
+    def _ahead(
+        self,
+        mean: Any,
+        gradient: Any,  # noqa: ARG002 (Nesterov's momentum needs it)
+        numbers: Mapping[str, Any],
+    ) -> Any:
+        """The rate times the mean gradient: of arrays, or of tensors of a graph."""
+        return numbers["rate"] * mean
+
+
+@OPTIMIZERS.add("nadam")
+@dataclass
+class NAdam(Adam):
+    """Adam with Nesterov's momentum (Dozat, 2016), uphill, its momentum the same in all steps.
+
+    The mean gradient is that of the next step, as far as it is known: what the momentum will still
+    hold of it, and the gradient of now once more.
+
+    Attributes:
+        learning_rate: Size of a step, in the units of the parameters.
+        beta1: Decay of the mean gradient.
+        beta2: Decay of the mean squared gradient.
+        epsilon: Added to the root of the latter.
+        schedule: What the learning rate is multiplied by in each step.
+    """
+
+    def numbers(self, step: int) -> dict[str, float]:
+        """Return Adam's epsilon, and a rate for each of mean and gradient, both without bias."""
+        now = super().numbers(step)
+        unbiased = now.pop("rate") * (1 - self.beta1**step)
+        return now | {
+            "rate": unbiased * self.beta1 / (1 - self.beta1 ** (step + 1)),
+            "fresh": unbiased * (1 - self.beta1) / (1 - self.beta1**step),
+        }
+
+    def _ahead(self, mean: Any, gradient: Any, numbers: Mapping[str, Any]) -> Any:
+        return numbers["rate"] * mean + numbers["fresh"] * gradient
+
+
+@OPTIMIZERS.add("momentum")
+@dataclass
+class Momentum(Scheduled):
+    """Gradient ascent with momentum (Polyak, 1964), along gradients of one size.
+
+    Each picture's gradient is divided by its root mean square, so that the learning rate does not
+    depend on the network's units: in every step a parameter moves by that much in the mean.
+    Unlike Adam's, the step is in the direction of the gradient: where it is small, so is the step.
+
+    Attributes:
+        learning_rate: Root mean square of a step along a constant gradient, in the units of the
+            parameters.
+        beta: Decay of the mean gradient; 0 for none.
+        schedule: What the learning rate is multiplied by in each step.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("mean",)
+
+    learning_rate: float = 0.05
+    beta: float = 0.9
+    schedule: Schedule = field(default=Constant(), kw_only=True)
+    _count: int = field(default=0, init=False, repr=False)
+    _mean: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._check(beta=self.beta)
+
+    def reset(self) -> None:
+        """Forget the state, before a new ascent."""
+        self._count, self._mean = 0, {}
+
+    def update(self, parameters: dict[str, np.ndarray], gradients: Arrays) -> None:
+        """Change `parameters` in place so that the objective rises."""
+        self._count += 1
+        rate = np.float32(self.numbers(self._count)["rate"])
+        for name, gradient in gradients.items():
+            mean = self._mean.setdefault(name, np.zeros_like(gradient))
+            axes = tuple(range(1, gradient.ndim))
+            size = np.sqrt(np.mean(gradient * gradient, axis=axes, keepdims=True)) + _TINY
+            mean += np.float32(1 - self.beta) * (gradient / size - mean)
+            parameters[name] += rate * mean
+
+    def numbers(self, step: int) -> dict[str, float]:
+        """Return the rate, with the correction of the mean's bias towards zero."""
+        rate = self.learning_rate * self.schedule.factor(step)
+        return {"rate": rate / (1 - self.beta**step)}
+
+    def append(
+        self, parameter: Tensor, gradient: Tensor, slots: Tensors, numbers: Tensors
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Append the same update as nodes of a graph."""
+        axes = gradient.builder.constant(list(range(1, gradient.rank)), np.int64)
+        size = gradient.op.ReduceMean(gradient * gradient, axes, keepdims=1).sqrt() + float(_TINY)
+        mean = slots["mean"] + (gradient / size - slots["mean"]) * (1 - self.beta)
+        return parameter + numbers["rate"] * mean, {"mean": mean}
+
+
+_TINY = np.float32(1e-30)
+"""Keeps a gradient of zeros from being divided by zero."""
 
 
 def to_json(optimizer: Optimizer) -> dict[str, Any]:

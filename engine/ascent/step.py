@@ -53,15 +53,15 @@ def step_graph(
 ) -> onnx.ModelProto:
     """Return the whole step: state, schedule and random data to the state's successor.
 
-    Inputs are the parameters, `<slot>.<parameter>` for each slot of the optimizer, its schedule as
+    Inputs are the parameters, `<slot>.<parameter>` for each slot of the optimizer, its numbers as
     `schedule.<name>` and the random data; outputs are `next.<input>` for parameters and slots,
     `value` (N,), and `largest` (N,), the largest gradient of each picture; where the composition
     sees both, `reached` (N,) is that of what the network sees.
     """
     builder = Builder("step", opset=composition.model.opset)
     parameters, gradients, reaching = _gradient(composition, builder, rules)
-    schedule = {
-        name: builder.input(f"schedule.{name}", (), np.float32) for name in optimizer.schedule(1)
+    numbers = {
+        name: builder.input(f"schedule.{name}", (), np.float32) for name in optimizer.numbers(1)
     }
     giver = f"the optimizer {type(optimizer).__name__}"
     largest = []
@@ -71,7 +71,7 @@ def step_graph(
             for slot in optimizer.slots
         }
         appended = optimizer.append(
-            parameter, gradient, Declared(giver, slots), Declared(giver, schedule)
+            parameter, gradient, Declared(giver, slots), Declared(giver, numbers)
         )
         successor, next_slots = _succeeding(appended, parameter, slots, giver)
         builder.output(f"next.{parameter.name}", successor)

@@ -12,7 +12,7 @@ from ..ascent.batching import climb_in_runs, is_divisible, run_size
 from ..ascent.composition import Composition
 from ..ascent.forecast import check_room
 from ..ascent.loop import Ascent, Callback, ascend
-from ..ascent.optimizers import Adam, Optimizer
+from ..ascent.optimizers import Adam, Optimizer, Scheduled
 from ..cache import graph_cache
 from ..errors import AscentError, InputError
 from ..graph.passes.precision import check_precision
@@ -127,6 +127,9 @@ def render(
     provider = text("provider", provider, "a name such as 'auto' or 'cpu'")
     cache, same_start = flag("cache", cache), flag("same_start", same_start)
     steps, seed = whole("steps", steps, 1), whole("seed", seed, 0, None)
+    if isinstance(optimizer, Scheduled):
+        # What an ascent that is ended early was planned for is part of its recipe.
+        optimizer = optimizer.planned(steps)
     redirect_steps = whole("redirect_steps", redirect_steps, 0)
     snapshots = _steps(snapshots)
     warps = compose(lucid() if transforms is None else transforms)
