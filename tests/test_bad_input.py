@@ -134,6 +134,7 @@ def _calls() -> dict[str, Call]:
         "snapshots": "[]; (); {}; {3: 3}",
         "callback": "function; class",
         "cache": "True",
+        "progress": "True",
     }
     gradient = osc.Gradient(model, wanted)
     return {
@@ -186,11 +187,14 @@ def _calls() -> dict[str, Call]:
             model.smallest_size, {"layers": ["c"]}, {"layers": "[]; ()"}, {"layers": "layer"}
         ),
         "Picture.cropped": Call(_picture().cropped, right={"enlarge": "3"}),
+        "Picture.grid": Call(_picture().grid, right={"columns": "3; huge", "captions": "text"}),
         "Picture.marked": Call(_picture().marked),
         "Picture.save": Call(_picture().save, {"path": "picture.png"}, words=_PATH),
         "Picture.save_animation": Call(
             _picture().save_animation, {"path": "picture.gif"}, words=_PATH
         ),
+        # Only what is wrong is tried: what is right would open a window.
+        "Picture.show": Call(_picture().show, right={"columns": "3; huge"}),
         "Picture.save_strip": Call(_picture().save_strip, {"path": "picture.png"}, words=_PATH),
         "Pixels": Call(osc.Pixels, right={"sd": "3; 2.5", "decorrelate": "True"}),
         "Recipe.from_text": Call(

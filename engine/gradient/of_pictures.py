@@ -13,6 +13,7 @@ from ..cache import GraphCache, graph_cache
 from ..images import are_several, as_batch, as_pictures
 from ..network.loading import load
 from ..network.model import Model, identity_of
+from ..notebook import working
 from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import resolve
 from ..plain import flag, height_and_width, of_kind, whole
@@ -75,6 +76,27 @@ class Gradient:
         self._cache = graph_cache() if cache and rules is None else None
         self._sessions: dict[tuple[int, ...], Session] = {}
 
+    def __repr__(self) -> str:
+        return f"<gradient of {self.objective} of {self.model.name}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what it is the gradient of, and how it is called."""
+        from ..tables import facts, panel
+
+        shape = "×".join(map(str, self.model.fixed_size or ("H", "W")))
+        return panel(
+            f"Gradient of {self.objective}",
+            facts(
+                [
+                    ("model", self.model.name),
+                    ("provider", self._provider),
+                    ("takes", f"pictures of {shape}×3, float in [0, 1] or uint8; paths"),
+                    ("gives", "values (N,) and gradients of the pictures' shape"),
+                    ("graphs so far", ", ".join("×".join(map(str, s)) for s in self._sessions)),
+                ]
+            ),
+        )
+
     def __call__(self, images: Photo | Sequence[Photo]) -> tuple[np.ndarray, np.ndarray]:
         """Evaluate.
 
@@ -93,9 +115,10 @@ class Gradient:
         pixels = self.model.fixed_size or (self.model.size, self.model.size)
         batch = as_batch(images, fit=pixels)
         if batch.shape not in self._sessions:
-            self._sessions[batch.shape] = open_for(
-                lambda provider: self._compiled(batch.shape, provider), self._provider
-            )
+            with working(f"preparing the gradient of {self.objective}"):
+                self._sessions[batch.shape] = open_for(
+                    lambda provider: self._compiled(batch.shape, provider), self._provider
+                )
         outputs = self._sessions[batch.shape].run({"image": batch})
         gradient = as_pictures(outputs["grad_image"])
         return outputs["value"], gradient if are_several(images) else gradient[0]

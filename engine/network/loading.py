@@ -14,6 +14,7 @@ import numpy as np
 from ..cache import GraphCache, graph_cache
 from ..errors import InputError, ModelError, nearest
 from ..importer.model_file import ModelFile
+from ..notebook import working
 from ..plain import by_name, flag, real, reals, shown, text, texts
 from .inputs.preprocessing import Preprocessing
 from .inputs.presets import preset
@@ -98,14 +99,15 @@ def load(
     names = None if labels is None else texts("labels", labels, "names of classes")
     if names == ():
         raise InputError("labels must be a list of names of classes, not an empty one")
-    reading = open_model(
-        source,
-        layout=layout,
-        image_input=image_input,
-        inputs=inputs,
-        cache=graph_cache() if cache else None,
-    )
-    model = Model(reading, None, axes, compared=compare, labels=names)
+    with working(f"reading {source}" if isinstance(source, str) else "reading the model"):
+        reading = open_model(
+            source,
+            layout=layout,
+            image_input=image_input,
+            inputs=inputs,
+            cache=graph_cache() if cache else None,
+        )
+        model = Model(reading, None, axes, compared=compare, labels=names)
     if said is None and named is None:
         return model
     if model.metadata is not None:

@@ -14,6 +14,7 @@ from ..errors import EmptyError, InputError, LayerError, ModelError, OperatorErr
 from ..graph.metadata import Metadata
 from ..identity import NoIdentityError
 from ..images import as_batch
+from ..notebook import working
 from ..plain import text, texts, whole
 from .inputs.expectations import Expectation, find_labels, find_size
 from .inputs.preprocessing import Preprocessing
@@ -86,6 +87,30 @@ class Model:
     def __repr__(self) -> str:
         height, width = self._size_or_fixed(self.size)
         return f"<onnxscope model {self.name}: {len(self.layers)} layers, {height}×{width}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what is known of the model, and its main layers."""
+        from ..tables import facts, panel
+
+        height, width = self._size_or_fixed(self.size)
+        only = " only" if self.fixed_size else ", by default"
+        known = (
+            ("pictures", f"{height}×{width} pixels{only}"),
+            ("preprocessing", self._preprocessing_in_words()),
+            ("labels", _labels_in_words(self.labels)),
+        )
+        return panel(self.name, facts(known), self.layers._repr_html_())
+
+    def _preprocessing_in_words(self) -> str:
+        if self.metadata is not None:
+            return self.metadata.preprocessing or "in the graph"
+        if self.preprocessing is None:
+            return (
+                "unknown: give input_range, mean and std to load"
+                f"{_in_brackets(self.expectation.words)}"
+            )
+        words = self.expectation.words
+        return f"{self.preprocessing}{_in_brackets(words)}"
 
     @property
     def identity(self) -> dict[str, object]:
@@ -162,9 +187,10 @@ class Model:
 
         def find() -> Layers:
             image = self._pictures(*self._size_or_fixed(self.size))
-            return self._network.describe(
-                self._prepared(image), self.names, self.layer_names, self._given_axes
-            )
+            with working(f"finding the layers of {self.name}"):
+                return self._network.describe(
+                    self._prepared(image), self.names, self.layer_names, self._given_axes
+                )
 
         return self._kept(
             "layers", find, Layers.to_json, lambda data: Layers.from_json(data, self.names)
@@ -182,7 +208,8 @@ class Model:
         def find() -> Faithfulness:
             preprocessing = self.preprocessing or Preprocessing(layout=self._facts.layout)
             size = self._size_or_fixed(self.size)
-            return compare_pictures(self._reading.loaded, self._network, preprocessing, size)
+            with working(f"comparing {self.name} with the file as ONNX Runtime reads it"):
+                return compare_pictures(self._reading.loaded, self._network, preprocessing, size)
 
         return self._kept(
             "comparison",
@@ -308,11 +335,12 @@ class Model:
         provider = check_provider(provider)
         batch = as_batch(images, fit=self._size_or_fixed(self.size))
         builder = Builder(opset=self.opset)
-        image = builder.input("image", batch.shape, np.float32)
-        for name, tensor in self.append(image, names).items():
-            builder.output(f"activations/{name}", tensor)
-        session = open_session(model_of(builder), provider)
-        outputs = session.run({"image": batch})
+        with working(f"computing activations of {self.name}"):
+            image = builder.input("image", batch.shape, np.float32)
+            for name, tensor in self.append(image, names).items():
+                builder.output(f"activations/{name}", tensor)
+            session = open_session(model_of(builder), provider)
+            outputs = session.run({"image": batch})
         return {name: outputs[f"activations/{name}"] for name in names}
 
     def origin_of(self, name: str) -> tuple[str, tuple[str, ...]]:
@@ -468,6 +496,13 @@ class Model:
 
 def _in_brackets(words: str) -> str:
     return f" ({words})" if words else ""
+
+
+def _labels_in_words(labels: Sequence[str]) -> str:
+    if not labels:
+        return "none"
+    first, last = (label.split(",")[0] for label in (labels[0], labels[-1]))
+    return f"{len(labels):,}, from {first} to {last}"
 
 
 def _counted(image: Tensor) -> str:

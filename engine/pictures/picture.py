@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from ..errors import InputError, OutputError
+from ..errors import InputError, OnnxscopeError, OutputError
 from ..files import atomic_path
 from ..images import as_uint8
+from ..notebook import in_notebook, show_below
 from ..objectives.algebra import Each, Objective
 from ..plain import path as a_path
-from ..plain import whole
+from ..plain import shown, texts, whole
 from ..runtime.session import Provider
 from .fields import cut, framed, seen_part, whole_picture
 from .recipe import CHUNK, Recipe
+from .sheet import contact_sheet
+from .tiles import as_image, joined
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -96,6 +98,9 @@ class Picture:
             images=self.images[numbers],
             values=values[:, 0] if len(numbers) == 1 else values,
             snapshots={step: images[numbers] for step, images in self.snapshots.items()},
+            warnings_by_picture=self.warnings_by_picture
+            if len(self.warnings_by_picture) != len(self)
+            else tuple(self.warnings_by_picture[number] for number in numbers),
             objective=self._part(numbers),
         )
 
@@ -202,7 +207,8 @@ class Picture:
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self.sheet().save(buffer, "PNG")
+        image = self.sheet() if len(self) == 1 else self.grid()
+        image.save(buffer, "PNG")
         return buffer.getvalue()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -225,7 +231,7 @@ class Picture:
         """
         frames = self._frames()
         rows = [list(row) for row in zip(*frames, strict=True)]
-        return save_image(_grid(rows), path, self._text())
+        return save_image(Image.fromarray(as_uint8(joined(rows))), path, self._text())
 
     def save_animation(self, path: str | os.PathLike[str]) -> Path:
         """Write the snapshots as an animation: .gif, .webp or .png.
@@ -234,7 +240,7 @@ class Picture:
             InputError: no snapshots were kept.
             OutputError: see `save`.
         """
-        first, *rest = [Image.fromarray(as_uint8(_tiled(images))) for images in self._frames()]
+        first, *rest = [as_image(images) for images in self._frames()]
         target = a_path("path", path)
         check_animation_suffix(target)
         durations = [_FRAME_MS] * len(rest) + [_LAST_FRAME_MS]
@@ -249,7 +255,65 @@ class Picture:
 
     def sheet(self) -> Image.Image:
         """Return the picture, several in a grid."""
-        return Image.fromarray(as_uint8(_tiled(self.images)))
+        return as_image(self.images)
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """What each picture shows, in a few words: its objective; of several starts, which."""
+        count = len(self)
+        try:
+            objective = self._whole_objective()
+        except OnnxscopeError:
+            # It was code of the user's, of which the recipe has the name.
+            name = str(self.recipe.objective.get("custom", "pictures"))
+            return tuple([name] if count == 1 else [f"{name}, {n}" for n in range(count)])
+        if objective.mixes_pictures:
+            return tuple(f"{objective}, {number}" for number in range(count))
+        parts = [str(objective.part(number, number + 1)) for number in range(count)]
+        again = {part for part in parts if parts.count(part) > 1}
+        return tuple(
+            f"{part}, start {parts[:number].count(part)}" if part in again else part
+            for number, part in enumerate(parts)
+        )
+
+    def grid(
+        self, *, columns: int | None = None, captions: Sequence[str] | None = None
+    ) -> Image.Image:
+        """Return the pictures in a grid, each with a caption below it.
+
+        Args:
+            columns: How many stand in a row; by default so many that the grid is about square.
+            captions: One for each picture; by default `captions`.
+
+        Returns:
+            An image of Pillow's, which a notebook shows and `save` writes.
+
+        Raises:
+            InputError: there are more or fewer captions than pictures.
+        """
+        if columns is not None:
+            columns = whole("columns", columns, 1)
+        words = self.captions
+        if captions is not None:
+            words = tuple(texts("captions", captions, "texts such as ['one', 'two']"))
+        if len(words) != len(self):
+            raise InputError(
+                f"captions must be {len(self)} texts, one for each picture, not {shown(captions)}"
+            )
+        images = [as_image(one[None]) for one in self.images]
+        return contact_sheet(images, words, columns=columns)
+
+    def show(self, *, columns: int | None = None) -> None:
+        """Show the pictures: below the cell of a notebook, elsewhere in a window of the system.
+
+        Args:
+            columns: As `grid` takes it.
+        """
+        image = self.grid(columns=columns)
+        if in_notebook():
+            show_below(image)
+        else:
+            image.show()
 
     def _text(self) -> PngImagePlugin.PngInfo:
         info = PngImagePlugin.PngInfo()
@@ -319,31 +383,3 @@ def save_image(
         else:
             image.save(temporary, quality=95)
     return target
-
-
-def _tiled(images: np.ndarray) -> np.ndarray:
-    """Pictures (N, H, W, 3) as one, in a grid that is about as wide as high."""
-    if len(images) == 1:
-        single: np.ndarray = images[0]
-        return single
-    columns = math.ceil(math.sqrt(len(images)))
-    rows = [list(images[start : start + columns]) for start in range(0, len(images), columns)]
-    return _joined(rows)
-
-
-def _grid(rows: Sequence[Sequence[np.ndarray]]) -> Image.Image:
-    return Image.fromarray(as_uint8(_joined(rows)))
-
-
-def _joined(rows: Sequence[Sequence[np.ndarray]], gap: int = 2) -> np.ndarray:
-    """Rows of equal pictures on white, with a gap between them; the last row may be shorter."""
-    height, width, _ = rows[0][0].shape
-    columns = max(len(row) for row in rows)
-    sheet = np.ones(
-        (len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), np.float32
-    )
-    for i, row in enumerate(rows):
-        for j, image in enumerate(row):
-            top, left = i * (height + gap), j * (width + gap)
-            sheet[top : top + height, left : left + width] = image
-    return sheet

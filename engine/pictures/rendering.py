@@ -32,6 +32,7 @@ from ..transforms.presets import lucid
 from .picture import Picture
 from .recipe import Recipe, current_versions
 from .remarks import remarks_by_picture
+from .rising import shown_rising
 
 if TYPE_CHECKING:
     from ..rules.table import RuleTable
@@ -60,6 +61,7 @@ def render(
     rules: RuleTable | None = None,
     precision: str = "tf32",
     cache: bool = True,
+    progress: bool = True,
 ) -> Picture:
     """Make the picture that maximises an objective.
 
@@ -100,6 +102,7 @@ def render(
             which is for CUDA. Other providers compute in float32 with the first two.
         cache: Whether finished graphs are kept on disk for the next process, and taken from there
             (see `onnxscope.cache`). What is made with code of your own is never kept.
+        progress: Whether a notebook shows how the picture rises; elsewhere nothing is shown.
 
     Returns:
         The picture; on Ctrl-C what there is. Where pictures are made in several runs, those are the
@@ -126,6 +129,7 @@ def render(
         a_function("callback", callback, "one argument, a Progress", takes=1)
     provider = text("provider", provider, "a name such as 'auto' or 'cpu'")
     cache, same_start = flag("cache", cache), flag("same_start", same_start)
+    progress = flag("progress", progress)
     steps, seed = whole("steps", steps, 1), whole("seed", seed, 0, None)
     if isinstance(optimizer, Scheduled):
         # What an ascent that is ended early was planned for is part of its recipe.
@@ -156,30 +160,32 @@ def render(
     if batch_size is not None:
         batch_size = _batch_size(whole("batch_size", batch_size, 1), composition, optimizer)
     kept = graph_cache() if cache else None
-    check_room(composition, optimizer, provider, kept)
+    what = f"{objective} of {model.name}" if batch == 1 else f"{batch} pictures of {model.name}"
+    with shown_rising(what, callback, wanted=progress) as callback:
+        check_room(composition, optimizer, provider, kept)
 
-    def climb(part: Composition, first: int, run: tuple[int, int]) -> Ascent:
-        return ascend(
-            part,
-            steps=steps,
-            seed=seed,
-            optimizer=optimizer,
-            provider=provider,
-            redirect_steps=redirect_steps,
-            snapshots=snapshots,
-            callback=callback,
-            cache=kept,
-            first=0 if same_start else first,
-            same_start=same_start,
-            run=run,
+        def climb(part: Composition, first: int, run: tuple[int, int]) -> Ascent:
+            return ascend(
+                part,
+                steps=steps,
+                seed=seed,
+                optimizer=optimizer,
+                provider=provider,
+                redirect_steps=redirect_steps,
+                snapshots=snapshots,
+                callback=callback,
+                cache=kept,
+                first=0 if same_start else first,
+                same_start=same_start,
+                run=run,
+            )
+
+        made, ascent = climb_in_runs(
+            composition,
+            batch_size or run_size(composition, optimizer, provider, steps, kept),
+            climb,
+            smaller=batch_size is None and is_divisible(composition, optimizer),
         )
-
-    made, ascent = climb_in_runs(
-        composition,
-        batch_size or run_size(composition, optimizer, provider, steps, kept),
-        climb,
-        smaller=batch_size is None and is_divisible(composition, optimizer),
-    )
     recipe = replace(_recipe(made, ascent, optimizer, seed, redirect_steps), same_start=same_start)
     warnings = remarks_by_picture(made, ascent)
     few = (f"{made.batch} of {batch} pictures were made",) if made.batch < batch else ()

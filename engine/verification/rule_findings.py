@@ -85,6 +85,27 @@ class RuleCheck:
         """Whether the rule is right, as far as these inputs show it; on a kink nothing does."""
         return not self.departure and all(each.verdict == AGREES for each in self.inputs)
 
+    def _repr_html_(self) -> str:
+        """For notebooks: the sentence, and every input."""
+        from ..tables import note, panel, table
+
+        rows = [
+            (
+                f"x{each.position} ({each.name})",
+                f"{each.error:.1e}",
+                f"{each.limit:.1e}",
+                each.verdict,
+                each.reason,
+            )
+            for each in self.inputs
+        ]
+        named = ("input", "apart by", "at most", "verdict", "")
+        return panel(
+            f"The rule of {self.op_type}, in {self.precision}",
+            table(named, rows, numbers=(1, 2)),
+            note(str(self)),
+        )
+
     def __str__(self) -> str:
         parts = []
         if self.right:

@@ -13,6 +13,7 @@ from ..importer.opsets import ModelSource
 from ..network.inputs.image_input import image_input
 from ..network.loading import open_model
 from ..network.model import Model
+from ..notebook import working
 from ..objectives.algebra import Objective
 from ..patience import limited_by
 from ..plain import (
@@ -114,31 +115,34 @@ def verify(
     if shapes is not None:
         shapes = plain_shapes("shapes", shapes)
     wrt = texts("wrt", wrt, "names of values, such as ['x']")
-    budget = Budget(timeout, report)
-    rng = np.random.default_rng(seed)
-    limits: list[str] = []
-    try:
-        budget.begin("reading the network")
-        # Networks and gradients that are not finite are a finding, not a reason to warn.
-        with limited_by(budget), np.errstate(all="ignore"):
-            subject = _subject(model, target, at, size, shapes, wrt, rng, limits)
-            said = tuple(limits)
-            verifier = Verifier(subject, provider, rules, rng, budget)
-            while verifier.too_heavy and subject.smaller is not None:
-                smaller = subject.smaller(rng)
-                if smaller is None:
-                    break
-                sizes = ("×".join(map(str, s.point["image"].shape[2:])) for s in (smaller, subject))
-                instead = " instead of ".join(sizes)
-                limits = [*said, f"a picture of {instead}, for want of time or memory"]
-                subject = smaller
+    with working("verifying") as say:
+        budget = Budget(timeout, say if report is None else report)
+        rng = np.random.default_rng(seed)
+        limits: list[str] = []
+        try:
+            budget.begin("reading the network")
+            # Networks and gradients that are not finite are a finding, not a reason to warn.
+            with limited_by(budget), np.errstate(all="ignore"):
+                subject = _subject(model, target, at, size, shapes, wrt, rng, limits)
+                said = tuple(limits)
                 verifier = Verifier(subject, provider, rules, rng, budget)
-            return verifier.run(count, seed, limits)
-    except OutOfTimeError as error:
-        raise InputError(
-            f"the time of {timeout:g} s was up before anything could be compared: give more time, "
-            "or a smaller picture or shape"
-        ) from error
+                while verifier.too_heavy and subject.smaller is not None:
+                    smaller = subject.smaller(rng)
+                    if smaller is None:
+                        break
+                    sizes = (
+                        "×".join(map(str, s.point["image"].shape[2:])) for s in (smaller, subject)
+                    )
+                    instead = " instead of ".join(sizes)
+                    limits = [*said, f"a picture of {instead}, for want of time or memory"]
+                    subject = smaller
+                    verifier = Verifier(subject, provider, rules, rng, budget)
+                return verifier.run(count, seed, limits)
+        except OutOfTimeError as error:
+            raise InputError(
+                f"the time of {timeout:g} s was up before anything could be compared: give more "
+                "time, or a smaller picture or shape"
+            ) from error
 
 
 def takes_pictures(source: ModelSource, layout: str | None = None) -> bool:

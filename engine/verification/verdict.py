@@ -181,6 +181,41 @@ class Verification:
         """The operators at fault."""
         return tuple(dict.fromkeys(fault.op_type for fault in self.faults))
 
+    def _repr_html_(self) -> str:
+        """For notebooks: the verdict, why, and every direction."""
+        from ..tables import facts, panel, table
+
+        known = [
+            ("target", self.target),
+            ("provider", self.provider.name),
+            ("network", str(self.faithfulness)),
+            ("differences", "in double precision" if self.double else self.why_single),
+        ]
+        if self.resolution < math.inf:
+            apart = f"{self.relative_difference:.1e} of the gradient"
+            known.append(
+                ("apart by", f"{apart}; more than {self.resolution:.1e} would be an error")
+            )
+        known += [("limits", limit) for limit in self.limits] + [("because", self.cause)]
+        rows = [
+            (
+                check.input,
+                f"{check.gradient:.6g}",
+                f"{check.differences:.6g}",
+                f"{check.uncertainty:.1g}",
+                "on a kink" if check.kink else check.verdict,
+            )
+            for check in self.checks
+        ]
+        named = ("input moved", "slope by gradient", "by differences", "±", "verdict")
+        faults = [(fault.op_type, fault.node, fault.kind) for fault in self.faults]
+        return panel(
+            f"Gradient of {self.model}",
+            facts([("verdict", self.verdict), *known]),
+            table(named, rows, numbers=(1, 2, 3)) if rows else "",
+            table(("operator at fault", "node", "what is wrong"), faults) if faults else "",
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Write it as plain data; what is not finite is `None`."""
         data = asdict(self)

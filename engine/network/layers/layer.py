@@ -105,6 +105,10 @@ class Layer:
             )
 
 
+_MOST_ROWS = 100
+"""So many rows a notebook shows without becoming slow to scroll."""
+
+
 class Layers(Mapping[str, Layer]):
     """Layers by name, from the image to the output; an unknown name is told the nearest ones.
 
@@ -162,6 +166,35 @@ class Layers(Mapping[str, Layer]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} layers: {', '.join(list(self)[:3])}, …>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the main layers; names, shapes, operators and branches."""
+        from ...tables import note, panel, table
+
+        main = [layer for layer in self.values() if layer.main] or list(self.values())
+        rows = [
+            (
+                layer.title,
+                "×".join(map(str, layer.shape)),
+                layer.op_type,
+                ", ".join(branch.name for branch in layer.branches),
+            )
+            for layer in main[:_MOST_ROWS]
+        ]
+        named = ("layer", "shape", "operator", "branches")
+        columns = [at for at, _ in enumerate(named) if any(row[at] for row in rows)]
+        remarks = []
+        if len(main) > _MOST_ROWS:
+            remarks.append(f"{len(main) - _MOST_ROWS} more main layers")
+        if len(self) > len(main):
+            remarks.append(f"{len(self) - len(main)} layers inside of blocks; .values() has all")
+        if self.left_out:
+            remarks.append(f"{len(self.left_out)} values that are no layers, in .left_out")
+        return panel(
+            f"{len(self)} layers",
+            table([named[at] for at in columns], [[row[at] for at in columns] for row in rows]),
+            note(f"Not shown: {'; '.join(remarks)}.") if remarks else "",
+        )
 
 
 def _layer(

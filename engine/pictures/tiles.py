@@ -1,0 +1,43 @@
+"""Pictures side by side, as one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from ..images import as_uint8
+
+
+def as_image(images: np.ndarray) -> Image.Image:
+    """Return pictures (N, H, W, 3) in [0, 1] as an image of Pillow's, several in a grid."""
+    return Image.fromarray(as_uint8(tiled(images)))
+
+
+def tiled(images: np.ndarray) -> np.ndarray:
+    """Return pictures (N, H, W, 3) as one, in a grid that is about as wide as high."""
+    if len(images) == 1:
+        single: np.ndarray = images[0]
+        return single
+    columns = math.ceil(math.sqrt(len(images)))
+    rows = [list(images[start : start + columns]) for start in range(0, len(images), columns)]
+    return joined(rows)
+
+
+def joined(rows: Sequence[Sequence[np.ndarray]], gap: int = 2) -> np.ndarray:
+    """Return rows of equal pictures on white, with a gap between them.
+
+    The last row may be shorter.
+    """
+    height, width, _ = rows[0][0].shape
+    columns = max(len(row) for row in rows)
+    sheet = np.ones(
+        (len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), np.float32
+    )
+    for i, row in enumerate(rows):
+        for j, image in enumerate(row):
+            top, left = i * (height + gap), j * (width + gap)
+            sheet[top : top + height, left : left + width] = image
+    return sheet
