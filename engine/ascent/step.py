@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from ..errors import InputError
-from ..gradient.objective import append_gradient, append_objective
+from ..gradient.objective import append_gradient_of_picture, append_objective
 from ..gradient.passes import GradientPlan
 from ..graph.builder import Builder
 from ..graph.finish import model_of
@@ -156,7 +156,9 @@ def _gradient(
     plan = GradientPlan(rules=rules, half=half)
     reached = own if views > 1 else image
     wrt = [*parameters, reached] if apart else parameters
-    gradients = append_gradient(builder, value, wrt, plan)
+    gradients = append_gradient_of_picture(
+        builder, composition.objective, value, picture, wrt, plan
+    )
     return parameters, gradients[: len(parameters)], gradients[-1] if apart else None
 
 

@@ -23,6 +23,7 @@ from ..objectives.algebra import Objective
 from ..objectives.seen import Seen, Span
 from ..plain import shown
 from ..rules.table import RuleTable
+from .obstacles import obstacles
 from .passes import BEFORE_THE_WALK, GradientPlan
 from .walk import backpropagate, zero_everywhere
 
@@ -140,6 +141,34 @@ def append_gradient(
     return gradients if plan.half is None else [gradient / scale for gradient in gradients]
 
 
+def append_gradient_of_picture(
+    builder: Builder,
+    objective: Objective,
+    value: Tensor,
+    image: Tensor,
+    wrt: Sequence[Tensor],
+    plan: GradientPlan,
+) -> list[Tensor]:
+    """Append the gradient of an objective, and warn where it is zero whatever the picture.
+
+    Args:
+        builder: The graph.
+        objective: The objective, to name it.
+        value: What it gives.
+        image: The pictures as the objective sees them.
+        wrt: What the gradient is with respect to: pictures, or what they are made of.
+        plan: See `append_gradient`.
+    """
+    # Passes change the graph, which has to be looked at as it is.
+    why = obstacles(list(builder.graph), [image.value], value.value, plan.rules)
+    absent: list[Tensor] = []
+    gradients = append_gradient(builder, value, wrt, plan, absent)
+    if len(absent) == len(wrt):
+        what = zero_everywhere(f"the objective {objective}", "the picture", why)
+        warnings.warn(what, ZeroGradientWarning, stacklevel=3)
+    return gradients
+
+
 def gradient_of_image(
     model: Model, objective: Objective, shape: tuple[int, int, int, int], rules: RuleTable
 ) -> onnx.ModelProto:
@@ -147,10 +176,7 @@ def gradient_of_image(
     builder = Builder("gradient", opset=model.opset)
     image = builder.input("image", shape, np.float32)
     value = append_objective(model, objective, image)
-    absent: list[Tensor] = []
     plan = GradientPlan(rules=rules)
-    builder.output("grad_image", append_gradient(builder, value, [image], plan, absent)[0])
-    if absent:
-        what = zero_everywhere(f"the objective {objective}", "the picture")
-        warnings.warn(what, ZeroGradientWarning, stacklevel=2)
+    gradient = append_gradient_of_picture(builder, objective, value, image, [image], plan)[0]
+    builder.output("grad_image", gradient)
     return model_of(builder, {"onnxscope.objective": str(objective), "onnxscope.model": model.name})

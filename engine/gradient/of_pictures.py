@@ -214,4 +214,4 @@ def gradient_of_pictures(
             "provider": provider,
         }
 
-    return kept(cache, "gradient of pictures", parts, build, shape[0], 6)
+    return kept(cache, "gradient of pictures", parts, build, shape[0], 7)

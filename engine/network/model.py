@@ -304,6 +304,7 @@ class Model:
             raise InputError(
                 f"{self.name} does not accept {_counted(image)} of {height}×{width} pixels: "
                 f"{error}{self._network.batch_advice(image.dims[0])}"
+                f"{self._network.layout_advice}"
             ) from error
         return self._network.present(named, found, image.dims[0], self._given_axes)
 

@@ -13,7 +13,7 @@ from ..graph.tensor import Tensor
 from ..graph.walks import computed_from, read_by
 from ..importer.replay import replay
 from .activations import Activations, channels_first, patches
-from .inputs.image_input import describe, image_input, known_dims
+from .inputs.image_input import describe, image_input, known_dims, other_layout
 from .layers.axes import PICTURE, PICTURE_LAST, Axes, Grid, channel_axis
 from .layers.idle import bypass_idle, is_idle
 from .layers.layer import Layer, LayerNames, Layers, find_branches, find_main
@@ -184,7 +184,10 @@ class Network:
         missing = self.missing(wanted)
         failures: dict[str, OnnxscopeError] = {}
         values, axes = self.append(pictures, [n for n in wanted if n not in missing], failures)
-        left_out = {name: str(error) for name, error in failures.items()} | missing
+        left_out = {
+            name: str(error) + (self.layout_advice if type(error) is ModelError else "")
+            for name, error in failures.items()
+        } | missing
         found: dict[str, tuple[tuple[int, ...], int]] = {}
         for name, value in values.items():
             if not _known(value):
@@ -231,6 +234,17 @@ class Network:
                 missing.update(dict.fromkeys(node.outputs, reason))
         by_name = {value.name: reason for value, reason in missing.items()}
         return {name: by_name[name] for name in names if name in by_name}
+
+    @property
+    def layout_advice(self) -> str:
+        """What to do where a layer refuses its pictures, and they may lie the other way."""
+        other = other_layout(self.image, self.layout)
+        if other is None:
+            return ""
+        return (
+            f"; the file leaves open where the channels are, and {self.layout} was said: perhaps "
+            f"it is layout={other!r} (--layout {other})"
+        )
 
     def batch_advice(self, pictures: int | str | None) -> str:
         """Return what to do where the file takes another number of pictures, else nothing."""

@@ -17,6 +17,7 @@ from ..domains import ML, holds_map
 from ..traits import Trait, operators_with
 from ..versions import ir_version
 from .algebra import Dim, Sizes, count
+from .channels import misfit
 from .formulas import infer_elements, infer_shape
 from .known import LIMIT, Elements, Known, elements_of_array
 
@@ -123,6 +124,10 @@ class Inference:
                     f"operator {node.op_type} (node {node.name!r}) is not supported: {detail}"
                 ) from error
             raise ModelError(f"{node.op_type} does not accept {given}: {detail}") from error
+        detail = misfit(node)
+        if detail:
+            given = ", ".join(_describe(value) for value in node.inputs)
+            raise ModelError(f"{node.op_type} does not accept {given}: {detail}")
         known = self._known(node)
         for value in node.outputs:
             proto_type = inferred.get(value.name or "")

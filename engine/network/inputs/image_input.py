@@ -131,6 +131,14 @@ def _layouts(value: ir.Value) -> tuple[list[str], list[str]]:
     return possible, [kind for kind in possible if dims[axes[kind]] == 3]
 
 
+def other_layout(value: ir.Value, layout: str) -> str | None:
+    """Return how pictures may lie in an input as well, `None` where the file says it."""
+    possible, certain = _layouts(value)
+    if len(certain) == 1:
+        return None
+    return next((kind for kind in possible if kind != layout), None)
+
+
 def describe(value: ir.Value) -> str:
     """Return an input as `x (N×3×H×W)`, with its type where that is not float32."""
     shape = "?" if value.shape is None else "×".join(map(str, value.shape)) or "one number"
