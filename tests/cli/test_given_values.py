@@ -77,7 +77,7 @@ def test_real_inputs_are_checked_where_they_are_given(run, network):
 
 
 def test_what_is_shown_is_known_and_can_be_typed(run, network):
-    missing = " ".join(run("inspect", network).stdout.split())
+    missing = " ".join(run("inspect", network, "y").stdout.split())
     assert "give the value of the input 'rate', such as inputs={'rate': VALUE}" in missing
     assert "(--input rate=VALUE)" in missing
     for more in ((), TOKENS, ("--shape", "x=4,3")):
