@@ -80,7 +80,8 @@ def show_values(console: Console, asked: Asked, *, every: bool) -> None:
     try:
         example = _gradient_command(asked, *find_example(values))
     except OnnxscopeError as error:
-        console.print(f"\nno gradient was found: {error}{_shape_advice(values)}", soft_wrap=True)
+        advice = _shape_advice(values, str(error))
+        console.print(f"\nno gradient was found: {error}{advice}", soft_wrap=True)
     else:
         show_commands(console, "for example", [example])
 
@@ -262,7 +263,7 @@ def _gradient(asked: Asked, value: Value) -> str:
             return _gradient_command(asked, *find_example(values, of=value.name))
         return _gradient_command(asked, *find_example(values, wrt=value.name))
     except OnnxscopeError as error:
-        return f"none was found: {error}{_shape_advice(values)}"
+        return f"none was found: {error}{_shape_advice(values, str(error))}"
 
 
 def _gradient_command(asked: Asked, of: str, wrt: str) -> str:
@@ -273,8 +274,13 @@ def _gradient_command(asked: Asked, of: str, wrt: str) -> str:
     return command_line(*words)
 
 
-def _shape_advice(values: Values) -> str:
-    """What to type where more may be known with the inputs' shapes; empty where all are known."""
+def _shape_advice(values: Values, error: str) -> str:
+    """What to type where more may be known with the inputs' shapes.
+
+    Empty where all are known, or where an error says itself what to type.
+    """
+    if "(--" in error:
+        return ""
     examples = []
     # One name stands for one size.
     chosen: dict[str, int] = {}

@@ -24,8 +24,7 @@ def expand_affine_grid(call: Call) -> Sequence[Tensor | None]:
     length = size.dims[0]
     if not isinstance(length, int) or length < 3:
         raise OperatorError(
-            f"{call.where} needs a size (N, C, ...) of known rank: give the shapes of the model's "
-            "inputs"
+            f"{call.where} needs a size (N, C, ...) of known rank{call.shapes_to_give}"
         )
     known = call.builder.elements(size) or (None,) * length
     sizes: list[Size] = [

@@ -78,7 +78,7 @@ def _unroll_scan(call: Call) -> Sequence[Tensor | None]:
     if not isinstance(rounds, int) or rounds > _MOST_ROUNDS:
         raise OperatorError(
             f"{call.where} scans a length of {rounds}, which is open or over {_MOST_ROUNDS}: such "
-            "loops are not differentiated; give the shapes of the model's inputs"
+            f"loops are not differentiated{call.shapes_to_give}"
         )
     collected = len(body.outputs) - split
     kept: list[list[Tensor]] = [[] for _ in range(collected)]

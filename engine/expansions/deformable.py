@@ -29,8 +29,7 @@ def expand_deform_conv(call: Call) -> Sequence[Tensor | None]:
     taps = [n for n in kernel if isinstance(n, int)]
     if x.rank != 4 or len(taps) != 2:
         raise OperatorError(
-            f"{call.where} needs pictures and a kernel of known size: give "
-            "the shapes of the model's inputs"
+            f"{call.where} needs pictures and a kernel of known size{call.shapes_to_give}"
         )
     group, parts = attributes.get_int("group", 1), attributes.get_int("offset_group", 1)
     batch, channels, height, width = x.sizes

@@ -128,8 +128,8 @@ def _split(call: Call) -> Sequence[Tensor | None]:
     step = 1 if sizes is None else None if given is None else int(given)
     if step is None or not isinstance(length, int):
         raise OperatorError(
-            f"{call.where} splits into a number of parts that is only known at run time; give the "
-            "shapes of the model's inputs"
+            f"{call.where} splits into a number of parts that is only known at run time"
+            f"{call.shapes_to_give if sizes is None else call.remedy(sizes)}"
         )
     parts = [min(step, length - start) for start in range(0, length, step)]
     vector = call.op.constant(parts, np.int64)

@@ -77,8 +77,8 @@ def expand_dft(call: Call) -> Sequence[Tensor | None]:
     length = _length(call, pair[0].sizes[-1], half=inverse and one_sided)
     if inverse and one_sided and isinstance(length, Tensor):
         raise OperatorError(
-            f"{call.where} is the inverse of a one-sided transform, whose length has to be known: "
-            "give the shapes of the model's inputs"
+            f"{call.where} is the inverse of a one-sided transform, whose length has to be known"
+            f"{call.shapes_to_give}"
         )
     fitted = [_fitted(op, part, length) for part in pair] if not (inverse and one_sided) else pair
     value = Complex(fitted[0], fitted[1] if parts == 2 else None)
@@ -144,7 +144,7 @@ def _parts(call: Call, x: Tensor) -> int:
     if parts not in (1, 2):
         raise OperatorError(
             f"{call.where} takes numbers of one part or two, real and imaginary, not {parts}"
-            + ("" if isinstance(parts, int) else ": give the shapes of the model's inputs")
+            + ("" if isinstance(parts, int) else call.shapes_to_give)
         )
     return int(parts)
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import onnx_ir as ir
 
 from ..errors import OperatorError
+from ..graph.advice import shapes_to_give
 from ..graph.builder import Builder, Operators
 from ..graph.tensor import Tensor
 from ..graph.walks import read_by
@@ -88,14 +89,16 @@ class Call:
         if any(value.dtype is None or value.dtype.is_floating_point() for value in numbers):
             return ""
         names = [value.name or "" for value in numbers]
-        ways = []
         if names:
             values = ", ".join(f"{name!r}: VALUE" for name in names)
             options = " ".join(f"--input {name}=VALUE" for name in names)
-            ways.append(f"the {_plural(names)}, such as inputs={{{values}}} ({options})")
-        if by_shape:
-            ways.append("the shapes of the model's inputs")
-        return f"; give {' and '.join(ways)}" if ways else ""
+            return f"; give the {_plural(names)}, such as inputs={{{values}}} ({options})"
+        return self.shapes_to_give if by_shape else ""
+
+    @property
+    def shapes_to_give(self) -> str:
+        """What to type so that all inputs have known shapes; empty where they have."""
+        return shapes_to_give(self.builder.graph)
 
     def integer(self, name: str, least: int = 1) -> int:
         """Return an attribute that must be there, a whole number of at least so much.

@@ -29,8 +29,7 @@ def _scatter_nd(call: Call) -> Sequence[Tensor | None] | None:
     depth = indices.dims[-1]
     if not isinstance(depth, int):
         raise OperatorError(
-            f"{call.where} needs the last size of its indices as a number: give the shapes of the "
-            "model's inputs"
+            f"{call.where} needs the last size of its indices as a number{call.shapes_to_give}"
         )
     positions, written = as_elements(call.op, x, indices, updates)
     rows = x.reshape(prod(x.sizes[:depth]), prod(x.sizes[depth:]))

@@ -26,6 +26,7 @@ from ..graph.domains import numbers_of
 from ..graph.finish import model_of
 from ..graph.names import Names
 from ..graph.tensor import Tensor
+from ..graph.walks import computed_from
 from ..importer.integers import as_integers
 from ..importer.opsets import ModelSource, load_graph
 from ..importer.replay import own_tensor, replay
@@ -120,9 +121,7 @@ def differentiate(
         if value.name in graph.initializers or not value.name or value.dtype is None:
             continue
         if value.name in wrt and not value.dtype.is_floating_point():
-            looked_up = [f"{node.outputs[0].name!r}" for node in lookups(value)]
-            remedy = f"; what it is looked up as has one: {looked_up[0]}" if looked_up else ""
-            raise LayerError(f"{_no_gradient(value)}{remedy}")
+            raise LayerError(f"{_no_gradient(value)}{_instead(graph, value)}")
         if value.name in constants:
             array = as_input(value, constants.pop(value.name), given.pop(value.name, None))
             if value.name in wrt:
@@ -208,6 +207,21 @@ def differentiate(
     for value, data in weights.items():
         value.const_value = data
     return model_of(builder, loaded.props)
+
+
+def _instead(graph: ir.Graph, value: ir.Value) -> str:
+    """What to differentiate with respect to instead of an input of integers, in words."""
+    looked_up = [node.outputs[0].name for node in lookups(value)]
+    if looked_up:
+        return f"; what it is looked up as has one: {looked_up[0]!r}"
+    for node in computed_from(graph, value):
+        result = node.outputs[0]
+        known = result.dtype
+        if node.op_type == "Cast":
+            known = ir.DataType(node.attributes.get_int("to", int(ir.DataType.UNDEFINED)))
+        if result.name and known is not None and known.is_floating_point():
+            return f"; what is made of it has one: {result.name!r}"
+    return ""
 
 
 def _sizes_of(graph: ir.Graph, constants: Mapping[str, npt.ArrayLike]) -> dict[str | None, int]:

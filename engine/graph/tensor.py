@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import EmptyError, InputError, ModelError
 from ..plain import flag, listed, shown, whole
+from .advice import shapes_to_give
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -71,9 +72,7 @@ class Tensor:
         """
         if self.value.shape is None:
             raise ModelError(
-                f"the rank of {self.name!r} is unknown; "
-                "give the shapes of the model's inputs: shapes={'name': (1, 3, 224, 224)} "
-                "(--shape name=1,3,224,224)"
+                f"the rank of {self.name!r} is unknown{shapes_to_give(self.builder.graph)}"
             )
         return tuple(dim if isinstance(dim, int) else dim.value for dim in self.value.shape)
 
@@ -89,9 +88,8 @@ class Tensor:
         if len(known) != len(dims):
             shown = ", ".join("?" if dim is None else str(dim) for dim in dims)
             raise ModelError(
-                f"the shape of {self.name!r} is needed and is only known as ({shown}); "
-                "give the shapes of the model's inputs: shapes={'name': (1, 3, 224, 224)} "
-                "(--shape name=1,3,224,224)"
+                f"the shape of {self.name!r} is needed and is only known as ({shown})"
+                f"{shapes_to_give(self.builder.graph)}"
             )
         return known
 

@@ -178,7 +178,7 @@ def _visible(call: Call, parts: _Parts, mask: Tensor | None) -> Tensor | None:
         if not (isinstance(batch, int) and isinstance(first, int)):
             raise OperatorError(
                 f"{call.where} has a mask of {first} numbers for {batch} sequences, which are "
-                "lengths, or ends and starts; give the shapes of the model's inputs"
+                f"lengths, or ends and starts{call.shapes_to_give}"
             )
         shown = keys_up_to(parts.key, mask[:batch])
         if first == 2 * batch:

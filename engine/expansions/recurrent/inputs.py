@@ -80,7 +80,7 @@ def arguments_of(call: Call) -> Arguments:
     if not isinstance(steps, int) or not 0 < steps <= _MOST_STEPS:
         raise OperatorError(
             f"{call.where} runs over {steps} steps; the gradient unrolls it and needs a number "
-            f"from 1 to {_MOST_STEPS}: give the shapes of the model's inputs"
+            f"from 1 to {_MOST_STEPS}{call.shapes_to_give}"
         )
     if lengths is not None and lengths.array is not None and np.all(lengths.array == steps):
         lengths = None
