@@ -68,7 +68,11 @@ if TYPE_CHECKING:
     from .parameterizations.fourier import Fourier as Fourier
     from .parameterizations.maco import Maco as Maco
     from .parameterizations.maco import spectrum as spectrum
+    from .parameterizations.masked import within as within
+    from .parameterizations.networks import Cppn as Cppn
     from .parameterizations.pixels import Pixels as Pixels
+    from .parameterizations.pyramids import Laplacian as Laplacian
+    from .parameterizations.pyramids import Shared as Shared
     from .parameterizations.started import start as start
     from .pictures.accentuation import accentuate as accentuate
     from .pictures.picture import Picture as Picture
@@ -151,6 +155,10 @@ _HOMES = {
     "Cosine": "ascent.schedules",
     "Linear": "ascent.schedules",
     "Fourier": "parameterizations.fourier",
+    "within": "parameterizations.masked",
+    "Cppn": "parameterizations.networks",
+    "Laplacian": "parameterizations.pyramids",
+    "Shared": "parameterizations.pyramids",
     "Maco": "parameterizations.maco",
     "spectrum": "parameterizations.maco",
     "start": "parameterizations.started",

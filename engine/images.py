@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import InputError
+from .plain import shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -205,3 +206,51 @@ def as_pictures(batch: np.ndarray) -> np.ndarray:
 def as_uint8(images: np.ndarray) -> np.ndarray:
     """Return values in [0, 1] as 0 to 255, rounded."""
     return np.asarray(np.clip(images, 0, 1) * 255 + 0.5, np.uint8)
+
+
+def checked_photo(what: str, photo: object) -> np.ndarray:
+    """Return a photograph, (H, W, 3) uint8, which nobody can write to.
+
+    Args:
+        what: It is, for messages.
+        photo: The photograph.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if (
+        not isinstance(photo, np.ndarray)
+        or photo.dtype != np.uint8
+        or photo.ndim != 3
+        or photo.shape[2] != 3
+        or 0 in photo.shape
+    ):
+        raise InputError(f"{what} must be (H, W, 3) of uint8, not {shown(photo)}")
+    copy = np.array(photo, order="C")
+    copy.flags.writeable = False
+    return copy
+
+
+def means_over_shares(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Divide a mask evenly among cells: each gets the mean over the area that is its.
+
+    Args:
+        mask: (rows, columns).
+        height: Rows of cells.
+        width: Columns of cells.
+
+    Returns:
+        (height, width) float64.
+    """
+    rows, columns = _shares(mask.shape[0], height), _shares(mask.shape[1], width)
+    shared: np.ndarray = rows @ mask.astype(np.float64) @ columns.T
+    return shared
+
+
+def _shares(given: int, wanted: int) -> np.ndarray:
+    """(wanted, given): how much of each given interval lies in each wanted one, as a mean."""
+    edges = np.arange(wanted + 1) * given / wanted
+    lower = np.maximum(edges[:-1, None], np.arange(given))
+    upper = np.minimum(edges[1:, None], np.arange(given) + 1)
+    overlap: np.ndarray = np.maximum(upper - lower, 0)
+    return overlap * wanted / given

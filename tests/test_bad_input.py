@@ -398,6 +398,18 @@ def _calls() -> dict[str, Call]:
         "recolor": Call(osc.recolor),
         "resize": Call(osc.resize, {"height": 3}, {"height": "3", "width": "3"}),
         "views": Call(osc.views, {"count": 3}, {"count": "3"}),
+        "Cppn": Call(osc.Cppn, right={"hidden": "3", "layers": "3"}),
+        "Laplacian": Call(
+            osc.Laplacian, right={"levels": "3", "sd": "3; 2.5", "decorrelate": "True"}
+        ),
+        "Shared": Call(
+            osc.Shared, right={"cell": "3", "strength": "3; 2.5"}, words={"of": "Fourier"}
+        ),
+        "within": Call(
+            osc.within,
+            {"photo": np.zeros((8, 8, 3)), "mask": [[1.0]]},
+            words={"photo": "photo|picture", "of": "Fourier"},
+        ),
         "lucid": Call(osc.lucid),
         "neuron": Call(
             osc.neuron,
@@ -476,7 +488,7 @@ MADE = {
 }
 """What nobody calls."""
 
-PARTS = {"Adam", "Fourier", "Maco", "Objective", "Pixels"}
+PARTS = {"Adam", "Cppn", "Fourier", "Laplacian", "Maco", "Objective", "Pixels", "Shared"}
 """Parts of an ascent, whose methods it calls itself."""
 
 ASKED = {"Model.append", "RuleTable.find"}

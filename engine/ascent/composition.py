@@ -63,7 +63,8 @@ class Composition:
         them together, such as keep them apart.
         """
         parts = (self.objective, self.parameterization, self.transforms, self.rules)
-        return not self.objective.mixes_pictures and all(map(has_identity, parts))
+        joined = getattr(self.parameterization, "mixes_pictures", False)
+        return not (self.objective.mixes_pictures or joined) and all(map(has_identity, parts))
 
     @property
     def uniform(self) -> bool:

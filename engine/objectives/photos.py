@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import TargetError, nearest
 from ..graph.tensor import Tensor
 from ..identity import ByContent
-from ..images import as_batch, as_photos, as_uint8, fitted_to
+from ..images import as_batch, as_photos, as_uint8, checked_photo, fitted_to
 from ..plain import array_in_words, shown
 from .algebra import OBJECTIVES, Leaf, Objective, layer_named
 from .directions import checked_power, floored_power
@@ -134,7 +134,7 @@ class _OfLayer(ByContent, Leaf):
 
     def __post_init__(self) -> None:
         layer_named(self.layer)
-        object.__setattr__(self, "photo", checked_photo(self.photo))
+        object.__setattr__(self, "photo", checked_photo("a photograph", self.photo))
 
     def layers(self) -> tuple[str, ...]:
         """Name the one layer."""
@@ -227,7 +227,7 @@ class Style(ByContent, Leaf):
         if not names or len(set(names)) < len(names):
             raise TargetError("a style is of layers, at least one, each once")
         object.__setattr__(self, "names", names)
-        object.__setattr__(self, "photo", checked_photo(self.photo))
+        object.__setattr__(self, "photo", checked_photo("a photograph", self.photo))
 
     def layers(self) -> tuple[str, ...]:
         """Name all layers."""
@@ -259,7 +259,7 @@ class Distance(ByContent, Leaf):
     photo: np.ndarray
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "photo", checked_photo(self.photo))
+        object.__setattr__(self, "photo", checked_photo("a photograph", self.photo))
 
     def layers(self) -> tuple[str, ...]:
         """Return none."""
@@ -292,21 +292,6 @@ def as_photo(photo: Photo) -> np.ndarray:
     if len(found) != 1:
         raise TargetError(f"an objective compares with one photograph, not with {len(found)}")
     return found[0] if found[0].dtype == np.uint8 else as_uint8(found[0])
-
-
-def checked_photo(photo: object) -> np.ndarray:
-    """Return a photograph, (H, W, 3) uint8, which nobody can write to.
-
-    Raises:
-        TargetError: it is something else.
-    """
-    if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim != 3:
-        raise TargetError(f"a photograph is (H, W, 3) of uint8, not {shown(photo)}")
-    if photo.shape[2] != 3 or 0 in photo.shape:
-        raise TargetError(f"a photograph is (H, W, 3) of uint8, not of shape {photo.shape}")
-    copy = np.array(photo, order="C")
-    copy.flags.writeable = False
-    return copy
 
 
 def _both(seen: Seen, layer: str, photo: np.ndarray) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..errors import LayerError, TargetError
 from ..graph.tensor import Tensor
 from ..identity import ByContent
+from ..images import means_over_shares
 from ..plain import array_in_words, numbers, real, shown, whole
 from .algebra import Leaf
 from .seen import Seen
@@ -164,31 +165,6 @@ def mean_over(cells: Tensor, weights: np.ndarray | None) -> Tensor:
         return cells
     axes = list(range(1, cells.rank))
     return cells.mean(axes) if weights is None else (cells * weights).sum(axes)
-
-
-def means_over_shares(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Divide a mask evenly among cells: each gets the mean over the area that is its.
-
-    Args:
-        mask: (rows, columns).
-        height: Rows of cells.
-        width: Columns of cells.
-
-    Returns:
-        (height, width) float64.
-    """
-    rows, columns = _shares(mask.shape[0], height), _shares(mask.shape[1], width)
-    shared: np.ndarray = rows @ mask.astype(np.float64) @ columns.T
-    return shared
-
-
-def _shares(given: int, wanted: int) -> np.ndarray:
-    """(wanted, given): how much of each given interval lies in each wanted one, as a mean."""
-    edges = np.arange(wanted + 1) * given / wanted
-    lower = np.maximum(edges[:-1, None], np.arange(given))
-    upper = np.minimum(edges[1:, None], np.arange(given) + 1)
-    overlap: np.ndarray = np.maximum(upper - lower, 0)
-    return overlap * wanted / given
 
 
 def _within(size: int, low: float, high: float) -> tuple[int, int]:

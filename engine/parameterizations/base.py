@@ -53,6 +53,18 @@ class Invertible(Parameterization, Protocol):
         """
 
 
+@runtime_checkable
+class Colored(Parameterization, Protocol):
+    """A parameterization whose pictures are colours of any size, made RGB at the end."""
+
+    @property
+    def decorrelate(self) -> bool:
+        """Whether the colours are decorrelated ones."""
+
+    def colors(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
+        """Append what makes colours (N, 3, H, W) of parameters."""
+
+
 PARAMETERIZATIONS: Registry[Parameterization] = Registry(
     "parameterization", Parameterization, foreign=named
 )

@@ -51,10 +51,14 @@ class Fourier:
 
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
         """Append the inverse transform, (N, 3, H, W), in [0, 1]."""
+        return valid_rgb(self.colors(parameters, height, width), self.decorrelate)
+
+    def colors(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
+        """Append the inverse transform, (N, 3, H, W), as colours of any size."""
         spectrum = parameters["spectrum"]
         scaled = spectrum * self._scale(height, width).astype(spectrum.dtype)
         # /4 as in Lucid: it brings the start to a contrast that the sigmoid does not saturate.
-        return valid_rgb(inverse_real_fft(scaled, height, width) / 4, self.decorrelate)
+        return inverse_real_fft(scaled, height, width) / 4
 
     def parameters_of(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
         """Return the `spectrum` of pictures."""

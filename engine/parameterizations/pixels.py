@@ -43,7 +43,11 @@ class Pixels:
 
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
         """Append the pixels, (N, 3, H, W), in [0, 1]."""
-        return valid_rgb(parameters["pixels"], self.decorrelate)
+        return valid_rgb(self.colors(parameters, height, width), self.decorrelate)
+
+    def colors(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
+        """Return the pixels, (N, 3, H, W), as colours of any size."""
+        return parameters["pixels"]
 
     def parameters_of(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
         """Return the `pixels` of pictures."""

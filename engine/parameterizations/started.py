@@ -12,7 +12,7 @@ from ..declarations import ArrayTypes
 from ..errors import InputError
 from ..graph.tensor import Tensor
 from ..identity import ByContent
-from ..images import as_batch, as_photos, fitted_to
+from ..images import as_batch, as_photos, as_uint8, checked_photo, fitted_to
 from ..plain import real, shown
 from .base import PARAMETERIZATIONS, Invertible, Parameterization
 from .fourier import Fourier
@@ -42,18 +42,10 @@ class Started(ByContent):
                 f"a picture can be the start of Fourier(), Pixels() and the like, which say what "
                 f"makes it (parameters_of), not of {shown(self.of)}"
             )
-        picture = np.asarray(self.picture)
-        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
-            raise InputError(
-                f"a start must be a picture (H, W, 3) of uint8, not {picture.dtype} of shape "
-                f"{picture.shape}"
-            )
         noise = real("the noise of a start", self.noise)
         if noise < 0:
             raise InputError(f"the noise of a start must be at least 0, not {noise:g}")
-        picture = np.array(picture, order="C")
-        picture.flags.writeable = False
-        object.__setattr__(self, "picture", picture)
+        object.__setattr__(self, "picture", checked_photo("a start", self.picture))
         object.__setattr__(self, "noise", noise)
 
     def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
@@ -96,5 +88,5 @@ def start(photo: Photo, of: Parameterization | None = None, *, noise: float = 0.
     """
     (array,) = as_photos(photo)
     if array.dtype != np.uint8:
-        array = np.asarray(np.clip(array, 0, 1) * 255 + 0.5, np.uint8)
+        array = as_uint8(array)
     return Started(Fourier() if of is None else of, array, noise)

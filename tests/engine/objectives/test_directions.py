@@ -9,7 +9,7 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from onnxscope.errors import InputError, LayerError, OnnxscopeError, TargetError
-from onnxscope.objectives.places import means_over_shares
+from onnxscope.images import means_over_shares
 
 IMAGES = np.random.default_rng(0).random((2, 40, 56, 3), np.float32)
 V = np.random.default_rng(1).standard_normal(256, np.float32)

@@ -20,6 +20,17 @@ EXAMPLES: dict[str, list[Parameterization]] = {
         osc.Maco(np.ones((3, 5, 4))),
         osc.Maco(np.arange(3 * 8 * 5).reshape(3, 8, 5), contrast=0),
     ],
+    "laplacian": [osc.Laplacian(), osc.Laplacian(1), osc.Laplacian(6, 0.2, False)],
+    "shared": [
+        osc.Shared(),
+        osc.Shared(osc.Laplacian(2), 3, 2.5),
+        osc.Shared(osc.Pixels(decorrelate=False)),
+    ],
+    "cppn": [osc.Cppn(), osc.Cppn(5, 1)],
+    "masked": [
+        osc.within(np.zeros((6, 9, 3)), [[0, 1], [0.5, 0.25]]),
+        osc.within(np.zeros((6, 9, 3)), [[1]], osc.start(np.ones((3, 3, 3)), osc.Laplacian())),
+    ],
     "started": [
         osc.start(np.full((6, 9, 3), 200, np.uint8)),
         osc.start(np.zeros((6, 9, 3)), osc.Maco(), noise=0.5),
