@@ -88,8 +88,8 @@ def advised(message: str, name: str, others: list[str]) -> list[list[str]]:
         words = [word for option in typed for word in shlex.split(option)]
         if words:
             found.append(words)
-    if "give --input-range LOW HIGH, such as 0 1" in text:
-        found.append(["--input-range", "0", "1"])
+    if "give --preprocessing NAME, such as imagenet" in text:
+        found.append(["--preprocessing", "imagenet"])
     if "`onnxscope gradient --wrt`" in text:
         found.append(["--wrt", "NAME"])
     if "--input NAME=VALUE" in text:
