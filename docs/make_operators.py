@@ -37,6 +37,11 @@ _NOTES = {
     "RNN": "unrolled; the length must be known",
     "QuantizeLinear": "straight through, with a warning",
     "DequantizeLinear": "straight through",
+    "DynamicQuantizeLinear": "straight through, with a warning; the scale counts as constant",
+    "QLinearConv": "straight through, with a warning",
+    "QLinearMatMul": "straight through, with a warning",
+    "ConvInteger": "as sums of real numbers",
+    "MatMulInteger": "as sums of real numbers",
 }
 
 INTRODUCTION = """# Operators

@@ -34,14 +34,33 @@ def _quantize(call: Call) -> Sequence[Tensor | None]:
             "only"
         )
     scaled = x / _along_axis(call, scale.astype(x.dtype), x)
+    return [on_grid(call, scaled, None if zero is None else _along_axis(call, zero, x), kind)]
+
+
+def on_grid(
+    call: Call, scaled: Tensor, zero: Tensor | None, kind: ir.DataType, *, fits: bool = False
+) -> Tensor:
+    """Round numbers to integers of a type, kept as real numbers.
+
+    Args:
+        call: The node that rounds.
+        scaled: The numbers, in steps of the grid.
+        zero: Where zero is on the grid, of a shape that fits; `None` is at zero.
+        kind: The type of the integers.
+        fits: Whether nothing is beyond the grid's ends but by rounding.
+    """
     rounded = call.op.Round(scaled)
-    call.builder.composites[rounded.value] = Composite(scaled, lambda dy: dy, rounding=call.where)
+    straight = Composite(scaled, lambda dy: dy, rounding=call.where)
+    if not fits:
+        call.builder.composites[rounded.value] = straight
     if zero is not None:
-        rounded = rounded + _along_axis(call, zero.astype(x.dtype), x)
-    low, high = (call.op.constant(end, x.dtype) for end in _ends(kind))
+        rounded = rounded + zero.astype(scaled.dtype)
+    low, high = (call.op.constant(end, scaled.dtype) for end in _ends(kind))
     grid = call.op.Clip(rounded, low, high)
+    if fits:
+        call.builder.composites[grid.value] = straight
     call.builder.integers[grid.value] = kind
-    return [grid]
+    return grid
 
 
 def _dequantize(call: Call) -> Sequence[Tensor | None]:
@@ -87,40 +106,10 @@ def _refuse_integers(call: Call) -> Sequence[Tensor | None]:
     )
 
 
-_INTEGER_ONLY = {
-    "": (
-        "ConvInteger",
-        "DynamicQuantizeLinear",
-        "MatMulInteger",
-        "QLinearConv",
-        "QLinearMatMul",
-    ),
-    "com.microsoft": (
-        "DynamicQuantizeLSTM",
-        "DynamicQuantizeMatMul",
-        "MatMulIntegerToFloat",
-        "QAttention",
-        "QGemm",
-        "QLinearAdd",
-        "QLinearAveragePool",
-        "QLinearConcat",
-        "QLinearGlobalAveragePool",
-        "QLinearLeakyRelu",
-        "QLinearMul",
-        "QLinearReduceMean",
-        "QLinearSigmoid",
-        "QLinearSoftmax",
-        "QLinearWhere",
-        "QMoE",
-    ),
-}
+_INTEGER_ONLY = ("DynamicQuantizeLSTM", "QAttention", "QLinearReduceMean", "QMoE")
 
 EXPANSIONS: dict[tuple[str, str], Expansion] = {
     **{(domain, "QuantizeLinear"): _quantize for domain in ("", "com.microsoft")},
     **{(domain, "DequantizeLinear"): _dequantize for domain in ("", "com.microsoft")},
-    **{
-        (domain, op_type): _refuse_integers
-        for domain, names in _INTEGER_ONLY.items()
-        for op_type in names
-    },
+    **{("com.microsoft", op_type): _refuse_integers for op_type in _INTEGER_ONLY},
 }

@@ -28,9 +28,10 @@ def among_integers(
 ) -> Sequence[Tensor | None]:
     """Write a node whose inputs may be integers that are kept as real numbers.
 
-    Where it only selects elements, the integers beside them become real numbers as well, and so
-    what it gives is kept. What computes with integers, which divides and overflows otherwise, gets
-    integers, through which no gradient goes.
+    Where it only selects elements, or adds up integers wide enough for sums, those beside them
+    become real numbers as well, and so what it gives is kept. What computes with integers
+    otherwise, which divides and overflows in its own way, gets integers, through which no gradient
+    goes.
 
     Args:
         builder: The graph to append to, which knows what is kept so.
@@ -48,6 +49,7 @@ def among_integers(
     kinds = [_formal(schema.inputs, index) for index in range(len(arguments))]
     outputs = {formal.type_str for formal in schema.outputs}
     selects = has(node, Trait.SELECTING) and not _reduces(node)
+    selects = selects or _adds_up(node, [builder.integers[value] for value in kept])
     given = list(arguments)
     shared: dict[str, Tensor] = {}
     for index, (tensor, formal) in enumerate(zip(arguments, kinds, strict=True)):
@@ -88,8 +90,8 @@ def _formal(
 
 
 def _is_boundary(node: ir.Node) -> bool:
-    """Return whether a node goes from real numbers to such integers, or back."""
-    return node.op_type == "QuantizeLinear" or node.op_type == "DequantizeLinear"
+    """Return whether a node goes from real numbers to such integers, or back, or computes so."""
+    return node.op_type in _BOUNDARIES
 
 
 def _has_graph(node: ir.Node) -> bool:
@@ -97,10 +99,27 @@ def _has_graph(node: ir.Node) -> bool:
     return any(attribute.type in kinds for attribute in node.attributes.values())
 
 
+def _adds_up(node: ir.Node, kinds: Sequence[ir.DataType]) -> bool:
+    """Return whether a node adds sums of products, as biases are added."""
+    wide = all(kind in (ir.DataType.INT32, ir.DataType.INT64) for kind in kinds)
+    return wide and (node.op_type == "Add" or node.op_type == "Sub")
+
+
 def _reduces(node: ir.Node) -> bool:
     """Return whether what is written at the same place is combined, and not the last of it."""
     return node.attributes.get_string("reduction", "none") != "none"
 
+
+# What is written for integers and real numbers alike (see `expansions`).
+_BOUNDARIES = {
+    "ConvInteger",
+    "DequantizeLinear",
+    "DynamicQuantizeLinear",
+    "MatMulInteger",
+    "QLinearConv",
+    "QLinearMatMul",
+    "QuantizeLinear",
+}
 
 _NAMES = {
     np.dtype(np.float16): "float16",

@@ -17,6 +17,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "MatMulBnb4": ("K", "N", "block_size", "quant_type"),
     "MatMulNBits": ("K", "N", "block_size"),
     "MultiHeadAttention": ("num_heads",),
+    "QLinearSoftmax": ("opset",),
     "SkipGroupNorm": ("activation", "groups"),
 }
 

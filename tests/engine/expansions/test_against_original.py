@@ -52,8 +52,13 @@ ELSEWHERE = {
     **{(MS, f"{kind}Linear"): "the standard operator under another name" for kind in (
         "Quantize", "Dequantize",
     )},
-    **{("", op): "integers alone, refused: test_quantized.py" for op in (
+    **{("", op): "between grids: test_integer_arithmetic.py" for op in (
         "ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul",
+    )},
+    **{(MS, op): "between grids: test_integer_arithmetic.py" for op in (
+        "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QGemm", "QLinearAdd",
+        "QLinearAveragePool", "QLinearConcat", "QLinearConv", "QLinearGlobalAveragePool",
+        "QLinearLeakyRelu", "QLinearMul", "QLinearSigmoid", "QLinearSoftmax", "QLinearWhere",
     )},
     **{(ML, op): "maps, refused: test_domain.py" for op in ("CastMap", "DictVectorizer")},
 }  # fmt: skip

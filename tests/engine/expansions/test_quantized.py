@@ -86,7 +86,7 @@ def test_weights_in_blocks():
 
 
 @pytest.mark.parametrize(
-    ("domain", "op_type"), [("", "QLinearConv"), ("", "MatMulInteger"), ("com.microsoft", "QGemm")]
+    ("domain", "op_type"), [("com.microsoft", "DynamicQuantizeLSTM"), ("com.microsoft", "QMoE")]
 )
 def test_integer_arithmetic_is_refused(domain, op_type):
     proto = node_model(op_type, [values(2, 2), np.zeros((2, 2), np.uint8)], domain=domain)

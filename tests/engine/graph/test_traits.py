@@ -409,6 +409,7 @@ BY_NAME = {
     "engine/graph/shapes/inference.py:_shapes_alike": "whose outputs all have one shape",
     "engine/graph/shapes/reductions.py:_REDUCED": "names of reductions, not of operators",
     "engine/graph/shapes/windows.py:SHAPES": "a table from operators to formulas",
+    "engine/importer/integers.py:_BOUNDARIES": "what has expansions for integers kept as reals",
     "engine/importer/evaluation.py:_PLAIN": "what the reference evaluator is right about",
     "engine/network/inputs/normalization.py:find_normalization": "the arithmetic that it follows",
     "engine/network/layers/layer.py:_FINISHING": "what exporters write a layer's end with",

@@ -79,6 +79,8 @@ def outcome(case: Any, kernel_of: Callable[[onnx.ModelProto], Any] = session) ->
     constant = osc.standard_rules().without_derivative
     if len(model.graph.node) == 1 and model.graph.node[0].op_type in constant:
         return Outcome("no derivative", constant[model.graph.node[0].op_type])
+    if any(node.op_type == "DynamicQuantizeLinear" for node in model.graph.node):
+        return Outcome("no derivative", "the scale of a grid counts as constant")
     try:
         kernel = kernel_of(model)
         first, again = (kernel.run(outputs, feeds) for _ in range(2))

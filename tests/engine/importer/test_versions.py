@@ -62,8 +62,8 @@ LISTED = (
            "SequenceMap SplitToSequence"),
     Listed("no evaluator takes it in a node alone: test_leniency.py has sparse weights", "Constant",
            "sparse_value", since=11),
-    Listed("integers alone: refused", "ConvInteger DynamicQuantizeLinear MatMulInteger QLinearConv "
-           "QLinearMatMul"),
+    Listed("what goes into a Conv as it is", "ConvInteger QLinearConv",
+           "auto_pad dilations group kernel_shape pads strides"),
     Listed(NOBODY, "GRU LSTM RNN", "output_sequence", until=6),
     Listed("the reference passes over it", "GRU LSTM",
            "clip activations activation_alpha activation_beta input_forget", until=6),

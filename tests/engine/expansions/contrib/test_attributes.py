@@ -59,6 +59,8 @@ def test_every_attribute_is_read_or_of_no_consequence(op):
         for name in EXPANDED[op].attributes
         if name not in known and (op, name) not in WITHOUT_CONSEQUENCE
     }
-    # What goes into a Conv as it is stays what it is.
+    # What goes into a Conv or AveragePool as it is stays what it is.
     kept = {"group", "pads", "strides", "dilations", "kernel_shape", "auto_pad"}
-    assert open_ones - (kept if op == "NhwcConv" else set()) == set()
+    kept |= {"count_include_pad"}
+    whole = op in ("NhwcConv", "QLinearConv", "QLinearAveragePool")
+    assert open_ones - (kept if whole else set()) == set()
