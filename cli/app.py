@@ -20,6 +20,7 @@ from ..errors import OnnxscopeError, OnnxscopeWarning
 COMMANDS = (
     "render",
     "inspect",
+    "classes",
     "prepare",
     "convert",
     "gradient",

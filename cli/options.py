@@ -251,6 +251,7 @@ class Aim:
         Raises:
             OnnxscopeError: the target cannot be read, or does not fit the other options.
         """
+        from ..network.class_scores import class_scores
         from ..objectives.targets import find_unit, is_plain, resolve
 
         objective = resolve(
@@ -267,11 +268,13 @@ class Aim:
         if not is_plain(model, target):
             return objective, str(objective)
         layer, unit = find_unit(model, target)
-        is_class = layer not in (target, target.rpartition(":")[0])
-        if unit is None or not is_class or unit >= len(model.labels):
+        if unit is None or layer in (target, target.rpartition(":")[0]):
             return objective, str(objective)
-        name = model.labels[unit].split(",")[0]
-        return objective, "−" * self.negative + f"logit {unit}, {name}"
+        index = unit - class_scores(model).first
+        if index >= len(model.labels):
+            return objective, str(objective)
+        name = model.labels[index].split(",")[0]
+        return objective, "−" * self.negative + f"logit {index}, {name}"
 
 
 @dataclass(frozen=True)
@@ -440,15 +443,16 @@ def check_labels(model: Model, where: str) -> None:
         InputError: there are not.
     """
     from ..errors import LayerError
+    from ..network.class_scores import class_scores
 
     try:
-        layer = model.layers[model.logits()]
+        scores = class_scores(model)
     except LayerError:
         return
-    if len(model.labels) != layer.channels:
+    if len(model.labels) != scores.count:
         raise InputError(
-            f"{where} names {len(model.labels)} classes, and {layer.title} of {model.name} has "
-            f"{layer.channels} scores"
+            f"{where} names {len(model.labels)} classes, and {model.layers[scores.layer].title} of "
+            f"{model.name} has {scores.count} scores"
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import LayerError, TargetError, nearest
+from ..network.class_scores import class_scores
+from ..network.class_search import search_classes
 from ..network.model import Model
 from .algebra import Objective
 from .labels import find_classes
@@ -189,18 +191,39 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
             "give the number of one"
         )
     if found:
-        return model.logits(), found[0]
+        return class_scores(model).unit(found[0])
     # Layers and classes are both worth suggesting, each with its name in its own way.
     what = "has no layer and no class" if model.labels else "names no classes and has no layer"
-    raise LayerError(f"{model.name} {what} {target!r}{names.nearest(target, model.labels)}")
+    advice = names.nearest(target, model.labels) + _classes_like(model, target)
+    raise LayerError(f"{model.name} {what} {target!r}{advice}")
+
+
+def _classes_like(model: Model, target: str) -> str:
+    """The classes that a word may mean, for messages; empty where it means none or one alone."""
+    similar = search_classes(model.labels, target)
+    if len(similar) < 2:
+        return ""
+    shown = [f"{index} {model.labels[index].split(',')[0]}" for index in similar[:_SHOWN_CLASSES]]
+    more = f" and {len(similar) - len(shown)} more" if len(similar) > len(shown) else ""
+    return f"; classes like it are {', '.join(shown)}{more}"
 
 
 def _class_index(model: Model, index: int) -> tuple[str, int]:
     if not model.labels:
         raise TargetError(
             f"{model.name} names no classes, so that {index} means nothing; "
-            "expected LAYER:UNIT or LAYER"
+            f"expected LAYER:UNIT or LAYER{_score(model, index)}"
         )
-    logits = model.logits()
-    model.layers[logits].check_channel(index)
-    return logits, index
+    scores = class_scores(model)
+    if not scores.places:
+        model.layers[scores.layer].check_channel(index)
+    return scores.unit(index)
+
+
+def _score(model: Model, index: int) -> str:
+    """What to write for a class by its number, where the model has scores but no names."""
+    try:
+        layer = model.layers[class_scores(model).layer]
+    except LayerError:
+        return ""
+    return f"; the score of class {index} is {layer.title}:{index}" * (index < layer.channels)

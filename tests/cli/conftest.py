@@ -18,6 +18,9 @@ from onnxscope.graph.metadata import Metadata
 from onnxscope.graph.tensor import Tensor
 from typer.testing import CliRunner, Result
 
+# Small networks that tests of the engine use as well.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "engine" / "helpers"))
+
 LABELS = ("daisy", "tench, Tinca tinca", "crane", "crane", "kit fox")
 SIZE = 48
 

@@ -28,6 +28,7 @@ ORDERS = {
                "--snapshots", "--animation", *VIEW, "--recipe", "--quiet", "--no-cache", *ASCENT,
                *PREPROCESSING],
     "inspect": ["model", "target", "--all", "--image", "--shape", *PREPROCESSING],
+    "classes": ["model", "search", "--json", *PREPROCESSING],
     "prepare": ["model", "--output", "--remember", "--forget", *PREPROCESSING[:5], "--labels"],
     "convert": ["weights", "--output", "--architecture", "--labels"],
     "gradient": ["model", "target", "--output", "--wrt", "--shape", *AIM, "--size", "--batch",
@@ -51,7 +52,7 @@ MEANS_ELSE = {
     "--wrt": {"gradient"},  # without it the gradient is that of an objective
     "--seed": {"verify"},  # a point and directions, no picture
     "--provider": {"bench", "verify"},  # no recipe says it
-    "--json": {"verify"},  # to stdout, not to a file
+    "--json": {"verify", "classes", "bench"},  # each says what is in it; bench's goes to a file
 }
 
 

@@ -1,0 +1,105 @@
+"""Where a network says how sure it is of each class: one number, or one for each box or place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..errors import LayerError
+from .model import Model
+
+# In an output of YOLO's four numbers of a box come first, and in older ones whether there is
+# anything; in SSD's the background.
+_BEFORE = (0, 4, 5, 1)
+_LAST = 3
+_SQUASHED = ("Sigmoid", "Softmax", "LogSoftmax")
+_DIVIDED = re.compile(r"the channels of ([\d×]+) are divided")
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """The units of a layer that are classes.
+
+    Attributes:
+        layer: Its name.
+        first: The unit of the first class.
+        count: How many classes there are.
+        places: Whether each has a score for every box or place, of which the mean is taken.
+    """
+
+    layer: str
+    first: int
+    count: int
+    places: bool = False
+
+    def unit(self, index: int) -> tuple[str, int]:
+        """Return the layer and the unit of a class.
+
+        Raises:
+            LayerError: there is no such class.
+        """
+        if not 0 <= index < self.count:
+            raise LayerError(
+                f"there is no class {index}: {self.layer} has the scores of {self.count} classes, "
+                f"0 to {self.count - 1}"
+            )
+        return self.layer, self.first + index
+
+
+def class_scores(model: Model) -> ClassScores:
+    """Find a network's scores of its classes, before they are made probabilities.
+
+    Of a detector or a segmentation, that is the last layer that has as many channels as the model
+    names classes, or with the numbers of a box before them.
+
+    Raises:
+        LayerError: there are none; where they are in a value whose channels cannot be told, the
+            message says how to say it.
+    """
+    try:
+        layer = model.layers[model.logits()]
+    except LayerError:
+        layer = None
+    count = len(model.labels)
+    if layer is not None and count in (0, layer.channels):
+        return ClassScores(layer.name, 0, layer.channels)
+    if count:
+        found = _in_places(model, count)
+        if found is not None:
+            return found
+    if layer is not None:
+        return ClassScores(layer.name, 0, layer.channels)
+    raise LayerError(f"{model.name} has no layer of class scores{_advice(model, count)}")
+
+
+def _in_places(model: Model, count: int) -> ClassScores | None:
+    layers = list(model.layers.values())
+    # Maps of classes end a network; what has as many channels before that has them by chance.
+    candidates = [
+        layer
+        for number, layer in enumerate(layers, 1)
+        if len(layer.shape) == 2 or (len(layer.shape) == 3 and number > len(layers) - _LAST)
+    ]
+    for squashed in (False, True):
+        for before in _BEFORE:
+            for layer in reversed(candidates):
+                fits = layer.channels == count + before and (len(layer.shape) == 2 or not before)
+                if fits and (layer.op_type in _SQUASHED) is squashed:
+                    return ClassScores(layer.name, before, count, places=True)
+    return None
+
+
+def _advice(model: Model, count: int) -> str:
+    """What to say where boxes lie along the axis that channels usually have."""
+    for name, reason in reversed(model.layers.left_out.items()):
+        divided = _DIVIDED.match(reason)
+        sizes = divided[1].split("×") if divided else []
+        if not count or len(sizes) != 3:
+            continue
+        if int(sizes[2]) - count in _BEFORE:
+            title = model.names.naming.aliases.get(name, name)
+            return (
+                f" that can be told; they seem to be in {title} ({divided[1] if divided else ''}), "
+                f"along axis 2: say channel_axis={{{title!r}: 2}} (--channel-axis {title}=2)"
+            )
+    return ""
