@@ -134,7 +134,38 @@ def random_array(
             f"the input {value.name!r} is {value.dtype}, of which no values can be drawn: give "
             f"one, such as at={{{value.name!r}: array}} (--input {value.name}=VALUE)"
         )
+    places = _different_places(value, dims, rng) if dtype.kind == "i" else None
+    if places is not None:
+        return places.astype(dtype)
     return np.asarray(rng.integers(0, _index_range(value), dims)).astype(dtype)
+
+
+def _different_places(
+    value: ir.Value, dims: Sequence[int], rng: np.random.Generator
+) -> np.ndarray | None:
+    """Draw where ScatterND or ScatterElements writes: at a place for each, or `None` elsewhere.
+
+    Which of two that are written to one place stays is left open by ONNX.
+    """
+    for node, position in value.uses():
+        written = node.inputs[0] if position == 1 else None
+        sizes = None if written is None else _dims(written)
+        known = [size for size in sizes or () if isinstance(size, int)]
+        if sizes is None or len(known) < len(sizes):
+            continue
+        if node.op_type == "ScatterND" and dims and 0 < dims[-1] <= len(known):
+            grid, count = known[: dims[-1]], math.prod(dims[:-1])
+            if count <= math.prod(grid):
+                drawn = rng.choice(math.prod(grid), count, replace=False)
+                return np.stack(np.unravel_index(drawn, grid), -1).reshape(dims)
+        if node.op_type == "ScatterElements" and len(dims) == len(known):
+            axis = node.attributes.get_int("axis", 0)
+            if -len(dims) <= axis < len(dims) and dims[axis] <= known[axis]:
+                lines = list(dims)
+                lines[axis] = known[axis]
+                order = np.argsort(rng.random(lines), axis)
+                return np.take(order, range(dims[axis]), axis)
+    return None
 
 
 def _random_dims(value: ir.Value, bound: Mapping[str, int]) -> tuple[int, ...]:

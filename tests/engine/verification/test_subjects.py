@@ -137,3 +137,19 @@ def test_what_cannot_be_moved():
     with pytest.raises(InputError, match="--wrt NAME"):
         osc.verify(whole)
     assert osc.verify(whole, wrt=["f"]).agrees
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("shape", "new", "node"),
+    [
+        ("3,2", "3", "y = ScatterND (x, places, new)"),
+        ("3,4", "3,4", "y = ScatterElements <axis: int = 0> (x, places, new)"),
+        ("4,2", "4,2", "y = ScatterElements <axis: int = -1> (x, places, new)"),
+    ],
+)
+def test_nothing_is_written_twice_to_one_place(shape, new, node, seed):
+    # Which of the two stays ONNX leaves open, and with it whose gradient is zero.
+    proto = text_model(f"""
+        g (float[4,4] x, int64[{shape}] places, float[{new}] new) => (float[4,4] y) {{ {node} }}""")
+    assert osc.verify(proto, provider="cpu", seed=seed).verdict == "agrees"
