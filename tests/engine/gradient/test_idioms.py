@@ -15,7 +15,7 @@ from onnxscope.rules.standard import standard_rules
 from onnxscope.rules.table import RuleTable
 
 # Each is y of x (3, 5), in ONNX's text form, and what y and its derivative are.
-_erf = np.vectorize(math.erf)
+_erf = np.vectorize(math.erf, [float])
 
 
 def sigmoid(x):
@@ -120,6 +120,35 @@ def test_spelled_out_functions(name):
     assert "Sum" in operators(longer)
     assert "Sum" not in operators(graph)
     np.testing.assert_allclose(run(longer, given)["grad_x"], exact, rtol=0, atol=3e-6)
+
+
+@pytest.mark.parametrize("sizes", ["known", "open"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", SPELLED)
+def test_spelled_out_functions_of_any_shape(name, dtype, sizes):
+    nodes, derivative, _ = SPELLED[name]
+    if dtype == np.float64 and ("Erf" in nodes or "HardSigmoid" in nodes):
+        pytest.skip("ONNX Runtime has no such kernel of double precision")
+    kind = "float" if dtype == np.float32 else "double"
+    rng = np.random.default_rng(8)
+    for shape in ((), (1,), (5,), (2, 3), (2, 1, 3), (2, 3, 1, 2), (2, 1, 2, 1, 3), (0, 3), (2, 0)):
+        if sizes == "open":
+            shown = ",".join(f"N{axis}" for axis in range(len(shape)))
+        else:
+            shown = ",".join(map(str, shape))
+        axes = f"[{shown}]" if shape else ""
+        constants = CONSTANTS.replace("float ", f"{kind} ").replace("float[", f"{kind}[")
+        # A vector of one number makes one of a single number.
+        result = "[1]" if not shape and "vector" in nodes else axes
+        text = f"g ({kind}{axes} x) => ({kind}{result} y) <{constants}> {{ {nodes} }}"
+        graph = osc.differentiate(text_model(text), of="y", wrt=["x"])
+        x = np.asarray(rng.normal(size=shape) * 2.5, dtype)
+        dy = np.asarray(rng.normal(size=(1,) if result == "[1]" and not shape else shape), dtype)
+        seeded = any(value.name == "grad_y" for value in graph.graph.input)
+        found = run(graph, {"x": x, **({"grad_y": dy} if seeded else {})})["grad_x"]
+        exact = (dy if seeded else 1) * derivative(x.astype(np.float64))
+        assert found.shape == shape
+        np.testing.assert_allclose(found, np.reshape(exact, shape), rtol=0, atol=3e-6)
 
 
 def test_a_gelu_leaves_its_kernel_whole():
