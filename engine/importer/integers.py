@@ -48,7 +48,7 @@ def among_integers(
     schema = defs.get_schema(node.op_type, version, "")
     kinds = [_formal(schema.inputs, index) for index in range(len(arguments))]
     outputs = {formal.type_str for formal in schema.outputs}
-    selects = has(node, Trait.SELECTING) and not _reduces(node)
+    selects = (has(node, Trait.SELECTING) and not _reduces(node)) or _takes_nearest(node)
     selects = selects or _adds_up(node, [builder.integers[value] for value in kept])
     given = list(arguments)
     shared: dict[str, Tensor] = {}
@@ -103,6 +103,11 @@ def _adds_up(node: ir.Node, kinds: Sequence[ir.DataType]) -> bool:
     """Return whether a node adds sums of products, as biases are added."""
     wide = all(kind in (ir.DataType.INT32, ir.DataType.INT64) for kind in kinds)
     return wide and (node.op_type == "Add" or node.op_type == "Sub")
+
+
+def _takes_nearest(node: ir.Node) -> bool:
+    """Return whether a node resizes without any interpolation."""
+    return node.op_type == "Resize" and node.attributes.get_string("mode", "nearest") == "nearest"
 
 
 def _reduces(node: ir.Node) -> bool:

@@ -238,6 +238,22 @@ def test_products_of_integers(op):
     np.testing.assert_allclose(found["grad_x"], expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("mode", "passes"), [("nearest", True), ("linear", False)])
+def test_pixels_that_are_repeated_between_grids(mode, passes):
+    resize = node("Resize", ["q", "", "f"], "r", mode=mode)
+    constants = STEP | {"f": np.array([1, 1, 2, 2], np.float32)}
+    proto = model([QUANTIZE, resize, DEQUANTIZE], constants, (1, 2, 3, 3))
+    x = RNG.uniform(-2, 2, (1, 2, 3, 3)).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", osc.OnnxscopeWarning)
+        graph = osc.differentiate(proto, of="y", wrt=["x"])
+    found = run(graph, {"x": x, "grad_y": np.ones((1, 2, 6, 6), np.float32)})
+    np.testing.assert_allclose(found["y"], run(proto, {"x": x})["y"], rtol=1e-6)
+    # Mixtures of bytes are rounded by the kernel itself, through which no gradient goes.
+    expected = np.full(x.shape, 4 * S2 / S if passes else 0)
+    np.testing.assert_allclose(found["grad_x"], expected, rtol=1e-5)
+
+
 def test_a_grid_of_equal_values():
     proto = model(
         [
