@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .objectives.making import layer as layer
     from .objectives.making import neuron as neuron
     from .objectives.making import objective as objective
+    from .objectives.others import seen_by as seen_by
     from .objectives.penalties import boundary as boundary
     from .objectives.penalties import l1 as l1
     from .objectives.penalties import l2 as l2
@@ -128,6 +129,7 @@ _HOMES = {
     "direction": "objectives.directions",
     "neurons": "objectives.directions",
     "sharpness": "objectives.penalties",
+    "seen_by": "objectives.others",
     "boundary": "objectives.penalties",
     "linf": "objectives.penalties",
     "toward": "objectives.levels",

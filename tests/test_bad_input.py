@@ -397,6 +397,11 @@ def _calls() -> dict[str, Call]:
         "crop": Call(osc.crop, {"smallest": 0.2}),
         "recolor": Call(osc.recolor),
         "resize": Call(osc.resize, {"height": 3}, {"height": "3", "width": "3"}),
+        "seen_by": Call(
+            osc.seen_by,
+            {"model": model, "objective": wanted},
+            words={"objective": "objective|layer"},
+        ),
         "views": Call(osc.views, {"count": 3}, {"count": "3"}),
         "Cppn": Call(osc.Cppn, right={"hidden": "3", "layers": "3"}),
         "Laplacian": Call(

@@ -19,11 +19,12 @@ from . import (
     encoders,
     levels,
     making,
+    others,
     penalties,
     photos,
     populations,
 )
-from .algebra import Objective, as_objective
+from .algebra import Objective, as_objective, check_objective
 
 if TYPE_CHECKING:
     from ..network.model import Model
@@ -78,13 +79,17 @@ _OF_OBJECTIVES = frozenset({"before_activation", "each", "interpolate", "toward"
 """Functions of objectives: texts among their arguments are targets."""
 
 
-def evaluate(text: str, model: Model, target: Callable[[str], Objective]) -> Objective:
+Resolve = Callable[["Model", str], Objective]
+"""Returns the objective that a target means in a model."""
+
+
+def evaluate(text: str, model: Model, resolve: Resolve) -> Objective:
     """Return the objective that an expression means.
 
     Args:
         text: The expression.
         model: The model that it is for.
-        target: Reads a target in quotation marks.
+        resolve: Returns the objective that a target in quotation marks means in a model.
 
     Raises:
         TargetError: it is no expression, or calls what is no objective.
@@ -93,29 +98,38 @@ def evaluate(text: str, model: Model, target: Callable[[str], Objective]) -> Obj
     tree = parsed(text)
     if tree is None:
         raise TargetError(f"{text!r} is no expression such as channel('fire5', 11) - 0.1 * l2()")
-    value = _Reader(text, model, target).of(tree)
+    value = _Reader(text, model, resolve).of(tree)
     if isinstance(value, str):
-        return target(value)
+        return resolve(model, value)
     return as_objective(value)
 
 
 class _Reader:
     """Reads the parts of one expression."""
 
-    def __init__(self, text: str, model: Model, target: Callable[[str], Objective]) -> None:
+    def __init__(self, text: str, model: Model, resolve: Resolve) -> None:
         self._text = text
         self._model = model
-        self._target = target
+        self._resolve = resolve
         # What needs the model itself.
         self._of_model: Mapping[str, Callable[..., Any]] = {
             "batch_norm_prior": lambda: populations.batch_norm_prior(model),
             "distribution": self._distribution,
+            "seen_by": self._seen_by,
         }
 
     def _distribution(self, layer: str, *photos: str) -> Objective:
         """The distribution of a layer on photographs, which are files."""
         found = self._model.activations(list(photos), layer)[layer]
         return populations.distribution(layer, found)
+
+    def _seen_by(self, name: str, objective: object) -> Objective:
+        """An objective or a target of another network, which is a file or a name."""
+        from ..network.loading import load
+
+        other = load(name)
+        wanted = self._resolve(other, objective) if isinstance(objective, str) else objective
+        return others.seen_by(other, check_objective(wanted))
 
     def of(self, node: ast.expr) -> Any:
         """Return the value of a part: an objective, a number, a text, or several of these."""
@@ -139,6 +153,9 @@ class _Reader:
             f"{ast.unparse(node)!r} in {self._text!r} cannot be read; an expression is made of "
             "numbers, targets in quotation marks, +, -, *, and calls such as channel('fire5', 11)"
         )
+
+    def _target(self, text: str) -> Objective:
+        return self._resolve(self._model, text)
 
     def _operand(self, node: ast.expr) -> Any:
         value = self.of(node)

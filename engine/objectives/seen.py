@@ -134,17 +134,22 @@ class Seen:
         """
         return self._looked(layers, photo, None)
 
-    def through(self, model: Model, layers: Sequence[str]) -> Mapping[str, Tensor]:
-        """Append what another network makes of the pictures, as transformed as for the first.
+    def by(self, model: Model, layers: Sequence[str]) -> Seen:
+        """Return what another network sees of the same pictures, as transformed as for this one.
 
         Args:
             model: The network.
             layers: Names of its layers.
-
-        Returns:
-            The layers by name, one row for each picture.
         """
-        return self._looked(layers, None, model)
+        found = self._looked(layers, None, model)
+        return Seen(
+            found,
+            self._picture,
+            grids=getattr(found, "grids", None),
+            labels=model.labels,
+            shows_picture=self._shows_picture,
+            span=self._span,
+        )
 
     def _looked(
         self, layers: Sequence[str], photo: np.ndarray | None, model: Model | None

@@ -64,7 +64,7 @@ def resolve(
 
         if objective is not None or reduction != "mean" or (y, x, token) != (None, None, None):
             raise TargetError(f"the expression {target} says itself what it is of a unit")
-        found = evaluate(target, model, lambda text: resolve(model, text))
+        found = evaluate(target, model, resolve)
         return _finished(found, negative=negative, preactivation=preactivation)
     elsewhere = _elsewhere(model, target)
     if elsewhere is not None:

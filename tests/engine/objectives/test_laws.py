@@ -61,8 +61,17 @@ def test_every_kind_is_here() -> None:
     def kinds(objective: Objective) -> set[type]:
         return {type(objective)}.union(*map(kinds, objective.parts()))
 
-    # A file's is in `test_encoders.py`.
-    old = {"encoded", "number", "sum", "product", "negative", "each", "before_activation"}
+    # Those of a file are in `test_encoders.py` and `test_others.py`.
+    old = {
+        "encoded",
+        "seen_by",
+        "number",
+        "sum",
+        "product",
+        "negative",
+        "each",
+        "before_activation",
+    }
     old |= {"channel", "neuron", "layer", "total_variation", "l1", "l2"}
     tested = set().union(*(kinds(objective) for objective in ALL.values()))
     assert {registry.kinds()[name] for name in registry.kinds() if name not in old} <= tested

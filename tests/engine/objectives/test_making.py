@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnxscope.errors import InputError, TargetError
-from onnxscope.objectives import algebra, encoders, photos, registry, units
+from onnxscope.objectives import algebra, encoders, others, photos, registry, units
 from onnxscope.objectives.registry import from_json
 
 A, B = units.Channel("fire8", 5), units.LayerEnergy("fire2")
@@ -39,6 +39,10 @@ EXAMPLES: dict[str, list[algebra.Objective]] = {
         osc.direction("fire5", [1, -2], mask=[[0, 1, 2]]),
         osc.direction("encoder", [1, -2], token=4),
         osc.dictionary([[1, 2], [3, 4]], "fire5", names=["a", "b"])["b"],
+    ],
+    "seen_by": [
+        others.SeenBy(A, "other.onnx", "0" * 64),
+        others.SeenBy(A - B, "other.onnx", "0" * 64, '{"input_range": [0, 1]}'),
     ],
     "encoded": [
         encoders.Encoded("fire5", "sae.onnx", "0" * 64, 3),
