@@ -25,6 +25,7 @@ COMMANDS = (
     "convert",
     "gradient",
     "expose",
+    "explain",
     "bench",
     "verify",
     "models",

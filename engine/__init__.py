@@ -83,6 +83,9 @@ if TYPE_CHECKING:
     from .pictures.rendering import render as render
     from .rules.standard import standard_rules as standard_rules
     from .rules.table import RuleTable as RuleTable
+    from .studies.explaining import Explainer as Explainer
+    from .studies.explaining import explain as explain
+    from .studies.explanation import Explanation as Explanation
     from .transforms.filters import blur as blur
     from .transforms.filters import recolor as recolor
     from .transforms.geometric import flip as flip
@@ -173,6 +176,9 @@ _HOMES = {
     "render": "pictures.rendering",
     "RuleTable": "rules.table",
     "standard_rules": "rules.standard",
+    "Explainer": "studies.explaining",
+    "explain": "studies.explaining",
+    "Explanation": "studies.explanation",
     "blur": "transforms.filters",
     "recolor": "transforms.filters",
     "crop": "transforms.glimpses",

@@ -137,6 +137,10 @@ def _calls() -> dict[str, Call]:
         "progress": "True",
     }
     gradient = osc.Gradient(model, wanted)
+    explainer = osc.Explainer(model, wanted, "saliency")
+    explained = explainer(np.zeros((8, 8, 3)))
+    explaining = {"size": "3", "batch_size": "3", "target": "", "top": "3"}
+    explained_by = {"target": "target|objective|layer", "photos": "photo|picture"}
     return {
         "Adam": Call(
             osc.Adam,
@@ -451,6 +455,38 @@ def _calls() -> dict[str, Call]:
             {"photo": "photo|picture", "of": "Fourier"},
         ),
         "standard_rules": Call(osc.standard_rules),
+        "Explainer": Call(
+            osc.Explainer,
+            {"model": model, "target": wanted, "method": "saliency"},
+            explaining,
+            explained_by,
+        ),
+        "Explainer.__call__": Call(
+            explainer, {"photos": np.zeros((8, 8, 3))}, words={"photos": "photo|picture"}
+        ),
+        "Explainer.save": Call(
+            explainer.save, {"path": "explainer.onnx"}, {"path": "text", "batch": "3"}, _PATH
+        ),
+        "Explainer.to_onnx": Call(explainer.to_onnx, right={"batch": "3"}),
+        "Explanation.heat": Call(
+            explained.heat, right={"index": "-1"}, words={"index": "index|maps"}
+        ),
+        "Explanation.overlay": Call(
+            explained.overlay, right={"index": "-1"}, words={"index": "index|maps"}
+        ),
+        "Explanation.save": Call(explained.save, {"path": "maps.npy"}, words=_PATH),
+        "Explanation.sheet": Call(explained.sheet),
+        "explain": Call(
+            osc.explain,
+            {
+                "model": model,
+                "photos": np.zeros((8, 8, 3)),
+                "target": wanted,
+                "method": "saliency",
+            },
+            explaining,
+            explained_by,
+        ),
         "expose": Call(
             osc.expose,
             {"model": model, "layers": "c"},
@@ -480,6 +516,7 @@ def _calls() -> dict[str, Call]:
 
 
 MADE = {
+    "Explanation": "explain makes it",
     "Model": "load makes it",
     "Picture": "render makes it",
     "Progress": "render makes it",

@@ -34,6 +34,8 @@ ORDERS = {
     "gradient": ["model", "target", "--output", "--wrt", "--shape", *AIM, "--size", "--batch",
                  *PREPROCESSING],
     "expose": ["model", "layers", "--output", "--cut"],
+    "explain": ["model", "photos", "--output", "--method", "--layer", "--top", "--size",
+                "--batch-size", "--provider", "--export", *PREPROCESSING],
     "bench": ["model", "target", "--objective", "--random", "--size", "--batch", "--rounds",
               "--steps", "--provider", "--profile", "--json",
               *[name for name in PREPROCESSING if name not in ("--channel-axis", "--labels")]],
@@ -43,7 +45,7 @@ ORDERS = {
 
 # By option the commands in which the same word means something else, and is said otherwise.
 MEANS_ELSE = {
-    "--output": {"render", "prepare"},  # can be left out
+    "--output": {"render", "prepare", "explain"},  # can be left out
     "--labels": {"convert"},  # put into the file
     "--shape": {"gradient", "inspect"},  # is built into the graph; what loops depend on
     "--size": {"bench"},  # one number, with a default of its own
@@ -51,7 +53,8 @@ MEANS_ELSE = {
     "--steps": {"bench"},  # what counts in a turn
     "--wrt": {"gradient"},  # without it the gradient is that of an objective
     "--seed": {"verify"},  # a point and directions, no picture
-    "--provider": {"bench", "verify"},  # no recipe says it
+    "--batch-size": {"explain"},  # of photos
+    "--provider": {"bench", "explain", "verify"},  # no recipe says it
     "--json": {"verify", "classes", "bench"},  # each says what is in it; bench's goes to a file
 }
 

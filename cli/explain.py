@@ -1,0 +1,322 @@
+"""`onnxscope explain`: what a network sees in photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import InputError, OnnxscopeError
+from . import options
+from .console import file_size, plural, stdout, warn
+from .groups import expanded
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..network.model import Model
+    from ..studies.explaining import Explainer
+    from ..studies.explanation import Explanation
+
+app = typer.Typer(add_completion=False)
+
+EPILOG = """Example: onnxscope explain squeezenet photo.jpg -o seen.png
+
+A class, in two ways: onnxscope explain squeezenet photo.jpg daisy --method grad-cam,occlusion
+
+A folder: onnxscope explain squeezenet photos/ -o maps/
+
+As a model, photo in and map out: onnxscope explain squeezenet --export explainer.onnx"""
+
+_SUFFIXES = frozenset(
+    {
+        ".avif", ".bmp", ".gif", ".ico", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm",
+        ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
+    }
+)  # fmt: skip
+
+_PART = 32
+"""Photographs that are in memory at the same time."""
+
+
+@app.command(no_args_is_help=True, epilog=EPILOG)
+@expanded
+def explain(
+    *,
+    model: options.ModelName,
+    photos: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PHOTO... [TARGET]",
+            help="Photographs or folders of them, and what to explain: LAYER:UNIT such as "
+            "mixed4a:11, a LAYER, a class by name or number, or an expression. By default each "
+            "photo's class with the highest score.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE|FOLDER",
+            help="A picture for a sheet of all; .npy for the numbers (photos, height, width); a "
+            "folder for a picture and a .npy file of each photo. By default explanation.png.",
+        ),
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="One or more, with commas between them, or all: saliency, guided-backpropagation, "
+            "deconvnet, input-x-gradient, integrated-gradients, smooth-grad, grad-cam, layer-cam, "
+            "layer-x-gradient, occlusion.",
+        ),
+    ] = "grad-cam",
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYER",
+            help="What grad-cam and its like look at; by default the last layer before the target "
+            "that has cells.",
+        ),
+    ] = None,
+    top: Annotated[
+        int, typer.Option(metavar="N", help="Without a target, how many classes of each photo.")
+    ] = 1,
+    size: options.Size = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="How many photos at once; by default 8 at most, as memory allows."
+        ),
+    ] = None,
+    provider: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|cpu|cuda|…",
+            help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
+        ),
+    ] = "auto",
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write an ONNX model instead, from a photo to its map, for any runtime.",
+        ),
+    ] = None,
+    preprocessing: options.Preprocessing,
+) -> None:
+    """Show where in photographs a class or a unit comes from."""
+    given, target = _told_apart(photos or [])
+    if not given and export is None:
+        raise InputError("explain takes photographs, or --export FILE")
+    files = list(_files(given))
+    asked = _Asked(preprocessing, model, target, layer, options.parse_size(size), batch_size)
+    if export is not None:
+        if files or output is not None:
+            raise InputError(
+                "--export writes a model and looks at no photo: leave PHOTO and -o out"
+            )
+        _export(asked, method, provider, export)
+        return
+    target_path = Path("explanation.png") if output is None else output
+    if target_path.suffix.lower() == ".npy" or target_path.suffix.lower() in _SUFFIXES:
+        _write_sheet(asked.explainers(method, provider), files, top, target_path)
+    else:
+        _write_folder(asked.explainers(method, provider), files, top, target_path)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is explained, whatever the method."""
+
+    preprocessing: options.Preprocessing
+    model: str
+    target: str | None
+    layer: str | None
+    size: tuple[int, int] | None
+    batch_size: int | None
+
+    def explainers(self, methods: str, provider: str) -> dict[str, Explainer]:
+        """By the methods' names."""
+        from ..studies.explaining import Explainer
+        from ..studies.methods import METHODS, method_called
+
+        names = [name for part in methods.split(",") if (name := part.strip())]
+        if names == ["all"]:
+            names = list(METHODS.kinds)
+        if not names:
+            raise InputError(f"--method names none; known are {', '.join(METHODS.kinds)}")
+        chosen = {name.replace("_", "-"): method_called(name) for name in names}
+        opened: Model = self.preprocessing.open(self.model)
+        if self.layer is not None and not any(m.looks_at_layer for m in chosen.values()):
+            raise InputError(f"{methods} looks at no layer: leave --layer out")
+        return {
+            name: Explainer(
+                opened,
+                self.target,
+                one,
+                layer=self.layer if one.looks_at_layer else None,
+                size=self.size,
+                provider=provider,
+                batch_size=self.batch_size,
+            )
+            for name, one in chosen.items()
+        }
+
+
+def _told_apart(given: Sequence[str]) -> tuple[list[Path], str | None]:
+    """Photographs, and a target behind them."""
+    if given and not Path(given[-1]).exists() and Path(given[-1]).suffix.lower() not in _SUFFIXES:
+        return [Path(text) for text in given[:-1]], given[-1]
+    return [Path(text) for text in given], None
+
+
+def _files(given: Sequence[Path]) -> Iterator[Path]:
+    for path in given:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+        if not found:
+            raise InputError(f"there is no picture in the folder {path}")
+        yield from found
+
+
+def _export(asked: _Asked, method: str, provider: str, target: Path) -> None:
+    from ..files import check_writable
+    from ..importer.model_file import write_model
+
+    check_writable(target)
+    found = asked.explainers(method, provider)
+    if len(found) != 1:
+        raise InputError("--export writes one method; name it with --method")
+    (explainer,) = found.values()
+    proto = explainer.to_onnx()
+    files = write_model(target, proto)
+    size = file_size(sum(file.stat().st_size for file in files))
+    stdout().print(
+        f"{', '.join(map(str, files))}: image to map, {size}", style="bold", soft_wrap=True
+    )
+
+
+@dataclass
+class _Skipped:
+    """Files that could not be read."""
+
+    files: list[Path] = field(default_factory=list)
+
+    def read(self, files: Sequence[Path], *, alone: bool) -> tuple[list[Path], list[np.ndarray]]:
+        """Read photographs, without those that are none."""
+        from ..images import read_photo
+
+        good: list[Path] = []
+        photos: list[np.ndarray] = []
+        for file in files:
+            try:
+                photos.append(read_photo(file))
+                good.append(file)
+            except OnnxscopeError as error:
+                if alone:
+                    raise
+                self.files.append(file)
+                warn(f"{error}; it is left out")
+        return good, photos
+
+    def check(self, count: int) -> None:
+        """See that anything was left."""
+        if not count:
+            raise InputError(f"none of {plural(len(self.files), 'file')} can be read as a picture")
+
+
+def _write_sheet(
+    explainers: dict[str, Explainer], files: Sequence[Path], top: int, target: Path
+) -> None:
+    import numpy as np
+
+    from ..files import atomic_path, check_writable
+    from ..pictures.picture import save_image
+    from ..studies.explanation import tiled
+
+    check_writable(target)
+    skipped = _Skipped()
+    good, photos = skipped.read(files, alone=len(files) == 1)
+    skipped.check(len(good))
+    found = {name: explainer(photos, top=top) for name, explainer in explainers.items()}
+    for name, one in found.items():
+        _say(name, one, good)
+    if target.suffix.lower() == ".npy":
+        maps = [one.maps for one in found.values()]
+        with atomic_path(target) as temporary:
+            np.save(temporary, maps[0] if len(maps) == 1 else np.stack(maps))
+    else:
+        first = next(iter(found.values()))
+        rows = [
+            [first.photos[at], *(one.overlay(at) for one in found.values())]
+            for at in range(len(first))
+        ]
+        save_image(tiled(rows), target)
+    _end(target, skipped)
+
+
+def _write_folder(
+    explainers: dict[str, Explainer], files: Sequence[Path], top: int, folder: Path
+) -> None:
+    import numpy as np
+    from PIL import Image
+
+    from ..errors import OutputError
+    from ..files import atomic_path
+    from ..pictures.picture import save_image
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror or error}") from error
+    skipped = _Skipped()
+    count = 0
+    taken: dict[str, int] = {}
+    for start in range(0, len(files), _PART):
+        good, photos = skipped.read(files[start : start + _PART], alone=len(files) == 1)
+        if not good:
+            continue
+        # Files of several folders may be called alike.
+        names = []
+        for file in good:
+            number = taken.get(file.stem, 0)
+            taken[file.stem] = number + 1
+            names.append(f"{file.stem}-{number + 1}" if number else file.stem)
+        for name, explainer in explainers.items():
+            one = explainer(photos, top=top)
+            _say(name, one, good)
+            for at in range(len(one)):
+                rank = f"-{at % top + 1}" if top > 1 else ""
+                base = f"{names[at // top]}-{name}{rank}"
+                save_image(Image.fromarray(one.overlay(at)), folder / f"{base}.png")
+                with atomic_path(folder / f"{base}.npy") as temporary:
+                    np.save(temporary, one.maps[at])
+        count += len(good)
+    skipped.check(count)
+    _end(folder, skipped)
+
+
+def _say(name: str, found: Explanation, files: Sequence[Path]) -> None:
+    """A line for each map."""
+    console = stdout()
+    top = len(found) // len(files)
+    of = f" of {found.layer}" if found.layer else ""
+    console.print(f"{name}{of}", style="bold", soft_wrap=True)
+    for at, (target, value) in enumerate(zip(found.targets, found.values, strict=True)):
+        missed = ""
+        if found.completeness is not None:
+            missed = f", of which the map misses {found.completeness[at]:+.2g}"
+        line = f"  {files[at // top].name}  {target}  {value:.4g}{missed}"
+        console.print(line, soft_wrap=True)
+
+
+def _end(target: Path, skipped: _Skipped) -> None:
+    left = f"; {plural(len(skipped.files), 'file')} left out" if skipped.files else ""
+    stdout().print(f"{target}{left}", style="bold", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Several pictures or numbers that together answer a question."""

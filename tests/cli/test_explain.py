@@ -1,0 +1,96 @@
+"""The command `explain`: photographs of every kind, sheets, folders, the explainer as a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from PIL import Image
+
+RNG = np.random.default_rng(2)
+
+
+@pytest.fixture
+def photos(folder: Path) -> Path:
+    """A folder of files that cameras and programs write, and one that is none."""
+    target = folder / "photos"
+    target.mkdir()
+    pixels = (RNG.random((60, 80, 3)) * 255).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    image.save(target / "plain.png")
+    image.convert("CMYK").save(target / "cmyk.jpg")
+    image.quantize(16).save(target / "palette.png")
+    Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(target / "deep.png")
+    image.save(target / "moving.gif", save_all=True, append_images=[image.rotate(90)])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(target / "turned.jpg", exif=exif)
+    (target / "broken.jpg").write_bytes(b"no picture")
+    (target / "notes.txt").write_text("not looked at")
+    return target
+
+
+def test_a_sheet(run, folder, tiny, photos):
+    result = run("explain", tiny, photos / "plain.png", "daisy", "--method", "grad-cam,saliency")
+    assert result.exit_code == 0, result.output
+    assert "grad-cam of conv5" in result.stdout
+    assert "plain.png  daisy" in result.stdout
+    with Image.open(folder / "explanation.png") as sheet:
+        assert sheet.size == (3 * 48 + 16, 48)
+
+
+def test_a_folder(run, folder, tiny, photos):
+    result = run("explain", tiny, photos, "-o", "maps", "--method", "saliency", "--top", "2")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("warning:") == 1
+    assert "broken.jpg: it is no picture; it is left out" in result.stderr
+    assert result.stdout.rstrip().endswith("maps; 1 file left out")
+    written = sorted(path.name for path in (folder / "maps").iterdir())
+    stems = ["cmyk", "deep", "moving", "palette", "plain", "turned"]
+    ends = ["saliency-1.npy", "saliency-1.png", "saliency-2.npy", "saliency-2.png"]
+    # Two are called alike but for the suffix: none of these.
+    assert written == [f"{stem}-{end}" for stem in stems for end in ends]
+    assert np.load(folder / "maps" / "turned-saliency-1.npy").shape == (48, 48)
+
+
+def test_numbers(run, folder, tiny, photos):
+    result = run("explain", tiny, photos / "cmyk.jpg", photos / "turned.jpg", "-o", "m.npy",
+                 "--method", "saliency,integrated-gradients")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert np.load(folder / "m.npy").shape == (2, 2, 48, 48)
+    assert "of which the map misses" in result.stdout
+
+
+def test_export(run, folder, tiny):
+    result = run("explain", tiny, "--export", "e.onnx", "--method", "layer-cam")
+    assert result.exit_code == 0, result.output
+    session = ort.InferenceSession(folder / "e.onnx", providers=["CPUExecutionProvider"])
+    (heat,) = session.run(["map"], {"image": RNG.random((1, 3, 48, 48), np.float32)})
+    assert heat.shape == (1, 48, 48)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["photos/broken.jpg"], "it is no picture"),
+        (["photos/none.jpg"], "cannot read the photograph"),
+        (["empty"], "there is no picture in the folder empty"),
+        (["photos/plain.png", "dasy"], "did you mean 'daisy'"),
+        (["photos/plain.png", "--layer", "logits"], "no cells"),
+        (["photos/plain.png", "--method", "saliency", "--layer", "conv5"], "leave --layer out"),
+        (["photos/plain.png", "--method", ","], "names none"),
+        (["photos/plain.png", "daisy", "--top", "2"], "leave target out"),
+        (["photos/plain.png", "--export", "e.onnx"], "leave PHOTO and -o out"),
+        (["--export", "e.onnx", "--method", "all"], "one method"),
+        (["-o", "x.png"], "takes photographs"),
+    ],
+)
+def test_refused(refused, folder, tiny, photos, arguments, said):
+    (folder / "empty").mkdir()
+    assert said in refused("explain", tiny, *arguments)
+
+
+def test_unknown_preprocessing(refused, foreign, photos):
+    assert "--input-range" in refused("explain", foreign, photos / "plain.png", "conv5:1")
