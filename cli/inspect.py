@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import InputError, NoPictureError
 from . import options
 from .candidates import show_candidates
+from .completion import complete_target
 from .console import plural, show_facts, stdout, times
 from .groups import expanded
 from .inputs import AboutInputs
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from ..network.model import Model
 
 app = typer.Typer(add_completion=False)
+
+# What is said of networks of any inputs.
+_OF_ANY = ("model", "target", "every", "shape", "inputs", "as_json")
 
 EPILOG = """Example: onnxscope inspect squeezenet
 
@@ -57,6 +62,7 @@ def inspect(
             metavar="LAYER",
             help="A layer, a unit of it as LAYER:UNIT, or a class of the model; of a network that "
             "takes no pictures, any value.",
+            autocompletion=complete_target,
         ),
     ] = None,
     every: Annotated[
@@ -74,6 +80,9 @@ def inspect(
         ),
     ] = None,
     shape: options.InspectedShapes = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print it as JSON, with every layer.")
+    ] = False,
     preprocessing: options.Preprocessing,
 ) -> None:
     """Show a model's layers, or a layer's branches, or where a unit comes from.
@@ -84,24 +93,29 @@ def inspect(
 
     if image is not None and target is not None:
         raise InputError("--image is for the whole model: leave LAYER out")
+    if image is not None and as_json:
+        raise InputError("--image shows what a person can tell; leave --json out")
     about = AboutInputs(shape or (), preprocessing.inputs or ())
     console = stdout()
     if shape and image is None:
-        _show_any(console, ctx, model, target, about, every=every)
+        _show_any(console, ctx, model, target, about, every=every, as_json=as_json)
         return
     try:
         opened = preprocessing.open(model, for_pictures=False)
     except NoPictureError as error:
-        others = options.given_besides(ctx, "model", "target", "every", "shape", "inputs")
+        others = options.given_besides(ctx, *_OF_ANY)
         if others:
             raise InputError(
                 f"{error}; {', '.join(others)} {'is' if len(others) == 1 else 'are'} for networks "
                 "that take pictures"
             ) from error
-        _show_values(console, model, error.loaded, target, about, every=every)
+        _show_values(console, model, error.loaded, target, about, every=every, as_json=as_json)
         return
     if image is not None:
         show_candidates(console, opened, image, preprocessing)
+        return
+    if as_json:
+        _print(_as_json(opened, target))
         return
     if target is None:
         _show_model(console, opened, every=every)
@@ -113,6 +127,24 @@ def inspect(
         _show_unit(console, opened, opened.layers[name], unit, preprocessing.words())
 
 
+def _as_json(model: Model, target: str | None) -> dict[str, Any]:
+    from ..objectives.targets import find_unit
+    from .inspect_json import layer_as_json, model_as_json, unit_as_json
+
+    if target is None:
+        return model_as_json(model)
+    name, unit = find_unit(model, target)
+    layer = model.layers[name]
+    if unit is None:
+        return layer_as_json(layer)
+    label = model.labels[unit] if _is_class(model, layer, unit) else None
+    return unit_as_json(layer, unit, label)
+
+
+def _print(found: dict[str, Any]) -> None:
+    typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+
+
 def _show_any(
     console: Console,
     ctx: typer.Context,
@@ -121,17 +153,18 @@ def _show_any(
     about: AboutInputs,
     *,
     every: bool,
+    as_json: bool,
 ) -> None:
     """Show a network as one of any inputs, whose shapes are given."""
     from ..importer.opsets import load_graph
 
-    others = options.given_besides(ctx, "model", "target", "every", "shape", "inputs")
+    others = options.given_besides(ctx, *_OF_ANY)
     if others:
         raise InputError(
             f"with --shape a network is not asked for pictures; leave out {', '.join(others)}"
         )
     loaded = load_graph(options.fetch_published(model) or model)
-    _show_values(console, model, loaded, target, about, every=every)
+    _show_values(console, model, loaded, target, about, every=every, as_json=as_json)
 
 
 def _show_values(
@@ -142,13 +175,18 @@ def _show_values(
     about: AboutInputs,
     *,
     every: bool,
+    as_json: bool,
 ) -> None:
     from ..network.values import Values
     from .values import Asked, show_value, show_values
 
     values = Values(loaded, model, about.parsed_shapes, about.values)
     asked = Asked(model, values, about.words)
-    if target is None:
+    if as_json:
+        from .inspect_json import value_as_json, values_as_json
+
+        _print(values_as_json(model, values) if target is None else value_as_json(values[target]))
+    elif target is None:
         show_values(console, asked, every=every)
     else:
         show_value(console, asked, target)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError
+from .completion import complete_model, complete_target
 from .console import note
 from .inputs import parse_inputs
 from .remembered import recall
@@ -51,12 +52,24 @@ _TARGET = (
 )
 
 ModelName = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A name of the catalogue, or an .onnx file.")
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A name of the catalogue, or an .onnx file.",
+        autocompletion=complete_model,
+    ),
 ]
-Target = Annotated[str, typer.Argument(metavar="TARGET", help=_TARGET)]
+Target = Annotated[
+    str, typer.Argument(metavar="TARGET", help=_TARGET, autocompletion=complete_target)
+]
 # Without them `--recipe` says which.
 OptionalModelName = Annotated[
-    str | None, typer.Argument(metavar="MODEL", help="A name of the catalogue, or an .onnx file.")
+    str | None,
+    typer.Argument(
+        metavar="MODEL",
+        help="A name of the catalogue, or an .onnx file.",
+        autocompletion=complete_model,
+    ),
 ]
 Targets = Annotated[
     list[str] | None,
@@ -64,6 +77,7 @@ Targets = Annotated[
         metavar="TARGET…",
         help=f"{_TARGET} Several of them, or several units such as mixed4a:0-15,40, are a picture "
         "each.",
+        autocompletion=complete_target,
     ),
 ]
 

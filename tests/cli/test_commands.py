@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import subprocess
@@ -57,7 +58,19 @@ def test_list(run, cache, command):
     assert result.exit_code == 0
     for entry in models.catalogue().values():
         assert f"{entry.name} " in result.stdout
-        assert str(entry.source) in result.stdout
+        assert str(entry.source).partition("://")[2] in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_list_as_json(run, cache):
+    found = json.loads(run("models", "list", "--json").stdout)
+    assert [entry["name"] for entry in found] == list(models.catalogue())
+    for entry in found:
+        known = models.catalogue()[entry["name"]]
+        assert (entry["source"], entry["size"]) == (str(known.source), known.size)
+        assert entry.keys() == {
+            "name", "architecture", "dataset", "size", "license", "source", "here"
+        }  # fmt: skip
 
 
 def test_fetch_and_path(run, cache):

@@ -27,7 +27,7 @@ ORDERS = {
     "render": ["model", "targets", "--output", "--sheet", "--overwrite", *AIM, *RUN, "--strip",
                "--snapshots", "--animation", *VIEW, "--recipe", "--quiet", "--no-cache", *ASCENT,
                *PREPROCESSING],
-    "inspect": ["model", "target", "--all", "--image", "--shape", *PREPROCESSING],
+    "inspect": ["model", "target", "--all", "--image", "--shape", "--json", *PREPROCESSING],
     "classes": ["model", "search", "--json", *PREPROCESSING],
     "prepare": ["model", "--output", "--remember", "--forget", *PREPROCESSING[:5], "--labels"],
     "convert": ["weights", "--output", "--architecture", "--labels"],
@@ -55,7 +55,7 @@ MEANS_ELSE = {
     "--seed": {"verify"},  # a point and directions, no picture
     "--batch-size": {"explain"},  # of photos
     "--provider": {"bench", "explain", "verify"},  # no recipe says it
-    "--json": {"verify", "classes", "bench"},  # each says what is in it; bench's goes to a file
+    "--json": {"verify", "classes", "bench", "inspect"},  # each says what is in it
 }
 
 
