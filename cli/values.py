@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import LayerError, OnnxscopeError
 from ..gradient.trial import find_example
+from ..plain import from_digits
 from .console import plural, show_facts
 from .layer_table import cells, module_class, show_rows, table_rows
 from .typed import command_line, show_commands
@@ -205,11 +206,11 @@ def _find(values: Values, target: str) -> tuple[Value, int | None]:
     if not separator or not unit.isdecimal() or values.names.meanings(target):
         return values[target], None
     value = values[name]
-    count = _units(value)
-    if count is None or (isinstance(count, int) and int(unit) >= count):
+    count, number = _units(value), from_digits("the unit", unit, LayerError)
+    if count is None or (isinstance(count, int) and number >= count):
         has = "no units" if count is None else f"{count} units, 0 to {int(count) - 1}"
         raise LayerError(f"{value.title} has {has}; there is no unit {unit}")
-    return value, int(unit)
+    return value, number
 
 
 def _units(value: Value) -> int | str | None:

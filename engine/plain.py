@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST = 2**31 - 1
+_MOST_DIGITS = 18
 _LARGEST = float(np.finfo(np.float32).max)  # what pictures are computed in
 
 
@@ -97,6 +98,22 @@ def whole(name: str, value: object, least: int = -_MOST, most: int | None = _MOS
     if most is not None and number > most:
         raise InputError(f"{name} must be at most {most}, not {shown(number)}")
     return number
+
+
+def from_digits(name: str, text: str, error: type[OnnxscopeError] = InputError) -> int:
+    """Return the number that a text of decimal digits is.
+
+    Args:
+        name: What it counts, for messages.
+        text: The digits.
+        error: What is raised.
+
+    Raises:
+        OnnxscopeError: of the kind `error`: there are more than anything here has.
+    """
+    if len(text) > _MOST_DIGITS:
+        raise error(f"{name} has {len(text)} digits; no number here has over {_MOST_DIGITS}")
+    return int(text)
 
 
 def real(name: str, value: object, expected: str = "a number") -> float:

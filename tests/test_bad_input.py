@@ -115,6 +115,7 @@ class Call:
 
 PLACE = {"y": "3", "x": "3", "radius": "3", "token": "3", "box": "", "mask": ""}
 _PHOTO = {"photo": "photo|picture", "photos": "photo|picture", "of": "Fourier"}
+_GIVEN = {"shapes": "{}", "inputs": "{}", "compare": "True"}
 _OPERAND = {"other": "other operand|does not accept"}
 _OBJECTIVE = {"objective": "objective|target|layer"}
 _PATH = {"path": "a path|cannot write"}
@@ -144,6 +145,19 @@ def _calls() -> dict[str, Call]:
     return {
         "Adam": Call(
             osc.Adam,
+            right={"learning_rate": "3; 2.5", "epsilon": "3; 2.5"},
+            words={"learning_rate": "learning.rate"},
+        ),
+        "Constant": Call(osc.Constant, right={"warmup": "3"}),
+        "Cosine": Call(osc.Cosine, right={"warmup": "3", "last": "", "steps": "3"}),
+        "Linear": Call(osc.Linear, right={"warmup": "3", "last": "", "steps": "3"}),
+        "Momentum": Call(
+            osc.Momentum,
+            right={"learning_rate": "3; 2.5"},
+            words={"learning_rate": "learning.rate"},
+        ),
+        "NAdam": Call(
+            osc.NAdam,
             right={"learning_rate": "3; 2.5", "epsilon": "3; 2.5"},
             words={"learning_rate": "learning.rate"},
         ),
@@ -321,7 +335,13 @@ def _calls() -> dict[str, Call]:
         "differentiate": Call(
             osc.differentiate,
             {"model": _proto(), "of": "y", "wrt": ["x"]},
-            {"of": "text", "wrt": "text", "shapes": "{}", "inputs": "{}", "compare": "True"},
+            {
+                "of": "text",
+                "wrt": "text; []; ()",
+                "shapes": "{}",
+                "inputs": "{}",
+                "compare": "True",
+            },
             {"model": "model|cannot read", "wrt": "wrt|no value", "inputs": "input"},
         ),
         "distill": Call(osc.distill),
@@ -530,7 +550,21 @@ MADE = {
 }
 """What nobody calls."""
 
-PARTS = {"Adam", "Cppn", "Fourier", "Laplacian", "Maco", "Objective", "Pixels", "Shared"}
+PARTS = {
+    "Adam",
+    "Constant",
+    "Cosine",
+    "Cppn",
+    "Fourier",
+    "Laplacian",
+    "Linear",
+    "Maco",
+    "Momentum",
+    "NAdam",
+    "Objective",
+    "Pixels",
+    "Shared",
+}
 """Parts of an ascent, whose methods it calls itself."""
 
 ASKED = {"Model.append", "RuleTable.find"}

@@ -16,7 +16,7 @@ FOLDERS = ("benchmarks", "cli", "engine", "models")
 
 _VERBS = """
     Add Advance Append Apply Bring Change Check Climb Compare Compute Convert Copy Count Crop Cut
-    Declare Decorate Divide Download Draw End Examine Export Fetch Fill Find Finish Follow Forecast
+    Blur Exaggerate Round Declare Decorate Divide Download Draw End Examine Export Fetch Fill Find Finish Follow Forecast
     Forget Frame Give Go Hold Invert Join Keep Leave Let List Load Look Magnify Make Mark Measure
     Mirror Move Multiply Name Note Open Print Put Raise Read Refuse Register Remove Repeat Replace
     Reserve Return Rewrite Rotate Run Say Scale Search See Set Show Split Standardise Start State
@@ -25,7 +25,7 @@ _VERBS = """
 VERBS = frozenset(_VERBS.split())
 """What functions do; another verb is welcome."""
 
-ARTICLES = frozenset({"The", "A", "An", "All", "No", "Whether", "What", "How", "Where"})
+ARTICLES = frozenset({"The", "A", "An", "All", "Yes", "No", "Whether", "What", "How", "Where"})
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -132,7 +132,7 @@ class Composition:
 
     @cached_property
     def sizes(self) -> tuple[tuple[int, int], ...]:
-        """Height and width before each transform, and behind the last one."""
+        """The height and width before each transform, and behind the last one."""
         sizes = [(self.height, self.width)]
         for transform in self.transforms:
             sizes.append(size_behind(transform, *sizes[-1]))

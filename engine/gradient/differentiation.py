@@ -74,7 +74,8 @@ def differentiate(
         of: The value to differentiate, any value of the graph. Of a network that takes no pictures
             it may also be called as `onnxscope inspect` does, and so may those of `wrt`.
         wrt: What to differentiate with respect to: inputs, initializers, or real values on the way,
-            such as what tokens were looked up as.
+            such as what tokens were looked up as. With none, the result is the network alone, in
+            standard operators.
         shapes: Shapes of inputs whose shape the model leaves open.
         inputs: Values of inputs, by name, as `onnxscope.load` takes them. They become constants of
             the result, so that what follows from them alone is known: the branch that an `If`
@@ -97,8 +98,6 @@ def differentiate(
     """
     of = text("of", of, "the name of a value", LayerError)
     wrt = texts("wrt", wrt, "names of values, such as ['x']")
-    if not wrt:
-        raise InputError("wrt names nothing to differentiate with respect to: name one value")
     shapes, inputs = plain_shapes("shapes", shapes), by_name("inputs", inputs, "{'mask': 1}")
     table = (
         standard_rules()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..errors import LayerError, TargetError, nearest
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
-from ..plain import flag, shown, whole
+from ..plain import flag, from_digits, shown, whole
 from .algebra import OBJECTIVES, Leaf, Objective, layer_named
 from .labels import find_classes
 from .seen import Seen
@@ -74,7 +74,7 @@ class _OfClass(Leaf):
         if len(shape) != 2:
             raise LayerError(f"{self.scores} has the shape {shape}; expected class scores (N, C)")
         if self.of.isdecimal():
-            found = int(self.of)
+            found = from_digits("the class", self.of, LayerError)
         else:
             classes = find_classes(seen.labels, self.of)
             if not classes:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, TargetError, nearest
-from ..plain import listed, numbers, shown, text, texts
+from ..plain import from_digits, listed, numbers, shown, text, texts
 from ..plain import path as a_path
 from .algebra import Objective, layer_named
 from .directions import Direction, checked_power, whitened
@@ -112,7 +112,7 @@ class Dictionary:
             if not which.isdecimal():
                 known = "no unit called" if self.names else "no names, and so none called"
                 raise TargetError(f"{self.title} has {known} {which!r}{nearest(which, self.names)}")
-            which = int(which)
+            which = from_digits("the unit", which, TargetError)
         if isinstance(which, bool) or not isinstance(which, int | np.integer):
             raise TargetError(f"a unit is given by its number or name, not {shown(which)}")
         if not 0 <= which < len(self):

@@ -286,7 +286,8 @@ def as_photo(photo: Photo) -> np.ndarray:
         (H, W, 3) uint8.
 
     Raises:
-        InputError: it cannot be read, or is several.
+        InputError: it cannot be read.
+        TargetError: it is several.
     """
     found = as_photos(photo)
     if len(found) != 1:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..errors import TargetError
 from ..network.model import Model
+from ..plain import from_digits
 from .labels import find_classes
 from .targets import find_unit, is_plain
 
@@ -68,7 +69,8 @@ def _ranges(model: Model, target: str) -> list[tuple[int, int]] | None:
 
 def _ends(part: str, target: str) -> tuple[int, int]:
     """The first and the last unit of `0-15`, or twice the one of `40`."""
-    numbers = [int(number) for number in re.split("[-–]", part)]
+    parts = re.split("[-–]", part)
+    numbers = [from_digits("a unit", number.strip(), TargetError) for number in parts]
     if numbers[0] > numbers[-1]:
         raise TargetError(
             f"the range {part.strip()} of {target!r} counts down; write {numbers[-1]}-{numbers[0]}"

@@ -118,7 +118,7 @@ class Seen:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the pictures, in pixels."""
+        """The height and width of the pictures, in pixels."""
         height, width = self._picture.shape[2:]
         return height, width
 

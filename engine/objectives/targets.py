@@ -8,6 +8,7 @@ from ..errors import LayerError, TargetError, nearest
 from ..network.class_scores import class_scores
 from ..network.class_search import search_classes
 from ..network.model import Model
+from ..plain import from_digits
 from .algebra import Objective
 from .labels import find_classes
 from .making import before_activation, channel, layer, neuron
@@ -132,7 +133,7 @@ def _unit_of_file(layer_name: str, file: str, unit: str, where: Place) -> Object
 
     if not unit.isdecimal():
         raise TargetError(f"{unit!r} is no unit of {file}; expected a number, such as 0")
-    return encoder(file, layer_name, int(unit), **where)
+    return encoder(file, layer_name, from_digits("the unit", unit, TargetError), **where)
 
 
 def is_expression(model: Model, target: str) -> bool:
@@ -172,7 +173,7 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
         names.find(name)
         if not number.isdecimal():
             raise TargetError(f"{number!r} is no unit; expected a number, such as {name}:0")
-        return name, int(number)
+        return name, from_digits("the unit", number, LayerError)
     if not target.strip() or (separator and not name):
         raise TargetError(
             f"the target {target!r} names no layer; "
@@ -181,7 +182,7 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
     if separator and number.isdecimal():
         raise LayerError(f"{model.name} has no layer {name!r}{names.nearest(name)}")
     if target.isdecimal():
-        return _class_index(model, int(target))
+        return _class_index(model, from_digits("the class", target, LayerError))
     found = find_classes(model.labels, target)
     if len(found) > 1:
         listed = ", ".join(map(str, found[:_SHOWN_CLASSES]))

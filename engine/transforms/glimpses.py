@@ -107,7 +107,7 @@ class Resize(Geometric):
 
     @property
     def output(self) -> tuple[int, int]:
-        """Height and width behind it."""
+        """The height and width behind it."""
         return self.height, self.width
 
     def matrix(self, rng: np.random.Generator, count: int, height: int, width: int) -> np.ndarray:

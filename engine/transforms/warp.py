@@ -52,7 +52,7 @@ class Geometric(Transform):
 
     @property
     def output(self) -> tuple[int, int] | None:
-        """Height and width behind it; `None` where they stay."""
+        """The height and width behind it; `None` where they stay."""
         return None
 
     def inputs(self, count: int, height: int, width: int) -> ArrayTypes:
@@ -106,7 +106,7 @@ class Warp(Transform):
 
     @property
     def output(self) -> tuple[int, int] | None:
-        """Height and width behind the last step; `None` where they stay."""
+        """The height and width behind the last step; `None` where they stay."""
         sizes = [step.output for step in self.steps if step.output is not None]
         return sizes[-1] if sizes else None
 

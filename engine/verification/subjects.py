@@ -48,6 +48,7 @@ from ..network.values import value_called
 from ..objectives.algebra import Objective
 from ..objectives.making import layer as layer_objective
 from ..objectives.targets import resolve
+from ..plain import from_digits
 from ..rules.table import RuleTable
 from ..runtime.session import open_session
 
@@ -379,7 +380,7 @@ def _find_value(graph: ir.Graph, target: str | None) -> tuple[str, int | None]:
     name, _, unit = target.rpartition(":")
     readings: list[tuple[str, int | None]] = [(target, None)]
     if name and unit.isdecimal():
-        readings.append((name, int(unit)))
+        readings.append((name, from_digits("the unit", unit, LayerError)))
     for called, number in readings:
         found = called if called in names else value_called(graph, called)
         if found in names:

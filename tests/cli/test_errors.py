@@ -84,6 +84,8 @@ def test_folder(refused, elsewhere):
         ("crane", "called 'crane': 2, 3; give the number of one"),
         ("mixed4a:16", "mixed4a has 16 channels, 0 to 15; there is no channel 16"),
         ("mixed4a:-1", "'-1' is no unit"),
+        ("mixed4a:" + "9" * 6000, "the unit has 6000 digits"),
+        ("9" * 6000, "the class has 6000 digits"),
         ("mixed4a:x", "'x' is no unit"),
         ("mixed4a:", "'' is no unit"),
         (":3", "the target ':3' names no layer; expected LAYER:UNIT"),

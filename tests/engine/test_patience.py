@@ -45,6 +45,6 @@ def test_no_node_is_appended_and_no_graph_runs_when_the_time_is_up():
     builder.output("y", y)
     session = open_session(model_of(builder), "cpu")
     feeds = {"x": np.zeros((4096, 64), np.float32)}
-    with limited_by(_Up()), pytest.raises(OutOfTimeError, match="it was stopped"):
+    with limited_by(_Up()), pytest.raises(OutOfTimeError, match="a run was stopped"):
         session.run(feeds)
     assert session.run(feeds).keys() == {"y"}

@@ -175,7 +175,7 @@ def test_objectives_with_arrays_are_equal_by_content() -> None:
         (lambda: osc.direction("a", V, mask=-MASK), "weights of at least 0, some of them above"),
         (lambda: osc.direction("a", V, mask=0 * MASK), "weights of at least 0, some of them above"),
         (lambda: osc.channels("a", [1]), r"weights by channel number, such as {11: 1}, not \[1\]"),
-        (lambda: osc.channels("a", {}), "channels, at least one, each once, each with a weight"),
+        (lambda: osc.channels("a", {}), "at least one channel, each once and with a weight"),
         (lambda: osc.channels("a", {1: "x"}), "each weight of channels must be a number, not 'x'"),
         (lambda: osc.neurons("a", 1, radius=-1), "radius must be at least 0"),
     ],
