@@ -15,13 +15,13 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("benchmarks", "cli", "engine", "models")
 
 _VERBS = """
-    Add Advance Append Apply Bring Change Check Climb Compare Compute Convert Copy Count Crop Cut
-    Blur Exaggerate Round Declare Decorate Divide Download Draw End Examine Export Fetch Fill Find Finish Follow Forecast
-    Forget Frame Give Go Hold Invert Join Keep Leave Let List Load Look Magnify Make Mark Measure
-    Mirror Move Multiply Name Note Open Print Put Raise Read Refuse Register Remove Repeat Replace
-    Reserve Return Rewrite Rotate Run Say Scale Search See Set Show Split Standardise Start State
-    Store Sum Surround Take Tell Turn Undo Write Yield
-    """
+    Add Advance Append Apply Blur Bring Change Check Climb Compare Compute Convert Copy Count
+    Crop Cut Declare Decorate Divide Download Draw End Exaggerate Examine Export Fetch Fill Find
+    Finish Follow Forecast Forget Frame Give Go Hold Invert Join Keep Leave Let List Load Look
+    Magnify Make Mark Measure Mirror Move Multiply Name Note Open Print Put Raise Read Refuse
+    Register Remove Repeat Replace Reserve Return Rewrite Rotate Round Run Say Scale Search See
+    Set Show Split Standardise Start State Store Sum Surround Take Tell Turn Undo Write Yield
+"""
 VERBS = frozenset(_VERBS.split())
 """What functions do; another verb is welcome."""
 
