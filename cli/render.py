@@ -75,6 +75,8 @@ class Ascent:
         transforms: What happens to the picture in each step.
         learning_rate: Adam's.
         redirect_steps: Number of steps with gradients through ReLUs that are off.
+        leak: What part of the gradient passes ReLUs that are off in the first steps.
+        leak_steps: In how many.
         precision: What CUDA computes in.
     """
 
@@ -105,6 +107,21 @@ class Ascent:
             rich_help_panel=_ASCENT,
         ),
     ] = 16
+    leak: Annotated[
+        float | None,
+        typer.Option(
+            help="What part of the gradient passes ReLUs that are off in the first steps: with 0.1 "
+            "deep layers make whole subjects, rich in contrast.  [default: none]",
+            rich_help_panel=_ASCENT,
+        ),
+    ] = None
+    leak_steps: Annotated[
+        int | None,
+        typer.Option(
+            help="In how many first steps it does.  [default: half of them]",
+            rich_help_panel=_ASCENT,
+        ),
+    ] = None
     precision: Annotated[
         PrecisionKind,
         typer.Option(
@@ -128,6 +145,8 @@ class Ascent:
             "transforms": random(),
             "optimizer": Adam(self.learning_rate),
             "redirect_steps": self.redirect_steps,
+            "leak": self.leak,
+            "leak_steps": self.leak_steps,
             "precision": self.precision.value,
         }
 

@@ -16,6 +16,7 @@ from ..identity import describe, has_identity
 from ..objectives.algebra import Objective
 from ..parameterizations.base import Parameterization
 from ..transforms.base import Transform, size_behind, views_of
+from .leak import Leak
 
 if TYPE_CHECKING:
     from ..graph.passes.precision import Precision
@@ -37,6 +38,7 @@ class Composition:
         width: Of the picture, in pixels.
         rules: Gradient rules of the user's; `None` for the provider's.
         precision: Of network and gradient.
+        leak: How much of the gradient passes ReLUs that are off; `None` for none in any step.
     """
 
     model: Model
@@ -48,6 +50,7 @@ class Composition:
     width: int
     rules: RuleTable | None = None
     precision: Precision = "tf32"
+    leak: Leak | None = None
 
     def rules_for(self, provider: str) -> RuleTable:
         """Return the gradient rules for a provider, by name."""

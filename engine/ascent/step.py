@@ -18,6 +18,7 @@ from ..identity import describe, has_identity
 from ..objectives.algebra import Each, Objective
 from ..objectives.seen import Span
 from ..plain import shown
+from ..rules.leaking import leaking_relu
 from ..rules.table import RuleTable
 from .composition import Composition
 from .optimizers import GraphOptimizer
@@ -153,6 +154,9 @@ def _gradient(
     if views > 1:
         value = value.reshape(composition.batch, views).mean(1)
     half = image if composition.precision == "float16" else None
+    if composition.leak is not None:
+        rows = builder.input("leak", (composition.batch * views,), np.float32)
+        rules = rules | leaking_relu(rows.op.ReduceMax(rows, keepdims=0))
     plan = GradientPlan(rules=rules, half=half)
     reached = own if views > 1 else image
     wrt = [*parameters, reached] if apart else parameters

@@ -57,6 +57,7 @@ class Streams:
         self._composition = composition
         numbers = (first + index * (not same_start) for index in range(composition.batch))
         self._generators = [generator(seed, number) for number in numbers]
+        self._step = 0
 
     def parameters(self) -> Arrays:
         """Draw parameters to start from, by the graph's input names.
@@ -76,12 +77,20 @@ class Streams:
         return found
 
     def data(self) -> Arrays:
-        """Draw the transforms' random data for one step, by the graph's input names.
+        """Give the data of the next step, by the graph's input names.
+
+        They are what the transforms draw at random and, where the gradient leaks, how much of it
+        does.
 
         Raises:
             InputError: they are not what a transform declares.
         """
+        self._step += 1
         data: Arrays = {}
+        if self._composition.leak is not None:
+            # One number for each view, since data are divided among runs with the pictures.
+            rows = len(self._generators) * self._composition.views
+            data["leak"] = np.full(rows, self._composition.leak.at(self._step), np.float32)
         for number, transform in enumerate(self._composition.transforms):
             size = self._composition.sizes[number]
             drawn = self._draw(transform, transform.draw, self._composition.views, size)

@@ -38,6 +38,8 @@ class Recipe:
         provider: Where it ran.
         precision: Of network and gradient.
         same_start: Whether all pictures started as the first one.
+        leak: What part of the gradient passed ReLUs that were off; `None` for none.
+        leak_steps: In how many first steps; `None` for none.
         versions: Of onnxscope and what it runs on.
     """
 
@@ -54,6 +56,8 @@ class Recipe:
     provider: str
     precision: str = "tf32"
     same_start: bool = False
+    leak: float | None = None
+    leak_steps: int | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_text(self) -> str:
@@ -61,6 +65,8 @@ class Recipe:
         data = dict(vars(self))
         if not self.same_start:
             del data["same_start"]
+        if self.leak is None:
+            del data["leak"], data["leak_steps"]
         return json.dumps(data, ensure_ascii=False)
 
     @staticmethod
@@ -98,7 +104,7 @@ def _checked(data: object) -> dict[str, Any]:
         InputError: one is missing, unknown or of another type.
     """
     known = {f.name for f in fields(Recipe)}
-    optional = {"precision", "same_start", "versions"}
+    optional = {"precision", "same_start", "leak", "leak_steps", "versions"}
     if not isinstance(data, dict):
         raise InputError(f"it must be an object of {', '.join(sorted(known))}, not {shown(data)}")
     for name in data:
@@ -121,7 +127,12 @@ def _checked(data: object) -> dict[str, Any]:
     if len(data["size"]) != 2:
         raise InputError(f"its size must be height and width, not {shown(data['size'])}")
     _check_preprocessing(data["model"].get("preprocessing", {}))
+    if ("leak" in data) != ("leak_steps" in data):
+        raise InputError("its leak and its leak_steps belong together, and one is missing")
     least = {"batch": 1, "steps": 0, "seed": 0, "redirect_steps": 0}
+    if "leak" in data:
+        data["leak"] = real("its leak", data["leak"])
+        least["leak_steps"] = 0
     return (
         data
         | {"size": tuple(whole("its size", pixels, 1) for pixels in data["size"])}

@@ -100,6 +100,8 @@ def remake(
         transforms=transforms,
         optimizer=optimizer,
         redirect_steps=recipe.redirect_steps,
+        leak=recipe.leak,
+        leak_steps=recipe.leak_steps,
         snapshots=snapshots,
         callback=callback,
         rules=rules,

@@ -11,6 +11,7 @@ from ..ascent import optimizers
 from ..ascent.batching import climb_in_runs, is_divisible, run_size
 from ..ascent.composition import Composition
 from ..ascent.forecast import check_room
+from ..ascent.leak import Leak
 from ..ascent.loop import Ascent, Callback, ascend
 from ..ascent.optimizers import Adam, Optimizer, Scheduled
 from ..cache import graph_cache
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 REDIRECT_STEPS = 16
 """As in Lucid: how many first steps may redirect a missing gradient."""
 
+_LEAKING = 0.5
+"""In what part of the steps a gradient leaks that shall leak in some."""
+
 
 def render(
     model: Model | str,
@@ -56,6 +60,8 @@ def render(
     transforms: Sequence[Transform] | None = None,
     optimizer: Optimizer | None = None,
     redirect_steps: int = REDIRECT_STEPS,
+    leak: float | None = None,
+    leak_steps: int | None = None,
     snapshots: Collection[int] = (),
     callback: Callback | None = None,
     rules: RuleTable | None = None,
@@ -92,6 +98,11 @@ def render(
         optimizer: The update rule; by default `Adam(0.05)`.
         redirect_steps: In this many first steps a picture without any gradient gets the redirected
             ReLU's (Lucid: 16); 0 turns it off.
+        leak: What part of the gradient passes ReLUs that are off in the first steps, in (0, 1]:
+            with 0.1 (Lucent's, in all steps) deep layers make whole subjects, rich in contrast,
+            where else there is a mosaic of parts. By default none.
+        leak_steps: In how many first steps; by default in the first half, so that the
+            last ones follow the objective's own gradient.
         snapshots: Steps after which to keep the pictures, such as `(1, 32, 128, 512)`.
         callback: Called after each step with a `Progress`; returning `False` ends the ascent.
         rules: Gradient rules, such as `standard_rules()` with one of your own; by default the
@@ -135,6 +146,11 @@ def render(
         # What an ascent that is ended early was planned for is part of its recipe.
         optimizer = optimizer.planned(steps)
     redirect_steps = whole("redirect_steps", redirect_steps, 0)
+    leaking = None
+    if leak is not None:
+        leaking = Leak(leak, round(steps * _LEAKING) if leak_steps is None else leak_steps)
+    elif leak_steps is not None:
+        raise InputError("leak_steps is for a gradient that leaks; give leak=…, such as 0.1")
     snapshots = _steps(snapshots)
     warps = compose(lucid() if transforms is None else transforms)
     if not isinstance(model, Model):
@@ -156,6 +172,7 @@ def render(
         width,
         rules,
         check_precision(precision),
+        leaking,
     )
     if batch_size is not None:
         batch_size = _batch_size(whole("batch_size", batch_size, 1), composition, optimizer)
@@ -279,5 +296,7 @@ def _recipe(
         redirect_steps=redirect_steps,
         provider=ascent.provider.name,
         precision=composition.precision,
+        leak=None if composition.leak is None else composition.leak.slope,
+        leak_steps=None if composition.leak is None else composition.leak.steps,
         versions=current_versions(),
     )

@@ -38,6 +38,8 @@ class Settings(TypedDict, total=False):
     transforms: Sequence[Transform] | None
     optimizer: Optimizer | None
     redirect_steps: int
+    leak: float | None
+    leak_steps: int | None
     rules: RuleTable | None
     precision: str
     cache: bool

@@ -20,7 +20,7 @@ AIM = ["--objective", "--y", "--x", "--token", "--reduction", "--negative",
 RUN = ["--steps", "--size", "--seed", "--batch", "--batch-size", "--provider"]
 VIEW = ["--crop", "--mark", "--enlarge"]
 ASCENT = ["--parameterization", "--no-decorrelate", "--transforms", "--learning-rate",
-          "--redirect-steps", "--precision"]  # fmt: skip
+          "--redirect-steps", "--leak", "--leak-steps", "--precision"]  # fmt: skip
 PREPROCESSING = ["--preprocessing", "--input-range", "--mean", "--std", "--channel-order",
                  "--layout", "--channel-axis", "--image-input", "--input", "--labels"]  # fmt: skip
 ORDERS = {
