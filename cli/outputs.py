@@ -23,6 +23,8 @@ STRIP_STEPS = (1, 32, 128, 512)
 _FRAMES = 60
 _LONGEST_NAME = 100
 _NEARLY_ALL = 0.8
+# Fewer steps leave any picture plain.
+_ENOUGH = 64
 # Windows takes these for devices, whatever the suffix.
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{n}{i}" for n in ("com", "lpt") for i in range(1, 10)}
 
@@ -107,6 +109,15 @@ class View:
             raise InputError("--crop cuts out what --mark would frame; give one of both")
         if self.enlarge != 1 and not self.crop:
             raise InputError("--enlarge goes with --crop")
+
+    def hint(self, picture: Picture) -> str:
+        """Return what to type where a picture shows something in a small part; else nothing."""
+        from ..pictures.fields import is_mostly_grey
+
+        pale = len(picture.values) < _ENOUGH
+        if self.crop or self.mark or pale or not is_mostly_grey(picture.images[0]):
+            return ""
+        return "most of it is plain, as of a neuron that sees few pixels: --crop writes those alone"
 
     def of(self, picture: Picture) -> Picture:
         """Return the picture as it is written."""

@@ -69,6 +69,9 @@ def run(
             typer.echo(file)
     else:
         _summarize(description, picture, files, watch, meaning)
+        hint = outputs.view.hint(picture)
+        if hint:
+            stdout().print(f"  {hint}", style="dim", soft_wrap=True)
     for warning in picture.warnings:
         warn(warning)
     if failure or picture.interrupted:

@@ -208,8 +208,9 @@ def _pickle(data: bytes, path: Path | None) -> tuple[str, str] | None:
         return _torch(data)
     if known:
         return (
-            "a pickle, which is Python's and not read here",
-            f"if it is a model of scikit-learn, {_SKLEARN}",
+            "a pickle of Python's",
+            "if it holds weights of an architecture that `onnxscope models` lists, `onnxscope "
+            "convert {file} -o {onnx}` makes one; if it is a model of scikit-learn, " + _SKLEARN,
         )
     if data[:2] in (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda"):
         return (

@@ -22,7 +22,6 @@ from ..plain import shown, texts, whole
 from ..runtime.session import Provider
 from .fields import cut, framed, seen_part, whole_picture
 from .recipe import CHUNK, Recipe
-from .sheet import contact_sheet
 from .tiles import as_image, joined
 
 if TYPE_CHECKING:
@@ -291,6 +290,9 @@ class Picture:
         Raises:
             InputError: there are more or fewer captions than pictures.
         """
+        # What draws text is not needed for a picture.
+        from .sheet import contact_sheet
+
         if columns is not None:
             columns = whole("columns", columns, 1)
         words = self.captions

@@ -298,3 +298,10 @@ def test_only_what_a_neuron_sees(run, refused, tiny):
     assert "next to nothing to cut off" in result.stderr
     assert "give one of both" in refused(*neuron, "--crop", "--mark")
     assert "--enlarge goes with --crop" in refused(*neuron, "--enlarge", 2)
+
+
+def test_a_neuron_of_few_pixels_is_told_of(run, tiny):
+    unit = ("render", tiny, "mixed4a:3", "--steps", 64, "--size", 160, "--provider", "cpu")
+    assert "--crop writes those alone" in run(*unit, "--objective", "neuron").stdout
+    assert "--crop" not in run(*unit, "--objective", "neuron", "--crop").stdout
+    assert "--crop" not in run(*unit).stdout

@@ -16,9 +16,14 @@ import onnx_ir as ir
 import onnxscope as osc
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnxscope.cli.app import app
 from onnxscope.errors import ModelError
 from onnxscope.importer.not_onnx import refusal
+from onnxscope.models.catalogue import Distribution
+from onnxscope.models.conversion import entry_of
+from onnxscope.models.installed import installed_file
 from onnxscope.models.reading import read_weights
+from typer.testing import CliRunner
 
 
 def network() -> onnx.ModelProto:
@@ -181,13 +186,19 @@ def test_what_a_message_writes_is_not_what_it_reads(tmp_path):
             assert shlex.split(written) != [str(path)], kind
 
 
-def test_convert_is_advised_for_what_it_reads(tmp_path):
-    """The command that the message names takes the file, or says why it cannot be converted."""
-    path = tmp_path / "weights.pth"
-    path.write_bytes(KINDS["pth"][0])
+def test_the_advice_to_convert_works(tmp_path, monkeypatch):
+    """What the message says to type makes a model of the weights of a known architecture."""
+    source = entry_of("squeezenet").source
+    assert isinstance(source, Distribution)
+    path = tmp_path / "my weights.pth"
+    path.write_bytes(installed_file(source).read_bytes())
     with pytest.raises(ModelError) as caught:
         osc.load(path)
-    assert f"`onnxscope convert {path} -o {tmp_path / 'weights.onnx'}`" in str(caught.value)
+    advice = re.search(r"`onnxscope (convert [^`]*)`", str(caught.value))
+    assert advice
+    result = CliRunner().invoke(app, shlex.split(advice[1]))
+    assert result.exit_code == 0, result.output
+    assert osc.load(path.with_suffix(".onnx")).metadata.architecture == "squeezenet"
 
 
 @pytest.mark.parametrize("kind", ["h5", "keras", "tflite", "engine", "lfs", "html"])
