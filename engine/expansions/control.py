@@ -84,7 +84,7 @@ def _unroll_scan(call: Call) -> Sequence[Tensor | None]:
     kept: list[list[Tensor]] = [[] for _ in range(collected)]
     for number in range(rounds):
         slices = [
-            _taken(sequence, rounds - 1 - number if turned else number, axis)
+            _taken(call, sequence, rounds - 1 - number if turned else number, axis)
             for sequence, axis, turned in zip(sequences, axes, backwards, strict=True)
         ]
         results = _run(call, body, dict(zip(body.inputs, [*state, *slices], strict=True)))
@@ -109,10 +109,10 @@ def _run(call: Call, body: ir.Graph, given: dict[ir.Value, Tensor | None]) -> li
     return [values.get(name) for name in names]
 
 
-def _taken(sequence: Tensor, number: int, axis: int) -> Tensor:
+def _taken(call: Call, sequence: Tensor, number: int, axis: int) -> Tensor:
     key: list[int | slice] = [slice(None)] * sequence.rank
     key[axis] = number
-    return sequence[tuple(key)]
+    return _like(call, sequence[tuple(key)], sequence)
 
 
 def _stacked(call: Call, tensors: Sequence[Tensor], axis: int) -> Tensor | None:
@@ -120,7 +120,16 @@ def _stacked(call: Call, tensors: Sequence[Tensor], axis: int) -> Tensor | None:
     if not tensors:
         return None
     axes = call.op.constant([axis], np.int64)
-    return call.op.Concat(*(call.op.Unsqueeze(tensor, axes) for tensor in tensors), axis=axis)
+    rows = [call.op.Unsqueeze(tensor, axes) for tensor in tensors]
+    return _like(call, call.op.Concat(*rows, axis=axis), tensors[0])
+
+
+def _like(call: Call, tensor: Tensor, source: Tensor) -> Tensor:
+    """Parts, or a whole, of integers that are kept as real numbers are such as well."""
+    integers = call.builder.integers
+    if source.value in integers:
+        integers[tensor.value] = integers[source.value]
+    return tensor
 
 
 def _number(call: Call, tensor: Tensor) -> int | None:

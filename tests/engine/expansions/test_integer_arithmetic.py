@@ -254,6 +254,28 @@ def test_pixels_that_are_repeated_between_grids(mode, passes):
     np.testing.assert_allclose(found["grad_x"], expected, rtol=1e-5)
 
 
+def test_a_scan_over_integers():
+    proto = onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["": 17]>
+        g (float[3,2] x) => (float[3,2] y)
+        <float s = {0.05}, int8 z = {3}, int8[2] first = {9, -2}> {
+          q = QuantizeLinear (x, s, z)
+          last, r = Scan <num_scan_inputs = 1, body = b (int8[2] before, int8[2] row)
+              => (int8[2] after, int8[2] out) {
+            after = Identity (row)
+            out = Max (before, row)
+          }> (first, q)
+          y = DequantizeLinear (r, s, z)
+        }""")
+    x = np.array([[0.1, 0.9], [-0.4, 1.2], [0.3, 0.2]], np.float32)
+    with pytest.warns(StraightThroughWarning, match="QuantizeLinear"):
+        graph = osc.differentiate(proto, of="y", wrt=["x"])
+    found = run(graph, {"x": x, "grad_y": np.ones_like(x)})
+    np.testing.assert_allclose(found["y"], run(proto, {"x": x})["y"], rtol=1e-6)
+    # The larger of each row and the one before; of the first row and a constant.
+    np.testing.assert_array_equal(found["grad_x"], [[1, 1], [0, 2], [1, 0]])
+
+
 def test_a_grid_of_equal_values():
     proto = model(
         [
