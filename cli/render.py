@@ -42,21 +42,6 @@ _BESIDE_RECIPE = frozenset(
 )
 
 
-class ParameterizationKind(StrEnum):
-    """What the picture is made of."""
-
-    FOURIER = "fourier"
-    PIXELS = "pixels"
-
-
-class TransformKind(StrEnum):
-    """What happens to the picture in each step."""
-
-    LUCID = "lucid"
-    DISTILL = "distill"
-    NONE = "none"
-
-
 class PrecisionKind(StrEnum):
     """What CUDA computes in."""
 
@@ -81,9 +66,14 @@ class Ascent:
     """
 
     parameterization: Annotated[
-        ParameterizationKind,
-        typer.Option(help="What the picture is made of.", rich_help_panel=_ASCENT),
-    ] = ParameterizationKind.FOURIER
+        str,
+        typer.Option(
+            metavar="NAME|CALL",
+            help="What the picture is made of: fourier, pixels, laplacian, shared, cppn, maco, or "
+            "a call such as 'start(\"dog.jpg\")' or 'maco(\"photos/\")'.",
+            rich_help_panel=_ASCENT,
+        ),
+    ] = "fourier"
     no_decorrelate: Annotated[
         bool,
         typer.Option(
@@ -93,12 +83,14 @@ class Ascent:
         ),
     ] = False
     transforms: Annotated[
-        TransformKind,
+        str,
         typer.Option(
-            help="Random transforms in each step: Lucid's, the article's, or none.",
+            metavar="NAME|CALLS",
+            help="Random transforms in each step: lucid, distill (the article's), none, or calls "
+            "such as 'views(16), crop(0.3, 0.6), noise(0.08)'.",
             rich_help_panel=_ASCENT,
         ),
-    ] = TransformKind.LUCID
+    ] = "lucid"
     learning_rate: Annotated[float, typer.Option(help="Adam's.", rich_help_panel=_ASCENT)] = 0.05
     redirect_steps: Annotated[
         int,
@@ -134,15 +126,13 @@ class Ascent:
     def settings(self) -> Settings:
         """Return it as `onnxscope.render` takes it."""
         from ..ascent.optimizers import Adam
-        from ..parameterizations.fourier import Fourier
-        from ..parameterizations.pixels import Pixels
-        from ..transforms.presets import distill, lucid
+        from .parts import parse_parameterization, parse_transforms
 
-        image = {"fourier": Fourier, "pixels": Pixels}[self.parameterization.value]
-        random = {"lucid": lucid, "distill": distill, "none": tuple}[self.transforms.value]
         return {
-            "parameterization": image(decorrelate=not self.no_decorrelate),
-            "transforms": random(),
+            "parameterization": parse_parameterization(
+                self.parameterization, decorrelate=not self.no_decorrelate
+            ),
+            "transforms": parse_transforms(self.transforms),
             "optimizer": Adam(self.learning_rate),
             "redirect_steps": self.redirect_steps,
             "leak": self.leak,

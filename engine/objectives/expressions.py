@@ -10,7 +10,8 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import TargetError, nearest
+from ..calls import Calls
+from ..errors import TargetError
 from . import (
     batches,
     classes,
@@ -75,6 +76,8 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mult: lambda left, right: left * right,
 }
 
+_MADE_OF = "numbers, targets in quotation marks, +, -, *, and calls such as channel('fire5', 11)"
+
 _OF_OBJECTIVES = frozenset({"before_activation", "each", "interpolate", "toward"})
 """Functions of objectives: texts among their arguments are targets."""
 
@@ -95,28 +98,31 @@ def evaluate(text: str, model: Model, resolve: Resolve) -> Objective:
         TargetError: it is no expression, or calls what is no objective.
         OnnxscopeError: a function refuses what it is given.
     """
-    tree = parsed(text)
-    if tree is None:
-        raise TargetError(f"{text!r} is no expression such as channel('fire5', 11) - 0.1 * l2()")
-    value = _Reader(text, model, resolve).of(tree)
+    value = _Reader(text, model, resolve).read()
     if isinstance(value, str):
         return resolve(model, value)
     return as_objective(value)
 
 
-class _Reader:
-    """Reads the parts of one expression."""
+class _Reader(Calls):
+    """Reads one expression: calls, their sums and products, and targets."""
 
     def __init__(self, text: str, model: Model, resolve: Resolve) -> None:
-        self._text = text
         self._model = model
         self._resolve = resolve
         # What needs the model itself.
-        self._of_model: Mapping[str, Callable[..., Any]] = {
+        of_model: Mapping[str, Callable[..., Any]] = {
             "batch_norm_prior": lambda: populations.batch_norm_prior(model),
             "distribution": self._distribution,
             "seen_by": self._seen_by,
         }
+        super().__init__(
+            text,
+            {**_FUNCTIONS, **of_model},
+            what="objective",
+            made_of=_MADE_OF,
+            error=TargetError,
+        )
 
     def _distribution(self, layer: str, *photos: str) -> Objective:
         """The distribution of a layer on photographs, which are files."""
@@ -134,65 +140,24 @@ class _Reader:
     def of(self, node: ast.expr) -> Any:
         """Return the value of a part: an objective, a number, a text, or several of these."""
         match node:
-            case ast.Constant(value=int() | float() | str() | None):
-                return node.value
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self._operand(operand)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
                 return _OPERATORS[type(op)](self._operand(left), self._operand(right))
-            case ast.List(elts=items):
-                return [self.of(item) for item in items]
-            case ast.Tuple(elts=items):
-                return tuple(self.of(item) for item in items)
-            case ast.Dict(keys=keys, values=values) if None not in keys:
-                read = [self.of(key) for key in keys if key is not None]
-                return dict(zip(read, map(self.of, values), strict=True))
-            case ast.Call(func=ast.Name(id=name)):
-                return self._called(name, node)
-        raise TargetError(
-            f"{ast.unparse(node)!r} in {self._text!r} cannot be read; an expression is made of "
-            "numbers, targets in quotation marks, +, -, *, and calls such as channel('fire5', 11)"
-        )
+        return super().of(node)
 
-    def _target(self, text: str) -> Objective:
-        return self._resolve(self._model, text)
+    def argument(self, function: str, node: ast.expr) -> Any:
+        """Return the value of an argument; what takes objectives takes targets."""
+        value = self.of(node)
+        if function not in _OF_OBJECTIVES:
+            return value
+        if isinstance(value, list):
+            return [self._target(one) if isinstance(one, str) else one for one in value]
+        return self._target(value) if isinstance(value, str) else value
 
     def _operand(self, node: ast.expr) -> Any:
         value = self.of(node)
         return self._target(value) if isinstance(value, str) else value
 
-    def _called(self, name: str, node: ast.Call) -> Any:
-        function = _FUNCTIONS.get(name) or self._of_model.get(name)
-        if function is None:
-            known = [*_FUNCTIONS, *self._of_model]
-            raise TargetError(
-                f"there is no objective {name!r}; known are {', '.join(known)}"
-                f"{nearest(name, known)}"
-            )
-        read = self._objective if name in _OF_OBJECTIVES else self.of
-        given = [read(argument) for argument in node.args]
-        named = {}
-        for keyword in node.keywords:
-            if keyword.arg is None:
-                raise TargetError(
-                    f"** cannot be read in {self._text!r}: give each argument by its name"
-                )
-            named[keyword.arg] = self.of(keyword.value)
-        try:
-            return function(*given, **named)
-        except TypeError as error:
-            raise TargetError(f"{ast.unparse(node)} cannot be read: {error}") from error
-
-    def _objective(self, node: ast.expr) -> Any:
-        value = self.of(node)
-        if isinstance(value, list):
-            return [self._target(one) if isinstance(one, str) else one for one in value]
-        return self._target(value) if isinstance(value, str) else value
-
-
-def parsed(text: str) -> ast.expr | None:
-    """Return the tree of an expression; `None` where a text is none of Python's."""
-    try:
-        return ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    def _target(self, text: str) -> Objective:
+        return self._resolve(self._model, text)

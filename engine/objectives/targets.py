@@ -140,7 +140,7 @@ def is_expression(model: Model, target: str) -> bool:
     """Return whether a target is an expression, and not a layer or a class that looks like one."""
     if not any(mark in target for mark in "(\"'"):
         return False
-    from .expressions import parsed
+    from ..calls import parsed
 
     known = model.names.meanings(target) or find_classes(model.labels, target)
     return not known and parsed(target) is not None

@@ -1,0 +1,107 @@
+"""Parts of an ascent by name, or as calls of the functions that make them in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..calls import Calls
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..parameterizations.base import Parameterization
+    from ..transforms.base import Transform
+
+
+def parse_parameterization(text: str, *, decorrelate: bool) -> Parameterization:
+    """Return `maco`, or a call such as `start("dog.jpg", laplacian(levels=5))`, as it is meant.
+
+    Args:
+        text: What was given.
+        decorrelate: Whether a kind's name means one of decorrelated colours.
+
+    Raises:
+        InputError: there is no such part, or it refuses its arguments.
+    """
+    from ..parameterizations.base import Parameterization
+    from ..parameterizations.fourier import Fourier
+    from ..parameterizations.maco import Maco, spectrum
+    from ..parameterizations.masked import within
+    from ..parameterizations.networks import Cppn
+    from ..parameterizations.pixels import Pixels
+    from ..parameterizations.pyramids import Laplacian, Shared
+    from ..parameterizations.started import start
+
+    def maco(photos: Any = None, **given: Any) -> Maco:
+        return Maco(None if photos is None else spectrum(photos), **given)
+
+    functions: Mapping[str, Callable[..., Any]] = {
+        "fourier": Fourier,
+        "pixels": Pixels,
+        "laplacian": Laplacian,
+        "shared": Shared,
+        "cppn": Cppn,
+        "maco": maco,
+        "start": start,
+        "within": within,
+    }
+    if text in ("fourier", "pixels", "laplacian"):
+        return functions[text](decorrelate=decorrelate)  # type: ignore[no-any-return]  # one of the three
+    if not decorrelate:
+        raise InputError(
+            f"--no-decorrelate is for fourier, pixels and laplacian, not for {text}; in a call "
+            "decorrelate=False says it"
+        )
+    if text.isidentifier():
+        text += "()"
+    made = Calls(
+        text,
+        functions,
+        what="parameterization",
+        made_of="calls such as maco() or start('dog.jpg')",
+        error=InputError,
+    ).read()
+    if not isinstance(made, Parameterization):
+        raise InputError(f"{text!r} is no parameterization such as maco() or start('dog.jpg')")
+    return made
+
+
+def parse_transforms(text: str) -> tuple[Transform, ...]:
+    """Return `lucid`, `distill`, `none`, or calls such as `views(16), crop(0.3, 0.6)`.
+
+    Raises:
+        InputError: there is no such transform, or it refuses its arguments.
+    """
+    from ..transforms import filters, geometric, glimpses, noise, presets
+
+    functions: Mapping[str, Callable[..., Any]] = {
+        function.__name__: function
+        for function in (
+            presets.lucid,
+            presets.distill,
+            geometric.pad,
+            geometric.jitter,
+            geometric.scale,
+            geometric.rotate,
+            geometric.flip,
+            geometric.homography,
+            glimpses.views,
+            glimpses.crop,
+            glimpses.resize,
+            filters.blur,
+            filters.recolor,
+            noise.noise,
+        )
+    } | {"none": tuple}
+    if text.isidentifier():
+        text += "()"
+    made = Calls(
+        text,
+        functions,
+        what="transform",
+        made_of="calls such as pad(8), jitter(8), noise(0.1)",
+        error=InputError,
+    ).read()
+    listed = made if isinstance(made, tuple | list) else (made,)
+    # A series such as lucid() stands for its steps.
+    return tuple(step for one in listed for step in (one if isinstance(one, tuple) else (one,)))

@@ -1,0 +1,98 @@
+"""Parameterizations and transforms by name and as calls."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxscope as osc
+import pytest
+from onnxscope.cli.parts import parse_parameterization, parse_transforms
+from onnxscope.errors import InputError
+from PIL import Image
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("fourier", osc.Fourier()),
+        ("pixels", osc.Pixels()),
+        ("laplacian", osc.Laplacian()),
+        ("shared", osc.Shared()),
+        ("cppn", osc.Cppn()),
+        ("maco", osc.Maco()),
+        ("maco()", osc.Maco()),
+        ("fourier(sd=0.1, decorrelate=False)", osc.Fourier(0.1, decorrelate=False)),
+        ("shared(laplacian(3), cell=4)", osc.Shared(osc.Laplacian(3), 4)),
+        ("maco(contrast=0.5)", osc.Maco(contrast=0.5)),
+    ],
+)
+def test_parameterizations(text: str, made: object) -> None:
+    assert parse_parameterization(text, decorrelate=True) == made
+
+
+def test_plain_colours() -> None:
+    for name, kind in (("fourier", osc.Fourier), ("laplacian", osc.Laplacian)):
+        assert parse_parameterization(name, decorrelate=False) == kind(decorrelate=False)
+
+
+def test_photos_of_files(tmp_path, flower: np.ndarray) -> None:
+    path = tmp_path / "photo.png"
+    Image.fromarray(flower).save(path)
+    found = parse_parameterization(
+        f"start('{path}', maco('{tmp_path}'), noise=1)", decorrelate=True
+    )
+    assert found == osc.start(flower, osc.Maco(osc.spectrum(flower)), noise=1)
+    found = parse_parameterization(f"within('{path}', [[0, 1]])", decorrelate=True)
+    assert found == osc.within(flower, [[0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("lucid", osc.lucid()),
+        ("distill", osc.distill()),
+        ("none", ()),
+        ("pad(8)", (osc.pad(8),)),
+        (
+            "views(16), crop(0.3, 0.6), resize(224), noise(0.08)",
+            (osc.views(16), osc.crop(0.3, 0.6), osc.resize(224), osc.noise(0.08)),
+        ),
+        ("[blur(2), lucid(), recolor()]", (osc.blur(2), *osc.lucid(), osc.recolor())),
+        ("rotate([-5, 0, 5])", (osc.rotate([-5, 0, 5]),)),
+    ],
+)
+def test_transforms(text: str, made: tuple[object, ...]) -> None:
+    assert parse_transforms(text) == made
+
+
+def test_at_the_command_line(run, tiny) -> None:
+    result = run(
+        "render", tiny, "mixed4a:11", "--steps", 2, "--size", 32, "--provider", "cpu",
+        "--parameterization", "laplacian(2)", "--transforms", "views(2), crop(0.5)", "-o", "a.png",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    recipe = osc.read_recipe("a.png")
+    assert recipe.parameterization["laplacian"]["levels"] == 2
+    assert [next(iter(one)) for one in recipe.transforms] == ["views", "crop"]
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "message"),
+    [
+        ("--parameterization", "furier", "no parameterization 'furier'; known are fourier"),
+        ("--parameterization", "maco(", "cannot be read; it is made of calls such as maco()"),
+        ("--parameterization", "'x'", "is no parameterization such as maco()"),
+        ("--parameterization", "start('none.png')", "none.png"),
+        ("--parameterization", "laplacian(0)", "levels must be at least 1, not 0"),
+        ("--transforms", "lucit", "no transform 'lucit'; known are lucid"),
+        ("--transforms", "pad(3) + 1", "cannot be read; it is made of calls such as pad(8)"),
+        ("--transforms", "3", "transforms must hold transforms such as pad(3), not 3"),
+    ],
+)
+def test_what_is_refused(refused, tiny, option: str, text: str, message: str) -> None:
+    said = refused("render", tiny, "mixed4a:11", "--steps", 1, option, text, "-o", "a.png")
+    assert message in said
+
+
+def test_no_decorrelate_is_of_names() -> None:
+    with pytest.raises(InputError, match="is for fourier, pixels and laplacian, not for maco"):
+        parse_parameterization("maco", decorrelate=False)
