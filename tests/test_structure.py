@@ -66,6 +66,7 @@ def test_an_import_that_leads_back_up_is_named(
     assert arrow in done.stdout
 
 
+@pytest.mark.slow
 def test_the_structure_is_measured() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "docs" / "measure_structure.py")],

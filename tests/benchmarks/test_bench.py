@@ -121,6 +121,7 @@ def test_the_command_prints_and_writes(subject: Subject, tmp_path: Path) -> None
     assert facts["cpu"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

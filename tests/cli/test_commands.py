@@ -200,6 +200,7 @@ def test_ctrl_c_while_modules_load(folder):
     assert (done.returncode, done.stderr) == (130, "")
 
 
+@pytest.mark.slow
 def test_error_of_a_process(start):
     process = start("render", "no.onnx", "mixed4a:1")
     output, errors = process.outputs()
@@ -207,6 +208,7 @@ def test_error_of_a_process(start):
     assert errors == "error: cannot read no.onnx: No such file or directory\n"
 
 
+@pytest.mark.slow
 def test_usage_errors_have_the_same_code(start):
     process = start("render", "no.onnx", "mixed4a:1", "--stepps", "3")
     _, errors = process.outputs()
@@ -215,6 +217,7 @@ def test_usage_errors_have_the_same_code(start):
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
 def test_broken_pipe_is_quiet(start):
     process = start("models")
@@ -223,6 +226,7 @@ def test_broken_pipe_is_quiet(start):
     assert process.stderr.read() == ""
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode(folder, tiny):
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "COLUMNS": "80"}
     done = subprocess.run(

@@ -274,6 +274,7 @@ def test_no_recipe(refused, elsewhere):
         assert words in refused("render", "--recipe", elsewhere / name, "-o", "again.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -59,6 +59,7 @@ def test_the_branch_and_the_rounds_of_a_bare_gradient(run, network):
     np.testing.assert_allclose(found["grad_table"].sum(1), [0, 1.5, 0, 1.5], rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrt", [(), ("x",), ("table",), ("p",), ("x", "s")], ids=str)
 @pytest.mark.parametrize("tokens", [(), TOKENS], ids=["drawn", "given"])
 def test_they_are_verified(run, network, wrt, tokens):

@@ -83,6 +83,7 @@ def test_layers_behind_given_values(run, guided):
     assert "Add" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_gradient_is_verified_at_given_values(run, refused, guided):
     given = ("--input", "kind=3", "--input", "gain=0.5")
     result = run("verify", guided, *given, "--shape", "image=1,3,9,9", "--json")

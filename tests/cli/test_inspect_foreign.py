@@ -171,6 +171,7 @@ def test_a_photograph_shows_the_preprocessing(run, written, folder, monkeypatch)
     assert "--labels FILE names the classes" in " ".join(numbered.stdout.split())
 
 
+@pytest.mark.slow
 def test_candidates_compute_what_the_publisher_computes(written, folder) -> None:
     """Caffe's SqueezeNet, stripped: its own preprocessing gives the converted model's classes."""
     proto, _ = _stripped("squeezenet")

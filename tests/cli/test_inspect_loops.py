@@ -39,6 +39,7 @@ def path(request, folder):
     return "loop.onnx"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", BODIES.values(), ids=BODIES, indirect=True)
 def test_values_behind_bodies_are_listed_and_the_advice_holds(run, path):
     result = run("inspect", path, "--all")

@@ -199,6 +199,7 @@ def test_units_and_sizes_that_follow(run, folder) -> None:
     assert checked.exit_code == 0, checked.output
 
 
+@pytest.mark.slow
 def test_a_mask_is_no_trunk_and_a_second_tower_is(run, folder) -> None:
     titles = [row[0] for row in cells(run("inspect", encoder(folder, masked=True)).stdout)]
     assert "Log" not in titles

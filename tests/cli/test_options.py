@@ -98,6 +98,7 @@ def test_no_option_is_said_in_two_ways():
             )
 
 
+@pytest.mark.slow
 def test_a_command_imports_no_other(folder):
     code = (
         "import sys\n"

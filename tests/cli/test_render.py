@@ -105,6 +105,7 @@ def test_quiet(run, tiny):
     assert (result.stdout, result.stderr) == ("a.png\nb.png\n", "")
 
 
+@pytest.mark.slow
 def test_the_same_picture_from_command_library_and_recipe(run, tiny):
     options = ("--batch", 2, "--transforms", "distill", "--parameterization", "pixels")
     command = ("render", tiny, "mixed4a:3", *SHORT, "--seed", 5, "--learning-rate", 0.1, *options)
@@ -129,6 +130,7 @@ def test_the_same_picture_from_command_library_and_recipe(run, tiny):
     assert (pixels("one.png") != pixels("other.png")).any()
 
 
+@pytest.mark.slow
 def test_a_foreign_model_and_its_recipe(run, foreign, tmp_path):
     given = ("--input-range", -1, 1, "--mean", 0.1, 0.2, -0.3, "--std", 1, 2, 1.5)
     command = ("render", foreign, "mixed4a:3", *SHORT, *given, "--channel-order", "bgr")
@@ -252,6 +254,7 @@ def test_pictures_in_several_runs(run, tiny):
     assert len({Path(f"{size}.png").read_bytes() for size in (1, 2, 3)}) == 1
 
 
+@pytest.mark.slow
 def test_a_failure_on_the_way_leaves_the_last_good_picture(run, tiny, monkeypatch):
     good = run("render", tiny, "mixed4a:3", "--steps", 2, *SHORT[2:], "-o", "good.png")
     assert good.exit_code == 0
@@ -278,6 +281,7 @@ def test_a_failure_on_the_way_leaves_the_last_good_picture(run, tiny, monkeypatc
     assert Path("kept.png").read_bytes() == Path("good.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_only_what_a_neuron_sees(run, refused, tiny):
     neuron = ("render", tiny, "mixed4a:11", "--objective", "neuron", "--steps", 2, "--size", 48)
     assert run(*neuron, "-o", "whole.png", "-q").exit_code == 0

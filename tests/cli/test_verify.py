@@ -116,6 +116,7 @@ def test_json(run, tiny, wrong_max_pool):
     assert data["faults"][0]["outputs"] == [["pool0", [1, 8, 11, 11]]]
 
 
+@pytest.mark.slow
 def test_a_foreign_network_needs_no_preprocessing(run, foreign):
     assert run("verify", foreign, "conv5:1", "--size", "32").exit_code == 0
     given = ("--input-range", "0", "255", "--mean", "120", "120", "120")
@@ -141,6 +142,7 @@ def test_cannot_tell(run, folder):
     assert "slope" in result.stdout
 
 
+@pytest.mark.slow
 def test_refusals(refused, tiny, tokens):
     assert "no layer" in refused("verify", tiny, "mixed9z")
     assert "tokens=1,8" in refused("verify", tokens)

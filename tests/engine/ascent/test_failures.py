@@ -49,6 +49,7 @@ def fail(monkeypatch: pytest.MonkeyPatch) -> Fail:
     return at
 
 
+@pytest.mark.slow
 def test_the_last_good_picture_is_kept(squeezenet: osc.Model, fail: Fail) -> None:
     good = osc.render(squeezenet, "fire5:3", snapshots=(1, 3), **{**QUICK, "steps": 3})
     fail(4)
@@ -141,6 +142,7 @@ def test_numbers_that_grow_beyond_bounds_keep_the_picture_before(squeezenet: osc
     assert caught.value.picture.recipe.steps == 3
 
 
+@pytest.mark.slow
 def test_adam_takes_back_a_step_that_is_not_finite(
     squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def test_a_huge_picture_is_refused_without_its_graph(
     assert built == [256, 512]
 
 
+@pytest.mark.slow
 def test_the_size_that_is_said_to_fit_does(squeezenet: osc.Model, free: None) -> None:
     with pytest.raises(MemoryShortageError) as caught:
         check_room(composition(squeezenet, 20000), osc.Adam(), "cpu", None)

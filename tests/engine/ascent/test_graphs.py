@@ -52,6 +52,7 @@ def _composition(model: osc.Model, **changes: object) -> Composition:
     return replace(start, **changes)
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_used_is_no_cache(
     squeezenet: osc.Model, folder: Path, built: list[str]
 ) -> None:
@@ -184,6 +185,7 @@ def test_what_others_warn_of_is_passed_on_and_not_kept(
         graphs.image()
 
 
+@pytest.mark.slow
 def test_damaged_entries_are_made_again(
     squeezenet: osc.Model, folder: Path, built: list[str]
 ) -> None:

@@ -159,6 +159,7 @@ def of_the_file(name: str, kind: str) -> np.ndarray:
     return unit.mean((1, 2)) if kind == "channel" else unit[:, height // 2, width // 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])
 @pytest.mark.parametrize("kind", ["channel", "neuron"])
 @pytest.mark.parametrize("name", ["inception", "residual", "squeezenet"])

@@ -131,6 +131,7 @@ def test_broadcasting_is_undone_in_every_contribution():
     np.testing.assert_allclose(results["grad_z"], (dy * (x - 1)).sum(1, keepdims=True))
 
 
+@pytest.mark.slow
 def test_a_long_chain_costs_linear_time():
     # Counted in calls of functions, which are the same on any machine, however busy.
     def calls(length):

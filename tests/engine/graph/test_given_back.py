@@ -157,6 +157,7 @@ def test_a_step_with_data_that_are_not_finite(squeezenet: osc.Model) -> None:
         osc.render(squeezenet, "fire2:3", **given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -217,6 +217,7 @@ def test_differentiate_warns_and_names_the_node(on: None, wrong: None) -> None:
         osc.differentiate(text_model(NETWORK), of="b", wrt=["x"], compare=False)
 
 
+@pytest.mark.slow
 def test_a_picture_of_another_network_is_not_made_silently(
     on: None, wrong: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def test_what_a_function_gives_is_called_as_in_the_file(proto):
     assert [value.name for value in graph.outputs] == ["y", "z", "twin"]
 
 
+@pytest.mark.slow
 def test_it_is_the_same_network(proto):
     x = np.random.default_rng(0).standard_normal((2, 3)).astype(np.float32)
     wanted = run(proto, {"x": x})

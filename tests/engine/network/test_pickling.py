@@ -56,6 +56,7 @@ def test_it_is_the_same_model(kind, used, path):
     )
 
 
+@pytest.mark.slow
 def test_in_processes_of_their_own(path, monkeypatch):
     model = osc.load(path, **GIVEN)
     expected = model.activations(PICTURE, "y")["y"]

@@ -52,6 +52,7 @@ def test_values(
     assert objective.mixes_pictures
 
 
+@pytest.mark.slow
 def test_diversity_makes_pictures_differ(squeezenet: osc.Model) -> None:
     given = {"size": 64, "steps": 40, "batch": 3, "provider": "cpu"}
     plain = osc.render(squeezenet, "fire5:11", **given).images
@@ -66,6 +67,7 @@ def test_diversity_makes_pictures_differ(squeezenet: osc.Model) -> None:
     )
 
 
+@pytest.mark.slow
 def test_pictures_between_two_units(squeezenet: osc.Model) -> None:
     start, stop = osc.channel("fire5", 1), osc.neuron("fire4", 9)
     objective = osc.interpolate(start, stop, 3)

@@ -50,6 +50,7 @@ FILES: dict[str, Callable[[Path], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_every_kind_of_file(squeezenet: osc.Model, tmp_path: Path, name: str) -> None:
     FILES[name](tmp_path / name)
@@ -96,6 +97,7 @@ def test_an_array_of_a_file_in_an_expression(squeezenet: osc.Model, tmp_path: Pa
     assert "d.npy:2" in str(resolve(squeezenet, text))
 
 
+@pytest.mark.slow
 def test_a_picture_of_a_unit_is_made_again_without_the_file(
     squeezenet: osc.Model, tmp_path: Path
 ) -> None:

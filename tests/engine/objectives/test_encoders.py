@@ -64,6 +64,7 @@ def linear(squeezenet: osc.Model) -> np.ndarray:
     return np.einsum("nchw,cd->ndhw", activations, W) + B[:, None, None]
 
 
+@pytest.mark.slow
 def test_values_and_gradients(squeezenet: osc.Model, tmp_path: Path) -> None:
     path = sae(tmp_path / "sae.onnx", second=True)
     units = linear(squeezenet)
@@ -95,6 +96,7 @@ def test_of_class_scores(squeezenet: osc.Model, tmp_path: Path) -> None:
     np.testing.assert_allclose(value, (logits @ weights)[:, 6], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_an_ascent_raises_a_unit(squeezenet: osc.Model, tmp_path: Path) -> None:
     path = sae(tmp_path / "sae.onnx")
     target = f"fire5@{path}:4"

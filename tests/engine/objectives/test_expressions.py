@@ -78,6 +78,7 @@ def test_an_expression_says_all_of_a_unit_itself(squeezenet: osc.Model) -> None:
             resolve(squeezenet, "layer('fire5')", **given)
 
 
+@pytest.mark.slow
 def test_a_picture_is_made_of_it(squeezenet: osc.Model) -> None:
     given = {"size": 48, "steps": 2, "provider": "cpu"}
     text = 'logit("daisy") - 0.01 * sharpness()'

@@ -77,6 +77,7 @@ def test_every_kind_is_here() -> None:
     assert {registry.kinds()[name] for name in registry.kinds() if name not in old} <= tested
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_three_ascents_raise_it(squeezenet: osc.Model, name: str) -> None:
     given = {"size": (56, 72), "steps": 9, "provider": "cpu", "transforms": (), "batch": 3}
@@ -91,6 +92,7 @@ def test_three_ascents_raise_it(squeezenet: osc.Model, name: str) -> None:
     assert not picture.warnings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEAVES)
 def test_its_gradient_is_that_of_differences(squeezenet: osc.Model, name: str) -> None:
     found = osc.verify(squeezenet, ALL[name], size=56, directions=2)

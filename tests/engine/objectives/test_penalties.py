@@ -167,6 +167,7 @@ def test_to_each_picture_its_own_penalty(squeezenet: osc.Model) -> None:
     np.testing.assert_allclose(osc.Gradient(squeezenet, inner, provider="cpu")(images)[0], value)
 
 
+@pytest.mark.slow
 def test_pictures_with_a_penalty_do_not_depend_on_how_they_are_divided(
     squeezenet: osc.Model,
 ) -> None:
@@ -177,11 +178,13 @@ def test_pictures_with_a_penalty_do_not_depend_on_how_they_are_divided(
         np.testing.assert_array_equal(divided.images, together.images)
 
 
+@pytest.mark.slow
 def test_a_penalty_is_verified(squeezenet: osc.Model) -> None:
     found = osc.verify(squeezenet, osc.channel("fire2", 3) - 1e-4 * osc.total_variation(), size=32)
     assert found.agrees, str(found)
 
 
+@pytest.mark.slow
 def test_functions_may_ask_for_the_picture_and_the_labels(squeezenet: osc.Model) -> None:
     given = {}
 

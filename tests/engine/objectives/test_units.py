@@ -12,6 +12,7 @@ from onnxscope.errors import LayerError
 IMAGES = np.random.default_rng(0).random((2, 64, 96, 3), np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("objective", "layer", "expected"),
     [
@@ -56,6 +57,7 @@ def test_what_is_not_there(squeezenet: osc.Model, objective: osc.Objective, mess
         osc.Gradient(squeezenet, objective, provider="cpu")(IMAGES)
 
 
+@pytest.mark.slow
 def test_neurons_at_the_border_are_warned_of(squeezenet: osc.Model) -> None:
     inner, corner, edge = (osc.neuron("fire4", 9, y=y, x=x) for y, x in ((1, 1), (0, 0), (2, 0)))
     nested = osc.each([2 * corner - osc.before_activation(inner) * edge, -corner])

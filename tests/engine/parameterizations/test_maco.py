@@ -125,6 +125,7 @@ def _batch(photo: np.ndarray) -> np.ndarray:
     return photo.transpose(2, 0, 1)[None] / np.float32(255)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(48, 48), (40, 64)])
 def test_an_ascent_of_phases(squeezenet: osc.Model, size: tuple[int, int]) -> None:
     given = {"size": size, "steps": 24, "provider": "cpu", "optimizer": osc.Adam(0.5), "batch": 2}

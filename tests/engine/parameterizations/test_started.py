@@ -37,6 +37,7 @@ def test_noise_is_added_to_the_start(flower: np.ndarray) -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_ascent_goes_on_from_it(
     squeezenet: osc.Model, flower: np.ndarray, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ def test_what_is_no_recipe(given: object) -> None:
         osc.remake(given)
 
 
+@pytest.mark.slow
 def test_a_model_of_an_impossible_name(squeezenet: osc.Model) -> None:
     picture = osc.render(squeezenet, "fire2:3", size=48, steps=1, provider="cpu")
     data = json.loads(picture.recipe.to_text())

@@ -49,6 +49,7 @@ def followed(picture: osc.Picture, loaded: osc.Model) -> osc.Picture:
     return osc.render(loaded, target[1], **QUICK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "unit"), [("gate", 3), ("hidden", 1)])
 def test_a_saturated_sigmoid_is_named(kind, unit):
     loaded = network(kind)
@@ -60,6 +61,7 @@ def test_a_saturated_sigmoid_is_named(kind, unit):
     assert better.images.std() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [200.0, 25.0])
 def test_a_saturated_softmax_is_named(scale):
     loaded = network("classifier", scale)

@@ -58,6 +58,7 @@ class Climb:
             parameters[name] += 0.05 * np.sign(gradient)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "given", "written"),
     [
@@ -90,6 +91,7 @@ def test_a_part_of_ones_own_is_named_and_given_again(
     assert again.recipe == picture.recipe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "transforms",
     [

@@ -18,6 +18,7 @@ from PIL import Image
 QUICK = {"size": 64, "steps": 6, "provider": "cpu"}
 
 
+@pytest.mark.slow
 def test_same_seed_same_picture_bit_for_bit(squeezenet: osc.Model) -> None:
     first, again = (osc.render(squeezenet, "fire5:3", seed=4, **QUICK) for _ in range(2))
     other = osc.render(squeezenet, "fire5:3", seed=5, **QUICK)
@@ -26,6 +27,7 @@ def test_same_seed_same_picture_bit_for_bit(squeezenet: osc.Model) -> None:
     assert np.abs(first.images - other.images).max() > 0.01
 
 
+@pytest.mark.slow
 def test_a_picture_is_made_again_from_its_png(squeezenet: osc.Model, tmp_path: Path) -> None:
     objective = osc.channel("fire5", 3) - 0.5 * osc.neuron("fire4", 7, y=2, x=3)
     picture = osc.render(
@@ -61,6 +63,7 @@ def test_a_recipe_knows_its_weights_in_another_conversion(squeezenet: osc.Model)
     np.testing.assert_array_equal(osc.remake(recipe, squeezenet).images, picture.images)
 
 
+@pytest.mark.slow
 def test_steps_raise_the_objective(squeezenet: osc.Model) -> None:
     still = {**QUICK, "transforms": (), "steps": 4}
     for parameterization in (osc.Fourier(), osc.Pixels(), osc.Pixels(decorrelate=False)):
@@ -76,6 +79,7 @@ def test_steps_raise_the_objective(squeezenet: osc.Model) -> None:
             assert values[3] > values[0], (parameterization, str(objective))
 
 
+@pytest.mark.slow
 def test_pictures_of_a_batch_are_each_their_own(squeezenet: osc.Model) -> None:
     pictures = osc.render(squeezenet, "fire5:3", batch=3, **QUICK)
     assert pictures.images.shape == (3, 64, 64, 3)
@@ -85,6 +89,7 @@ def test_pictures_of_a_batch_are_each_their_own(squeezenet: osc.Model) -> None:
     assert pictures.images.max() <= 1
 
 
+@pytest.mark.slow
 def test_a_list_of_objectives_makes_a_picture_for_each(squeezenet: osc.Model) -> None:
     targets = ["fire5:3", osc.neuron("fire4", 9), "fire5:77", -osc.channel("fire2", 1)]
     pictures = osc.render(squeezenet, targets, **QUICK)
@@ -241,6 +246,7 @@ def test_a_damaged_recipe_says_where(
         osc.remake(osc.Recipe(**{**vars(recipe), section: damaged}), squeezenet)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -56,6 +56,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op_type", WRONG)
 def test_a_wrong_rule_is_caught(op_type):
     wrong = RuleTable()

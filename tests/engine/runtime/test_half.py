@@ -42,6 +42,7 @@ def swapped_product(weights: str) -> onnx.ModelProto:
     return model_of(builder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["stored", "filled", "cast"])
 def test_a_product_behind_swapped_axes_runs(tmp_path, weights):
     # A process of its own: what fails here is not an exception, the interpreter is gone.

@@ -142,6 +142,7 @@ def test_what_does_not_fit_is_refused_before_any_work(
     osc.render(squeezenet, "fire5:3", size=64, steps=1, provider="cpu")
 
 
+@pytest.mark.slow
 def test_the_climber_asks_for_all_cores_together(
     squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ def test_threads_that_wait_can_be_let_sleep(word: str, monkeypatch: pytest.Monke
             options.get_session_config_entry(ENTRY)
 
 
+@pytest.mark.slow
 def test_pictures_are_the_same_whether_threads_sleep_or_not(
     squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

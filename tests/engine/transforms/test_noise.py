@@ -38,6 +38,7 @@ def test_its_gradient_is_the_identity() -> None:
     np.testing.assert_array_equal(found["grad_image"], cotangent)
 
 
+@pytest.mark.slow
 def test_each_step_and_each_picture_has_its_own(squeezenet: osc.Model) -> None:
     def made(batch: int) -> np.ndarray:
         return osc.render(

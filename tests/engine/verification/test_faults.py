@@ -109,6 +109,7 @@ def test_a_wrong_rule_in_squeezenet_is_named(squeezenet, op_type):
     assert all(fault.kind == "gradient" for fault in result.faults)
 
 
+@pytest.mark.slow
 def test_the_node_at_fault_has_attributes_and_shapes(squeezenet):
     table = RuleTable()
     WRONG["MaxPool"](table)

@@ -34,6 +34,7 @@ def first_of_each() -> list[Case]:
     return list({case.op: case for case in reversed(PLAIN)}.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", first_of_each(), ids=str)
 def test_every_standard_rule_is_right(case: Case) -> None:
     found = check(case)

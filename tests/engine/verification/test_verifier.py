@@ -43,6 +43,7 @@ def test_the_same_seed_gives_the_same_numbers(squeezenet):
     assert first.checks != other.checks
 
 
+@pytest.mark.slow
 def test_what_makes_the_network_smaller_is_checked_too(squeezenet, monkeypatch):
     # Half of the picture is never looked at.
     def wrong_crop(builder, plan):
@@ -68,6 +69,7 @@ def test_an_operator_without_a_rule():
         osc.verify(network, rules=RuleTable())
 
 
+@pytest.mark.slow
 def test_a_provider_that_computes_wrongly_is_caught(squeezenet, monkeypatch):
     # Stands in for a provider of whose operators one is wrong: its sessions run another graph.
     def spoilt(graph):

@@ -187,6 +187,7 @@ def test_classifier_without_support_vectors_is_linear(classes, sign):
         check_ml("SVMClassifier", rows, outputs=2, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("op_type", "options", "error", "words"),
     [

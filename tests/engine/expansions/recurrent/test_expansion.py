@@ -11,6 +11,7 @@ from onnxscope.errors import OperatorError
 from recurrences import INPUTS, RECURRENT, H, N, T, recurrent_arrays, weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["o0", "o1"])
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
 @pytest.mark.parametrize(("op_type", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
@@ -25,6 +26,7 @@ def test_recurrence(op_type, gates, direction, of):
     check(op_type, arrays, outputs, **options)
 
 
+@pytest.mark.slow
 def test_lstm_with_peepholes_and_cell_state():
     arrays = [values(T, N, INPUTS), *weights(4, 2), None, values(2, N, H), values(2, N, H)]
     options = {"hidden_size": H, "direction": "bidirectional"}
@@ -81,6 +83,7 @@ def test_a_recurrence_over_an_open_length_asks_for_it():
     assert "RNN" not in operators(osc.differentiate(proto, of="o0", wrt=["i0"], shapes=shapes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("op_type", "gates", "outputs", "options"), RECURRENT)
 def test_a_recurrence_over_an_open_number_of_sequences(op_type, gates, outputs, options):
     arrays = recurrent_arrays(op_type, gates, 2)
@@ -100,6 +103,7 @@ def test_a_recurrence_over_an_open_number_of_sequences(op_type, gates, outputs, 
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_lengths_that_are_all_the_inputs_cost_nothing():
     arrays = [values(T, N, INPUTS), *weights(4, 1), np.full(N, T, np.int32)]
     options = {"hidden_size": H, "direction": "reverse"}

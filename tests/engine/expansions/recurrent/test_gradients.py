@@ -109,6 +109,7 @@ def test_a_recurrence_in_half_precision_has_the_same_gradient(
     assert np.linalg.norm(halved - single) <= 5e-3 * np.linalg.norm(single)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrt", [["i0"], ["i5"], ["i6"], ["i2", "i6"]])
 @pytest.mark.parametrize("of", ["o0", "o1", "o2"])
 def test_some_of_the_gradients_of_both_directions(of, wrt):

@@ -13,6 +13,7 @@ def test_directions_with_other_activations():
     check("LSTM", [values(T, N, INPUTS), *weights(4, 2)], 3, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

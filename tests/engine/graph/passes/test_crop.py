@@ -124,6 +124,7 @@ def test_a_channel_is_not_cropped() -> None:
     assert value.shape == (1,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [osc.neuron("fire4", 9), osc.neuron("fire5", 3, y=0, x=26)])
 def test_a_whole_step_with_its_warp(
     squeezenet: osc.Model, target: osc.Objective, monkeypatch: pytest.MonkeyPatch

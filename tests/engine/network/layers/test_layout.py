@@ -25,6 +25,7 @@ def _run(proto: onnx.ModelProto, feeds: dict[str, np.ndarray], output: str) -> n
     return opened.run([output], feeds)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("class_token", [True, False])
 def test_tokens(class_token: bool) -> None:
     proto = exporters.vision_transformer(class_token=class_token)
