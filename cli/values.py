@@ -251,8 +251,8 @@ def _value_facts(asked: Asked, value: Value, unit: int | None) -> Iterator[tuple
     yield "gradient", _gradient(asked, value)
     if unit is not None or (value.real and value.name in values.computed):
         target = value.title if unit is None else f"{value.title}:{unit}"
-        words = ["verify", asked.model, target, *asked.options]
-        yield "check it", command_line(*words)
+        shapes = [word for shape in _needed_shapes(asked.values) for word in ("--shape", shape)]
+        yield "check it", command_line("verify", asked.model, target, *asked.options, *shapes)
 
 
 def _gradient(asked: Asked, value: Value) -> str:
@@ -282,21 +282,38 @@ def _shape_advice(values: Values, error: str) -> str:
     """
     if "(--" in error:
         return ""
-    examples = []
-    # One name stands for one size.
+    examples = _example_shapes(values, values.open_inputs)
+    if not examples or not any(value.unknown for value in values.computed.values()):
+        return ""
+    words = " ".join(f"--shape {shlex.quote(example)}" for example in examples)
+    return f"; with shapes, such as {words}, more may be known"
+
+
+def _needed_shapes(values: Values) -> list[str]:
+    """Shapes that `verify` has to be given: it takes one example where that alone is open."""
+
+    def is_open(name: str) -> bool:
+        shape = values.inputs[name].shape
+        return shape is None or not all(isinstance(size, int) for size in shape[1:])
+
+    # What is computed at given values has their shapes.
+    unknown = [name for name in values.open_inputs if name not in values.constants]
+    return _example_shapes(values, unknown) if any(map(is_open, unknown)) else []
+
+
+def _example_shapes(values: Values, names: Sequence[str]) -> list[str]:
+    """Shapes of some inputs as they are typed; one name of a size stands for one number."""
     chosen: dict[str, int] = {}
-    for name in values.open_inputs:
+    examples = []
+    for name in names:
         shape = values.inputs[name].shape
         sizes = (
             _EXAMPLE
             if shape is None
             else [_example_size(size, axis, chosen) for axis, size in enumerate(shape)]
         )
-        examples.append(shlex.quote(f"{name}={','.join(map(str, sizes))}"))
-    if not examples or not any(value.unknown for value in values.computed.values()):
-        return ""
-    words = " ".join(f"--shape {example}" for example in examples)
-    return f"; with shapes, such as {words}, more may be known"
+        examples.append(f"{name}={','.join(map(str, sizes))}")
+    return examples
 
 
 def _example_size(size: int | str, axis: int, chosen: dict[str, int]) -> int:
