@@ -113,7 +113,8 @@ def pages() -> list[str]:
         for block in re.findall(
             r"```(?:sh|bash|console)\n(.*?)```", page.read_text("utf-8"), re.DOTALL
         ):
-            found += re.findall(r"^(?:\$ )?(onnxscope .*)$", block, re.MULTILINE)
+            joined = re.sub(r"\\\n\s*", "", block)
+            found += re.findall(r"^(?:\$ )?(onnxscope .*)$", joined, re.MULTILINE)
     return found
 
 
