@@ -85,10 +85,21 @@ def read_photo(path: str | os.PathLike[str]) -> np.ndarray:
         with Image.open(path) as image:
             return photo_of(image)
     except UnidentifiedImageError as error:
-        raise InputError(f"cannot read the photograph {path}: it is no picture") from error
+        raise InputError(f"cannot read the photograph {path}: {_why_not(path)}") from error
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read the photograph {path}: {reason}") from error
+
+
+def _why_not(path: str | os.PathLike[str]) -> str:
+    """What a file is that Pillow does not read."""
+    with open(path, "rb") as file:
+        head = file.read(32)
+    if not head:
+        return "it is empty"
+    if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc"):
+        return "it is a HEIC picture, as telephones write them; save it as JPEG or PNG"
+    return "it is no picture"
 
 
 def photo_of(image: Image) -> np.ndarray:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..errors import ModelError
+from ..errors import ModelError, nearest
 from ..files import atomic_path, write_bytes
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class ModelFile:
                 raise _too_large(head, path)
             return ModelFile(path.read_bytes(), path)
         except OSError as error:
-            raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
+            near = _nearest_file(path) if isinstance(error, FileNotFoundError) else ""
+            raise ModelError(f"cannot read {path}: {error.strerror or error}{near}") from error
 
     @property
     def origin(self) -> str:
@@ -69,6 +70,16 @@ class ModelFile:
     def sha256(self) -> str:
         """The hash of the content; what lies in files beside it is not in it."""
         return hashlib.sha256(self.data).hexdigest()
+
+
+def _nearest_file(path: Path) -> str:
+    """A clause that suggests files of its folder, where a path leads to none."""
+    try:
+        names = [other.name for other in path.parent.iterdir()]
+    except OSError:
+        return f"; there is no folder {path.parent}" if not path.parent.exists() else ""
+    close = nearest(path.name, names)
+    return close or nearest(path.name, (name for name in names if name.endswith(".onnx")))
 
 
 def _no_model(head: bytes, path: Path) -> ModelError:

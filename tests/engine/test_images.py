@@ -104,3 +104,15 @@ def test_what_is_no_picture_is_refused(model, wrong, words):
         model.activations(wrong, "y")
     with pytest.raises(InputError, match=words):
         osc.fit(wrong, model)
+
+
+def test_a_file_that_is_not_read_is_named(tmp_path):
+    path = tmp_path / "IMG_1.HEIC"
+    for content, words in (
+        (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC picture.*save it as JPEG"),
+        (b"", "it is empty"),
+        (b"something else", "it is no picture"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=words):
+            read_photo(path)

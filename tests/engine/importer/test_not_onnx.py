@@ -286,3 +286,11 @@ def test_an_object_that_knows_where_its_weights_are_brings_them(tmp_path):
         osc.load(model, input_range=(0, 1)).activations(photo, "y")["y"],
         expected.activations(photo, "y")["y"],
     )
+
+
+def test_a_missing_file_is_told_its_neighbours(tmp_path):
+    onnx.save(network(), tmp_path / "resnet50.onnx")
+    with pytest.raises(ModelError, match=r"No such file.*did you mean 'resnet50.onnx'\?"):
+        osc.load(tmp_path / "resnet5O.onnx")
+    with pytest.raises(ModelError, match=r"there is no folder .*models"):
+        osc.load(tmp_path / "models" / "resnet50.onnx")
