@@ -260,6 +260,11 @@ def _batch_size(size: int, composition: Composition, optimizer: Optimizer) -> in
             f"batch_size={size} divides {composition.batch} pictures, which the objective "
             f"{composition.objective} compares; leave batch_size out"
         )
+    if size < composition.batch and getattr(composition.parameterization, "mixes_pictures", False):
+        raise InputError(
+            f"batch_size={size} divides {composition.batch} pictures, which share a part of what "
+            "they are made of; leave batch_size out"
+        )
     if size < composition.batch and not is_divisible(composition, optimizer):
         raise InputError(
             f"batch_size={size} divides {composition.batch} pictures, but code of your own, which "

@@ -66,6 +66,10 @@ def test_pictures_with_a_shared_part_are_more_alike(squeezenet: osc.Model) -> No
         np.testing.assert_array_equal(again.images, made.images)
         return float(np.abs(np.diff(made.images, axis=0)).mean() / made.images.std())
 
+    with pytest.raises(InputError, match="divides 3 pictures, which share a part of what they"):
+        osc.render(
+            squeezenet, between, batch=3, batch_size=1, parameterization=osc.Shared(), **given
+        )
     assert apart(osc.Shared(osc.Fourier(), 4, 3)) < 0.9 * apart(osc.Fourier())
 
 
