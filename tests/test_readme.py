@@ -29,7 +29,8 @@ def commands() -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
         for block in blocks(page, "sh"):
-            lines = (line for line in block.splitlines() if line.startswith("onnxscope "))
+            whole = block.replace("\\\n", " ").splitlines()
+            lines = (line for line in whole if line.startswith("onnxscope "))
             found += [(page.name, line) for line in lines]
     return found
 
