@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import onnxscope as osc
 import pytest
 import typer
+from onnxscope import models
 from onnxscope.cli.app import app
 from PIL import Image
 
@@ -51,6 +53,7 @@ def test_the_snippet_runs(monkeypatch, tmp_path):
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (90, 120, 3), np.uint8)).save("dog.jpg")
     np.savez("sae.npz", directions=rng.standard_normal((20, 512)).astype(np.float32))
+    shutil.copy(models.fetch("squeezenet"), "other.onnx")
     names = {
         "photo": rng.random((64, 64, 3), np.float32),
         "probe": rng.standard_normal(512).astype(np.float32),
