@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,7 +63,11 @@ def check_folder(folder: Path) -> None:
         there = there.parent
     if not there.is_dir():
         raise OutputError(f"cannot write to {folder}: {there} is no folder")
-    check_writable(there / "picture.png")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def make_folder(folder: Path) -> None:

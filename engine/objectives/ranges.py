@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..errors import TargetError
+from ..errors import OnnxscopeError, TargetError
 from ..network.model import Model
 from ..plain import from_digits
 from .labels import find_classes
@@ -33,6 +33,7 @@ def expand_targets(model: Model, targets: Sequence[str]) -> list[str]:
     """
     found: dict[str, None] = {}
     for target in targets:
+        _check_commas(model, target)
         ranges = _ranges(model, target)
         if ranges is None:
             if len(targets) > 1:
@@ -55,6 +56,22 @@ def _check(model: Model, target: str) -> None:
     layer = model.layers.get(name)
     if layer is not None and unit is not None:
         layer.check_channel(unit)
+
+
+def _check_commas(model: Model, target: str) -> None:
+    """Refuse several targets with commas between them, in words of what they are."""
+    parts = [part.strip() for part in target.split(",")]
+    if len(parts) == 1 or not is_plain(model, target) or model.names.meanings(target):
+        return
+    if find_classes(model.labels, target) or any(part.isdecimal() for part in parts):
+        return
+    try:
+        for part in parts:
+            find_unit(model, part)
+    except OnnxscopeError:
+        return
+    apart = " ".join(parts)
+    raise TargetError(f"{target!r} is several targets: write them apart, {apart}, without commas")
 
 
 def _ranges(model: Model, target: str) -> list[tuple[int, int]] | None:

@@ -172,7 +172,10 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
     if separator and names.meanings(name):
         names.find(name)
         if not number.isdecimal():
-            raise TargetError(f"{number!r} is no unit; expected a number, such as {name}:0")
+            raise TargetError(
+                f"{number!r} is no unit; expected a number, such as {name}:0, or of several "
+                f"pictures such as {name}:0-15,40"
+            )
         return name, from_digits("the unit", number, LayerError)
     if not target.strip() or (separator and not name):
         raise TargetError(

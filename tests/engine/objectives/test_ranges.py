@@ -33,6 +33,8 @@ def test_targets_of_several_units(squeezenet: osc.Model, targets, single):
         (["fire5:0-99999999999"], LayerError, "there is no channel 99999999999"),
         (["fire5:0", "fire5:256"], LayerError, "there is no channel 256"),
         (["fire55:0-3"], LayerError, "no layer 'fire55'; did you mean 'fire5'"),
+        (["fire5:1,fire6:2"], TargetError, "several targets: write them apart, fire5:1 fire6:2"),
+        (["daisy,tench"], TargetError, "write them apart, daisy tench, without commas"),
         (["998-1000"], LayerError, "there is no channel 1000"),
     ],
 )
