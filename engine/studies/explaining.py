@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError, LayerError, MemoryShortageError, TargetError
-from ..images import as_batch, as_photos
+from ..images import as_batch, as_photos, as_uint8, fitted_to
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photos import fit, pixels_of
+from ..network.photos import pixels_of
 from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import find_unit, is_plain, resolve
 from ..plain import path as a_path
@@ -153,8 +153,13 @@ class Explainer:
             raise InputError(
                 "top is how many classes of each photo are explained; leave target out"
             )
-        shown = fit(as_photos(photos), self.model, size=self.size)
-        images = as_batch(shown)
+        # What has the size already is seen as it is, not in 256 steps.
+        fitted = [
+            photo if photo.shape[:2] == self.size else fitted_to(photo, *self.size)
+            for photo in as_photos(photos)
+        ]
+        images = np.concatenate([as_batch(photo) for photo in fitted])
+        shown = np.stack([p if p.dtype == np.uint8 else as_uint8(p) for p in fitted])
         targets: tuple[str, ...] = (self._name,) * len(images)
         classes: np.ndarray | None = None
         if self.objective is None:

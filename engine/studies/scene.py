@@ -165,11 +165,9 @@ class Scene:
         # An output stays what it is, whatever is made smaller or faster around it.
         raw = self.builder.output("layer", raw)
         absent: list[Tensor] = []
-        # What writes the network smaller, or several nodes as one, may lead past the layer.
-        without = {"narrow", "crop"}
-        if not self._model.layers[self.layer].main:
-            without.add("lower")
-        plan = GradientPlan(rules=self._rules, without=frozenset(without))
+        # What writes the network smaller, or its nodes in another form, may lead past the layer.
+        without = frozenset({"narrow", "crop", "lower"})
+        plan = GradientPlan(rules=self._rules, without=without)
         (gradient,) = append_gradient(self.builder, value, [raw], plan, absent)
         if absent:
             raise TargetError(zero_everywhere(str(self._objective), self.layer))

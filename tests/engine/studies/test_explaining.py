@@ -87,6 +87,13 @@ def test_saliency(model, photos):
     _close(_maps(model, photos, "saliency"), np.abs(_gradient(model, photos)).max(-1))
 
 
+def test_floats_are_seen_as_they_are(model):
+    picture = RNG.random((SIZE, SIZE, 3), np.float32)
+    found = osc.explain(model, picture, "scores:2", "saliency", provider="cpu")
+    _close(found.maps[0], np.abs(_gradient(model, picture)).max(-1))
+    assert found.photos.dtype == np.uint8
+
+
 def test_input_x_gradient(model, photos):
     found = _maps(model, photos, methods.InputXGradient((0.5, 0.25, 0)))
     pictures = photos / np.float32(255)
@@ -262,6 +269,20 @@ def test_a_layer_right_before_its_unit(model, photos):
     found = osc.explain(model, photos, "first:1", "layer-x-gradient", layer="conv", provider="cpu")
     cells = model.activations(photos, "first")["first"]
     _close(found.maps, cells[:, 1] / SIZE**2)
+
+
+def test_a_pool_behind_a_relu():
+    builder = Builder("pools")
+    op = builder.op
+    image = builder.input("image", [1, 3, SIZE, SIZE], np.float32)
+    x = op.Relu(op.Conv(image, builder.constant(W0, np.float32), pads=[1] * 4))
+    x = builder.output("pool", op.MaxPool(x, kernel_shape=[2, 2], strides=[2, 2]))
+    x = op.Conv(x, builder.constant(W1, np.float32))
+    builder.output("scores", op.Flatten(op.GlobalAveragePool(op.Relu(x))))
+    model = osc.load(model_of(builder), input_range=(0, 1), compare=False)
+    photo = (RNG.random((SIZE, SIZE, 3)) * 255).astype(np.uint8)
+    found = osc.explain(model, photo, "scores:1", "grad-cam", layer="pool", provider="cpu")
+    assert np.any(found.maps)
 
 
 def test_patches_that_have_a_gradient():
