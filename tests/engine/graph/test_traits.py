@@ -390,7 +390,6 @@ def _looks_pointwise(case: Case) -> bool | None:
 BY_NAME = {
     "engine/expansions/contrib/fused.py:_activated": "activations by how many parameters they take",
     "engine/expansions/functions.py:EXPANSIONS": "a table from operators to expansions",
-    "engine/expansions/quantized.py:_INTEGER_ONLY": "a table from operators to expansions",
     "engine/expansions/recurrent/expansion.py:_STANDS_FOR": "what the gradient by hand is that of",
     "engine/expansions/recurrent/expansion.py:_LSTM": "the activations of its gates",
     "engine/expansions/recurrent/expansion.py:_GRU": "the activations of its gates",
