@@ -13,6 +13,7 @@ Needs PyTorch, torchvision, Captum and onnxscript.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import sys
 import tempfile
@@ -80,6 +81,8 @@ class Row:
         network: In torchvision.
         method: Here.
         apart: The distance of the maps, relative.
+        allowed: What it may be: 1e-4, or three times that of Captum's own map from the one that it
+            gives in float64, where roundings decide which side of a kink a ReLU is on.
         ours_ms: Milliseconds for the pictures here.
         captum_ms: Milliseconds for them with Captum.
     """
@@ -87,6 +90,7 @@ class Row:
     network: str
     method: str
     apart: float
+    allowed: float
     ours_ms: float
     captum_ms: float
 
@@ -118,10 +122,10 @@ def main() -> int:
             rows.append(row)
         if options.json is not None:
             options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
-    far = [row for row in rows if not row.apart <= 1e-4]
+    far = [row for row in rows if not row.apart <= row.allowed]
     ratios = [row.captum_ms / row.ours_ms for row in rows]
     median = float(np.median(ratios))
-    print(f"{len(rows)} maps, {len(far)} further apart than 1e-4; median {median:.2f}× as fast")
+    print(f"{len(rows)} maps, {len(far)} further apart than rounding; median {median:.2f}× as fast")
     return 1 if far else 0
 
 
@@ -155,6 +159,12 @@ def compared(
         expected = theirs().numpy()
         # A map of nothing but zeros has no length.
         apart = float(np.linalg.norm(ours - expected) / (np.linalg.norm(expected) or 1.0))
+        allowed = 1e-4
+        if apart > allowed:
+            double = _captum(network, copy.deepcopy(module).double(), x.double())[name][1]()
+            double = double.numpy()
+            own = float(np.linalg.norm(expected - double) / np.linalg.norm(double))
+            allowed = max(allowed, 3 * own)
         times: tuple[list[float], list[float]] = ([], [])
         turns: tuple[Callable[[], Any], ...] = (partial(explainer, pictures), theirs)
         for _ in range(rounds):
@@ -162,7 +172,7 @@ def compared(
                 began = time.perf_counter()
                 run()
                 taken.append((time.perf_counter() - began) * 1e3)
-        found.append(Row(network.name, name, apart, min(times[0]), min(times[1])))
+        found.append(Row(network.name, name, apart, allowed, min(times[0]), min(times[1])))
     return found
 
 
