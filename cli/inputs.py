@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..plain import from_digits
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -127,4 +126,6 @@ def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     parts = numbers.lower().replace("x", ",").split(",") if numbers else []
     if not separator or not name or not all(part.strip().isdecimal() for part in parts):
         raise InputError(f"--shape is a name and numbers such as image=1,3,224,224, not {text!r}")
+    from ..plain import from_digits
+
     return name, tuple(from_digits("a size of --shape", part.strip()) for part in parts)

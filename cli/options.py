@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError
-from ..plain import from_digits
 from .completion import complete_model, complete_target
 from .console import note
 from .inputs import parse_inputs
@@ -529,6 +528,8 @@ def parse_axes(given: list[str]) -> dict[str, int]:
             raise InputError(
                 f"--channel-axis is a layer and a number, such as blocks.0.attn=1, not {text!r}"
             )
+        from ..plain import from_digits
+
         axes[name] = from_digits("the axis of --channel-axis", axis)
     return axes
 

@@ -48,8 +48,12 @@ def default_name(target: str, *, kind: str = "") -> Path:
 
 
 def is_folder(output: str) -> bool:
-    """Return whether `-o` names a folder: one that is there, or what ends as one."""
-    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+    """Return whether `-o` names a folder: what ends as one, or one that is there.
+
+    A folder whose name is a picture's, such as `a.png`, is more likely in the way.
+    """
+    path = Path(output)
+    return output.endswith(("/", os.sep)) or (path.is_dir() and not path.suffix)
 
 
 def check_folder(folder: Path) -> None:

@@ -59,7 +59,7 @@ def prepare(
         if others:
             raise InputError(f"--forget goes alone; leave out {', '.join(others)}")
         gone = remembered.forget(_opened(model, options.Preprocessing()).sha256)
-        stdout().print("forgotten" if gone else f"nothing is remembered of {model}")
+        stdout().print("forgotten" if gone else f"nothing is remembered of {model}", soft_wrap=True)
         return
     if not preprocessing.given:
         raise InputError(_WHAT)

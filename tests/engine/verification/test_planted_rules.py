@@ -230,22 +230,28 @@ def test_standard_rules_of_several_outputs_or_fed_inputs():
         if case.finite and (case.outputs != ("y",) or any(map(is_fed, case.inputs)))
     ]
     assert len(cases) > 100
-    wrong = {}
+    wrong, empty = {}, []
     for case in cases:
         held = [number for number, given in enumerate(case.inputs) if isinstance(given, Const)]
-        found = osc.check_rule(
-            case.op,
-            None,
-            case.arrays,
-            attributes=case.attributes,
-            constant=held,
-            fed=[number for number, given in enumerate(case.inputs) if is_fed(given)],
-            outputs=len(case.outputs),
-            opset=case.opset,
-        )
+        try:
+            found = osc.check_rule(
+                case.op,
+                None,
+                case.arrays,
+                attributes=case.attributes,
+                constant=held,
+                fed=[number for number, given in enumerate(case.inputs) if is_fed(given)],
+                outputs=len(case.outputs),
+                opset=case.opset,
+            )
+        except osc.OnnxscopeError as error:
+            assert "gives nothing at these inputs" in str(error)  # noqa: PT017
+            empty.append(case.op)
+            continue
         if not found.right or found.unnamed:
             wrong[str(case)] = str(found)
     assert not wrong
+    assert len(empty) < len(cases) / 20, empty
 
 
 def test_the_same_seed_gives_the_same_numbers():

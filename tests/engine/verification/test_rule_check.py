@@ -44,8 +44,19 @@ def test_every_standard_rule_is_right(case: Case) -> None:
 
 @pytest.mark.slow
 def test_and_so_it_is_in_all_cases() -> None:
-    wrong = {str(case): str(found) for case in PLAIN if not (found := check(case)).right}
+    wrong, empty = {}, []
+    for case in PLAIN:
+        try:
+            found = check(case)
+        except osc.OnnxscopeError as error:
+            assert "gives nothing at these inputs" in str(error)  # noqa: PT017
+            empty.append(case.op)
+        else:
+            if not found.right:
+                wrong[str(case)] = str(found)
     assert not wrong
+    # Where there is no element there is nothing to check.
+    assert len(empty) < len(PLAIN) / 50, empty
 
 
 def wrong_sign(op, dy, x):
