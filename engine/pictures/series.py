@@ -165,18 +165,10 @@ def _made(
 
 def _alone(picture: Picture, index: int, objective: Objective) -> Picture:
     """One of a group's pictures, as `render` gives it for its objective."""
-    one = slice(index, index + 1)
-    warnings = picture.warnings_by_picture[index]
-    return replace(
-        picture,
-        images=picture.images[one],
-        values=picture.values[:, index],
-        recipe=replace(picture.recipe, objective=objective.to_json(), batch=1, same_start=False),
-        snapshots={step: images[one] for step, images in picture.snapshots.items()},
-        warnings=warnings,
-        warnings_by_picture=(warnings,),
-        objective=objective,
-    )
+    one = picture[index]
+    (warnings,) = one.warnings_by_picture
+    recipe = replace(one.recipe, objective=objective.to_json(), batch=1, same_start=False)
+    return replace(one, recipe=recipe, warnings=warnings, objective=objective)
 
 
 def _group_size(provider: str) -> int:
