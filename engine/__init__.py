@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .objectives.directions import direction as direction
     from .objectives.directions import neurons as neurons
     from .objectives.encoders import encoder as encoder
+    from .objectives.fed import directions as directions
     from .objectives.levels import toward as toward
     from .objectives.making import before_activation as before_activation
     from .objectives.making import channel as channel
@@ -131,6 +132,7 @@ _HOMES = {
     "cosine": "objectives.directions",
     "direction": "objectives.directions",
     "neurons": "objectives.directions",
+    "directions": "objectives.fed",
     "sharpness": "objectives.penalties",
     "seen_by": "objectives.others",
     "boundary": "objectives.penalties",

@@ -273,6 +273,12 @@ def _calls() -> dict[str, Call]:
             {"layer": "text", "cosine": "3; 2.5"} | PLACE,
             {"vector": "direction"},
         ),
+        "directions": Call(
+            osc.directions,
+            {"layer": "c", "vectors": [[1.0]]},
+            {"layer": "text", "cosine": "3; 2.5"} | PLACE,
+            {"vectors": "directions"},
+        ),
         "diversity": Call(osc.diversity, {"layer": "c"}, {"layer": "text"}),
         "encoder": Call(
             osc.encoder,

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..declarations import ArrayTypes, check_declared, declared
+from ..errors import TargetError
 from ..identity import describe, has_identity
 from ..objectives.algebra import Objective
+from ..objectives.fed import Fed
 from ..parameterizations.base import Parameterization
 from ..transforms.base import Transform, size_behind, views_of
 from .leak import Leak
@@ -73,7 +75,29 @@ class Composition:
     def uniform(self) -> bool:
         """Whether all pictures of a separable composition have the same objective."""
         # As data: arrays among the fields of an objective have no one answer to `==`.
-        return bool(describe(self.objective) == describe(self.objective.part(0, 1)))
+        return bool(describe(self.built) == describe(self.part(0, 1).built))
+
+    @property
+    def built(self) -> Objective:
+        """The objective as far as the graph depends on it: without numbers that it is fed."""
+        objective = self.objective
+        return objective.unfed() if self.fed and isinstance(objective, Fed) else objective
+
+    @cached_property
+    def fed(self) -> dict[str, np.ndarray]:
+        """Numbers of the objective that the graph is fed in each step, by its inputs' names."""
+        # Of several views of a picture each would need its row.
+        if not isinstance(self.objective, Fed) or self.views > 1:
+            return {}
+        found = {}
+        for name, rows in self.objective.rows.items():
+            each = np.repeat(rows, self.batch, axis=0) if len(rows) == 1 else rows
+            if len(each) != self.batch:
+                raise TargetError(
+                    f"{self.objective} are for {len(rows)} pictures, not for {self.batch}"
+                )
+            found[f"objective.{name}"] = each
+        return found
 
     @property
     def sees_both(self) -> bool:

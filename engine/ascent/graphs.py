@@ -90,6 +90,7 @@ class Graphs:
         # and holds functions, which have no identity.
         given = {field.name: getattr(composition, field.name) for field in fields(composition)}
         return given | {
+            "objective": composition.built,
             # Its numbers are fed.
             "leak": composition.leak is not None,
             "model": identity_of(composition.model),

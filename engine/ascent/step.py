@@ -150,7 +150,11 @@ def _gradient(
         image = picture.op.Identity(picture)
     objective = seen_often(composition.objective, composition.batch, views)
     before = seen if views == 1 else composition.transforms[0].apply(picture, {})
-    value = append_objective(composition.model, objective, image, before, view)
+    fed = {
+        name.removeprefix("objective."): builder.input(name, array.shape, array.dtype)
+        for name, array in composition.fed.items()
+    }
+    value = append_objective(composition.model, objective, image, before, view, fed)
     if views > 1:
         value = value.reshape(composition.batch, views).mean(1)
     half = image if composition.precision == "float16" else None

@@ -79,14 +79,14 @@ class Streams:
     def data(self) -> Arrays:
         """Give the data of the next step, by the graph's input names.
 
-        They are what the transforms draw at random and, where the gradient leaks, how much of it
-        does.
+        They are what the transforms draw at random, numbers of the objective and, where the
+        gradient leaks, how much of it does.
 
         Raises:
             InputError: they are not what a transform declares.
         """
         self._step += 1
-        data: Arrays = {}
+        data: Arrays = dict(self._composition.fed)
         if self._composition.leak is not None:
             # One number for each view, since data are divided among runs with the pictures.
             rows = len(self._generators) * self._composition.views

@@ -37,6 +37,7 @@ def append_objective(
     image: Tensor,
     picture: Tensor | None = None,
     view: View | None = None,
+    fed: Mapping[str, Tensor] | None = None,
 ) -> Tensor:
     """Append network and objective behind an image; the value is (N,).
 
@@ -47,6 +48,7 @@ def append_objective(
         picture: The same before any transform, which the objective may look at; by default `image`.
         view: The transforms that are between the two, for photographs that the objective compares
             with; by default none.
+        fed: Numbers of the objective that the graph is fed, by name; by default they are constants.
 
     Raises:
         TargetError: the objective looks at nothing, or does not give a number for each picture.
@@ -75,6 +77,7 @@ def append_objective(
         labels=model.labels,
         shows_picture=objective.sees_picture,
         look=_Look(model, image, view),
+        fed=fed,
     )
     value = symbolic(objective.build(seen), f"the objective {objective}", TargetError)
     if value.shape != image.shape[:1]:

@@ -47,6 +47,8 @@ class Seen:
         layers: Activations by layer name: (N, C, H, W), (N, C, L) for tokens, or (N, C).
         grids: Of layers of tokens, where the patches of the picture are among these.
         labels: Class names in the order of the logits; empty where they are unknown.
+        fed: Numbers of the objective that the graph is fed, by name (see `fed.Fed`); empty where
+            they are constants.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Seen:
         span: Span | None = None,
         look: Look | None = None,
         changes: Sequence[Callable[[Tensor], Tensor]] = (),
+        fed: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Gather what there is.
 
@@ -72,10 +75,12 @@ class Seen:
             span: The first of the pictures in `picture` that are seen, and the one behind the last.
             look: What appends the activations of other pictures and networks.
             changes: What was done to the layers, and is done to these activations as well.
+            fed: Numbers of the objective, by name.
         """
         self.layers = dict(layers)
         self.grids = dict(grids or {})
         self.labels = labels
+        self.fed = dict(fed or {})
         self._picture = picture
         self._shows_picture = shows_picture
         self._span = span

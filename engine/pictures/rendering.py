@@ -22,6 +22,7 @@ from ..network.model import Model
 from ..network.photos import pixels_of
 from ..objectives.algebra import Each, Objective, check_objective, objectives_in
 from ..objectives.depth import check_recipe
+from ..objectives.fed import Fed
 from ..objectives.ranges import expand_targets
 from ..objectives.targets import resolve
 from ..parameterizations.base import PARAMETERIZATIONS, Parameterization
@@ -156,7 +157,7 @@ def render(
     if not isinstance(model, Model):
         model = load(model, cache=cache)
     objective, batch = _objective(model, objective, whole("batch", batch, 1))
-    if same_start and not isinstance(objective, Each):
+    if same_start and not isinstance(objective, Each | Fed):
         raise InputError(
             "same_start is for the pictures of several objectives: of one they would all be the "
             "same; leave it out"
@@ -234,6 +235,11 @@ def _objective(
         objective = targets
     if isinstance(objective, Each):
         return _objective(model, objective.objectives, batch)
+    if isinstance(objective, Fed) and objective.count > 1:
+        if batch not in (1, objective.count):
+            raise InputError(f"{objective} make as many pictures; leave batch={batch} out")
+        check_recipe(objective)
+        return objective, objective.count
     if isinstance(objective, Objective):
         check_recipe(objective)
         return objective, batch

@@ -40,6 +40,10 @@ EXAMPLES: dict[str, list[algebra.Objective]] = {
         osc.direction("encoder", [1, -2], token=4),
         osc.dictionary([[1, 2], [3, 4]], "fire5", names=["a", "b"])["b"],
     ],
+    "directions": [
+        osc.directions("fire5", [[1, 2], [3, -4]]),
+        osc.directions("fire5", [[1, 2]], cosine=2, radius=0),
+    ],
     "seen_by": [
         others.SeenBy(A, "other.onnx", "0" * 64),
         others.SeenBy(A - B, "other.onnx", "0" * 64, '{"input_range": [0, 1]}'),

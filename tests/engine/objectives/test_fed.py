@@ -1,0 +1,93 @@
+"""A direction for each picture: one graph for all, and each picture what it is alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxscope as osc
+import pytest
+from onnxscope.ascent import step
+from onnxscope.errors import InputError, LayerError, TargetError
+
+VECTORS = np.random.default_rng(3).standard_normal((5, 256), np.float32)
+GIVEN = {"size": 48, "steps": 4, "provider": "cpu", "same_start": True}
+
+
+def test_each_picture_is_that_of_its_direction(squeezenet: osc.Model) -> None:
+    for more in ({}, {"cosine": 2, "radius": 0}):
+        together = osc.render(squeezenet, osc.directions("fire5", VECTORS, **more), **GIVEN)
+        assert len(together) == 5
+        for number in (0, 3):
+            alone = osc.render(
+                squeezenet,
+                osc.direction("fire5", VECTORS[number], **more),
+                **GIVEN | {"same_start": False},
+            )
+            np.testing.assert_allclose(together.values[:, number], alone.values, rtol=1e-3)
+            np.testing.assert_allclose(together.images[number], alone.images[0], atol=0.02)
+
+
+def test_a_picture_is_the_same_alone_and_among_others(squeezenet: osc.Model) -> None:
+    together = osc.render(squeezenet, osc.directions("fire5", VECTORS, cosine=1), **GIVEN)
+    some = osc.render(squeezenet, osc.directions("fire5", VECTORS[2:4], cosine=1), **GIVEN)
+    np.testing.assert_array_equal(some.images, together.images[2:4])
+    apart = osc.render(
+        squeezenet, osc.directions("fire5", VECTORS, cosine=1), batch_size=1, **GIVEN
+    )
+    np.testing.assert_array_equal(apart.images, together.images)
+
+
+def test_all_share_graphs_which_the_cache_keeps(
+    squeezenet: osc.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONNXSCOPE_CACHE", str(tmp_path))
+    monkeypatch.setenv("ONNXSCOPE_GRAPH_CACHE", "1 GiB")
+    built: list[int] = []
+    real = step.step_graph
+
+    def counted(composition, *arguments):  # type: ignore[no-untyped-def]
+        built.append(composition.batch)
+        return real(composition, *arguments)
+
+    monkeypatch.setattr(step, "step_graph", counted)
+    osc.render(squeezenet, osc.directions("fire5", VECTORS), **GIVEN)
+    assert len(built) <= 3  # of one picture, and of the parts that the cores take
+    before = list(built)
+    osc.render(squeezenet, osc.directions("fire5", -VECTORS[::-1]), **GIVEN)
+    assert built == before
+
+
+def test_within_other_objectives_it_is_made_of_constants(squeezenet: osc.Model) -> None:
+    wanted = osc.directions("fire5", VECTORS[:2])
+    both = osc.render(squeezenet, 2 * wanted, batch=2, size=48, steps=3, provider="cpu")
+    once = osc.render(squeezenet, wanted, size=48, steps=3, provider="cpu")
+    np.testing.assert_allclose(both.values[0], 2 * once.values[0], rtol=1e-5)
+    values, _ = osc.Gradient(squeezenet, wanted, provider="cpu")(once.images)
+    ones = [osc.Gradient(squeezenet, osc.direction("fire5", v))(once.images[n])[0][0]
+            for n, v in enumerate(VECTORS[:2])]  # fmt: skip
+    np.testing.assert_allclose(values, ones, rtol=1e-4)
+    with pytest.raises(TargetError, match="2 directions are for as many pictures, not for 3"):
+        osc.Gradient(squeezenet, wanted)(np.zeros((3, 48, 48, 3)))
+
+
+def test_views_share_a_row(squeezenet: osc.Model) -> None:
+    seen = [osc.views(2), osc.crop(0.5, 0.9), osc.resize(40)]
+    picture = osc.render(
+        squeezenet,
+        osc.directions("fire5", VECTORS[:2]),
+        transforms=seen,
+        size=48,
+        steps=2,
+        provider="cpu",
+    )
+    assert picture.values.shape == (2, 2)
+
+
+def test_what_does_not_fit_is_refused(squeezenet: osc.Model) -> None:
+    with pytest.raises(InputError, match=r"5 directions fire5 make as many pictures.*batch=3"):
+        osc.render(squeezenet, osc.directions("fire5", VECTORS), batch=3)
+    with pytest.raises(LayerError, match=r"fire5 has 256 channels.*not 7"):
+        osc.render(squeezenet, osc.directions("fire5", VECTORS[:, :7]), size=48)
+    with pytest.raises(InputError, match=r"directions must be numbers of shape \(N, C\)"):
+        osc.directions("fire5", VECTORS[0])
