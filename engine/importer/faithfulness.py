@@ -25,9 +25,10 @@ from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, operators_with
+from ..runtime.apart import EndedError, prepare, run_apart
 from ..runtime.memory import Footprint, Use, check_memory
 from ..runtime.session import open_session
-from .checking import all_nodes, shown
+from .checking import is_sorted, shown
 from .opsets import LoadedModel
 from .replay import replay
 
@@ -117,13 +118,11 @@ def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> F
         original = loaded.original.read()
     except OnnxscopeError as error:
         return Faithfulness(reason=str(error))
-    fatal = next((why for node in all_nodes(original.graph) if (why := _fatal(node, point))), "")
-    if fatal:
-        return Faithfulness(reason=fatal)
     nodes = [node for node in original.graph.node if not _is_random(node)]
     wanted = _comparable(original)
     if not wanted:
         return Faithfulness(reason="all that it computes depends on random numbers of the run")
+    prepare()
     reading = _Reading(loaded, point)
     try:
         written = reading.written(wanted)
@@ -133,6 +132,8 @@ def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> F
         return Faithfulness(reason=str(error))
     try:
         theirs = _computed_by_file(original, wanted, point, folder)
+    except EndedError as error:
+        return Faithfulness(reason=f"{error} on this file{_where_it_ends(original, point, folder)}")
     except OnnxscopeError as error:
         return Faithfulness(reason=f"ONNX Runtime does not run the file: {error}")
     ours, left_out = reading.values(written, theirs)
@@ -160,16 +161,6 @@ def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> F
                 departure = Departure(node.op_type, node.name, name, apart[name])
                 return Faithfulness(len(ours), departure, left_out)
     return Faithfulness(len(ours), None, left_out)
-
-
-def _fatal(node: onnx.NodeProto, point: Mapping[str, np.ndarray]) -> str:
-    """Say why ONNX Runtime 1.31 would end the whole process on a node; empty where it would not."""
-    attention = (node.domain, node.op_type) == ("com.microsoft", "Attention")
-    if attention and (len(node.input) < 3 or not node.input[2]):
-        return f"ONNX Runtime ends the process on {shown(node)}, which has no bias"
-    if node.op_type in ("GRU", "LSTM", "RNN") and any(0 in a.shape for a in point.values()):
-        return f"ONNX Runtime ends the process on {shown(node)} of no sequences"
-    return ""
 
 
 def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
@@ -376,10 +367,48 @@ def _exposed(
     for name in wanted:
         if name not in known:
             exposed.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-    session = open_session(exposed, "cpu", folder)
-    feeds = {value.name: point[value.name] for value in exposed.graph.input if value.name in point}
-    results = session.run(feeds, list(wanted))
-    return {n: np.asarray(a) for n, a in results.items() if isinstance(a, np.ndarray | np.generic)}
+    inputs = {value.name for value in exposed.graph.input}
+    feeds = {name: array for name, array in point.items() if name in inputs}
+    return run_apart(exposed.SerializeToString(), feeds, list(wanted), folder)
+
+
+def _where_it_ends(
+    original: onnx.ModelProto, point: Mapping[str, np.ndarray], folder: Path | None
+) -> str:
+    """At which node ONNX Runtime ends the process; empty where no node by itself is to blame.
+
+    Found by halves: the first nodes of the file alone, as many of them as it still runs.
+    """
+    if not is_sorted(original.graph):
+        return ""
+    fewest, most = 0, len(original.graph.node)
+    while most - fewest > 1:
+        middle = (fewest + most) // 2
+        if _ends(original, middle, point, folder):
+            most = middle
+        else:
+            fewest = middle
+    if most == len(original.graph.node) and not _ends(original, most, point, folder):
+        return ""
+    return f", at {shown(original.graph.node[most - 1])}"
+
+
+def _ends(
+    original: onnx.ModelProto, count: int, point: Mapping[str, np.ndarray], folder: Path | None
+) -> bool:
+    """Whether ONNX Runtime ends the process on the first nodes of a file."""
+    part = onnx.ModelProto()
+    part.CopyFrom(original)
+    del part.graph.node[count:]
+    del part.graph.output[:]
+    wanted = _comparable(part)
+    try:
+        _exposed(part, wanted, point, folder)
+    except EndedError:
+        return True
+    except OnnxscopeError:
+        return False
+    return False
 
 
 def _comparable(original: onnx.ModelProto) -> list[str]:

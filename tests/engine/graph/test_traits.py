@@ -410,7 +410,6 @@ BY_NAME = {
     "engine/graph/shapes/inference.py:_shapes_alike": "whose outputs all have one shape",
     "engine/graph/shapes/reductions.py:_REDUCED": "names of reductions, not of operators",
     "engine/graph/shapes/windows.py:SHAPES": "a table from operators to formulas",
-    "engine/importer/faithfulness.py:_fatal": "what ONNX Runtime ends the process on",
     "engine/importer/integers.py:_BOUNDARIES": "what has expansions for integers kept as reals",
     "engine/importer/evaluation.py:_PLAIN": "what the reference evaluator is right about",
     "engine/network/class_scores.py:_SQUASHED": "what is behind class scores",

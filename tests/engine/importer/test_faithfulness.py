@@ -21,6 +21,7 @@ from onnxscope.importer.faithfulness import (
 )
 from onnxscope.importer.opsets import load_graph
 from onnxscope.network.comparison import compare_tensors
+from onnxscope.runtime.session import open_session
 
 NETWORK = """<ir_version: 9, opset_import: ["": 18]>
 g (float[N, 4] x) => (float[N, 4] y) {
@@ -263,19 +264,71 @@ def test_other_inputs_that_nobody_gave() -> None:
     assert given.faithfulness.compared == 1
 
 
-def test_a_file_that_would_end_the_process_is_not_run():
-    node = helper.make_node("Attention", ["x", "w"], ["y"], domain="com.microsoft", num_heads=2)
+@pytest.mark.slow
+def test_a_file_that_ends_the_process_ends_another() -> None:
+    node = helper.make_node("Attention", ["t", "w"], ["y"], domain="com.microsoft", num_heads=2)
     graph = helper.make_graph(
-        [node],
+        [helper.make_node("Tanh", ["x"], ["t"]), node, helper.make_node("Tanh", ["y"], ["z"])],
         "g",
         [helper.make_tensor_value_info("x", 1, [2, 3, 5])],
-        [helper.make_empty_tensor_value_info("y")],
+        [helper.make_empty_tensor_value_info("z")],
         [numpy_helper.from_array(np.ones((5, 24), np.float32), "w")],
     )
     imports = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
     proto = helper.make_model(graph, opset_imports=imports, ir_version=10)
     found = compare_with_file(load_graph(proto), {"x": np.ones((2, 3, 5), np.float32)})
-    assert (
-        found.reason == "ONNX Runtime ends the process on Attention (node 'y'), which has no bias"
+    assert found.reason == (
+        "ONNX Runtime itself ends the process (SIGSEGV) on this file, at Attention (node 'y')"
     )
     assert osc.verify(proto, directions=1, timeout=None).verdict == "agrees"
+
+
+SPLIT = helper.make_model(
+    helper.make_graph(
+        [helper.make_node("Split", ["x"], ["", "y"], axis=1, split=[2, 3])],
+        "g",
+        [helper.make_tensor_value_info("x", 1, [2, 5])],
+        [helper.make_tensor_value_info("y", 1, [2, 3])],
+    ),
+    opset_imports=[helper.make_opsetid("", 11)],
+    ir_version=4,
+)
+
+NORMALIZED = helper.make_model(
+    helper.make_graph(
+        [
+            helper.make_node("Cast", ["x"], ["h"], to=10),
+            helper.make_node("LayerNormalization", ["h", "g", ""], ["n"], axis=-2),
+            helper.make_node("Cast", ["n"], ["y"], to=1),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", 1, [2, 2, 3])],
+        [helper.make_tensor_value_info("y", 1, [2, 2, 3])],
+        [numpy_helper.from_array(np.ones((2, 3), np.float16), "g")],
+    ),
+    opset_imports=[helper.make_opsetid("", 17)],
+    ir_version=8,
+)
+
+
+@pytest.mark.parametrize(
+    ("proto", "node"),
+    [(SPLIT, "Split (node '')"), (NORMALIZED, "LayerNormalization (node 'n')")],
+    ids=["split", "normalized"],
+)
+def test_outputs_and_inputs_left_out_that_end_the_process(
+    proto: onnx.ModelProto, node: str
+) -> None:
+    dims = [d.dim_value for d in proto.graph.input[0].type.tensor_type.shape.dim]
+    x = np.random.default_rng(0).standard_normal(dims).astype(np.float32)
+    found = compare_with_file(load_graph(proto), {"x": x})
+    assert found.reason.endswith(f"on this file, at {node}")
+    written = osc.differentiate(proto, of="y", wrt=["x"], compare=False)
+    session = open_session(written, "cpu")
+    given = {"x": x, "grad_y": np.ones(session.output_shapes(["y"])["y"], np.float32)}
+    y = session.run(given, ["y"])["y"]
+    if proto is SPLIT:
+        np.testing.assert_array_equal(y, x[:, 2:])
+    else:
+        mean, deviation = x.mean((1, 2), keepdims=True), x.std((1, 2), keepdims=True)
+        np.testing.assert_allclose(y, (x - mean) / deviation, atol=5e-3)
