@@ -26,6 +26,7 @@ COMMANDS = (
     "gradient",
     "expose",
     "explain",
+    "compare",
     "bench",
     "verify",
     "models",

@@ -62,6 +62,14 @@ ModelName = Annotated[
 Target = Annotated[
     str, typer.Argument(metavar="TARGET", help=_TARGET, autocompletion=complete_target)
 ]
+Unit = Annotated[
+    str,
+    typer.Argument(
+        metavar="LAYER:UNIT",
+        help="A unit of a layer, such as mixed4a:11.",
+        autocompletion=complete_target,
+    ),
+]
 # Without them `--recipe` says which.
 OptionalModelName = Annotated[
     str | None,

@@ -318,10 +318,15 @@ class Picture:
             image.show()
 
     def _text(self) -> PngImagePlugin.PngInfo:
-        info = PngImagePlugin.PngInfo()
-        info.add_itxt(CHUNK, self.recipe.to_text())
-        info.add_text("Software", "onnxscope")
-        return info
+        return chunk_of(self.recipe)
+
+
+def chunk_of(recipe: Recipe) -> PngImagePlugin.PngInfo:
+    """Return what a PNG carries: a recipe, from which its pictures are made again."""
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt(CHUNK, recipe.to_text())
+    info.add_text("Software", "onnxscope")
+    return info
 
 
 def check_suffix(path: Path) -> None:

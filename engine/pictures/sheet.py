@@ -10,6 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 _GAP = 6
 _CAPTION = 20
 _FONT = 13
+# What Pillow's own font has no glyph for, and what looks the same.
+_GLYPHS = str.maketrans("−×", "–x")
 # Small pictures stand this far apart at most, so that their captions can be read.
 _WIDEST_CAPTION = 160
 
@@ -25,6 +27,7 @@ def contact_sheet(
         columns: How many there are in a row; by default so many that the sheet is about square.
     """
     font = ImageFont.load_default(size=_FONT)
+    captions = [drawable(caption) for caption in captions]
     longest = max(math.ceil(font.getlength(caption)) for caption in captions)
     width = max(*(picture.width for picture in pictures), min(longest, _WIDEST_CAPTION))
     height = max(picture.height for picture in pictures)
@@ -41,6 +44,11 @@ def contact_sheet(
         sheet.paste(picture.convert("RGB"), (left + inset[0], top + inset[1]))
         draw.text((left + 1, top + height + 2), _cut(caption, width, font), fill="#333", font=font)
     return sheet
+
+
+def drawable(text: str) -> str:
+    """Return a text in characters that Pillow's own font has."""
+    return text.translate(_GLYPHS)
 
 
 def _cut(caption: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

@@ -23,6 +23,8 @@ ASCENT = ["--parameterization", "--no-decorrelate", "--transforms", "--learning-
           "--redirect-steps", "--leak", "--leak-steps", "--precision"]  # fmt: skip
 PREPROCESSING = ["--preprocessing", "--input-range", "--mean", "--std", "--channel-order",
                  "--layout", "--channel-axis", "--image-input", "--input", "--labels"]  # fmt: skip
+STUDY = ["--output", "--steps", "--size", "--seed", "--provider", "--quiet", "--no-cache"]
+STUDIES = {"compare"}
 ORDERS = {
     "render": ["model", "targets", "--output", "--sheet", "--overwrite", *AIM, *RUN, "--strip",
                "--snapshots", "--animation", *VIEW, "--recipe", "--quiet", "--no-cache", *ASCENT,
@@ -36,6 +38,7 @@ ORDERS = {
     "expose": ["model", "layers", "--output", "--cut"],
     "explain": ["model", "photos", "--output", "--method", "--layer", "--top", "--size",
                 "--batch-size", "--provider", "--export", *PREPROCESSING],
+    "compare": ["model", "target", *STUDY, "--json", *PREPROCESSING],
     "bench": ["model", "target", "--objective", "--random", "--size", "--batch", "--rounds",
               "--steps", "--provider", "--profile", "--json",
               *[name for name in PREPROCESSING if name not in ("--channel-axis", "--labels")]],
@@ -45,17 +48,17 @@ ORDERS = {
 
 # By option the commands in which the same word means something else, and is said otherwise.
 MEANS_ELSE = {
-    "--output": {"render", "prepare", "explain"},  # can be left out
+    "--output": {"render", "prepare", "explain", *STUDIES},  # can be left out
     "--labels": {"convert"},  # put into the file
     "--shape": {"gradient", "inspect"},  # is built into the graph; what loops depend on
     "--size": {"bench"},  # one number, with a default of its own
     "--batch": {"gradient", "bench"},  # what a graph takes at once; several numbers
-    "--steps": {"bench"},  # what counts in a turn
+    "--steps": {"bench", *STUDIES},  # what counts in a turn; by default what the study needs
     "--wrt": {"gradient"},  # without it the gradient is that of an objective
     "--seed": {"verify"},  # a point and directions, no picture
     "--batch-size": {"explain"},  # of photos
     "--provider": {"bench", "explain", "verify"},  # no recipe says it
-    "--json": {"verify", "classes", "bench", "inspect"},  # each says what is in it
+    "--json": {"verify", "classes", "bench", "inspect", "compare"},  # each says what is in it
 }
 
 

@@ -1,0 +1,175 @@
+"""What the commands of studies share: their options, and a study under the user's eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypedDict, TypeVar
+
+import typer
+
+from ..files import check_writable
+from . import options
+from .console import fail, note, plural, stdout, times, warn
+from .progress import Watch
+from .running import FAILED, INTERRUPTED, say_why_not_cuda
+
+if TYPE_CHECKING:
+    from ..studies.study import Study
+
+Found = TypeVar("Found", bound="Study")
+
+Photo = Annotated[
+    Path,
+    typer.Argument(metavar="PHOTO", help="A photograph; its middle is shown to the network."),
+]
+
+
+class Common(TypedDict, total=False):
+    """What all studies take besides what they are about."""
+
+    steps: int
+    size: tuple[int, int] | None
+    seed: int
+    provider: str
+    cache: bool
+
+
+@dataclass(frozen=True)
+class Making:
+    """How the pictures of a study are made, and where they go.
+
+    Attributes:
+        output: The file; `None` for one named after the study.
+        steps: How many steps each picture climbs; `None` for as many as the study wants.
+        size: As `options.parse_size` reads it.
+        seed: Of all that is random.
+        provider: Where to compute.
+        quiet: Whether nothing but the files' names is printed.
+        no_cache: Whether finished graphs are neither taken from disk nor kept.
+    """
+
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="The picture to write, .png, .jpg or .webp, by default named after what it shows.",
+        ),
+    ] = None
+    steps: Annotated[
+        int | None,
+        typer.Option(help="How many steps each picture climbs; by default what this needs."),
+    ] = None
+    size: options.Size = None
+    seed: Annotated[int, typer.Option(help="Same seed, same picture.")] = 0
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|cpu|cuda|…",
+            help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
+        ),
+    ] = None
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing but the files' names.")
+    ] = False
+    no_cache: options.NoCache = False
+
+    def settings(self) -> Common:
+        """Return it as studies take it."""
+        found: Common = {
+            "size": options.parse_size(self.size),
+            "seed": self.seed,
+            "provider": "auto" if self.provider is None else self.provider,
+            "cache": not self.no_cache,
+        }
+        if self.steps is not None:
+            found["steps"] = self.steps
+        return found
+
+    def file(self, name: Path) -> Path:
+        """Return where the figure goes.
+
+        Args:
+            name: Where none is given.
+
+        Raises:
+            OutputError: it cannot be written there.
+        """
+        from ..pictures.picture import check_suffix
+
+        file = name if self.output is None else self.output
+        check_suffix(file)
+        check_writable(file)
+        return file
+
+
+def run_study(
+    description: str, make: Callable[[Watch], Found], file: Path, *, quiet: bool
+) -> tuple[Found, list[Path]]:
+    """Make a study and write its figure; what there is after Ctrl-C as well.
+
+    Args:
+        description: What it is about.
+        make: The work, given the callback.
+        file: Where the figure goes.
+        quiet: Show no progress.
+
+    Returns:
+        The study, and the files that were written. `finish` says what there is to say of them.
+
+    Raises:
+        typer.Exit: it failed on the way; the pictures that there were by then are written.
+        OnnxscopeError: it failed before, or the writing did.
+    """
+    from ..errors import AscentError
+
+    if not quiet and file.exists():
+        note(f"replaces {file}")
+    with Watch(description, quiet=quiet) as watch:
+        try:
+            found = make(watch)
+        except AscentError as error:
+            error.picture.save(file)
+            fail(f"{error}; {file} shows how far it came")
+            raise typer.Exit(FAILED) from None
+    return found, [found.save(file)]
+
+
+def finish(
+    description: str, found: Study, files: list[Path], *, quiet: bool, say: bool = True
+) -> None:
+    """Say what was written.
+
+    Args:
+        description: What the study is about.
+        found: The study.
+        files: What was written.
+        quiet: Whether the files' names alone are printed.
+        say: Whether anything is; warnings are all the same.
+
+    Raises:
+        typer.Exit: it was interrupted.
+    """
+    picture = found.picture
+    if quiet and say:
+        for file in files:
+            typer.echo(file)
+    elif say:
+        console = stdout()
+        console.print(", ".join(map(str, files)), style="bold", soft_wrap=True)
+        facts = [
+            plural(len(picture), "picture"),
+            times(picture.images.shape[1:3]),
+            plural(len(picture.values), "step"),
+            picture.provider.name,
+        ]
+        console.print(f"  {description}: {', '.join(facts)}", soft_wrap=True)
+        say_why_not_cuda(picture.provider)
+    for warning in found.warnings:
+        warn(warning)
+    if found.interrupted:
+        fail(f"interrupted; {files[0]} shows how far it came")
+        raise typer.Exit(INTERRUPTED)
