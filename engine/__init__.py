@@ -85,7 +85,6 @@ if TYPE_CHECKING:
     from .rules.standard import standard_rules as standard_rules
     from .rules.table import RuleTable as RuleTable
     from .studies.comparing import compare as compare
-    from .studies.comparison import Comparison as Comparison
     from .studies.explaining import Explainer as Explainer
     from .studies.explaining import explain as explain
     from .studies.explanation import Explanation as Explanation
@@ -181,7 +180,6 @@ _HOMES = {
     "RuleTable": "rules.table",
     "standard_rules": "rules.standard",
     "compare": "studies.comparing",
-    "Comparison": "studies.comparison",
     "Explainer": "studies.explaining",
     "explain": "studies.explaining",
     "Explanation": "studies.explanation",

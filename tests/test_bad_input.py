@@ -384,6 +384,12 @@ def _calls() -> dict[str, Call]:
             | {"strength": "3; 2.5", "toward": "3; 2.5; -1"},
             _OBJECTIVE | {"photo": "photo|picture", "of": "Fourier", "toward": "toward|value"},
         ),
+        "compare": Call(
+            osc.compare,
+            {"model": model, "target": "c:1", "steps": 1},
+            {n: right for n, right in rendering.items() if n not in ("batch", "batch_size")},
+            {"target": "target|layer"},
+        ),
         "batch_norm_prior": Call(osc.batch_norm_prior, {"model": model}),
         "caricature": Call(
             osc.caricature,

@@ -10,13 +10,14 @@ import onnxscope as osc
 import pytest
 from onnxscope.errors import LayerError, TargetError
 from onnxscope.studies.cells import Cells
+from onnxscope.studies.comparison import Comparison
 from onnxscope.studies.findings import findings
 
 NAMES = ["middle", "upper right", "lower left", "corner", "channel", "negative"]
 
 
 @pytest.fixture(scope="module")
-def found(squeezenet: osc.Model) -> osc.Comparison:
+def found(squeezenet: osc.Model) -> Comparison:
     return osc.compare(squeezenet, "fire5:100", size=160, steps=24, provider="cpu")
 
 
