@@ -146,6 +146,10 @@ def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> F
             if name not in ours:
                 continue
             apart[name] = difference(theirs[name], ours[name])
+            if written.shapes.get(name, theirs[name].shape) != theirs[name].shape:
+                # Both are run by ONNX Runtime, but the gradient counts on another shape.
+                departure = Departure(node.op_type, node.name, name, np.inf)
+                return Faithfulness(len(ours), departure, left_out)
             # ONNX Runtime leaves out casts to fewer digits and back.
             limit = max(
                 rounding(theirs[other]) for other in (name, *_reads(node)) if other in theirs
@@ -219,11 +223,13 @@ class _Written:
     Attributes:
         model: The graph.
         names: From its outputs to the values' names.
+        shapes: The shapes by inference of the values, by name, as far as they are known.
         left_out: Values that it does not give, each with the reason.
     """
 
     model: onnx.ModelProto
     names: Mapping[str, str]
+    shapes: Mapping[str, tuple[int, ...]]
     left_out: Mapping[str, str]
 
 
@@ -248,7 +254,13 @@ class _Reading:
 
         model, names = self._model(write)
         left_out |= {name: str(error) for name, error in failures.items()}
-        return _Written(model, names, left_out)
+        shapes = {
+            names[output.name]: tuple(dim.dim_value for dim in output.type.tensor_type.shape.dim)
+            for output in model.graph.output
+            if all(dim.HasField("dim_value") for dim in output.type.tensor_type.shape.dim)
+            and output.type.tensor_type.HasField("shape")
+        }
+        return _Written(model, names, shapes, left_out)
 
     def values(
         self, written: _Written, theirs: Mapping[str, np.ndarray]

@@ -27,7 +27,7 @@ from .einsum import without_single_axes
 from .evaluation import evaluated
 from .integers import among_integers
 from .products import product_with_column
-from .resizing import from_centres, with_sizes
+from .resizing import along_counted_axes, from_centres, with_sizes
 
 # Larger results are weights that some exporters compute from other weights: still worth computing
 # once, but a graph that makes gigabytes out of a few numbers is left to the runtime.
@@ -265,6 +265,11 @@ def _write(
         arguments = _of_one_type(builder, node, arguments)
     if node.op_type == "Resize" and node.domain == "":
         attributes |= from_centres(node)
+        counted = along_counted_axes(builder, node, arguments)
+        if counted is not None and not counted[1]:
+            return [builder.op.Identity(arguments[0])]
+        if counted is not None:
+            arguments, attributes["axes"] = counted
         sized = with_sizes(builder, node, arguments)
         if sized is not None:
             arguments, attributes["axes"] = sized

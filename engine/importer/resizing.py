@@ -51,3 +51,34 @@ def with_sizes(
     if given == exact or len(sizes) < len(scaled):
         return None
     return [x, None, None, builder.constant(given, np.int64)], list(sizes)
+
+
+def along_counted_axes(
+    builder: Builder, node: ir.Node, arguments: Sequence[Tensor | None]
+) -> tuple[list[Tensor | None], list[int]] | None:
+    """Return the inputs and axes of a Resize that keeps proportions, as ONNX Runtime takes them.
+
+    With `keep_aspect_ratio_policy` ONNX Runtime leaves axes that are counted from the end as they
+    are, whatever size is given for them, and lets them have no part in the common scale.
+
+    Returns:
+        The others of its axes, perhaps none, with their sizes and regions; `None` where none of
+        them is counted from the end, or proportions are not kept.
+    """
+    axes = list(node.attributes.get_ints("axes", None) or ())
+    policy = node.attributes.get_string("keep_aspect_ratio_policy", "stretch")
+    kept = [place for place, axis in enumerate(axes) if axis >= 0]
+    if policy == "stretch" or len(kept) == len(axes):
+        return None
+    x, roi, scales, sizes, *_ = (*arguments, None, None, None)
+    regions = [*kept, *(len(axes) + place for place in kept)]
+    taken = [_elements(builder, roi, regions), scales, _elements(builder, sizes, kept)]
+    return [x, *taken], [axes[place] for place in kept]
+
+
+def _elements(builder: Builder, vector: Tensor | None, places: Sequence[int]) -> Tensor | None:
+    if vector is None or (vector.array is not None and vector.array.size == 0):
+        return vector
+    if vector.array is not None:
+        return builder.constant(vector.array[list(places)], vector.dtype)
+    return builder.op.Gather(vector, builder.constant(list(places), np.int64))

@@ -210,7 +210,7 @@ def _matrix_of_policy(op: Operators, node: Resizing, axis: int) -> Tensor:
     picture = op.Unsqueeze(repeated, op.constant([0] if len(both) == 2 else [0, 3], np.int64))
     resized = op.Resize(
         picture,
-        None,
+        _region_along(op, node, axis),
         None,
         node.sizes,
         axes=[2, 3][: len(both)],
@@ -219,6 +219,20 @@ def _matrix_of_policy(op: Operators, node: Resizing, axis: int) -> Tensor:
     )
     first = resized[0, :, 0] if len(both) == 2 and between == 1 else resized[0, :, :, 0]
     return node.x.builder.named(first.transpose(1, 0), [node.y.sizes[axis], size])
+
+
+def _region_along(op: Operators, node: Resizing, axis: int) -> Tensor | None:
+    """What is cropped along one of two axes, the other whole: nothing of it is extrapolated."""
+    if node.roi is None or not node.crops:
+        return None
+    ends = [
+        op.Gather(node.roi, op.constant([position + first], np.int64))
+        if other == axis
+        else op.constant([end], node.roi.dtype)
+        for first, end in ((0, 0), (len(node.axes), 1))
+        for position, other in enumerate(node.axes)
+    ]
+    return op.Concat(*ends, axis=0)
 
 
 def _identity(op: Operators, size: Size) -> Tensor:

@@ -171,6 +171,8 @@ class Forward:
 
 
 def _distance(found: np.ndarray, expected: np.ndarray) -> float:
+    if found.shape != expected.shape:
+        return np.inf
     return float(np.linalg.norm(np.asarray(found, np.float64) - expected))
 
 

@@ -13,6 +13,7 @@ from onnx import helper, numpy_helper
 from onnx.parser import parse_model as text_model
 from onnxscope.errors import UnfaithfulWarning
 from onnxscope.expansions import registry
+from onnxscope.importer import replay as replay_module
 from onnxscope.importer.faithfulness import (
     Faithfulness,
     compare_with_file,
@@ -332,3 +333,16 @@ def test_outputs_and_inputs_left_out_that_end_the_process(
     else:
         mean, deviation = x.mean((1, 2), keepdims=True), x.std((1, 2), keepdims=True)
         np.testing.assert_allclose(y, (x - mean) / deviation, atol=5e-3)
+
+
+def test_a_shape_that_the_gradient_would_not_expect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX infers a size that ONNX Runtime does not give, of the file and of what is made of it."""
+    monkeypatch.setattr(replay_module, "along_counted_axes", lambda *_: None)
+    proto = text_model("""<ir_version: 8, opset_import: ["": 18]>
+        g (float[1, 1, 5, 6] x) => (float[1, 1, P, Q] y) <int64[2] sizes = {3, 3}> {
+            y = Resize <axes = [-2, -1], keep_aspect_ratio_policy = "not_larger"> (x, , , sizes)
+        }""")
+    found = compare_with_file(load_graph(proto), {"x": np.ones((1, 1, 5, 6), np.float32)})
+    assert found.departure is not None
+    assert found.departure.op_type == "Resize"
+    assert osc.verify(proto, directions=1, timeout=None).verdict == "disagrees"

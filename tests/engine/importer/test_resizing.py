@@ -9,6 +9,7 @@ import onnxscope as osc
 import pytest
 from graphs import run
 from onnx import helper, numpy_helper
+from original_checks import Case, problem_of
 
 RNG = np.random.default_rng(0)
 
@@ -74,3 +75,48 @@ def test_the_nearest_pixel_of_a_mode_that_is_gone(size, wanted):
     y, dx = found["y"], found["grad_x"]
     np.testing.assert_array_equal(y, expected)
     assert np.vdot(dy, y) == pytest.approx(np.vdot(dx, x), rel=1e-4, abs=1e-4)
+
+
+POLICIES = ("not_larger", "not_smaller")
+
+# With sizes; of axes that are counted from the end, ONNX Runtime resizes none.
+AXES = (
+    ([2, 3], [3, 3]), ([3, 2], [3, 4]), ([3], [4]),
+    ([-2, -1], [3, 3]), ([-1], [4]), ([2, -1], [3, 3]), ([-1, 2], [9, 8]), ([3, -2], [9, 8]),
+)  # fmt: skip
+
+MODES = (
+    {"mode": "linear"},
+    {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"},
+    {"mode": "cubic", "antialias": 1, "exclude_outside": 1},
+    {"mode": "linear", "antialias": 1, "coordinate_transformation_mode": "align_corners"},
+    *(
+        {"mode": mode, "coordinate_transformation_mode": "tf_crop_and_resize"}
+        | {"extrapolation_value": 0.5}
+        for mode in ("linear", "nearest", "cubic")
+    ),
+)
+
+
+def _of_policy(policy, axes, sizes, attributes):
+    crops = attributes.get("coordinate_transformation_mode") == "tf_crop_and_resize"
+    region = [0.1, -0.2][: len(axes)] + [0.9, 1.3][: len(axes)]
+    roi = np.array(region, np.float32) if crops else None
+    x = np.random.default_rng(0).standard_normal((1, 1, 5, 6)).astype(np.float32)
+    attributes = attributes | {"axes": axes, "keep_aspect_ratio_policy": policy}
+    fixed = (1, 3) if crops else (3,)
+    return Case("Resize", (x, roi, None, np.array(sizes)), attributes, fixed=fixed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attributes", MODES)
+@pytest.mark.parametrize(("axes", "sizes"), AXES)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_proportions_that_are_kept(policy, axes, sizes, attributes):
+    assert problem_of(_of_policy(policy, axes, sizes, attributes)) == ""
+
+
+@pytest.mark.parametrize("axes", [[2, 3], [-2, -1], [2, -1]])
+@pytest.mark.parametrize("attributes", [MODES[0], MODES[4]])
+def test_proportions_that_are_kept_of_axes_from_both_ends(axes, attributes):
+    assert problem_of(_of_policy("not_larger", axes, [3, 3], attributes)) == ""
