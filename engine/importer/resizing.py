@@ -65,7 +65,7 @@ def along_counted_axes(
         The others of its axes, perhaps none, with their sizes and regions; `None` where none of
         them is counted from the end, or proportions are not kept.
     """
-    axes = list(node.attributes.get_ints("axes", None) or ())
+    axes = list(node.attributes.get_ints("axes", ()))
     policy = node.attributes.get_string("keep_aspect_ratio_policy", "stretch")
     kept = [place for place, axis in enumerate(axes) if axis >= 0]
     if policy == "stretch" or len(kept) == len(axes):
