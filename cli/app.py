@@ -27,6 +27,7 @@ COMMANDS = (
     "expose",
     "explain",
     "compare",
+    "examples",
     "bench",
     "verify",
     "models",

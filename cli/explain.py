@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError, OnnxscopeError
+from ..network.photo_files import is_picture, pictures_in
 from . import options
 from .console import file_size, plural, stdout, warn
 from .groups import expanded
@@ -30,13 +31,6 @@ A class, in two ways: onnxscope explain squeezenet photo.jpg daisy --method grad
 A folder: onnxscope explain squeezenet photos/ -o maps/
 
 As a model, photo in and map out: onnxscope explain squeezenet --export explainer.onnx"""
-
-_SUFFIXES = frozenset(
-    {
-        ".avif", ".bmp", ".gif", ".ico", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm",
-        ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
-    }
-)  # fmt: skip
 
 _PART = 32
 """Photographs that are in memory at the same time."""
@@ -93,13 +87,7 @@ def explain(
             metavar="N", help="How many photos at once; by default 8 at most, as memory allows."
         ),
     ] = None,
-    provider: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|cpu|cuda|…",
-            help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
-        ),
-    ] = "auto",
+    provider: options.Provider = "auto",
     export: Annotated[
         Path | None,
         typer.Option(
@@ -123,7 +111,7 @@ def explain(
         _export(asked, method, provider, export)
         return
     target_path = Path("explanation.png") if output is None else output
-    if target_path.suffix.lower() == ".npy" or target_path.suffix.lower() in _SUFFIXES:
+    if target_path.suffix.lower() == ".npy" or is_picture(target_path):
         _write_sheet(asked.explainers(method, provider), files, top, target_path)
     else:
         _write_folder(asked.explainers(method, provider), files, top, target_path)
@@ -170,20 +158,17 @@ class _Asked:
 
 def _told_apart(given: Sequence[str]) -> tuple[list[Path], str | None]:
     """Photographs, and a target behind them."""
-    if given and not Path(given[-1]).exists() and Path(given[-1]).suffix.lower() not in _SUFFIXES:
+    if given and not Path(given[-1]).exists() and not is_picture(Path(given[-1])):
         return [Path(text) for text in given[:-1]], given[-1]
     return [Path(text) for text in given], None
 
 
 def _files(given: Sequence[Path]) -> Iterator[Path]:
     for path in given:
-        if not path.is_dir():
+        if path.is_dir():
+            yield from pictures_in(path)
+        else:
             yield path
-            continue
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
-        if not found:
-            raise InputError(f"there is no picture in the folder {path}")
-        yield from found
 
 
 def _export(asked: _Asked, method: str, provider: str, target: Path) -> None:

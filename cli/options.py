@@ -219,8 +219,26 @@ Shapes = Annotated[
     ),
 ]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")]
+Provider = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|cpu|cuda|…",
+        help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
+    ),
+]
+# Targets, and behind them photographs: what is there as a file or folder.
+TargetsAndPhotos = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TARGET… PHOTOS…",
+        help=f"{_TARGET} Several units such as mixed4a:0-15,40; a LAYER means all of its units. "
+        "Then folders of photographs, with the folders inside, or files.",
+        autocompletion=complete_target,
+    ),
+]
 
 
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the files' names.")]
 NoCache = Annotated[
     bool,
     typer.Option("--no-cache", help="Neither take finished graphs from disk nor keep them."),
@@ -503,6 +521,23 @@ def is_given(ctx: typer.Context, name: str) -> bool:
     """Return whether a parameter was given on the command line."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"
+
+
+def targets_and_photos(given: Collection[str]) -> tuple[list[str], list[Path]]:
+    """Return targets, and the photographs behind them.
+
+    Raises:
+        InputError: one of them is missing.
+    """
+    texts = list(given)
+    count = len(texts)
+    # What is first is a target, even where a folder has its name.
+    while count > 1 and Path(texts[count - 1]).exists():
+        count -= 1
+    if not texts or count == len(texts):
+        last = f": there is no folder or file {texts[-1]}" if len(texts) > 1 else ""
+        raise InputError(f"give TARGET… and behind them folders of photographs{last}")
+    return texts[:count], [Path(text) for text in texts[count:]]
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -192,9 +192,7 @@ def render(
             help="Make this picture again; MODEL says where its model is now, if it moved.",
         ),
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print nothing but the files' names.")
-    ] = False,
+    quiet: options.Quiet = False,
     no_cache: options.NoCache = False,
     ascent: Ascent,
     preprocessing: options.Preprocessing,

@@ -72,9 +72,7 @@ class Making:
             help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
         ),
     ] = None
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print nothing but the files' names.")
-    ] = False
+    quiet: options.Quiet = False
     no_cache: options.NoCache = False
 
     def settings(self) -> Common:

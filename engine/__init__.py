@@ -84,6 +84,9 @@ if TYPE_CHECKING:
     from .pictures.rendering import render as render
     from .rules.standard import standard_rules as standard_rules
     from .rules.table import RuleTable as RuleTable
+    from .studies.collecting import examples as examples
+    from .studies.collection import Examples as Examples
+    from .studies.collection import read_examples as read_examples
     from .studies.comparing import compare as compare
     from .studies.explaining import Explainer as Explainer
     from .studies.explaining import explain as explain
@@ -180,6 +183,9 @@ _HOMES = {
     "RuleTable": "rules.table",
     "standard_rules": "rules.standard",
     "compare": "studies.comparing",
+    "examples": "studies.collecting",
+    "Examples": "studies.collection",
+    "read_examples": "studies.collection",
     "Explainer": "studies.explaining",
     "explain": "studies.explaining",
     "Explanation": "studies.explanation",

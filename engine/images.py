@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     Photo = npt.ArrayLike | str | os.PathLike[str] | Image
+
+Room = Callable[[int], AbstractContextManager[object]]
+"""Takes a number of pixels, and gives what holds the memory for them."""
 
 
 def as_batch(images: Photo | Sequence[Photo], fit: tuple[int, int] | None = None) -> np.ndarray:
@@ -79,14 +84,56 @@ def read_photo(path: str | os.PathLike[str]) -> np.ndarray:
     Raises:
         InputError: it cannot be read.
     """
+    with _opened(path) as image:
+        return photo_of(image)
+
+
+def read_fitted(
+    path: str | os.PathLike[str], height: int, width: int, room: Room | None = None
+) -> np.ndarray:
+    """Read the middle of a photograph in a size, without decoding more of a JPEG than that takes.
+
+    What is on each side four times as large as the size or more is decoded at a half, a quarter or
+    an eighth, twice as large at least, as Pillow's thumbnails are. Anything else is, bit for bit,
+    what `fitted_to` makes of what `read_photo` gives.
+
+    Args:
+        path: As `read_photo` takes it.
+        height: Wanted, in pixels.
+        width: Wanted, in pixels.
+        room: Called with the pixels that are decoded; they are in memory inside of what it gives.
+
+    Returns:
+        (height, width, 3) uint8, RGB.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with _opened(path) as image:
+        least = 2 * max(height, width)
+        image.draft(None, (least, least))
+        with nullcontext() if room is None else room(image.width * image.height):
+            return fitted_to(photo_of(image), height, width)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[Image]:
+    """Open a file of Pillow's, and say in one sentence why it cannot be read."""
     from PIL import Image, UnidentifiedImageError
 
+    # What Pillow raises of damaged files, by its own tests, and of such that fit no memory.
+    damaged = (
+        OSError, SyntaxError, ValueError, NotImplementedError, OverflowError, EOFError, TypeError,
+        KeyError, IndexError, struct.error, Image.DecompressionBombError,
+    )  # fmt: skip
     try:
         with Image.open(path) as image:
-            return photo_of(image)
+            yield image
+    except InputError:
+        raise
     except UnidentifiedImageError as error:
         raise InputError(f"cannot read the photograph {path}: {_why_not(path)}") from error
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except damaged as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read the photograph {path}: {reason}") from error
 

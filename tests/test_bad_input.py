@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,6 +22,7 @@ import onnxscope as osc
 import pytest
 from onnx import parser
 from onnxscope.graph.builder import Builder
+from PIL import Image
 
 _TEXT = """<ir_version: 8, opset_import: ["": 18]>
 network (float[1,3,8,8] x) => (float[1,4] y) <float[4,3,3,3] w> {
@@ -88,6 +90,15 @@ def _rule(op: Any, dy: Any, x: Any) -> Any:
     return dy
 
 
+@cache
+def _photos() -> Path:
+    """A folder with two photographs."""
+    folder = Path(tempfile.mkdtemp())
+    for number in (0, 200):
+        Image.fromarray(np.full((9, 12, 3), number, np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
 def _units() -> osc.Dictionary:
     return osc.dictionary(np.ones((3, 4)), "c")
 
@@ -141,6 +152,8 @@ def _calls() -> dict[str, Call]:
     explainer = osc.Explainer(model, wanted, "saliency")
     explained = explainer(np.zeros((8, 8, 3)))
     explaining = {"size": "3", "batch_size": "3", "target": "", "top": "3"}
+    photos = _photos()
+    found = osc.examples(model, "c", photos)
     explained_by = {"target": "target|objective|layer", "photos": "photo|picture"}
     return {
         "Adam": Call(
@@ -519,6 +532,33 @@ def _calls() -> dict[str, Call]:
             explaining,
             explained_by,
         ),
+        "examples": Call(
+            osc.examples,
+            {"model": model, "targets": "c", "photos": photos, "size": 8},
+            {
+                "count": "3",
+                "quantiles": "[]; ()",
+                "batch_size": "3",
+                "seed": "3",
+                "callback": "None; function; class",
+                "before_activation": "True",
+                "size": "3; None",
+            },
+            {"targets": "target|layer", "relevance": "objective|target|layer", "photos": "photo"},
+        ),
+        "read_examples": Call(
+            osc.read_examples, {"path": found.save(photos / "e.npz")}, words={"path": "path|read"}
+        ),
+        "Examples.of": Call(
+            found.of,
+            {"layer": "c", "unit": 1},
+            {"unit": "3"},
+            {"unit": "unit", "layer": "layer|of"},
+        ),
+        "Examples.save": Call(found.save, {"path": photos / "e.json"}, words=_PATH),
+        "Examples.sheet": Call(found.sheet, words={"names": "names|units|of"}),
+        "Examples.sheets": Call(found.sheets),
+        "Examples.to_json": Call(found.to_json),
         "expose": Call(
             osc.expose,
             {"model": model, "layers": "c"},
@@ -548,6 +588,7 @@ def _calls() -> dict[str, Call]:
 
 
 MADE = {
+    "Examples": "examples makes it",
     "Explanation": "explain makes it",
     "Model": "load makes it",
     "Picture": "render makes it",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,21 +51,21 @@ class Chosen(Leaf):
 
 @dataclass(frozen=True, eq=False)
 class _Beside(Leaf):
-    """An objective, and a layer that is looked at besides."""
+    """An objective, and layers that are looked at besides."""
 
     of: Objective
-    layer: str
+    looked_at: tuple[str, ...]
     found: list[tuple[Tensor, Grid | None]] = field(default_factory=list)
 
     def layers(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.of.layers(), self.layer)))
+        return tuple(dict.fromkeys((*self.of.layers(), *self.looked_at)))
 
     @property
     def sees_picture(self) -> bool:
         return self.of.sees_picture
 
     def build(self, seen: Seen) -> Tensor:
-        self.found.append((seen[self.layer], seen.grids.get(self.layer)))
+        self.found.extend((seen[name], seen.grids.get(name)) for name in self.looked_at)
         return self.of.build(seen)
 
     def __str__(self) -> str:
@@ -152,26 +152,47 @@ class Scene:
             LayerError: the layer has no cells.
             TargetError: no differentiable path leads to it.
         """
-        beside = _Beside(self._objective, self.layer)
+        return self.cells_of([self.layer])[0]
+
+    def cells_of(self, layers: Sequence[str]) -> list[Cells]:
+        """Append network, objective, and the gradients of `value` by the cells of some layers.
+
+        Args:
+            layers: Their names.
+
+        Raises:
+            LayerError: one of them has no cells.
+            TargetError: no differentiable path leads to one of them.
+        """
+        beside = _Beside(self._objective, tuple(layers))
         value = append_objective(self._model, beside, self.image)
-        layer, grid = beside.found[0]
-        check_cells(self.layer, layer.shape, grid)
-        raw, present = _on_the_way(layer, value)
-        if raw is None:
-            raise TargetError(
-                f"{self._objective} is not computed from {self.layer}, which has no gradient "
-                "then: choose a layer before it"
-            )
-        # An output stays what it is, whatever is made smaller or faster around it.
-        raw = self.builder.output("layer", raw)
+        raws: list[Tensor] = []
+        presents: list[Callable[[Tensor], Tensor]] = []
+        for name, (layer, grid) in zip(layers, beside.found, strict=True):
+            check_cells(name, layer.shape, grid)
+            raw, present = _on_the_way(layer, value)
+            if raw is None:
+                raise TargetError(
+                    f"{self._objective} is not computed from {name}, which has no gradient "
+                    "then: choose a layer before it"
+                )
+            # An output stays what it is, whatever is made smaller or faster around it.
+            raws.append(self.builder.output(f"layer/{len(raws)}" if raws else "layer", raw))
+            presents.append(present)
         absent: list[Tensor] = []
         # What writes the network smaller, or its nodes in another form, may lead past the layer.
         without = frozenset({"narrow", "crop", "lower"})
         plan = GradientPlan(rules=self._rules, without=without)
-        (gradient,) = append_gradient(self.builder, value, [raw], plan, absent)
+        gradients = append_gradient(self.builder, value, raws, plan, absent)
         if absent:
-            raise TargetError(zero_everywhere(str(self._objective), self.layer))
-        return Cells(_as_cells(present(raw), grid), _as_cells(present(gradient), grid))
+            lost = layers[[raw.value for raw in raws].index(absent[0].value)]
+            raise TargetError(zero_everywhere(str(self._objective), lost))
+        return [
+            Cells(_as_cells(present(raw), grid), _as_cells(present(gradient), grid))
+            for raw, gradient, present, (_, grid) in zip(
+                raws, gradients, presents, beside.found, strict=True
+            )
+        ]
 
 
 def check_cells(name: str, shape: tuple[int, ...], grid: Grid | None) -> None:

@@ -16,6 +16,7 @@ from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
 from onnxscope.graph.metadata import Metadata
 from onnxscope.graph.tensor import Tensor
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 # Small networks that tests of the engine use as well.
@@ -106,6 +107,26 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def photos(folder: Path) -> Path:
+    """A folder of files that cameras and programs write, and one that is none."""
+    target = folder / "photos"
+    target.mkdir()
+    pixels = (np.random.default_rng(2).random((60, 80, 3)) * 255).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    image.save(target / "plain.png")
+    image.convert("CMYK").save(target / "cmyk.jpg")
+    image.quantize(16).save(target / "palette.png")
+    Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(target / "deep.png")
+    image.save(target / "moving.gif", save_all=True, append_images=[image.rotate(90)])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(target / "turned.jpg", exif=exif)
+    (target / "broken.jpg").write_bytes(b"no picture")
+    (target / "notes.txt").write_text("not looked at")
+    return target
 
 
 @pytest.fixture

@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnxruntime as ort
 import pytest
 from PIL import Image
 
 RNG = np.random.default_rng(2)
-
-
-@pytest.fixture
-def photos(folder: Path) -> Path:
-    """A folder of files that cameras and programs write, and one that is none."""
-    target = folder / "photos"
-    target.mkdir()
-    pixels = (RNG.random((60, 80, 3)) * 255).astype(np.uint8)
-    image = Image.fromarray(pixels)
-    image.save(target / "plain.png")
-    image.convert("CMYK").save(target / "cmyk.jpg")
-    image.quantize(16).save(target / "palette.png")
-    Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(target / "deep.png")
-    image.save(target / "moving.gif", save_all=True, append_images=[image.rotate(90)])
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    image.save(target / "turned.jpg", exif=exif)
-    (target / "broken.jpg").write_bytes(b"no picture")
-    (target / "notes.txt").write_text("not looked at")
-    return target
 
 
 def test_a_sheet(run, folder, tiny, photos):

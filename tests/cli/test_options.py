@@ -39,6 +39,9 @@ ORDERS = {
     "explain": ["model", "photos", "--output", "--method", "--layer", "--top", "--size",
                 "--batch-size", "--provider", "--export", *PREPROCESSING],
     "compare": ["model", "target", *STUDY, "--json", *PREPROCESSING],
+    "examples": ["model", "given", "--output", "--count", "--by", "--relevance",
+                 "--before-activation", "--no-sheets", "--size", "--batch-size", "--provider",
+                 "--quiet", *PREPROCESSING],
     "bench": ["model", "target", "--objective", "--random", "--size", "--batch", "--rounds",
               "--steps", "--provider", "--profile", "--json",
               *[name for name in PREPROCESSING if name not in ("--channel-axis", "--labels")]],
@@ -48,7 +51,7 @@ ORDERS = {
 
 # By option the commands in which the same word means something else, and is said otherwise.
 MEANS_ELSE = {
-    "--output": {"render", "prepare", "explain", *STUDIES},  # can be left out
+    "--output": {"render", "prepare", "explain", "examples", *STUDIES},  # can be left out
     "--labels": {"convert"},  # put into the file
     "--shape": {"gradient", "inspect"},  # is built into the graph; what loops depend on
     "--size": {"bench"},  # one number, with a default of its own
@@ -56,9 +59,9 @@ MEANS_ELSE = {
     "--steps": {"bench", *STUDIES},  # what counts in a turn; by default what the study needs
     "--wrt": {"gradient"},  # without it the gradient is that of an objective
     "--seed": {"verify"},  # a point and directions, no picture
-    "--batch-size": {"explain"},  # of photos
-    "--provider": {"bench", "explain", "verify"},  # no recipe says it
     "--json": {"verify", "classes", "bench", "inspect", "compare"},  # each says what is in it
+    "--batch-size": {"explain", "examples"},  # of photos
+    "--provider": {"bench", "explain", "examples", "verify"},  # no recipe says it
 }
 
 

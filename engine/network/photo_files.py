@@ -1,0 +1,139 @@
+"""Files of photographs: which there are in folders, and how many of them are decoded at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Condition
+
+from ..errors import InputError
+from ..plain import path as a_path
+from ..plain import shown
+
+SUFFIXES = frozenset(
+    {
+        ".avif", ".bmp", ".gif", ".ico", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm",
+        ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
+    }
+)  # fmt: skip
+"""Of files that are taken for pictures where a folder is given, in small letters."""
+
+_PIXELS = 48_000_000
+"""How many decoded pixels there are at a time, of 3 to 12 bytes each as Pillow works on them."""
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether a file is called like a picture; hidden ones, as of file systems, are none."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def pictures_in(folder: Path, *, deep: bool = False) -> list[Path]:
+    """Return a folder's pictures by their names, which are sorted.
+
+    Args:
+        folder: The folder.
+        deep: Whether those in the folders inside count as well.
+
+    Raises:
+        InputError: there is none, or the folder cannot be read.
+    """
+    found: list[Path] = []
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"cannot read the folder {error.filename}: {error.strerror}") from error
+
+    for where, inside, names in os.walk(folder, onerror=refuse):
+        inside[:] = sorted(name for name in inside if not name.startswith(".")) if deep else []
+        found += [path for name in sorted(names) if is_picture(path := Path(where, name))]
+    if not found:
+        raise InputError(f"there is no picture in the folder {folder}")
+    return found
+
+
+@dataclass(frozen=True)
+class PhotoFiles:
+    """Files of photographs, in an order.
+
+    Attributes:
+        files: Their paths.
+    """
+
+    files: tuple[Path, ...]
+
+    @staticmethod
+    def found(given: object) -> PhotoFiles:
+        """Return the files that are meant, those of folders and the folders inside sorted by name.
+
+        Args:
+            given: A path of a file or a folder, or several.
+
+        Raises:
+            InputError: it is something else, or there is no picture.
+        """
+        listed = [given] if isinstance(given, str | os.PathLike) else given
+        if not isinstance(listed, Sequence) or not listed:
+            raise InputError(f"photos must be folders or files, not {shown(given)}")
+        found: dict[Path, None] = {}
+        for one in listed:
+            if not isinstance(one, str | os.PathLike):
+                raise InputError(f"photos must be paths of folders or files, not {shown(one)}")
+            path = a_path("photos", one)
+            if path.is_dir():
+                found |= dict.fromkeys(pictures_in(path, deep=True))
+            elif path.exists():
+                found[path] = None
+            else:
+                raise InputError(f"there is no folder or file {path} with photographs")
+        return PhotoFiles(tuple(found))
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def state(self) -> str:
+        """Return a checksum of the paths, sizes and times of change of all files."""
+        state = hashlib.sha256()
+        for file in self.files:
+            try:
+                facts = file.stat()
+            except OSError:  # gone since; it is left out when it is read
+                line = f"{file}\0"
+            else:
+                line = f"{file}\0{facts.st_size}\0{facts.st_mtime_ns}\0"
+            state.update(line.encode(errors="surrogateescape"))
+        return state.hexdigest()
+
+
+class DecodingRoom:
+    """Lets threads decode photographs side by side, but not many large ones."""
+
+    def __init__(self, pixels: int = _PIXELS) -> None:
+        """Prepare.
+
+        Args:
+            pixels: How many there may be at a time; a single larger photograph is alone.
+        """
+        self._most = pixels
+        self._taken = 0
+        self._changed = Condition()
+
+    @contextmanager
+    def __call__(self, pixels: int) -> Iterator[None]:
+        """Wait until there is room for a photograph, which is taken until the block ends.
+
+        Args:
+            pixels: Of the photograph.
+        """
+        wanted = min(pixels, self._most)
+        with self._changed:
+            self._changed.wait_for(lambda: self._taken + wanted <= self._most)
+            self._taken += wanted
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= wanted
+                self._changed.notify_all()
