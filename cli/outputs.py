@@ -94,6 +94,7 @@ class View:
         crop: Whether only what the objective sees is written.
         mark: Whether that is framed.
         enlarge: How many pixels one becomes.
+        alpha: Whether only what the objective felt is to be seen.
     """
 
     crop: Annotated[
@@ -107,6 +108,12 @@ class View:
         int,
         typer.Option(metavar="N", min=1, max=64, help="How many pixels each becomes with --crop."),
     ] = 1
+    alpha: Annotated[
+        bool,
+        typer.Option(
+            "--alpha", help="Make transparent what the objective hardly felt, in .png or .webp."
+        ),
+    ] = False
 
     def check(self) -> None:
         """See that the options fit each other.
@@ -118,6 +125,11 @@ class View:
             raise InputError("--crop cuts out what --mark would frame; give one of both")
         if self.enlarge != 1 and not self.crop:
             raise InputError("--enlarge goes with --crop")
+
+    @property
+    def mode(self) -> str:
+        """What pictures are made of, by Pillow's name."""
+        return "RGBA" if self.alpha else "RGB"
 
     def hint(self, picture: Picture) -> str:
         """Return what to type where a picture shows something in a small part; else nothing."""
@@ -175,9 +187,9 @@ class Outputs:
             other = seen.setdefault(file.resolve(), option)
             if other != option:
                 raise OutputError(f"{other} and {option} are the same file, {file}")
-        for path in (self.picture, self.strip):
-            if path is not None:
-                check_suffix(path)
+        check_suffix(self.picture, self.view.mode)
+        if self.strip is not None:
+            check_suffix(self.strip)
         if self.makes_folder:
             check_folder(self.picture.parent)
         else:
@@ -221,7 +233,7 @@ class Outputs:
         picture = self.view.of(picture)
         if self.makes_folder:
             make_folder(self.picture.parent)
-        files = [picture.save(self.picture)]
+        files = [picture.save(self.picture, alpha=self.view.alpha)]
         if self.strip is not None:
             files.append(_with(picture, self.strip_steps).save_strip(self.strip))
         if self.animation is not None:

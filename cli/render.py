@@ -38,7 +38,7 @@ _ASCENT = "The ascent"
 
 _BESIDE_RECIPE = frozenset(
     {"model", "recipe", "provider", "strip", "snapshots", "animation", "output", "quiet"}
-    | {"batch_size", "no_cache", "overwrite", "crop", "mark", "enlarge"}
+    | {"batch_size", "no_cache", "overwrite", "crop", "mark", "enlarge", "alpha"}
 )
 
 

@@ -199,7 +199,7 @@ class _Session:
             self.images[unit.target] = picture.sheet()
         if unit.file is not None:
             make_folder(unit.file.parent)
-            picture.save(unit.file)
+            picture.save(unit.file, alpha=self.places.view.alpha)
         self.done += 1
         if unit.file is None:
             return

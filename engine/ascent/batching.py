@@ -188,4 +188,5 @@ def _joined(parts: list[Ascent]) -> Ascent:
         interrupted=False,
         redirected=max(part.redirected for part in parts),
         moved=any(part.moved for part in parts),
+        importance=np.concatenate([part.importance for part in parts]),
     )

@@ -54,11 +54,14 @@ class Climber(Protocol):
     def images(self) -> np.ndarray:
         """Return the pictures as they are now, (N, H, W, 3) float32 in [0, 1]."""
 
-    def rescued(self) -> tuple[int, np.ndarray]:
-        """Return the pictures after a step that failed, from a device that may have failed with it.
+    def importance(self) -> np.ndarray:
+        """Return how large each pixel's gradients were, in all colours and steps, (N, H, W)."""
+
+    def rescued(self) -> tuple[int, np.ndarray, np.ndarray]:
+        """Return what there is after a step that failed, if need be without the device.
 
         Returns:
-            How many steps they have behind them, perhaps fewer than were made, and the pictures.
+            How many steps it has behind it, perhaps fewer than were made, pictures and importance.
         """
 
 

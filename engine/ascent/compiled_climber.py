@@ -34,6 +34,7 @@ class CompiledSessions:
         step: Of the step.
         viewer: From parameters to pictures.
         optimizer: The update rule.
+        pixels: How many there are: pictures, rows and columns.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class CompiledSessions:
             MemoryShortageError: the memory does not suffice.
         """
         self.optimizer = optimizer
+        self.pixels = composition.batch, composition.height, composition.width
         self.results = ("value", "largest", *(("reached",) if composition.sees_both else ()))
         self._graphs = Graphs(composition, cache)
         self._threads = threads
@@ -116,8 +118,9 @@ class CompiledClimber:
         state = dict(parameters)
         for slot in sessions.optimizer.slots:
             state |= {f"{slot}.{n}": np.zeros_like(a) for n, a in parameters.items()}
+        state["importance"] = np.zeros(sessions.pixels, np.float32)
         self._bound = BoundSession(sessions.step, state, sessions.results)
-        self._copied = 0, dict(parameters)
+        self._copied = 0, dict(parameters), state["importance"]
         self._copied_at = time.monotonic()
 
     @property
@@ -158,7 +161,7 @@ class CompiledClimber:
     def _copy_at_times(self) -> None:
         """Keep the pictures on the host, now and then: a device that fails may take them along."""
         if time.monotonic() - self._copied_at >= _SECONDS_BETWEEN_COPIES:
-            self._copied = self._count, self._parameters()
+            self._copied = self._count, self._parameters(), self.importance()
             self._copied_at = time.monotonic()
 
     def _parameters(self) -> Arrays:
@@ -175,10 +178,14 @@ class CompiledClimber:
         """Return the pictures as they are now."""
         return self._sessions.viewer.of(self._parameters())
 
-    def rescued(self) -> tuple[int, np.ndarray]:
-        """Return the pictures after a failure (see `Climber`)."""
+    def importance(self) -> np.ndarray:
+        """Return how large the gradients of all steps were (see `Climber`)."""
+        return self._bound.state()["importance"]
+
+    def rescued(self) -> tuple[int, np.ndarray, np.ndarray]:
+        """Return what there is after a failure (see `Climber`)."""
         try:
-            count, parameters = self._count, self._parameters()
+            count, parameters, importance = self._count, self._parameters(), self.importance()
         except OnnxscopeError:
-            count, parameters = self._copied
-        return count, self._sessions.viewer_on_host().of(parameters)
+            count, parameters, importance = self._copied
+        return count, self._sessions.viewer_on_host().of(parameters), importance

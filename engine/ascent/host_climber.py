@@ -28,6 +28,9 @@ from .optimizers import Optimizer
 if TYPE_CHECKING:
     from .composition import Composition
 
+_FELT = "felt"
+"""The magnitude of the picture's own gradient, among those of its parameters."""
+
 
 class HostClimber:
     """The gradient from a graph, the update in NumPy."""
@@ -51,6 +54,8 @@ class HostClimber:
         self._session = open_checked(self._graphs.gradient, self._use, provider, self._cuda)
         self._redirecting: Session | None = None
         self._count = 0
+        pixels = composition.batch, composition.height, composition.width
+        self._importance = np.zeros(pixels, np.float32)
         self._picture = Viewer(self._graphs, self._session.provider)
 
     @property
@@ -62,8 +67,8 @@ class HostClimber:
         """Make one step (see `Climber`)."""
         feeds = {**self._parameters, **data}
         outputs = self._session.run(feeds)
-        gradient = with_prefix("grad_", outputs)
-        largest = np.max([largest_of(array) for array in gradient.values()], axis=0)
+        gradient = with_prefix("grad_", outputs) | {_FELT: outputs["felt"]}
+        largest = np.max([largest_of(gradient[name]) for name in self._parameters], axis=0)
         if not is_finite(outputs["value"], largest):
             return outputs["value"], False
         self.moved |= has_moved(largest)
@@ -72,9 +77,11 @@ class HostClimber:
         if redirect and not reached.all():
             gradient = choose(reached == 0, self._redirected(feeds), gradient)
             self.redirected += 1
+        felt = gradient.pop(_FELT)
         kinds = {name: (array.shape, array.dtype) for name, array in self._parameters.items()}
         self._optimizer.update(self._parameters, gradient)
         self._check_updated(kinds)
+        self._importance += felt
         self._count += 1
         return outputs["value"], True
 
@@ -108,12 +115,18 @@ class HostClimber:
                 self.provider,
                 self._cuda,
             )
-        return with_prefix("grad_", self._redirecting.run(feeds))
+        outputs = self._redirecting.run(feeds)
+        return with_prefix("grad_", outputs) | {_FELT: outputs["felt"]}
 
     def images(self) -> np.ndarray:
         """Return the pictures as they are now."""
         return self._picture.of(self._parameters)
 
-    def rescued(self) -> tuple[int, np.ndarray]:
-        """Return the pictures after a failure (see `Climber`)."""
-        return self._count, Viewer(self._graphs, Provider("cpu")).of(self._parameters)
+    def importance(self) -> np.ndarray:
+        """Return how large the gradients of all steps were (see `Climber`)."""
+        return self._importance.copy()
+
+    def rescued(self) -> tuple[int, np.ndarray, np.ndarray]:
+        """Return what there is after a failure (see `Climber`)."""
+        images = Viewer(self._graphs, Provider("cpu")).of(self._parameters)
+        return self._count, images, self.importance()

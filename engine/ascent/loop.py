@@ -63,6 +63,8 @@ class Ascent:
         interrupted: Whether Ctrl-C ended it early.
         redirected: In how many steps the gradient was redirected for some picture.
         moved: Whether any picture had a gradient in any step.
+        importance: How large the gradients of each pixel were, the sum of their magnitudes over
+            colours and steps, (N, H, W) float32.
         stopped: Whether the callback ended it early.
         failure: What ended it early, where it failed after some good steps.
     """
@@ -74,6 +76,7 @@ class Ascent:
     interrupted: bool
     redirected: int
     moved: bool
+    importance: np.ndarray
     stopped: bool = False
     failure: OnnxscopeError | None = None
 
@@ -154,11 +157,11 @@ def ascend(
     except KeyboardInterrupt:
         interrupted = True
     if failure is None:
-        images = climber.images()
+        images, importance = climber.images(), climber.importance()
     elif not values:
         raise failure
     else:
-        count, images = _rescued(climber, failure)
+        count, images, importance = _rescued(climber, failure)
         del values[count:]
     return Ascent(
         images,
@@ -168,6 +171,7 @@ def ascend(
         interrupted,
         climber.redirected,
         climber.moved,
+        importance,
         stopped,
         failure,
     )
@@ -205,16 +209,16 @@ def _step(climber: Climber, streams: Streams, step: int, *, redirect: bool) -> n
     return value
 
 
-def _rescued(climber: Climber, failure: OnnxscopeError) -> tuple[int, np.ndarray]:
-    """The last good pictures, and how many steps they have behind them.
+def _rescued(climber: Climber, failure: OnnxscopeError) -> tuple[int, np.ndarray, np.ndarray]:
+    """How many steps there are of the last good pictures, these, and their importance.
 
     Raises:
         OnnxscopeError: `failure`, where it left nothing to be had.
     """
     try:
-        count, images = climber.rescued()
+        count, images, importance = climber.rescued()
     except OnnxscopeError:
         raise failure from None
     if not count:
         raise failure
-    return count, images
+    return count, images, importance

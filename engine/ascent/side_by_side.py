@@ -136,10 +136,15 @@ class SideBySide:
         """Return the pictures as they are now."""
         return np.concatenate([climber.images() for climber in self._climbers])
 
-    def rescued(self) -> tuple[int, np.ndarray]:
-        """Return the pictures after a failure (see `Climber`)."""
+    def importance(self) -> np.ndarray:
+        """Return how large the gradients of all steps were (see `Climber`)."""
+        return np.concatenate([climber.importance() for climber in self._climbers])
+
+    def rescued(self) -> tuple[int, np.ndarray, np.ndarray]:
+        """Return what there is after a failure (see `Climber`)."""
         rescued = [climber.rescued() for climber in self._climbers]
-        return rescued[0][0], np.concatenate([images for _, images in rescued])
+        images = np.concatenate([images for _, images, _ in rescued])
+        return rescued[0][0], images, np.concatenate([maps for _, _, maps in rescued])
 
 
 def _went_well(step: Future[tuple[np.ndarray, bool]]) -> bool:

@@ -37,13 +37,14 @@ def gradient_graph(composition: Composition, rules: RuleTable) -> onnx.ModelProt
 
     It goes from parameters and random data to `value` (N,) and `grad_<input>` for each parameter.
 
-    Where the composition sees both, `reached` (N,) is the largest gradient of what the network
-    sees.
+    `felt` (N, H, W) is how large the gradient of each pixel is, the sum over its colours. Where the
+    composition sees both, `reached` (N,) is the largest gradient of what the network sees.
     """
     builder = Builder("gradient", opset=composition.model.opset)
-    parameters, gradients, reaching = _gradient(composition, builder, rules)
+    parameters, gradients, felt, reaching = _gradient(composition, builder, rules)
     for parameter, gradient in zip(parameters, gradients, strict=True):
         builder.output(f"grad_{parameter.name}", gradient)
+    builder.output("felt", felt)
     if reaching is not None:
         builder.output("reached", _largest(reaching))
     return model_of(builder)
@@ -54,13 +55,14 @@ def step_graph(
 ) -> onnx.ModelProto:
     """Return the whole step: state, schedule and random data to the state's successor.
 
-    Inputs are the parameters, `<slot>.<parameter>` for each slot of the optimizer, its numbers as
-    `schedule.<name>` and the random data; outputs are `next.<input>` for parameters and slots,
-    `value` (N,), and `largest` (N,), the largest gradient of each picture; where the composition
-    sees both, `reached` (N,) is that of what the network sees.
+    Inputs are the parameters, `<slot>.<parameter>` for each slot of the optimizer, `importance`
+    (N, H, W), the sum of what all steps before `felt` (see `gradient_graph`), the optimizer's
+    numbers as `schedule.<name>` and the random data; outputs are `next.<input>` for parameters,
+    slots and importance, `value` (N,), and `largest` (N,), the largest gradient of each picture;
+    where the composition sees both, `reached` (N,) is that of what the network sees.
     """
     builder = Builder("step", opset=composition.model.opset)
-    parameters, gradients, reaching = _gradient(composition, builder, rules)
+    parameters, gradients, felt, reaching = _gradient(composition, builder, rules)
     numbers = {
         name: builder.input(f"schedule.{name}", (), np.float32) for name in optimizer.numbers(1)
     }
@@ -79,6 +81,8 @@ def step_graph(
         for slot, tensor in next_slots.items():
             builder.output(f"next.{slot}.{parameter.name}", tensor)
         largest.append(_largest(gradient))
+    before = builder.input("importance", felt.shape, felt.dtype)
+    builder.output("next.importance", before + felt)
     builder.output("largest", largest[0] if len(largest) == 1 else builder.op.Max(*largest))
     if reaching is not None:
         builder.output("reached", _largest(reaching))
@@ -121,12 +125,12 @@ def _largest(gradient: Tensor) -> Tensor:
 
 def _gradient(
     composition: Composition, builder: Builder, rules: RuleTable
-) -> tuple[list[Tensor], list[Tensor], Tensor | None]:
+) -> tuple[list[Tensor], list[Tensor], Tensor, Tensor | None]:
     """Append everything up to the gradient.
 
     Returns:
-        The parameters, their gradients, and, where the composition sees both, the gradient of the
-        picture as the network sees it.
+        The parameters, their gradients, the magnitude of the picture's, (N, H, W), and, where the
+        composition sees both, the gradient of the picture as the network sees it.
     """
     picture, parameters = _image(composition, builder)
     data = [
@@ -163,11 +167,14 @@ def _gradient(
         rules = rules | leaking_relu(rows.op.ReduceMax(rows, keepdims=0))
     plan = GradientPlan(rules=rules, half=half)
     reached = own if views > 1 else image
-    wrt = [*parameters, reached] if apart else parameters
+    wrt = [*parameters, picture, *([reached] if apart else [])]
     gradients = append_gradient_of_picture(
         builder, composition.objective, value, picture, wrt, plan
     )
-    return parameters, gradients[: len(parameters)], gradients[-1] if apart else None
+    count = len(parameters)
+    colors = builder.constant([1], np.int64)
+    felt = picture.op.ReduceSum(abs(gradients[count]), colors, keepdims=0)
+    return parameters, gradients[:count], felt, gradients[-1] if apart else None
 
 
 def _transformed(

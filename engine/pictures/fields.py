@@ -101,7 +101,7 @@ def _enlarged(image: np.ndarray, times: int) -> np.ndarray:
         Image.fromarray(np.ascontiguousarray(image[..., channel]).astype(np.float32)).resize(
             (width * times, height * times), Image.Resampling.BICUBIC
         )
-        for channel in range(3)
+        for channel in range(image.shape[2])
     ]
     return np.asarray(np.clip(np.stack([np.asarray(c) for c in channels], -1), 0, 1))
 

@@ -17,10 +17,11 @@ from ..files import atomic_path
 from ..images import as_uint8
 from ..notebook import in_notebook, show_below
 from ..objectives.algebra import Each, Objective
+from ..plain import flag, shown, texts, whole
 from ..plain import path as a_path
-from ..plain import shown, texts, whole
 from ..runtime.session import Provider
 from .fields import cut, framed, seen_part, whole_picture
+from .importance import checked_percentile, with_opacity
 from .recipe import CHUNK, Recipe
 from .tiles import as_image, joined
 
@@ -49,6 +50,9 @@ class Picture:
         warnings_by_picture: Those of each picture, where each has an objective of its own.
         model: The model, while it is in memory: it does not go along to other processes.
         objective: What was maximised, likewise.
+        importance: Where the objective felt the picture, (N, H, W) float32 in [0, 1]: the magnitude
+            of its gradient in each pixel, the sum over colours and steps, by its largest (Fel et
+            al., *MACO*, 2023).
     """
 
     images: np.ndarray
@@ -61,6 +65,7 @@ class Picture:
     warnings_by_picture: tuple[tuple[str, ...], ...] = ()
     model: Model | None = field(default=None, repr=False)
     objective: Objective | None = field(default=None, repr=False)
+    importance: np.ndarray | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         # Code of the user's and files that may move: the recipe has what can be written down.
@@ -101,6 +106,7 @@ class Picture:
             if len(self.warnings_by_picture) != len(self)
             else tuple(self.warnings_by_picture[number] for number in numbers),
             objective=self._part(numbers),
+            importance=None if self.importance is None else self.importance[numbers],
         )
 
     def _part(self, numbers: Sequence[int]) -> Objective | None:
@@ -146,7 +152,13 @@ class Picture:
                 "by itself, as picture[0].cropped()"
             )
         kept = {step: cut(images, boxes, enlarge) for step, images in self.snapshots.items()}
-        return replace(self, images=cut(self.images, boxes, enlarge), snapshots=kept)
+        felt = self.importance
+        return replace(
+            self,
+            images=cut(self.images, boxes, enlarge),
+            snapshots=kept,
+            importance=None if felt is None else cut(felt[..., None], boxes, enlarge)[..., 0],
+        )
 
     def marked(self, model: Model | str | None = None) -> Picture:
         """Frame what the objective sees, as `cropped` cuts it out.
@@ -210,16 +222,30 @@ class Picture:
         image.save(buffer, "PNG")
         return buffer.getvalue()
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(
+        self, path: str | os.PathLike[str], *, alpha: bool = False, percentile: float = 80.0
+    ) -> Path:
         """Write the picture, several as a sheet; a PNG carries the recipe.
 
         Args:
             path: The suffix chooses the format: .png, .jpg, .webp and what else Pillow writes.
+            alpha: Whether the importance is the picture's opacity, so that only what the objective
+                felt is to be seen; for .png and .webp.
+            percentile: With `alpha`, from which percentile of each picture's importance on a pixel
+                is opaque, in (0, 100]; below, opacity is in proportion.
 
         Raises:
-            OutputError: the file cannot be written, or the suffix names no format.
+            InputError: the picture holds no importance, or the percentile is out of range.
+            OutputError: the file cannot be written, or the suffix names no format, or one without
+                opacity.
         """
-        return save_image(self.sheet(), path, self._text())
+        percentile = checked_percentile(percentile)
+        if not flag("alpha", alpha):
+            return save_image(self.sheet(), path, self._text())
+        target = a_path("path", path)
+        check_suffix(target, "RGBA")
+        seen = with_opacity(self.images, self.importance, percentile)
+        return save_image(as_image(seen), target, self._text())
 
     def save_strip(self, path: str | os.PathLike[str]) -> Path:
         """Write the snapshots side by side, the earliest first; a row for each picture.
@@ -329,19 +355,24 @@ def chunk_of(recipe: Recipe) -> PngImagePlugin.PngInfo:
     return info
 
 
-def check_suffix(path: Path) -> None:
+def check_suffix(path: Path, mode: str = "RGB") -> None:
     """See, before long work, that pictures can be written in the format that a suffix names.
 
+    Args:
+        path: Where they go.
+        mode: Pillow's name of what pictures are made of, such as RGBA with opacity.
+
     Raises:
-        OutputError: the suffix names none, or one that takes no RGB pictures here.
+        OutputError: the suffix names none, or one that takes no such pictures here.
     """
     format_name = _format(path)
     try:
-        Image.new("RGB", (2, 2)).save(io.BytesIO(), format_name)
+        Image.new(mode, (2, 2)).save(io.BytesIO(), format_name)
     except (ValueError, OSError) as error:
+        formats = ".png or .webp" if mode == "RGBA" else ".png, .jpg or .webp"
         raise OutputError(
-            f"cannot write {path.name}: {format_name} takes no RGB pictures here ({error}); "
-            "use .png, .jpg or .webp"
+            f"cannot write {path.name}: {format_name} takes no {mode} pictures here ({error}); "
+            f"use {formats}"
         ) from error
 
 

@@ -31,6 +31,7 @@ from ..plain import a_function, flag, listed, of_kind, text, whole
 from ..transforms.base import Transform
 from ..transforms.composition import compose, to_json
 from ..transforms.presets import lucid
+from .importance import scaled
 from .picture import Picture
 from .recipe import Recipe, current_versions
 from .remarks import remarks_by_picture
@@ -218,6 +219,7 @@ def render(
         warnings,
         model=model,
         objective=made.objective,
+        importance=scaled(ascent.importance),
     )
     if ascent.failure is not None:
         raise AscentError(str(ascent.failure), picture) from ascent.failure

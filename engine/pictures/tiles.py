@@ -31,10 +31,10 @@ def joined(rows: Sequence[Sequence[np.ndarray]], gap: int = 2) -> np.ndarray:
 
     The last row may be shorter.
     """
-    height, width, _ = rows[0][0].shape
+    height, width, channels = rows[0][0].shape
     columns = max(len(row) for row in rows)
     sheet = np.ones(
-        (len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), np.float32
+        (len(rows) * (height + gap) - gap, columns * (width + gap) - gap, channels), np.float32
     )
     for i, row in enumerate(rows):
         for j, image in enumerate(row):

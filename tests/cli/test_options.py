@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 AIM = ["--objective", "--y", "--x", "--token", "--reduction", "--negative",
        "--before-activation"]  # fmt: skip
 RUN = ["--steps", "--size", "--seed", "--batch", "--batch-size", "--provider"]
-VIEW = ["--crop", "--mark", "--enlarge"]
+VIEW = ["--crop", "--mark", "--enlarge", "--alpha"]
 ASCENT = ["--parameterization", "--no-decorrelate", "--transforms", "--learning-rate",
           "--redirect-steps", "--leak", "--leak-steps", "--precision"]  # fmt: skip
 PREPROCESSING = ["--preprocessing", "--input-range", "--mean", "--std", "--channel-order",

@@ -309,3 +309,12 @@ def test_a_neuron_of_few_pixels_is_told_of(run, tiny):
     assert "--crop writes those alone" in run(*unit, "--objective", "neuron").stdout
     assert "--crop" not in run(*unit, "--objective", "neuron", "--crop").stdout
     assert "--crop" not in run(*unit).stdout
+
+
+def test_what_is_hardly_felt_is_transparent(run, refused, tiny):
+    unit = ("render", tiny, "mixed4a:3", *SHORT, "--alpha")
+    assert run(*unit, "-o", "a.png").exit_code == 0
+    assert Image.open("a.png").mode == "RGBA"
+    assert run("render", "--recipe", "a.png", "-o", "b.webp", "--alpha").exit_code == 0
+    assert Image.open("b.webp").mode == "RGBA"
+    assert "takes no RGBA pictures" in refused(*unit, "-o", "a.jpg")

@@ -49,11 +49,13 @@ def test_both_ways_agree_to_rounding(squeezenet: osc.Model, parameterization: ob
     for kind in (HostClimber, _compiled):
         parameters = composition.parameters(np.random.default_rng(1))
         climber = kind(composition, parameters, osc.Adam(), "cpu")
-        results.append(_climb(climber, composition, 12))
-    (host_values, host_images), (values, images) = results
+        results.append((*_climb(climber, composition, 12), climber.importance()))
+    (host_values, host_images, host_importance), (values, images, importance) = results
     # Rounding grows along an ascent, since each step starts where the last one ended.
     np.testing.assert_allclose(values[:2], host_values[:2], rtol=1e-5)
     np.testing.assert_allclose(values, host_values, rtol=2e-2)
+    assert importance.shape == (2, 64, 80)
+    assert np.abs(importance - host_importance).mean() < 0.05 * host_importance.mean()
     assert np.abs(images - host_images).mean() < 2e-3
     assert host_values[-1].min() > host_values[0].max()
 
@@ -104,6 +106,7 @@ def test_the_step_is_one_graph_of_standard_operators(squeezenet: osc.Model) -> N
         "parameters.spectrum",
         "mean.parameters.spectrum",
         "square.parameters.spectrum",
+        "importance",
         "transform0.matrix",
         "schedule.rate",
         "schedule.epsilon",
@@ -112,6 +115,7 @@ def test_the_step_is_one_graph_of_standard_operators(squeezenet: osc.Model) -> N
         "next.parameters.spectrum",
         "next.mean.parameters.spectrum",
         "next.square.parameters.spectrum",
+        "next.importance",
         "value",
         "largest",
     }
