@@ -82,6 +82,8 @@ def _events(subject: Subject, steps: int) -> list[dict[str, Any]]:
     feeds = composition.parameters(rng)
     for name in list(feeds):
         feeds |= {f"{slot}.{name}": np.zeros_like(feeds[name]) for slot in Adam.slots}
+    pixels = composition.batch, composition.height, composition.width
+    feeds["importance"] = np.zeros(pixels, np.float32)
     numbers = Adam().numbers(1)
     feeds |= {f"schedule.{name}": np.array(n, np.float32) for name, n in numbers.items()}
     with tempfile.TemporaryDirectory() as folder:

@@ -68,6 +68,7 @@ def test_the_forecast_is_right_to_a_third(
     parameters = streams.parameters()
     feeds = parameters | streams.data()
     feeds |= {f"{s}.{n}": np.zeros_like(a) for s in osc.Adam.slots for n, a in parameters.items()}
+    feeds["importance"] = np.zeros((batch, 224, 224), np.float32)
     feeds |= {f"schedule.{n}": np.float32(x).reshape(()) for n, x in osc.Adam().numbers(1).items()}
     np.savez(tmp_path / "feeds.npz", **feeds)
     result = subprocess.run(
