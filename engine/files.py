@@ -25,11 +25,15 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside `target`, renamed to it when the block ends well.
+def atomic_path(target: str | os.PathLike[str], folder: Path | None = None) -> Iterator[Path]:
+    """Give a temporary path, renamed to `target` when the block ends well.
 
     The temporary file keeps the target's suffix, since writers choose formats by it. When the block
     raises, the temporary file is removed and an older `target` stays as it was.
+
+    Args:
+        target: The file.
+        folder: Where the temporary file is, on the same file system; by default beside `target`.
 
     Raises:
         OutputError: the folder is missing or not writable, or the disk is full.
@@ -37,7 +41,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(target)
     try:
         handle, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
+            dir=folder or target.parent, prefix=f".{target.stem}-", suffix=target.suffix
         )
     except OSError as error:
         raise OutputError(f"cannot write {target}: {_reason(error, target.parent)}") from error
@@ -79,7 +83,9 @@ def _reason(error: OSError, folder: Path) -> str:
     return error.strerror or str(error)
 
 
-def write_bytes(target: str | os.PathLike[str], data: bytes) -> None:
+def write_bytes(
+    target: str | os.PathLike[str], data: bytes, folder: Path | None = None
+) -> None:
     """Write `data` to `target` whole or not at all (see `atomic_path`)."""
-    with atomic_path(target) as temporary:
+    with atomic_path(target, folder) as temporary:
         temporary.write_bytes(data)

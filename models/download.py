@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import DownloadError, OutputError
-from .locks import locked
+from ..locks import locked
 from .verification import Expected
 
 Progress = Callable[[int, int | None], object]

@@ -1,0 +1,101 @@
+"""What a layer answers to a finished picture, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..graph.builder import Builder
+from ..graph.finish import model_of
+from ..network.layers.layer import Layer
+from ..network.model import Model
+from ..runtime.session import open_session
+
+_MOST_CELLS = 32
+"""Rows and columns of a map at most; of more, the mean of several is one."""
+
+_SHADES = 255
+
+
+class Look:
+    """Runs one layer on pictures of one size.
+
+    The network is opened once for all units of the layer.
+    """
+
+    def __init__(self, model: Model, layer: Layer, size: tuple[int, int], provider: str) -> None:
+        """Open the network.
+
+        Args:
+            model: The network.
+            layer: Which of its layers.
+            size: Of the pictures, height and width.
+            provider: See `onnxscope.render`.
+
+        Raises:
+            OnnxscopeError: the size does not fit the network.
+        """
+        self.layer = layer
+        builder = Builder(opset=model.opset)
+        image = builder.input("image", (model.fixed_batch or 1, 3, *size), np.float32)
+        builder.output("values", model.append(image, [layer.name])[layer.name])
+        self._batch = model.fixed_batch or 1
+        self._session = open_session(model_of(builder), provider)
+
+    def at(self, picture: np.ndarray, unit: int) -> dict[str, Any]:
+        """Return how a unit answers to a picture, as plain data.
+
+        Args:
+            picture: (H, W, 3) float in [0, 1].
+            unit: Its number.
+
+        Returns:
+            `mean` and `max` over its cells and `middle`, the cell of a neuron; and where it has
+            cells in rows and columns, a `map` of at most 32×32: `rows`, `columns`, `low`, `high`,
+            and `shades` from 0 for low to 255 for high, row by row.
+        """
+        image = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
+        values = self._session.run({"image": np.repeat(image, self._batch, 0)})["values"]
+        cells = self._cells(values[0, unit])
+        middle = cells[tuple(size // 2 for size in cells.shape)]
+        found = {
+            "mean": _digits(cells.mean(dtype=np.float64)),
+            "max": _digits(cells.max()),
+            "middle": _digits(middle),
+        }
+        return found | ({"map": _map(cells)} if cells.ndim == 2 else {})
+
+    def _cells(self, values: np.ndarray) -> np.ndarray:
+        grid = self.layer.grid
+        if values.ndim != 1 or grid is None:
+            return values
+        places = [[grid.token(y, x) for x in range(grid.width)] for y in range(grid.height)]
+        return np.asarray(values[np.asarray(places)])
+
+
+def _map(cells: np.ndarray) -> Mapping[str, Any]:
+    rows, columns = cells.shape
+    down, across = -(-rows // _MOST_CELLS), -(-columns // _MOST_CELLS)
+    if down > 1 or across > 1:
+        starts = np.arange(0, rows, down), np.arange(0, columns, across)
+        summed = np.add.reduceat(np.add.reduceat(cells, starts[0], 0), starts[1], 1)
+        counts = np.add.reduceat(
+            np.add.reduceat(np.ones_like(cells), starts[0], 0), starts[1], 1
+        )
+        cells = summed / counts
+    low, high = float(cells.min()), float(cells.max())
+    shades = np.round((cells - low) / ((high - low) or 1) * _SHADES).astype(int)
+    return {
+        "rows": cells.shape[0],
+        "columns": cells.shape[1],
+        "low": _digits(low),
+        "high": _digits(high),
+        "shades": shades.ravel().tolist(),
+    }
+
+
+def _digits(value: float) -> float:
+    # What more there is depends on the machine.
+    return float(f"{float(value):.5g}")

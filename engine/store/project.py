@@ -1,0 +1,228 @@
+"""A folder of what is known of a model's units: each answer under the key of its question."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, OutputError
+from ..files import write_bytes
+from ..locks import locked
+from ..network.model import Model
+from ..pictures.picture import Picture
+from ..plain import path as a_path
+from .questions import Question
+
+_FORMAT = 1
+_NAME = "project.json"
+_ANSWERS = "answers"
+_UNFINISHED = ".unfinished"
+_LOCK = "lock"
+
+
+class Project:
+    """A folder in which every answer is whole or not there, whoever writes to it, and how many.
+
+    An answer is two files, `answers/3f/3f….png` with a picture, and `answers/3f/3f….json` with what
+    is known of it, which is written last: an answer without it is not there. Several processes may
+    write at once; they write the same.
+
+    Attributes:
+        folder: Where it is.
+        model: What `project.json` says of the model.
+    """
+
+    def __init__(self, folder: Path, model: Mapping[str, Any]) -> None:
+        """Take an opened folder; `create` and `open` are for users."""
+        self.folder = folder
+        self.model = dict(model)
+
+    @classmethod
+    def create(cls, folder: str | os.PathLike[str], model: Model) -> Project:
+        """Open a model's project, or begin one where there is none.
+
+        Args:
+            folder: An empty folder, one that is not there, or a project of the same model.
+            model: The model.
+
+        Raises:
+            InputError: the folder holds another model's project, or other files.
+            OutputError: it cannot be written.
+        """
+        path = a_path("the folder", folder)
+        described = {
+            "name": model.name,
+            "sha256": model.sha256,
+            "preprocessing": model.arguments(),
+        }
+        if (path / _NAME).is_file():
+            found = cls.open(path)
+            found.check(model)
+            return found
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise InputError(
+                    f"{path} is no project of onnxscope's, and has files in it; name an empty "
+                    "folder, or one that is not there yet"
+                )
+        except OSError as error:
+            raise OutputError(f"cannot write to {path}: {error.strerror}") from error
+        data = {"format": _FORMAT, "model": described}
+        write_bytes(path / _NAME, _as_json(data))
+        return cls(path, described)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Project:
+        """Open a project that is there.
+
+        Raises:
+            InputError: there is none, or it is damaged, or of a later version of onnxscope.
+        """
+        path = a_path("the folder", folder)
+        try:
+            data = json.loads((path / _NAME).read_bytes())
+        except FileNotFoundError:
+            raise InputError(
+                f"{path} is no project: it has no {_NAME}; `onnxscope microscope` makes one"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path / _NAME} is damaged: {error}") from error
+        if not isinstance(data, dict) or not isinstance(data.get("model"), dict):
+            raise InputError(f"{path / _NAME} is damaged: it does not say of which model it is")
+        if data.get("format") != _FORMAT:
+            raise InputError(
+                f"{path} is a project of format {data.get('format')!r}, and this version of "
+                f"onnxscope knows format {_FORMAT}"
+            )
+        return cls(path, data["model"])
+
+    def check(self, model: Model) -> None:
+        """See that it is the project of a model.
+
+        Raises:
+            InputError: it is another one's, or of the same file with another preprocessing.
+        """
+        if self.model.get("sha256") != model.sha256:
+            raise InputError(
+                f"{self.folder} is the project of another model, {self.model.get('name')}, and "
+                f"not of {model.name}; name another folder"
+            )
+        if self.model.get("preprocessing") != json.loads(json.dumps(model.arguments())):
+            raise InputError(
+                f"{self.folder} was begun with another preprocessing of {model.name}, "
+                f"{self.model.get('preprocessing')}; name another folder, or give that one"
+            )
+
+    def path_of(self, question: Question, suffix: str) -> Path:
+        """Return where the answer is, or would be.
+
+        Args:
+            question: What is asked.
+            suffix: `.png` or `.json`.
+        """
+        return self.folder / _ANSWERS / question.key[:2] / f"{question.key}{suffix}"
+
+    def has(self, question: Question) -> bool:
+        """Return whether the answer is there."""
+        return self.path_of(question, ".json").is_file()
+
+    def answer(self, question: Question) -> dict[str, Any] | None:
+        """Return what is known of the answer, `None` where it is not there.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        path = self.path_of(question, ".json")
+        try:
+            data = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} is damaged: {error}; remove it") from error
+        if not isinstance(data, dict):
+            raise InputError(f"{path} is damaged: it is no object; remove it")
+        return data
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Give a writer, until the block ends; what killed writers left unfinished is removed.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        unfinished = self.folder / _UNFINISHED
+        try:
+            unfinished.mkdir(exist_ok=True)
+            _remove_left(unfinished)
+            work = Path(tempfile.mkdtemp(dir=unfinished))
+        except OSError as error:
+            raise OutputError(f"cannot write to {self.folder}: {error.strerror}") from error
+        try:
+            with locked(work / _LOCK, 0):
+                yield Writer(self, work)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+            # Another one may be writing.
+            with suppress(OSError):
+                unfinished.rmdir()
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes answers into a project.
+
+    Attributes:
+        project: The project.
+        work: A folder of its own, for files that are not finished.
+    """
+
+    project: Project
+    work: Path
+
+    def keep(self, question: Question, picture: Picture, facts: Mapping[str, Any]) -> None:
+        """Keep a picture, with its recipe in it, and what is known of it.
+
+        Args:
+            question: What it answers.
+            picture: The finished picture.
+            facts: More of it, as plain data.
+
+        Raises:
+            OutputError: it cannot be written, such as when the disk is full.
+        """
+        image = self.project.path_of(question, ".png")
+        unfinished = self.work / image.name
+        try:
+            image.parent.mkdir(parents=True, exist_ok=True)
+            picture.save(unfinished)
+            os.replace(unfinished, image)
+        except OSError as error:
+            raise OutputError(f"cannot write {image}: {error.strerror or error}") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+        data = {"asked": dict(question.asked), **facts}
+        write_bytes(self.project.path_of(question, ".json"), _as_json(data), self.work)
+
+
+def _remove_left(unfinished: Path) -> None:
+    """Remove the folders of writers that are no more: their locks are free."""
+    for work in unfinished.iterdir():
+        try:
+            with locked(work / _LOCK, 0) as is_left:
+                if is_left:
+                    shutil.rmtree(work, ignore_errors=True)
+        except OSError:
+            # It went away at this moment, by its own writer or by another one's cleaning.
+            continue
+
+
+def _as_json(data: Mapping[str, Any]) -> bytes:
+    return (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode()

@@ -1,0 +1,69 @@
+"""What is asked for, as a key: the same question has one picture, wherever it is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from ..ascent import optimizers
+from ..ascent.optimizers import Adam
+from ..network.model import Model
+from ..objectives.algebra import Objective
+from ..parameterizations.base import PARAMETERIZATIONS
+from ..parameterizations.fourier import Fourier
+from ..pictures.rendering import REDIRECT_STEPS
+from ..pictures.series import Settings
+from ..transforms.composition import compose, to_json
+from ..transforms.presets import lucid
+
+_DIGITS = 32
+
+
+@dataclass(frozen=True)
+class Question:
+    """All that determines a picture before it is made, but for where it is computed.
+
+    Attributes:
+        asked: It as plain data.
+        key: 32 hexadecimal digits, the same for the same question only.
+    """
+
+    asked: Mapping[str, Any]
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        text = json.dumps(self.asked, sort_keys=True, ensure_ascii=True)
+        key = hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+        object.__setattr__(self, "key", key)
+
+    @classmethod
+    def of(cls, model: Model, objective: Objective, settings: Settings) -> Self:
+        """Ask for a picture.
+
+        Args:
+            model: Of which.
+            objective: What is maximised.
+            settings: As for `render`, with `size` and `steps`; what they leave out is as there.
+        """
+        transforms = settings.get("transforms")
+        return cls(
+            {
+                "model": {"sha256": model.sha256, "preprocessing": model.arguments()},
+                "objective": objective.to_json(),
+                "parameterization": PARAMETERIZATIONS.to_json(
+                    settings.get("parameterization") or Fourier()
+                ),
+                "transforms": to_json(compose(lucid() if transforms is None else transforms)),
+                "optimizer": optimizers.to_json(settings.get("optimizer") or Adam()),
+                "size": settings["size"],
+                "steps": settings["steps"],
+                "seed": settings.get("seed", 0),
+                "batch": settings.get("batch", 1),
+                "redirect_steps": settings.get("redirect_steps", REDIRECT_STEPS),
+                "leak": [settings.get("leak"), settings.get("leak_steps")],
+                "precision": settings.get("precision", "tf32"),
+            }
+        )
