@@ -28,6 +28,7 @@ COMMANDS = (
     "explain",
     "compare",
     "examples",
+    "microscope",
     "bench",
     "verify",
     "models",

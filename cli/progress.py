@@ -82,6 +82,11 @@ class Watch:
         console = self._bar.console if self._bar is not None and shared else stdout()
         console.print(Text.assemble((name, "bold"), facts), soft_wrap=True)
 
+    def remark(self, line: str) -> None:
+        """Print how far it is where there is no bar, as in a log."""
+        if self._bar is None:
+            stderr().print(line, soft_wrap=True)
+
     def complain(self, label: str, message: str) -> None:
         """Print a warning or an error above the bar."""
         console = stderr() if self._bar is None else self._bar.console

@@ -83,9 +83,7 @@ def _reason(error: OSError, folder: Path) -> str:
     return error.strerror or str(error)
 
 
-def write_bytes(
-    target: str | os.PathLike[str], data: bytes, folder: Path | None = None
-) -> None:
+def write_bytes(target: str | os.PathLike[str], data: bytes, folder: Path | None = None) -> None:
     """Write `data` to `target` whole or not at all (see `atomic_path`)."""
     with atomic_path(target, folder) as temporary:
         temporary.write_bytes(data)

@@ -77,7 +77,7 @@ def fill(
         order: Which of the plan's pictures, in which order; by default all, in the plan's.
         seconds: How long it may take; what has been begun then is finished. By default no limit.
         batch_size: As for `render_each`.
-        begin: Called before some pictures are made, with how far it has come and with them.
+        begin: Called before pictures are made together, with how far it has come and with them.
         callback: As for `render`.
         done: Called for each picture behind being kept.
 
@@ -90,22 +90,21 @@ def fill(
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     chosen = plan.order() if order is None else order
-    filling = Filling(len(chosen))
+    missing = [one for one in chosen if not project.has(plan.wanted(*one).question)]
+    filling = Filling(len(chosen), there=len(chosen) - len(missing))
     looks = _Looks(plan)
     with project.writing() as writer:
-        for group in _groups(chosen):
-            wanted = [plan.wanted(*one) for one in group]
-            missing = [one for one in wanted if not project.has(one.question)]
-            filling.there += len(wanted) - len(missing)
-            if not missing or filling.out_of_time:
-                continue
+        writer.begin(plan)
+        for group in _groups(missing):
             if deadline is not None and time.monotonic() >= deadline:
-                # The rest is counted, for whoever wants to know how much is left.
                 filling.out_of_time = True
-                continue
-            if begin is not None:
-                begin(filling, missing)
-            _make(plan, missing, filling, writer, looks, batch_size, callback, done)
+                break
+            wanted = [plan.wanted(*one) for one in group]
+            # Another process may have been here meanwhile.
+            left = [one for one in wanted if not project.has(one.question)]
+            filling.there += len(wanted) - len(left)
+            if left:
+                _make(plan, left, filling, writer, looks, batch_size, begin, callback, done)
             if filling.interrupted:
                 break
     return filling
@@ -118,13 +117,24 @@ def _make(
     writer: Writer,
     looks: _Looks,
     batch_size: int | None,
+    begin: Callable[[Filling, Sequence[Wanted]], object] | None,
     callback: Callback | None,
     done: Callable[[Wanted, Picture], object] | None,
 ) -> None:
     """Make pictures of one kind, and keep them."""
+
+    def prepare(start: int, stop: int) -> None:
+        if begin is not None:
+            begin(filling, wanted[start:stop])
+
     objectives = [one.kind.objective(one.layer, one.unit) for one in wanted]
     for made in render_each(
-        plan.model, objectives, batch_size=batch_size, callback=callback, **wanted[0].settings
+        plan.model,
+        objectives,
+        batch_size=batch_size,
+        begin=prepare,
+        callback=callback,
+        **wanted[0].settings,
     ):
         one = wanted[made.number]
         if made.error is not None:

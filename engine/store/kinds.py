@@ -1,4 +1,4 @@
-"""What of a unit is made into a picture: its channel, its neuron, what it likes least, varieties."""
+"""What of a unit is made into pictures: channel, neuron, what it likes least, varieties."""
 
 from __future__ import annotations
 

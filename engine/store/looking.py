@@ -81,9 +81,7 @@ def _map(cells: np.ndarray) -> Mapping[str, Any]:
     if down > 1 or across > 1:
         starts = np.arange(0, rows, down), np.arange(0, columns, across)
         summed = np.add.reduceat(np.add.reduceat(cells, starts[0], 0), starts[1], 1)
-        counts = np.add.reduceat(
-            np.add.reduceat(np.ones_like(cells), starts[0], 0), starts[1], 1
-        )
+        counts = np.add.reduceat(np.add.reduceat(np.ones_like(cells), starts[0], 0), starts[1], 1)
         cells = summed / counts
     low, high = float(cells.min()), float(cells.max())
     shades = np.round((cells - low) / ((high - low) or 1) * _SHADES).astype(int)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import InputError, TargetError, nearest
 from ..network.layers.layer import Layer
 from ..network.model import Model
+from ..network.photos import pixels_of
 from ..pictures.series import Settings
-from ..plain import from_digits, listed, text, whole
+from ..plain import from_digits, text, texts, whole
 from .kinds import KINDS, Kind
 from .questions import Question
 
 ORDER = (
-    "first a channel's picture of every unit, of all layers by turns and across each layer, so "
-    "that there is an even sample of everything at any time; then {others}"
+    "all layers by turns, and in each units from all over it, so that an even sample comes first"
 )
-"""How it is chosen what comes first, with a gap for the kinds behind channels."""
+"""In which order units are taken, of one kind of picture after the other."""
 
 _CHUNK = 8
 """So many units of a layer follow each other: on a device they are one graph."""
@@ -119,6 +120,29 @@ class Plan:
             for layer, units in zip(self.layers, self.units, strict=True)
         )
 
+    @property
+    def height_and_width(self) -> tuple[int, int]:
+        """The pictures' height and width in pixels."""
+        return pixels_of(self.model, self.settings["size"])
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """How all pictures are made, as plain data: what a question holds but for the objective."""
+        asked = dict(self.wanted(self.layers[0], self.units[0][0], self.kinds[0]).question.asked)
+        del asked["model"], asked["objective"], asked["batch"]
+        return asked
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it down as plain data, for whoever shows the project without the model's file."""
+        return {
+            "layers": [
+                {"name": layer.name, "units": list(units)}
+                for layer, units in zip(self.layers, self.units, strict=True)
+            ],
+            "kinds": [kind.name for kind in self.kinds],
+            "made_with": self.made_with,
+        }
+
     def order(self) -> list[tuple[Layer, int, Kind]]:
         """Return all pictures in the order in which they are made (see `ORDER`)."""
         found = []
@@ -161,7 +185,7 @@ def make_plan(
         OnnxscopeError: a layer, a kind or a quality is not there, or nothing is left.
     """
     chosen = _layers(model, layers)
-    named = [text("each of kinds", name, "a text such as 'channel'") for name in kinds or KINDS]
+    named = list(KINDS) if kinds is None else texts("kinds", kinds, "names such as ['channel']")
     for name in named:
         if name not in KINDS:
             raise InputError(
@@ -182,7 +206,7 @@ def make_plan(
         )
     known = Settings(**(settings or {}))
     known["steps"] = how.steps if steps is None else whole("steps", steps, 1)
-    known["size"] = _size(model, how) if size is None else size
+    known["size"] = pixels_of(model, _size(model, how) if size is None else size)
     return Plan(
         model,
         tuple(layer for layer, found in zip(chosen, numbers, strict=True) if found),
@@ -216,7 +240,7 @@ def shard(order: Sequence[tuple[Layer, int, Kind]], text: str) -> list[tuple[Lay
 def _layers(model: Model, names: Sequence[str] | None) -> list[Layer]:
     if names is None:
         return [layer for layer in model.layers.values() if layer.main]
-    wanted = [model.layers[name].name for name in listed("layers", names, "names of layers")]
+    wanted = [model.layers[name].name for name in texts("layers", names, "names of layers")]
     return [layer for layer in model.layers.values() if layer.name in wanted]
 
 
@@ -274,5 +298,3 @@ def _by_turns(
     """One of each, then the next of each, as long as there are any."""
     for at in range(max(map(len, series), default=0)):
         yield from (one[at] for one in series if at < len(one))
-
-

@@ -18,13 +18,16 @@ from ..locks import locked
 from ..network.model import Model
 from ..pictures.picture import Picture
 from ..plain import path as a_path
+from .plan import Plan
 from .questions import Question
 
 _FORMAT = 1
 _NAME = "project.json"
+_PLAN = "plan.json"
 _ANSWERS = "answers"
 _UNFINISHED = ".unfinished"
 _LOCK = "lock"
+_LONGEST = 60
 
 
 class Project:
@@ -121,6 +124,27 @@ class Project:
                 f"{self.model.get('preprocessing')}; name another folder, or give that one"
             )
 
+    @property
+    def plan(self) -> dict[str, Any] | None:
+        """The last plan as plain data (see `Plan.to_json`); `None` where there was none.
+
+        Raises:
+            InputError: its file is damaged.
+        """
+        return _read(self.folder / _PLAN)
+
+    def differences(self, plan: Plan) -> list[str]:
+        """Return in what a plan makes its pictures otherwise than the last one, in words."""
+        before = (self.plan or {}).get("made_with")
+        if not isinstance(before, dict):
+            return []
+        now = json.loads(json.dumps(plan.made_with))
+        return [
+            f"{name} {_in_words(now[name])}, before {_in_words(before.get(name))}"
+            for name in now
+            if before.get(name) != now[name]
+        ]
+
     def path_of(self, question: Question, suffix: str) -> Path:
         """Return where the answer is, or would be.
 
@@ -140,16 +164,7 @@ class Project:
         Raises:
             InputError: it is damaged.
         """
-        path = self.path_of(question, ".json")
-        try:
-            data = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} is damaged: {error}; remove it") from error
-        if not isinstance(data, dict):
-            raise InputError(f"{path} is damaged: it is no object; remove it")
-        return data
+        return _read(self.path_of(question, ".json"))
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -187,6 +202,14 @@ class Writer:
     project: Project
     work: Path
 
+    def begin(self, plan: Plan) -> None:
+        """Write down what the project shall have.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        write_bytes(self.project.folder / _PLAN, _as_json(plan.to_json()), self.work)
+
     def keep(self, question: Question, picture: Picture, facts: Mapping[str, Any]) -> None:
         """Keep a picture, with its recipe in it, and what is known of it.
 
@@ -210,6 +233,28 @@ class Writer:
             unfinished.unlink(missing_ok=True)
         data = {"asked": dict(question.asked), **facts}
         write_bytes(self.project.path_of(question, ".json"), _as_json(data), self.work)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A file of JSON, `None` where it is not there.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is damaged: {error}; remove it") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{path} is damaged: it is no object; remove it")
+    return data
+
+
+def _in_words(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _remove_left(unfinished: Path) -> None:

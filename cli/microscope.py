@@ -1,0 +1,252 @@
+"""`onnxscope microscope`: pictures of every unit, in a folder that any later run goes on with."""
+
+from __future__ import annotations
+
+import re
+import time as clock
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import InputError
+from . import options
+from .console import fail, note, plural, stdout
+from .groups import expanded
+from .progress import Watch
+from .running import FAILED, INTERRUPTED
+
+if TYPE_CHECKING:
+    from ..network.layers.layer import Layer
+    from ..pictures.picture import Picture
+    from ..store.filling import Filling
+    from ..store.kinds import Kind
+    from ..store.plan import Plan, Wanted
+    from ..store.project import Project
+
+    Place = tuple[Layer, int, Kind]
+
+app = typer.Typer(add_completion=False)
+
+EPILOG = """Example: onnxscope microscope squeezenet fire6 --units 0:16 --quality draft -o scope
+
+The same command again goes on where it was."""
+
+_SHOWN = 3
+_SECONDS_BETWEEN_LINES = 30.0
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+@app.command(no_args_is_help=True, epilog=EPILOG)
+@expanded
+def microscope(
+    *,
+    model: options.ModelName,
+    layers: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="LAYER…", help="Layers; by default all main ones."),
+    ] = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="The project's folder, new or of an earlier run."
+        ),
+    ],
+    units: Annotated[
+        str | None,
+        typer.Option(
+            metavar="UNITS",
+            help="Which of each layer, such as 0-63, 0:64 (without 64) or 0:64,100; by default "
+            "all.",
+        ),
+    ] = None,
+    what: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KINDS",
+            help="Which pictures, with commas between: channel, neuron, negative, diversity; by "
+            "default all.",
+        ),
+    ] = None,
+    quality: Annotated[
+        str,
+        typer.Option(
+            metavar="draft|good|fine",
+            help="How large pictures are and how long they are climbed: at most 112 pixels and 48 "
+            "steps, 224 and 192, or the model's own size and 512.",
+        ),
+    ] = "good",
+    size: options.Size = None,
+    steps: Annotated[
+        int | None, typer.Option(help="How many steps to climb; by default the quality's.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same pictures.")] = 0,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="2/8", help="Make one part of several, the others elsewhere."),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="8h",
+            help="Stop after that time, such as 90m or 8h; what is begun then is finished.",
+        ),
+    ] = None,
+    provider: Annotated[
+        str,
+        typer.Option(metavar="auto|cpu|cuda|…", help="Where to compute."),
+    ] = "auto",
+    batch_size: Annotated[
+        int | None, typer.Option(metavar="N", help="How many pictures are made at once.")
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")
+    ] = False,
+    preprocessing: options.Preprocessing,
+) -> None:
+    """Make pictures of every unit of a network, and keep each as soon as it is done.
+
+    Kill it at any point: the same command goes on, and makes nothing twice. Several may work in one
+    folder.
+    """
+    from ..pictures.series import Settings
+    from ..store.plan import make_plan
+    from ..store.plan import shard as part_of
+    from ..store.project import Project
+
+    seconds = None if time is None else _seconds(time)
+    kinds = None if what is None else [part.strip() for part in what.split(",")]
+    network = preprocessing.open(model)
+    plan = make_plan(
+        network,
+        layers or None,
+        units=units,
+        kinds=kinds,
+        quality=quality,
+        size=options.parse_size(size),
+        steps=steps,
+        settings=Settings(seed=seed, provider=provider),
+    )
+    order = plan.order()
+    if shard is not None:
+        order = part_of(order, shard)
+    project = Project.create(output, network)
+    if not quiet:
+        for words in project.differences(plan):
+            note(f"made otherwise than before: {words}; the earlier pictures stay")
+        _announce(plan, len(order), shard)
+    filling = _fill_watched(plan, project, order, seconds, batch_size, quiet=quiet)
+    _summarize(filling, output, quiet=quiet)
+
+
+def _fill_watched(
+    plan: Plan,
+    project: Project,
+    order: Sequence[Place],
+    seconds: float | None,
+    batch_size: int | None,
+    *,
+    quiet: bool,
+) -> Filling:
+    """Make what is missing, with a bar, or in a log with a line now and then."""
+    from ..store.filling import fill
+
+    said: set[str] = set()
+    began = clock.monotonic()
+    last = began
+    with Watch(plan.model.name, quiet=quiet) as watch:
+
+        def begin(filling: Filling, wanted: Sequence[Wanted]) -> None:
+            nonlocal last
+            done = filling.made + len(filling.failed)
+            left = filling.total - filling.there
+            names = ", ".join(one.target for one in wanted[:_SHOWN])
+            watch.begin(done, done + len(wanted), left, f"{wanted[0].kind.title} {names}")
+            now = clock.monotonic()
+            if done and not quiet and now - last >= _SECONDS_BETWEEN_LINES:
+                last = now
+                watch.remark(
+                    f"{done} of {plural(left, 'picture')}, "
+                    f"{_duration((now - began) / done * (left - done))} left"
+                )
+
+        def done(wanted: Wanted, picture: Picture) -> None:
+            for warning in picture.warnings:
+                words = f"{wanted.target}, {wanted.kind.title}: {warning}"
+                if not quiet and warning not in said:
+                    watch.complain("warning", words)
+                said.add(warning)
+
+        return fill(
+            plan,
+            project,
+            order=order,
+            seconds=seconds,
+            batch_size=batch_size,
+            begin=begin,
+            callback=watch,
+            done=done,
+        )
+
+
+def _announce(plan: Plan, count: int, shard: str | None) -> None:
+    """Say what there shall be, and in which order."""
+    from ..store.plan import ORDER
+
+    height, width = plan.height_and_width
+    kinds = ", then ".join(f"{kind.title} pictures" for kind in plan.kinds)
+    part = "" if shard is None else f", of which shard {shard} is {count:,}"
+    units = sum(map(len, plan.units))
+    note(
+        f"{plural(plan.count(), 'picture')} of {plural(units, 'unit')} in "
+        f"{plural(len(plan.layers), 'layer')}, {height}×{width} pixels, "
+        f"{plural(plan.settings['steps'], 'step')}{part}"
+    )
+    note(f"in this order: {kinds}; of each, {ORDER}")
+
+
+def _summarize(filling: Filling, folder: Path, *, quiet: bool) -> None:
+    """Say how far it came.
+
+    Raises:
+        typer.Exit: it was interrupted, or some could not be made.
+    """
+    for wanted, error in filling.failed[:_SHOWN]:
+        fail(f"{wanted.target}, {wanted.kind.title}: {error}")
+    if len(filling.failed) > _SHOWN:
+        fail(f"and {plural(len(filling.failed) - _SHOWN, 'more picture')} could not be made")
+    again = "; the same command again makes the rest" if filling.left else ""
+    if filling.interrupted:
+        done = filling.there + filling.made
+        fail(f"interrupted: {done:,} of {plural(filling.total, 'picture')} are there{again}")
+        raise typer.Exit(INTERRUPTED)
+    if not quiet:
+        counts = [f"{filling.made:,} made", f"{filling.there:,} there already"]
+        if filling.failed:
+            counts.append(f"{len(filling.failed):,} failed")
+        if filling.left:
+            counts.append(f"{filling.left:,} left{again}")
+        stdout().print(f"{folder}  {', '.join(counts)}", style="bold", soft_wrap=True)
+    if filling.failed:
+        raise typer.Exit(FAILED)
+
+
+def _seconds(text: str) -> float:
+    """Read `90m`, `8h` or `1h30m`.
+
+    Raises:
+        InputError: it is something else.
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(d|h|min|m|s)", text)
+    if not parts or re.sub(r"(\d+(?:\.\d+)?)\s*(d|h|min|m|s)|\s", "", text):
+        raise InputError(f"--time is a duration such as 90m, 8h or 1h30m, not {text!r}")
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def _duration(seconds: float) -> str:
+    """Return `3 h 5 min`, `5 min` or `40 s`."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

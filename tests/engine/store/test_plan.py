@@ -1,0 +1,115 @@
+"""Which pictures a project shall have, and which come first."""
+
+from __future__ import annotations
+
+import onnxscope as osc
+import pytest
+from onnxscope.errors import InputError, LayerError, TargetError
+from onnxscope.store.plan import make_plan, shard
+
+
+def places(plan):
+    return [(layer.title, unit, kind.name) for layer, unit, kind in plan.order()]
+
+
+def test_every_unit_of_the_main_layers_has_every_picture(squeezenet: osc.Model):
+    plan = make_plan(squeezenet)
+    main = [layer for layer in squeezenet.layers.values() if layer.main]
+    expected = {
+        (layer.title, unit, kind)
+        for layer in main
+        for unit in range(layer.channels)
+        for kind in ("channel", "neuron", "negative", "diversity")
+        if len(layer.shape) == 3 or kind in ("channel", "negative")
+    }
+    found = places(plan)
+    assert set(found) == expected
+    assert len(found) == len(expected) == plan.count()
+
+
+def test_one_kind_comes_before_the_next_and_layers_take_turns(squeezenet: osc.Model):
+    plan = make_plan(squeezenet, ["fire3", "fire8"], units="0:32", kinds=["channel", "neuron"])
+    found = places(plan)
+    assert [kind for _, _, kind in found] == ["channel"] * 64 + ["neuron"] * 64
+    turns = [layer for layer, _, _ in found[:64:8]]
+    assert turns == ["fire3", "fire8"] * 4
+
+
+def test_an_even_sample_of_a_layer_comes_first(squeezenet: osc.Model):
+    plan = make_plan(squeezenet, ["fire8"], kinds=["channel"])
+    first = [unit for _, unit, _ in places(plan)[:64]]
+    eighths = {unit // 64 for unit in first}
+    assert eighths == set(range(8))
+
+
+@pytest.mark.parametrize(
+    ("units", "found"),
+    [("0:3", (0, 1, 2)), ("0-3", (0, 1, 2, 3)), ("5, 1:3,2", (1, 2, 5)), ("127,500", (127,))],
+)
+def test_units_are_read(squeezenet: osc.Model, units, found):
+    assert make_plan(squeezenet, ["fire3"], units=units).units == (found,)
+
+
+@pytest.mark.parametrize("parts", [1, 3, 7])
+def test_shards_are_all_of_it_and_nothing_twice(squeezenet: osc.Model, parts):
+    order = make_plan(squeezenet, ["fire3", "fire4"], kinds=["channel"]).order()
+    made = [shard(order, f"{part}/{parts}") for part in range(1, parts + 1)]
+    assert sorted(map(id, (one[0] for one in order))) == sorted(
+        id(one[0]) for part in made for one in part
+    )
+    assert {(layer.name, unit) for part in made for layer, unit, _ in part} == {
+        (layer.name, unit) for layer, unit, _ in order
+    }
+
+
+def test_quality_is_size_and_steps(squeezenet: osc.Model):
+    draft = make_plan(squeezenet, quality="draft")
+    assert (draft.settings["size"], draft.settings["steps"]) == ((112, 112), 48)
+    mine = make_plan(squeezenet, quality="draft", size=(60, 80), steps=3)
+    assert (mine.height_and_width, mine.settings["steps"]) == ((60, 80), 3)
+
+
+def test_a_question_is_the_same_only_where_all_is(squeezenet: osc.Model):
+    def key(kind="channel", unit=1, **how):
+        plan = make_plan(squeezenet, ["fire3"], **how)
+        at = [one.name for one in plan.kinds].index(kind)
+        return plan.wanted(plan.layers[0], unit, plan.kinds[at]).question.key
+
+    keys = [
+        key(),
+        key("negative"),
+        key(unit=2),
+        key(steps=5),
+        key(size=100),
+        key(settings={"seed": 1}),
+        key(settings={"leak": 0.1}),
+        key(settings={"transforms": ()}),
+        key(settings={"parameterization": osc.Pixels()}),
+        key(settings={"optimizer": osc.Adam(0.01)}),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert key() == keys[0]
+    # Where it is computed is not what is asked.
+    assert key(settings={"provider": "cpu"}) == keys[0]
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "words"),
+    [
+        ({"layers": ["fire33"]}, LayerError, "did you mean 'fire3'"),
+        ({"layers": ["fire3"], "units": "128"}, TargetError, "the largest has 128"),
+        ({"units": "3:3"}, TargetError, "holds none"),
+        ({"units": "a"}, TargetError, "0:64"),
+        ({"kinds": ["neurons"]}, InputError, "did you mean 'neuron'"),
+        ({"quality": "fin"}, InputError, "did you mean 'fine'"),
+    ],
+)
+def test_what_does_not_fit_is_said(squeezenet: osc.Model, how, error, words):
+    with pytest.raises(error, match=words):
+        make_plan(squeezenet, **how)
+
+
+@pytest.mark.parametrize("text", ["3/2", "0/2", "2", "a/b", "1/0"])
+def test_shards_that_are_none(squeezenet: osc.Model, text):
+    with pytest.raises(InputError, match=r"part|shard"):
+        shard(make_plan(squeezenet, ["fire3"]).order(), text)
