@@ -42,6 +42,9 @@ ORDERS = {
     "examples": ["model", "given", "--output", "--count", "--by", "--relevance",
                  "--before-activation", "--no-sheets", "--size", "--batch-size", "--provider",
                  "--quiet", *PREPROCESSING],
+    "microscope": ["model", "layers", "--output", "--units", "--what", "--quality", "--size",
+                   "--steps", "--seed", "--shard", "--time", "--provider", "--batch-size",
+                   "--quiet", *PREPROCESSING],
     "bench": ["model", "target", "--objective", "--random", "--size", "--batch", "--rounds",
               "--steps", "--provider", "--profile", "--json",
               *[name for name in PREPROCESSING if name not in ("--channel-axis", "--labels")]],
@@ -52,6 +55,8 @@ ORDERS = {
 # By option the commands in which the same word means something else, and is said otherwise.
 MEANS_ELSE = {
     "--output": {"render", "prepare", "explain", "examples", *STUDIES},  # can be left out
+    "--output": {"render", "prepare", "explain", *STUDIES},  # can be left out
+    "--output": {"render", "prepare", "explain", "microscope"},  # can be left out
     "--labels": {"convert"},  # put into the file
     "--shape": {"gradient", "inspect"},  # is built into the graph; what loops depend on
     "--size": {"bench"},  # one number, with a default of its own
