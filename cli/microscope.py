@@ -81,7 +81,7 @@ def microscope(
     steps: Annotated[
         int | None, typer.Option(help="How many steps to climb; by default the quality's.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same pictures.")] = 0,
+    seed: Annotated[int, typer.Option(help="Same seed, same picture.")] = 0,
     shard: Annotated[
         str | None,
         typer.Option(metavar="2/8", help="Make one part of several, the others elsewhere."),
@@ -101,7 +101,7 @@ def microscope(
         int | None, typer.Option(metavar="N", help="How many pictures are made at once.")
     ] = None,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")
+        bool, typer.Option("--quiet", "-q", help="Print nothing but the files' names.")
     ] = False,
     preprocessing: options.Preprocessing,
 ) -> None:
@@ -221,7 +221,9 @@ def _summarize(filling: Filling, folder: Path, *, quiet: bool) -> None:
         done = filling.there + filling.made
         fail(f"interrupted: {done:,} of {plural(filling.total, 'picture')} are there{again}")
         raise typer.Exit(INTERRUPTED)
-    if not quiet:
+    if quiet:
+        typer.echo(folder)
+    else:
         counts = [f"{filling.made:,} made", f"{filling.there:,} there already"]
         if filling.failed:
             counts.append(f"{len(filling.failed):,} failed")

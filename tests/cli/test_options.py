@@ -57,13 +57,16 @@ MEANS_ELSE = {
     "--output": {"render", "prepare", "explain", "examples", *STUDIES},  # can be left out
     "--output": {"render", "prepare", "explain", *STUDIES},  # can be left out
     "--output": {"render", "prepare", "explain", "microscope"},  # can be left out
+    "--output": {"render", "prepare", "explain", *STUDIES, "microscope"},  # can be left out
     "--labels": {"convert"},  # put into the file
     "--shape": {"gradient", "inspect"},  # is built into the graph; what loops depend on
     "--size": {"bench"},  # one number, with a default of its own
     "--batch": {"gradient", "bench"},  # what a graph takes at once; several numbers
-    "--steps": {"bench", *STUDIES},  # what counts in a turn; by default what the study needs
+    "--steps": {"bench", *STUDIES, "microscope"},  # in a turn; what a study or a quality needs
     "--wrt": {"gradient"},  # without it the gradient is that of an objective
     "--seed": {"verify"},  # a point and directions, no picture
+    "--batch-size": {"explain", "microscope"},  # of photos; of all units
+    "--provider": {"bench", "explain", "microscope", "verify"},  # no recipe says it
     "--json": {"verify", "classes", "bench", "inspect", "compare"},  # each says what is in it
     "--batch-size": {"explain", "examples"},  # of photos
     "--provider": {"bench", "explain", "examples", "verify"},  # no recipe says it
