@@ -54,10 +54,15 @@ ORDERS = {
 
 # By option the commands in which the same word means something else, and is said otherwise.
 MEANS_ELSE = {
-    "--output": {"render", "prepare", "explain", "examples", *STUDIES},  # can be left out
-    "--output": {"render", "prepare", "explain", *STUDIES},  # can be left out
-    "--output": {"render", "prepare", "explain", "microscope"},  # can be left out
-    "--output": {"render", "prepare", "explain", *STUDIES, "microscope"},  # can be left out
+    # It can be left out.
+    "--output": {
+        "render",
+        "prepare",
+        "explain",
+        "examples",
+        "microscope",
+        *STUDIES,
+    },
     "--labels": {"convert"},  # put into the file
     "--shape": {"gradient", "inspect"},  # is built into the graph; what loops depend on
     "--size": {"bench"},  # one number, with a default of its own
@@ -65,11 +70,21 @@ MEANS_ELSE = {
     "--steps": {"bench", *STUDIES, "microscope"},  # in a turn; what a study or a quality needs
     "--wrt": {"gradient"},  # without it the gradient is that of an objective
     "--seed": {"verify"},  # a point and directions, no picture
-    "--batch-size": {"explain", "microscope"},  # of photos; of all units
-    "--provider": {"bench", "explain", "microscope", "verify"},  # no recipe says it
     "--json": {"verify", "classes", "bench", "inspect", "compare"},  # each says what is in it
-    "--batch-size": {"explain", "examples"},  # of photos
-    "--provider": {"bench", "explain", "examples", "verify"},  # no recipe says it
+    # Of photos, or of all units.
+    "--batch-size": {
+        "explain",
+        "examples",
+        "microscope",
+    },
+    # No recipe says it.
+    "--provider": {
+        "bench",
+        "explain",
+        "examples",
+        "microscope",
+        "verify",
+    },
 }
 
 
