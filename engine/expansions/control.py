@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -30,38 +30,48 @@ def _take_branch(call: Call) -> Sequence[Tensor | None]:
 
 
 def _unroll_loop(call: Call) -> Sequence[Tensor | None]:
-    """`Loop` with a constant number of rounds, and a condition that stays true."""
+    """`Loop` with a constant number of rounds, or a condition that is known in each of them."""
     trips, condition = call.input(0), call.input(1)
-    rounds = None if trips is None else _number(call, trips)
-    if rounds is None:
-        remedy = "" if trips is None else call.remedy(trips)
-        raise OperatorError(
-            f"{call.where} runs a number of times that is only known at run time: such loops are "
-            f"not differentiated{remedy}"
-        )
-    if rounds > _MOST_ROUNDS:
-        raise OperatorError(
-            f"{call.where} runs more than {_MOST_ROUNDS:,} times: such loops are not differentiated"
-        )
+    rounds = _MOST_ROUNDS + 1
+    if trips is not None:
+        counted = _number(call, trips)
+        if counted is None:
+            raise OperatorError(
+                f"{call.where} runs a number of times that is only known at run time: such loops "
+                f"are not differentiated{call.remedy(trips)}"
+            )
+        rounds = counted
     body = call.graph("body")
     carried = list(call.inputs[2:])
-    kept: list[list[Tensor]] = [[] for _ in body.outputs[1 + len(carried) :]]
-    alive = True if condition is None else _truth(call, condition)
-    for number in range(rounds):
-        if not alive:
-            break
+
+    def run(number: int, carried: Sequence[Tensor | None]) -> list[Tensor | None]:
         given: list[Tensor | None] = [
             call.op.constant(number, np.int64),
             call.op.constant(True, np.bool_),
             *carried,
         ]
-        results = _run(call, body, dict(zip(body.inputs, given, strict=False)))
-        still, *rest = results
+        return _run(call, body, dict(zip(body.inputs, given, strict=False)))
+
+    first = list(carried)
+    kept: list[list[Tensor]] = [[] for _ in body.outputs[1 + len(carried) :]]
+    alive = True if condition is None else _truth(call, condition)
+    number = 0
+    while alive and number < rounds:
+        if number == _MOST_ROUNDS:
+            raise OperatorError(
+                f"{call.where} runs more than {_MOST_ROUNDS:,} times: such loops are not "
+                "differentiated"
+            )
+        still, *rest = run(number, carried)
         alive = still is None or _truth(call, still)
         carried = rest[: len(carried)]
         for collected, tensor in zip(kept, rest[len(carried) :], strict=True):
             if tensor is not None:
                 collected.append(tensor)
+        number += 1
+    if number == 0:
+        empty = _empty(call, body.outputs[1 + len(carried) :], lambda: run(0, first), 0)
+        return [*carried, *empty][: len(call.node.outputs)]
     return [*carried, *(_stacked(call, tensors, 0) for tensors in kept)][: len(call.node.outputs)]
 
 
@@ -94,6 +104,18 @@ def _unroll_scan(call: Call) -> Sequence[Tensor | None]:
                 tensors.append(tensor)
     out_axes = attributes.get_ints("scan_output_axes", None) or [0] * collected
     turned_back = attributes.get_ints("scan_output_directions", None) or [0] * collected
+    if rounds == 0:
+
+        def run() -> list[Tensor | None]:
+            # A sequence of no elements has none to take: the shapes of one do.
+            steps = [
+                _one(call, sequence, axis) for sequence, axis in zip(sequences, axes, strict=True)
+            ]
+            return _run(
+                call, body, dict(zip(body.inputs, [*call.inputs[:split], *steps], strict=True))
+            )
+
+        return [*state, *_empty(call, body.outputs[split:], run, out_axes)]
     stacked = [
         _stacked(call, tensors[::-1] if turned else tensors, axis)
         for tensors, axis, turned in zip(kept, out_axes, turned_back, strict=True)
@@ -115,6 +137,13 @@ def _taken(call: Call, sequence: Tensor, number: int, axis: int) -> Tensor:
     return _like(call, sequence[tuple(key)], sequence)
 
 
+def _one(call: Call, sequence: Tensor, axis: int) -> Tensor:
+    """Zeros of the shape that an element of a sequence has."""
+    others = [a for a in range(sequence.rank) if a != axis % sequence.rank]
+    shape = call.op.Gather(call.op.Shape(sequence), call.op.constant(others, np.int64))
+    return _like(call, call.op.ConstantOfShape(shape, value=np.zeros(1, sequence.dtype)), sequence)
+
+
 def _stacked(call: Call, tensors: Sequence[Tensor], axis: int) -> Tensor | None:
     """Tensors joined along a new axis."""
     if not tensors:
@@ -122,6 +151,43 @@ def _stacked(call: Call, tensors: Sequence[Tensor], axis: int) -> Tensor | None:
     axes = call.op.constant([axis], np.int64)
     rows = [call.op.Unsqueeze(tensor, axes) for tensor in tensors]
     return _like(call, call.op.Concat(*rows, axis=axis), tensors[0])
+
+
+def _empty(
+    call: Call,
+    values: Sequence[ir.Value],
+    run: Callable[[], list[Tensor | None]],
+    axes: int | Sequence[int],
+) -> list[Tensor | None]:
+    """What is collected in no round at all.
+
+    Args:
+        call: The loop.
+        values: Those of its body that are collected, its last ones.
+        run: Writes a round, of which the shapes alone matter; asked where the file says less.
+        axes: Along which they are collected.
+    """
+    places = [axes] * len(values) if isinstance(axes, int) else list(axes)
+    round_: list[Tensor | None] | None = None
+    empty: list[Tensor | None] = []
+    for number, (value, place) in enumerate(zip(values, places, strict=True)):
+        dims = None if value.shape is None else list(value.shape)
+        if dims is not None and value.dtype is not None and all(isinstance(d, int) for d in dims):
+            at = place % (len(dims) + 1)
+            shape = [*dims[:at], 0, *dims[at:]]
+            empty.append(call.builder.constant(np.zeros(shape), value.dtype.numpy()))
+            continue
+        round_ = round_ or run()
+        one = round_[len(round_) - len(values) + number]
+        if one is None:
+            empty.append(None)
+            continue
+        none = call.op.constant([0], np.int64)
+        at = place % (one.rank + 1)
+        rows = call.op.Unsqueeze(one, call.op.constant([at], np.int64))
+        ends = call.op.constant([at], np.int64)
+        empty.append(_like(call, call.op.Slice(rows, none, none, ends), one))
+    return empty
 
 
 def _like(call: Call, tensor: Tensor, source: Tensor) -> Tensor:

@@ -159,7 +159,8 @@ class Forward:
         # Either the forms are those of another function, or single precision rounds so much away.
         self._model = in_double(model, rounded=True)
         self._open([VALUE])
-        if _distance(self.run(point, [VALUE])[VALUE], expected) > apart / 2:
+        rounded = _distance(self.run(point, [VALUE])[VALUE], expected)
+        if not np.isfinite(rounded) or rounded > apart / 2:
             self.reason = "it gives another value in double precision than in single"
             return
         self._model = exact

@@ -344,9 +344,11 @@ def _of_one_number(function: Function) -> Form:
     return lambda given, node: function(_given(given[0]), node)
 
 
-def _dropout(given: Arguments, _: ir.Node) -> Tensor:
+def _dropout(given: Arguments, _: ir.Node) -> list[Tensor]:
     """What it does outside of training; ONNX Runtime would pass on a ratio that is computed."""
-    return _given(given[0])
+    x = _given(given[0])
+    op = x.builder.op
+    return [x, op.ConstantOfShape(op.Shape(x), value=np.ones(1, np.bool_))]
 
 
 def _lstm(given: Arguments, node: ir.Node) -> list[Tensor]:
@@ -366,7 +368,6 @@ FORMS: dict[str, Form] = {
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "Cosh": _cosh,
-    "Dropout": _dropout,
     "Erf": _erf,
     "Gelu": _gelu,
     "GlobalAveragePool": _global_average_pool,
@@ -387,6 +388,7 @@ FORMS: dict[str, Form] = {
 """By operator of the standard domain: from the inputs, in double precision, to the one output."""
 
 SEVERAL: dict[str, Callable[[Arguments, ir.Node], list[Tensor]]] = {
+    "Dropout": _dropout,
     "LSTM": _lstm,
     "LayerNormalization": _layer_normalization,
 }

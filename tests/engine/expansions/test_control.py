@@ -10,6 +10,7 @@ from expansion_checks import RNG, values
 from graphs import operators, session
 from onnx import TensorProto, helper, numpy_helper
 from onnxscope.errors import OperatorError
+from onnxscope.expansions import control
 
 
 def body(text: str) -> onnx.GraphProto:
@@ -126,3 +127,76 @@ def test_a_loop_that_data_ends_is_refused():
     proto = flow_model(node, {"x": [3]}, {"trips": np.int64(4), "one": np.float32(1)})
     with pytest.raises(OperatorError, match=r"Loop .* ends on a condition .* run time"):
         osc.differentiate(proto, of="y", wrt=["x"])
+
+
+COUNTED = """l (int64 i, bool on, float[3] v, int64 n) =>
+    (bool still, float[3] w, int64 m, float[3] seen) {
+        w = Mul(v, x)
+        m = Add(n, one)
+        seen = Sin(w)
+        still = STILL
+    }"""
+
+
+def counted(still: str, trips: str = "", on: bool = True) -> onnx.ModelProto:
+    constants = {"one": np.int64(1), "k": np.int64(3), "on": np.array(on), "trips": np.int64(9)}
+    inputs = [trips, "on", "x", "one"]
+    outputs = ["last", "count", "y"]
+    inner = body(COUNTED.replace("STILL", still))
+    node = helper.make_node("Loop", inputs, outputs, body=inner)
+    return flow_model(node, {"x": [3]}, constants)
+
+
+@pytest.mark.parametrize("trips", ["", "trips"])
+@pytest.mark.parametrize("still", ["Less(i, k)", "Less(m, k)", "Not(on)"])
+def test_a_loop_that_its_own_counters_end(still, trips):
+    proto = counted(still, trips)
+    graph = osc.differentiate(proto, of="y", wrt=["x"])
+    assert "Loop" not in operators(graph)
+    compare_flow(proto, graph, {"x": values(3)})
+
+
+def test_a_loop_that_nothing_ends_is_refused(monkeypatch):
+    monkeypatch.setattr(control, "_MOST_ROUNDS", 8)
+    with pytest.raises(OperatorError, match=r"Loop .* runs more than 8 times"):
+        osc.differentiate(counted("Identity(on)"), of="y", wrt=["x"])
+
+
+@pytest.mark.parametrize("seen", ["float[3] seen", "float[q] seen"], ids=["said", "open"])
+@pytest.mark.parametrize("trips", [0, 5], ids=["count", "condition"])
+def test_a_loop_of_no_rounds_collects_nothing(trips, seen):
+    inner = body(f"""l (int64 i, bool on, float[3] v) => (bool still, float[3] w, {seen}) {{
+        w = Mul(v, x)
+        seen = Tanh(w)
+        still = Identity(on)
+    }}""")
+    node = helper.make_node("Loop", ["trips", "on", "x"], ["y", "all"], body=inner)
+    proto = flow_model(node, {"x": [3]}, {"trips": np.int64(trips), "on": np.array(trips == 0)})
+    graph = osc.differentiate(proto, of="y", wrt=["x"])
+    x = values(3)
+    found = session(graph).run(["y", "all", "grad_x"], {"x": x, "grad_y": x})
+    np.testing.assert_array_equal(found[0], x)
+    np.testing.assert_array_equal(found[2], x)
+    assert (found[1].shape, found[1].dtype) == ((0, 3), np.float32)
+    assert osc.verify(proto, "y", directions=1).verdict == "agrees"
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_scan_of_no_length_collects_nothing(axis):
+    """ONNX Runtime ends the process where the second axis is scanned."""
+    inner = body(
+        "s (float[2] h, float[2] e) => (float[2] g, float[p] o) { g = Mul(h, x) o = Add(g, e) }"
+    )
+    node = helper.make_node(
+        "Scan", ["x", "e"], ["y", "all"], body=inner, num_scan_inputs=1,
+        scan_input_axes=[axis], scan_output_axes=[axis],
+    )  # fmt: skip
+    shape = [2, 0] if axis else [0, 2]
+    proto = flow_model(node, {"x": [2], "e": shape})
+    graph = osc.differentiate(proto, of="y", wrt=["x"])
+    x = values(2)
+    feeds = {"x": x, "e": np.zeros(shape, np.float32), "grad_y": x}
+    y, gathered, dx = session(graph).run(["y", "all", "grad_x"], feeds)
+    np.testing.assert_array_equal(y, x)
+    np.testing.assert_array_equal(dx, x)
+    assert gathered.shape == tuple(shape)

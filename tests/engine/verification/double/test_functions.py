@@ -97,6 +97,16 @@ def test_dropout_with_a_ratio_gives_its_input():
     np.testing.assert_array_equal(found, _x.astype(np.float64))
 
 
+def test_dropout_with_its_mask():
+    given = {"ratio": np.float32(0.4), "training": np.array(False)}
+    node = helper.make_node("Dropout", ["x", *given], ["y", "mask"])
+    proto = model([node], {"x": _x}, ["y", "mask"], given)
+    found = run(in_double(proto), {"x": _x.astype(np.float64)})
+    np.testing.assert_array_equal(found["y"], _x.astype(np.float64))
+    assert found["mask"].all()
+    assert found["mask"].shape == _x.shape
+
+
 @pytest.mark.parametrize("bias", [True, False])
 def test_every_output_of_a_layer_normalization(bias):
     given = {"scale": np.float32([1, 2, -1, 0.5, 3, 1]), "bias": np.float32([0, 1, 2, 3, 4, 5])}
