@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 
-from ..errors import OnnxscopeError
+from ..errors import ModelError, OnnxscopeError
 from ..runtime.memory import Footprint, Use, amount, available_memory
 from ..runtime.session import Session, open_session
 from .budget import Budget
@@ -50,6 +50,7 @@ class Forward:
             budget: The time that there is.
 
         Raises:
+            ModelError: ONNX Runtime gives another shape than follows from the operators.
             OutOfTimeError: it is up.
         """
         self._budget = budget
@@ -58,6 +59,7 @@ class Forward:
         self._model, self.double, self.reason = self._single, False, ""
         self._open([VALUE])
         expected = np.asarray(self.run(point, [VALUE])[VALUE], np.float64)
+        _check_shape(model, expected)
         self.too_large = False
         try:
             self._take_double(model, point, expected)
@@ -169,6 +171,16 @@ class Forward:
     def _set_steps(self) -> None:
         self.steps = DOUBLE_STEPS if self.double else SINGLE_STEPS
         self.epsilon = float(np.finfo(np.float64 if self.double else np.float32).eps)
+
+
+def _check_shape(model: onnx.ModelProto, value: np.ndarray) -> None:
+    [shape] = [o.type.tensor_type.shape for o in model.graph.output if o.name == VALUE]
+    inferred = tuple(dim.dim_value for dim in shape.dim)
+    if value.shape != inferred:
+        raise ModelError(
+            f"ONNX Runtime gives a value of the shape {value.shape}, where {inferred} follows from "
+            "the operators of the network: its gradient cannot be right"
+        )
 
 
 def _distance(found: np.ndarray, expected: np.ndarray) -> float:
