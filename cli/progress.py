@@ -97,8 +97,7 @@ class Watch:
         """Take note of a step."""
         now = time.perf_counter()
         self.step = progress.step
-        done = (progress.run - 1) * progress.steps + progress.step
-        total = progress.runs * progress.steps
+        done, total = progress.done, progress.total
         if self._place is not None:
             first, stop, of = self._place
             done, total = first * total + (stop - first) * done, of * total

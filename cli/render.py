@@ -62,6 +62,8 @@ class Ascent:
         redirect_steps: Number of steps with gradients through ReLUs that are off.
         leak: What part of the gradient passes ReLUs that are off in the first steps.
         leak_steps: In how many.
+        starts: How many starts are tried for each picture.
+        until_stalled: How many steps without progress end the ascent.
         precision: What CUDA computes in.
     """
 
@@ -114,6 +116,23 @@ class Ascent:
             rich_help_panel=_ASCENT,
         ),
     ] = None
+    starts: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Try so many starts for an eighth of the steps each, and go on with the best.",
+            rich_help_panel=_ASCENT,
+        ),
+    ] = 1
+    until_stalled: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="End once the mean value of N steps is no more than 1 % above that of the N "
+            "before.  [default: make all steps]",
+            rich_help_panel=_ASCENT,
+        ),
+    ] = None
     precision: Annotated[
         PrecisionKind,
         typer.Option(
@@ -137,6 +156,8 @@ class Ascent:
             "redirect_steps": self.redirect_steps,
             "leak": self.leak,
             "leak_steps": self.leak_steps,
+            "starts": self.starts,
+            "patience": self.until_stalled,
             "precision": self.precision.value,
         }
 

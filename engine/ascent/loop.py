@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,9 @@ from .streams import Streams
 if TYPE_CHECKING:
     from .composition import Composition
 
+_RISE = 0.01
+"""The part of its value by which a picture has to rise, that it is said to rise."""
+
 _ADVICE = "fewer steps or a smaller learning rate may keep it finite"
 
 
@@ -34,6 +37,8 @@ class Progress:
         run: Where the pictures are made in several runs, one behind the other: which one this is,
             from 1. Steps are counted in each anew.
         runs: How many runs there are.
+        done: How many steps are done in all runs, those of first stretches included.
+        total: How many of them are planned.
     """
 
     step: int
@@ -42,6 +47,8 @@ class Progress:
     _image: Callable[[], np.ndarray] = field(repr=False)
     run: int = 1
     runs: int = 1
+    done: int = 0
+    total: int = 0
 
     def image(self) -> np.ndarray:
         """Compute the pictures as they are now: (N, H, W, 3) float32 in [0, 1]."""
@@ -97,9 +104,11 @@ def ascend(
     snapshots: Collection[int] = (),
     callback: Callback | None = None,
     cache: GraphCache | None = None,
-    first: int = 0,
-    same_start: bool = False,
+    numbers: Sequence[int] | None = None,
     run: tuple[int, int] = (1, 1),
+    before: int = 0,
+    total: int | None = None,
+    patience: int | None = None,
 ) -> Ascent:
     """Climb from a random start.
 
@@ -117,9 +126,11 @@ def ascend(
         snapshots: Steps after which the pictures are kept.
         callback: Called after each step; returning `False` ends the ascent.
         cache: Where finished graphs are kept.
-        first: Which of the seed's pictures the first one is.
-        same_start: Whether the others have the first one's random numbers as well.
+        numbers: Which of the seed's pictures each one is; by default the first ones, in order.
         run: Which of how many runs this is, for the callback.
+        before: How many steps were made in runs before, for the callback.
+        total: How many steps all runs make, for the callback; by default those of this one.
+        patience: How many steps without progress end the ascent (see `stalled`); `None` for never.
 
     Returns:
         The pictures reached, also where Ctrl-C, the callback or a failure ended it early; Ctrl-C
@@ -129,7 +140,7 @@ def ascend(
         OnnxscopeError: it failed before the first step was made: the graph or its run, or the
             objective or its gradient is not finite.
     """
-    streams = Streams(composition, seed, first, same_start=same_start)
+    streams = Streams(composition, seed, numbers)
     climber = make_climber(composition, streams.parameters(), optimizer, provider, cache)
     values: list[np.ndarray] = []
     kept: dict[int, np.ndarray] = {}
@@ -148,9 +159,12 @@ def ascend(
                 if callback is not None:
                     value = values[-1]
                     shown = float(value[0]) if value.size == 1 else value
-                    if callback(Progress(step, steps, shown, climber.images, *run)) is False:
+                    counts = *run, before + step, before + steps if total is None else total
+                    if callback(Progress(step, steps, shown, climber.images, *counts)) is False:
                         stopped = True
                         break
+                if patience is not None and stalled(values, patience):
+                    break
                 if interrupt.requested and step < steps:
                     interrupted = True
                     break
@@ -175,6 +189,23 @@ def ascend(
         stopped,
         failure,
     )
+
+
+def stalled(values: Sequence[np.ndarray], patience: int) -> bool:
+    """Return whether no picture rises any more.
+
+    A picture rises where its mean value in the last `patience` steps is more than a hundredth above
+    that in as many steps before them: transforms are random, so that single values say little.
+
+    Args:
+        values: The objective before each step, (N,) each.
+        patience: How many steps a mean is taken over.
+    """
+    if len(values) < 2 * patience:
+        return False
+    earlier = np.mean(values[-2 * patience : -patience], axis=0)
+    later = np.mean(values[-patience:], axis=0)
+    return bool((later - earlier <= _RISE * np.abs(earlier)).all())
 
 
 def _step(climber: Climber, streams: Streams, step: int, *, redirect: bool) -> np.ndarray:

@@ -6,7 +6,7 @@ same alone and among many, and so is every other one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,18 +44,18 @@ class Streams:
     """
 
     def __init__(
-        self, composition: Composition, seed: int, first: int = 0, *, same_start: bool = False
+        self, composition: Composition, seed: int, numbers: Sequence[int] | None = None
     ) -> None:
         """Prepare.
 
         Args:
             composition: What is climbed.
             seed: Of all streams.
-            first: Which of the seed's pictures the composition's first one is.
-            same_start: Whether the others have that one's random numbers as well.
+            numbers: Which of the seed's pictures each of the composition's is; by default the first
+                ones, in order.
         """
         self._composition = composition
-        numbers = (first + index * (not same_start) for index in range(composition.batch))
+        numbers = range(composition.batch) if numbers is None else numbers
         self._generators = [generator(seed, number) for number in numbers]
         self._step = 0
 

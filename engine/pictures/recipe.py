@@ -40,6 +40,7 @@ class Recipe:
         same_start: Whether all pictures started as the first one.
         leak: What part of the gradient passed ReLUs that were off; `None` for none.
         leak_steps: In how many first steps; `None` for none.
+        starts: Which of the seed's pictures each one is; `None` for the first ones, in order.
         versions: Of onnxscope and what it runs on.
     """
 
@@ -58,6 +59,7 @@ class Recipe:
     same_start: bool = False
     leak: float | None = None
     leak_steps: int | None = None
+    starts: tuple[int, ...] | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_text(self) -> str:
@@ -67,6 +69,8 @@ class Recipe:
             del data["same_start"]
         if self.leak is None:
             del data["leak"], data["leak_steps"]
+        if self.starts is None:
+            del data["starts"]
         return json.dumps(data, ensure_ascii=False)
 
     @staticmethod
@@ -104,7 +108,7 @@ def _checked(data: object) -> dict[str, Any]:
         InputError: one is missing, unknown or of another type.
     """
     known = {f.name for f in fields(Recipe)}
-    optional = {"precision", "same_start", "leak", "leak_steps", "versions"}
+    optional = {"precision", "same_start", "leak", "leak_steps", "starts", "versions"}
     if not isinstance(data, dict):
         raise InputError(f"it must be an object of {', '.join(sorted(known))}, not {shown(data)}")
     for name in data:
@@ -133,6 +137,8 @@ def _checked(data: object) -> dict[str, Any]:
     if "leak" in data:
         data["leak"] = real("its leak", data["leak"])
         least["leak_steps"] = 0
+    if "starts" in data:
+        data["starts"] = tuple(whole("each of its starts", start, 0) for start in data["starts"])
     return (
         data
         | {"size": tuple(whole("its size", pixels, 1) for pixels in data["size"])}
@@ -142,7 +148,7 @@ def _checked(data: object) -> dict[str, Any]:
 
 _KINDS: tuple[tuple[tuple[str, ...], type, str], ...] = (
     (("model", "objective", "parameterization", "optimizer", "versions"), dict, "an object"),
-    (("transforms", "size"), list, "a list"),
+    (("transforms", "size", "starts"), list, "a list"),
     (("provider", "precision"), str, "text"),
     (("same_start",), bool, "true or false"),
 )

@@ -102,6 +102,7 @@ def remake(
         redirect_steps=recipe.redirect_steps,
         leak=recipe.leak,
         leak_steps=recipe.leak_steps,
+        starts=1 if recipe.starts is None else recipe.starts,
         snapshots=snapshots,
         callback=callback,
         rules=rules,

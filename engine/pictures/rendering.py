@@ -14,6 +14,7 @@ from ..ascent.forecast import check_room
 from ..ascent.leak import Leak
 from ..ascent.loop import Ascent, Callback, ascend
 from ..ascent.optimizers import Adam, Optimizer, Scheduled
+from ..ascent.starts import Chosen, choose, stretch
 from ..cache import graph_cache
 from ..errors import AscentError, InputError
 from ..graph.passes.precision import check_precision
@@ -64,6 +65,8 @@ def render(
     redirect_steps: int = REDIRECT_STEPS,
     leak: float | None = None,
     leak_steps: int | None = None,
+    starts: int | Sequence[int] = 1,
+    patience: int | None = None,
     snapshots: Collection[int] = (),
     callback: Callback | None = None,
     rules: RuleTable | None = None,
@@ -105,6 +108,12 @@ def render(
             where else there is a mosaic of parts. By default none.
         leak_steps: In how many first steps; by default in the first half, so that the
             last ones follow the objective's own gradient.
+        starts: How many starts to try for each picture: each is climbed for an eighth of the steps,
+            and the one with the highest value is then made, just as it would be alone. A list says
+            instead which of the seed's pictures each one is, such as `[2]`; a recipe does so.
+        patience: Ends the ascent early, once the mean value of so many steps is no more than a
+            hundredth above that of as many steps before; of several pictures, once that is so of
+            all. The recipe says how many steps were made.
         snapshots: Steps after which to keep the pictures, such as `(1, 32, 128, 512)`.
         callback: Called after each step with a `Progress`; returning `False` ends the ascent.
         rules: Gradient rules, such as `standard_rules()` with one of your own; by default the
@@ -163,6 +172,11 @@ def render(
             "same_start is for the pictures of several objectives: of one they would all be the "
             "same; leave it out"
         )
+    starts = _starts(starts, objective, batch, same_start=same_start)
+    if patience is not None:
+        patience = whole("patience", patience, 1)
+        if batch_size is not None:
+            raise InputError("patience ends all pictures together; leave batch_size out")
     height, width = pixels_of(model, size)
     composition = Composition(
         model,
@@ -183,29 +197,52 @@ def render(
     with shown_rising(what, callback, wanted=progress) as callback:
         check_room(composition, optimizer, provider, kept)
 
-        def climb(part: Composition, first: int, run: tuple[int, int]) -> Ascent:
-            return ascend(
-                part,
-                steps=steps,
-                seed=seed,
-                optimizer=optimizer,
-                provider=provider,
-                redirect_steps=redirect_steps,
-                snapshots=snapshots,
-                callback=callback,
-                cache=kept,
-                first=0 if same_start else first,
-                same_start=same_start,
-                run=run,
+        at_once = batch_size or batch
+        if batch_size is None and patience is None:
+            at_once = run_size(composition, optimizer, provider, steps, kept)
+        tries = starts if isinstance(starts, int) and starts > 1 else 0
+
+        def climb(
+            numbers: Sequence[int], length: int, before: int, *, final: bool = False
+        ) -> tuple[Composition, Ascent]:
+            def part_of(part: Composition, first: int, run: tuple[int, int]) -> Ascent:
+                return ascend(
+                    part,
+                    steps=length,
+                    seed=seed,
+                    optimizer=optimizer,
+                    provider=provider,
+                    redirect_steps=redirect_steps,
+                    snapshots=snapshots if final else (),
+                    callback=callback,
+                    cache=kept,
+                    numbers=numbers[first : first + part.batch],
+                    run=run,
+                    before=before * run[1] + (run[0] - 1) * length,
+                    total=(tries * stretch(steps) + steps) * run[1],
+                    patience=patience if final else None,
+                )
+
+            return climb_in_runs(
+                composition,
+                at_once,
+                part_of,
+                smaller=batch_size is None
+                and patience is None
+                and is_divisible(composition, optimizer),
             )
 
-        made, ascent = climb_in_runs(
-            composition,
-            batch_size or run_size(composition, optimizer, provider, steps, kept),
-            climb,
-            smaller=batch_size is None and is_divisible(composition, optimizer),
-        )
-    recipe = replace(_recipe(made, ascent, optimizer, seed, redirect_steps), same_start=same_start)
+        chosen = Chosen((0,) * batch if same_start else tuple(range(batch)), 0)
+        if not isinstance(starts, int):
+            chosen = Chosen(starts, 0)
+        elif tries:
+            chosen = choose(batch, tries, steps, climb, same_start=same_start)
+        made, ascent = chosen.ended or climb(chosen.numbers, steps, chosen.spent, final=True)
+    recipe = replace(
+        _recipe(made, ascent, optimizer, seed, redirect_steps),
+        same_start=same_start and starts == 1,
+        starts=None if starts == 1 else chosen.numbers[: made.batch],
+    )
     warnings = remarks_by_picture(made, ascent)
     few = (f"{made.batch} of {batch} pictures were made",) if made.batch < batch else ()
     picture = Picture(
@@ -260,6 +297,31 @@ def _objective(
     every = Each(objectives_in("each", parts))
     check_recipe(every)
     return every, len(parts)
+
+
+def _starts(
+    starts: object, objective: Objective, batch: int, *, same_start: bool
+) -> int | tuple[int, ...]:
+    """How many starts each picture tries, or which one each has.
+
+    Raises:
+        InputError: they are something else, or do not fit the pictures.
+    """
+    if isinstance(starts, Sequence) and not isinstance(starts, str):
+        numbers = tuple(whole("each of starts", number, 0) for number in starts)
+        if len(numbers) != batch or same_start:
+            raise InputError(
+                f"starts says which of the seed's pictures each of {batch} is; it has "
+                f"{len(numbers)}" + (", beside same_start" if same_start else "")
+            )
+        return numbers
+    count = whole("starts", starts, 1)
+    if count > 1 and objective.mixes_pictures:
+        raise InputError(
+            f"starts={count} chooses among the starts of each picture, and the objective "
+            f"{objective} compares pictures; leave starts out"
+        )
+    return count
 
 
 def _batch_size(size: int, composition: Composition, optimizer: Optimizer) -> int:

@@ -51,7 +51,7 @@ class Rising:
             self.wait.stop()
         if now < self._next and not (self.wait.spot.used and progress.step == 1):
             return
-        done = (progress.run - 1) * progress.steps + progress.step
+        done = progress.done
         self.wait.spot.show(*self._shown(progress, done, now))
         taken = time.perf_counter() - now
         self._next = now + max(_SECONDS_BETWEEN, _SHARE * taken)
@@ -60,7 +60,7 @@ class Rising:
         """A step as HTML and as text."""
         from html import escape
 
-        total = progress.steps * progress.runs
+        total = progress.total
         rate = (done - 1) / (now - self._began) if done > 1 else 0.0
         facts = [f"step {done} of {total}", f"value {_short(progress.value)}"]
         if rate:

@@ -37,6 +37,8 @@ def difference(recipe: Recipe, model: Model, objective: Objective, settings: Set
         asked["optimizer"] = optimizers.to_json(optimizer)
     for name in _COMPARED:
         found, wanted = getattr(recipe, name), asked.get(name)
+        if name == "steps" and settings.get("patience") is not None:
+            continue
         if wanted is None or json.dumps(found) == json.dumps(wanted):
             continue
         if name in _IN_PARTS:

@@ -40,6 +40,8 @@ class Settings(TypedDict, total=False):
     redirect_steps: int
     leak: float | None
     leak_steps: int | None
+    starts: int | Sequence[int]
+    patience: int | None
     rules: RuleTable | None
     precision: str
     cache: bool
@@ -100,7 +102,8 @@ def render_each(
     if batch_size is not None:
         batch_size = whole("batch_size", batch_size, 1)
     size = batch_size or _group_size(settings.get("provider", "auto"))
-    if settings.get("batch", 1) != 1:
+    if settings.get("batch", 1) != 1 or settings.get("patience") is not None:
+        # With patience those of a group end together.
         size = 1
     next_one = 0
     while next_one < len(objectives):
@@ -167,7 +170,10 @@ def _alone(picture: Picture, index: int, objective: Objective) -> Picture:
     """One of a group's pictures, as `render` gives it for its objective."""
     one = picture[index]
     (warnings,) = one.warnings_by_picture
-    recipe = replace(one.recipe, objective=objective.to_json(), batch=1, same_start=False)
+    starts = None if one.recipe.starts is None else one.recipe.starts[index : index + 1]
+    recipe = replace(
+        one.recipe, objective=objective.to_json(), batch=1, same_start=False, starts=starts
+    )
     return replace(one, recipe=recipe, warnings=warnings, objective=objective)
 
 
