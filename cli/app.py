@@ -29,6 +29,7 @@ COMMANDS = (
     "compare",
     "examples",
     "microscope",
+    "spectrum",
     "bench",
     "verify",
     "models",

@@ -226,6 +226,12 @@ Provider = Annotated[
         help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
     ),
 ]
+Photos = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PHOTOS…", help="Folders of photographs, with the folders inside, or files."
+    ),
+]
 # Targets, and behind them photographs: what is there as a file or folder.
 TargetsAndPhotos = Annotated[
     list[str] | None,

@@ -91,6 +91,8 @@ if TYPE_CHECKING:
     from .studies.explaining import Explainer as Explainer
     from .studies.explaining import explain as explain
     from .studies.explanation import Explanation as Explanation
+    from .studies.spectra import unit_spectrum as unit_spectrum
+    from .studies.spectrum_figure import UnitSpectrum as UnitSpectrum
     from .transforms.filters import blur as blur
     from .transforms.filters import recolor as recolor
     from .transforms.geometric import flip as flip
@@ -189,6 +191,8 @@ _HOMES = {
     "Explainer": "studies.explaining",
     "explain": "studies.explaining",
     "Explanation": "studies.explanation",
+    "unit_spectrum": "studies.spectra",
+    "UnitSpectrum": "studies.spectrum_figure",
     "blur": "transforms.filters",
     "recolor": "transforms.filters",
     "crop": "transforms.glimpses",

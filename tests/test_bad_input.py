@@ -565,6 +565,25 @@ def _calls() -> dict[str, Call]:
             {"cut": "True"},
             {"layers": "layers|value|input"},
         ),
+        "unit_spectrum": Call(
+            osc.unit_spectrum,
+            {"model": model, "target": "c:1", "photos": photos, "steps": 1, "size": 8},
+            {
+                "size": "None",
+                "steps": "3",
+                "seed": "3; huge",
+                "callback": "None; function; class",
+                "photo_callback": "None; function; class",
+                "cache": "True",
+                "state": "text",
+            },
+            {
+                "photos": "photo",
+                "target": "target|layer",
+                "photo_callback": "callback",
+                "size": "size|8×8 pixels",
+            },
+        ),
         "verify": Call(
             osc.verify,
             {"model": _proto(), "timeout": 1, "directions": 1},
@@ -596,6 +615,7 @@ MADE = {
     "Recipe": "a picture has it",
     "RuleCheck": "check_rule makes it",
     "Tensor": "an operator makes it",
+    "UnitSpectrum": "unit_spectrum makes it",
     "Verification": "verify makes it",
     "Objective": "it is abstract",
     "OnnxscopeError": "it is raised",

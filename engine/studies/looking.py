@@ -161,6 +161,21 @@ class Look:
             skipped,
         )
 
+    def measured(self, pictures: np.ndarray) -> list[np.ndarray]:
+        """Measure pictures that are in memory.
+
+        Args:
+            pictures: (N, 3, H, W) float32 in [0, 1].
+
+        Returns:
+            For each aim (N, U) float32.
+        """
+        parts = [
+            self.run(pictures[start : start + self.batch])[0]
+            for start in range(0, len(pictures), self.batch)
+        ]
+        return [np.concatenate(found) for found in zip(*parts, strict=True)]
+
     def run(self, pictures: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Measure pictures.
 

@@ -25,7 +25,7 @@ ASCENT = ["--parameterization", "--no-decorrelate", "--transforms", "--learning-
 PREPROCESSING = ["--preprocessing", "--input-range", "--mean", "--std", "--channel-order",
                  "--layout", "--channel-axis", "--image-input", "--input", "--labels"]  # fmt: skip
 STUDY = ["--output", "--steps", "--size", "--seed", "--provider", "--quiet", "--no-cache"]
-STUDIES = {"compare"}
+STUDIES = {"compare", "spectrum"}
 ORDERS = {
     "render": ["model", "targets", "--output", "--sheet", "--overwrite", *AIM, *RUN, "--strip",
                "--snapshots", "--animation", *VIEW, "--recipe", "--quiet", "--no-cache", *ASCENT,
@@ -46,6 +46,7 @@ ORDERS = {
     "microscope": ["model", "layers", "--output", "--units", "--what", "--quality", "--size",
                    "--steps", "--seed", "--shard", "--time", "--provider", "--batch-size",
                    "--quiet", *PREPROCESSING],
+    "spectrum": ["model", "target", "photos", *STUDY, *PREPROCESSING],
     "bench": ["model", "target", "--objective", "--random", "--size", "--batch", "--rounds",
               "--steps", "--provider", "--profile", "--json",
               *[name for name in PREPROCESSING if name not in ("--channel-axis", "--labels")]],

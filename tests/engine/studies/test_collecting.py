@@ -14,36 +14,14 @@ import onnx
 import onnxscope as osc
 import pytest
 from onnxscope.errors import InputError, LayerError, TargetError
-from onnxscope.graph.builder import Builder
-from onnxscope.graph.finish import model_of
 from onnxscope.images import as_batch, fitted_to, read_photo
 from onnxscope.network.photo_files import DecodingRoom, PhotoFiles, pictures_in
 from onnxscope.studies import collecting
 from onnxscope.studies.ranking import NOWHERE, Ranking, drawn_sample
 from PIL import Image
+from small_networks import DENSE, SIZE, network
 
-SIZE = 16
 RNG = np.random.default_rng(5)
-W0 = RNG.standard_normal((6, 3, 3, 3)).astype(np.float32)
-W1 = RNG.standard_normal((8, 6, 3, 3)).astype(np.float32) / 4
-DENSE = RNG.standard_normal((8, 4)).astype(np.float32)
-
-
-def network(*, middle: float = 0.5) -> onnx.ModelProto:
-    """Two convolutions with ReLU, the second with a stride, the mean over all places, classes."""
-    builder = Builder("small")
-    op = builder.op
-    image = builder.input("image", ["N", 3, SIZE, SIZE], np.float32)
-    x = op.Relu(
-        op.Conv(image - middle if middle else image, builder.constant(W0, np.float32), pads=[1] * 4)
-    )
-    x = builder.output("first", x)
-    x = op.Conv(x, builder.constant(W1, np.float32), pads=[1] * 4, strides=[2, 2])
-    x = builder.output("second", op.Relu(x))
-    x = op.Flatten(op.GlobalAveragePool(x))
-    scores = builder.output("scores", op.MatMul(x, builder.constant(DENSE, np.float32)))
-    builder.output("softmax", op.Softmax(scores))
-    return model_of(builder)
 
 
 @pytest.fixture(scope="module")
