@@ -69,7 +69,34 @@ def _mean_variance_normalization(call: Call) -> Sequence[Tensor | None]:
     return [centered / (deviation + 1e-9)]
 
 
+def _batch_normalization(call: Call) -> Sequence[Tensor | None] | None:
+    """`BatchNormalization` in training mode: by the mean and variance of the batch itself.
+
+    The further outputs are the running mean and variance, moved towards those of the batch.
+    """
+    if call.node.attributes.get_int("training_mode", 0) == 0:
+        return None
+    x, scale, bias, mean, variance = (call.required(index) for index in range(5))
+    attributes = call.node.attributes
+    axes = [axis for axis in range(x.rank) if axis != 1]
+    along = [-1, *[1] * (x.rank - 2)]
+    wide = x.astype(mean.dtype)
+    here = wide.mean(axes, keepdims=True)
+    centered = wide - here
+    spread = (centered * centered).mean(axes, keepdims=True)
+    deviation = (spread + attributes.get_float("epsilon", 1e-5)).sqrt()
+    normal = (centered / deviation).astype(x.dtype)
+    y = normal * scale.astype(x.dtype).reshape(*along) + bias.astype(x.dtype).reshape(*along)
+    momentum = attributes.get_float("momentum", 0.9)
+    moved = [
+        kept * momentum + reshape_as(new, kept) * (1 - momentum)
+        for kept, new in ((mean, here), (variance, spread))
+    ]
+    return [y, *moved][: len(call.node.outputs)]
+
+
 EXPANSIONS: dict[tuple[str, str], Expansion] = {
+    ("", "BatchNormalization"): _batch_normalization,
     ("", "GroupNormalization"): _group_normalization,
     ("", "MeanVarianceNormalization"): _mean_variance_normalization,
 }

@@ -131,7 +131,8 @@ def _batch_normalization(
     """By channel y = scale · (x − mean) / r + bias, with r = √(variance + ε)."""
     if training_mode:
         raise OperatorError(
-            "BatchNormalization in training mode is not supported; export the model for inference"
+            "BatchNormalization in training mode has no rule: it is written as other operators "
+            "where a model is read"
         )
     along_channels = [-1, *([1] * (x.rank - 2))]
     root = (variance + epsilon).sqrt()

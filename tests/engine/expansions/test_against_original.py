@@ -105,6 +105,7 @@ NEVER_EMPTY = {
         ("LSTM", "GRU", "RNN"), "of no sequences the runtime's kernel ends the process"
     ),
     "STFT": "nothing is framed",
+    "BatchNormalization": "the mean of nothing",
     **dict.fromkeys(("TensorScatter", "EmbedLayerNormalization", "MultiHeadAttention"), "caches"),
     **dict.fromkeys(("com.microsoft Attention", "GroupQueryAttention"), "caches"),
     **dict.fromkeys(

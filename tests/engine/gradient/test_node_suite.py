@@ -16,8 +16,6 @@ REFUSED = {
     "affine_grid_2d_align_corners_expanded": "the rank of",
     "affine_grid_2d_expanded": "the rank of",
     "affine_grid_3d_align_corners_expanded": "only known at run time",
-    "batchnorm_epsilon_training_mode": "training mode",
-    "batchnorm_example_training_mode": "training mode",
     "range_float16_type_positive_delta_expanded": "only known at run time",
     "range_float_type_positive_delta_expanded": "only known at run time",
     "scan_sum": "Scan of opset 8",

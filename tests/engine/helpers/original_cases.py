@@ -192,6 +192,16 @@ case("GroupNormalization", real(2, 4, 3), real(4), real(4), opset=21, num_groups
 case("GroupNormalization", real(2, 4, 3).astype(np.float16), real(4).astype(np.float16),
      real(4).astype(np.float16), opset=21, num_groups=2, stash_type=10,
      tolerance=1e-2)  # fmt: skip
+# In training; what it gives besides depends on the number of examples.
+for _shape in ((2, 3), (2, 3, 4), (3, 2, 2, 3), (1, 2, 3)):
+    _kept = [real(_shape[1]), real(_shape[1]), real(_shape[1]), positive(_shape[1])]
+    for _opset in (14, 15):
+        case("BatchNormalization", real(*_shape), *_kept, opset=_opset, outputs=3, training_mode=1)
+    case("BatchNormalization", real(*_shape), *_kept, opset=15, outputs=3, training_mode=1,
+         epsilon=0.1)  # fmt: skip
+    case("BatchNormalization", real(*_shape), *_kept, opset=15, outputs=3, training_mode=1,
+         momentum=0.6)  # fmt: skip
+
 for _shape, _axes in (
     ((2, 3, 4, 5), None), ((2, 3, 4), [0]), ((2, 3, 4), [-1]), ((2, 3, 4), [0, -1]),
     ((5,), [0]), ((2, 3, 4, 2, 2), [0, 2, 3, 4]), ((2, 3), [1]), ((0, 3, 4, 5), None),

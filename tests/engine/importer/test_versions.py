@@ -50,7 +50,6 @@ LISTED = (
     Listed(NOBODY, "Pow", "broadcast", until=1),
     Listed(NOBODY, "BatchNormalization", "- is_test spatial epsilon momentum", until=1),
     Listed(NOBODY, "BatchNormalization", "spatial epsilon momentum", until=6),
-    Listed("training is refused", "BatchNormalization", "training_mode", since=14),
     Listed("random", "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform "
            "RandomUniformLike"),
     Listed("about numbers of 8 bits, which have no gradient", "Cast CastLike QuantizeLinear",
