@@ -16,13 +16,28 @@ from .progress import Watch
 from .running import FAILED, INTERRUPTED, say_why_not_cuda
 
 if TYPE_CHECKING:
+    from ..pictures.picture import Picture
     from ..studies.study import Study
 
-Found = TypeVar("Found", bound="Study")
+Found = TypeVar("Found", bound="Study | Picture")
 
-Photo = Annotated[
+PhotoName = Annotated[
     Path,
-    typer.Argument(metavar="PHOTO", help="A photograph; its middle is shown to the network."),
+    typer.Argument(
+        metavar="PHOTO", help="A photograph; where a size is given, the middle of it is shown."
+    ),
+]
+PhotoLayers = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="LAYER...", help="A picture each; by default five from the first to the last."
+    ),
+]
+LayerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LAYER", help="Where pictures are compared; by default what suits the target."
+    ),
 ]
 
 
@@ -136,8 +151,27 @@ def run_study(
     return found, [found.save(file)]
 
 
+def study(
+    description: str, make: Callable[[Watch], Study | Picture], file: Path, making: Making
+) -> None:
+    """Make a study, write it, and say so.
+
+    Args:
+        description: What it is about.
+        make: The work, given the callback.
+        file: Where it goes.
+        making: As the user has it.
+
+    Raises:
+        typer.Exit: it was interrupted, or it failed on the way.
+        OnnxscopeError: it failed before.
+    """
+    found, files = run_study(description, make, file, quiet=making.quiet)
+    finish(description, found, files, quiet=making.quiet)
+
+
 def finish(
-    description: str, found: Study, files: list[Path], *, quiet: bool, say: bool = True
+    description: str, found: Study | Picture, files: list[Path], *, quiet: bool, say: bool = True
 ) -> None:
     """Say what was written.
 
@@ -151,7 +185,9 @@ def finish(
     Raises:
         typer.Exit: it was interrupted.
     """
-    picture = found.picture
+    from ..studies.study import Study
+
+    picture = found.picture if isinstance(found, Study) else found
     if quiet and say:
         for file in files:
             typer.echo(file)

@@ -84,15 +84,22 @@ if TYPE_CHECKING:
     from .pictures.rendering import render as render
     from .rules.standard import standard_rules as standard_rules
     from .rules.table import RuleTable as RuleTable
+    from .studies.arithmetic import arithmetic as arithmetic
     from .studies.collecting import examples as examples
     from .studies.collection import Examples as Examples
     from .studies.collection import read_examples as read_examples
     from .studies.comparing import compare as compare
+    from .studies.depths import caricatures as caricatures
+    from .studies.depths import invert as invert
+    from .studies.diversity import diversify as diversify
+    from .studies.dreaming import dream as dream
     from .studies.explaining import Explainer as Explainer
     from .studies.explaining import explain as explain
     from .studies.explanation import Explanation as Explanation
+    from .studies.interpolation import morph as morph
     from .studies.spectra import unit_spectrum as unit_spectrum
     from .studies.spectrum_figure import UnitSpectrum as UnitSpectrum
+    from .studies.styling import stylize as stylize
     from .transforms.filters import blur as blur
     from .transforms.filters import recolor as recolor
     from .transforms.geometric import flip as flip
@@ -184,10 +191,17 @@ _HOMES = {
     "render": "pictures.rendering",
     "RuleTable": "rules.table",
     "standard_rules": "rules.standard",
+    "arithmetic": "studies.arithmetic",
     "compare": "studies.comparing",
     "examples": "studies.collecting",
     "Examples": "studies.collection",
     "read_examples": "studies.collection",
+    "caricatures": "studies.depths",
+    "invert": "studies.depths",
+    "diversify": "studies.diversity",
+    "dream": "studies.dreaming",
+    "morph": "studies.interpolation",
+    "stylize": "studies.styling",
     "Explainer": "studies.explaining",
     "explain": "studies.explaining",
     "Explanation": "studies.explanation",

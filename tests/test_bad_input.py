@@ -148,6 +148,9 @@ def _calls() -> dict[str, Call]:
         "cache": "True",
         "progress": "True",
     }
+    alone = ("batch", "batch_size", "snapshots", "progress", "redirect_steps", "transforms")
+    study = {name: right for name, right in rendering.items() if name not in alone}
+    aimed = "target|layer|objective"
     gradient = osc.Gradient(model, wanted)
     explainer = osc.Explainer(model, wanted, "saliency")
     explained = explainer(np.zeros((8, 8, 3)))
@@ -400,8 +403,62 @@ def _calls() -> dict[str, Call]:
         "compare": Call(
             osc.compare,
             {"model": model, "target": "c:1", "steps": 1},
-            {n: right for n, right in rendering.items() if n not in ("batch", "batch_size")},
-            {"target": "target|layer"},
+            study | {"transforms": "[]; ()"},
+            {"target": aimed},
+        ),
+        "diversify": Call(
+            osc.diversify,
+            {"model": model, "target": "c:1", "count": 2, "steps": 1},
+            study | {"count": "3", "strength": "3; 2.5"},
+            {"target": aimed},
+        ),
+        "morph": Call(
+            osc.morph,
+            {"model": model, "start": "c:1", "stop": "c:2", "count": 2, "steps": 1},
+            study | {"count": "3", "strength": "3; 2.5"},
+            {"start": aimed, "stop": aimed},
+        ),
+        "arithmetic": Call(
+            osc.arithmetic,
+            {"model": model, "rows": "c:1", "columns": ["c:2"], "steps": 1},
+            study,
+            {"rows": f"rows|{aimed}", "columns": f"columns|{aimed}"},
+        ),
+        "invert": Call(
+            osc.invert,
+            {"model": model, "photo": np.zeros((8, 8, 3)), "layers": "c", "steps": 1},
+            study | {"smooth": "3; 2.5; -1"},
+            {"photo": "photo|picture", "layers": "layer"},
+        ),
+        "caricatures": Call(
+            osc.caricatures,
+            {"model": model, "photo": np.zeros((8, 8, 3)), "layers": "c", "steps": 1},
+            study | {"cosine": "3; 2.5"},
+            {"photo": "photo|picture", "layers": "layer"},
+        ),
+        "dream": Call(
+            osc.dream,
+            {"model": model, "photo": np.zeros((8, 8, 3)), "target": "c", "steps": 1},
+            study | {"octaves": "3", "ratio": "3; 2.5", "strength": "3; 2.5", "tile": ""},
+            {"photo": "photo|picture", "target": aimed},
+        ),
+        "stylize": Call(
+            osc.stylize,
+            {
+                "model": model,
+                "photo": np.zeros((8, 8, 3)),
+                "style": np.ones((8, 8, 3)),
+                "content": "c",
+                "styles": "r",
+                "steps": 1,
+            },
+            study | {"strength": "3; 2.5"},
+            {
+                "photo": "photo|picture",
+                "style": "photo|picture",
+                "styles": "styles|layer",
+                "content": "content|layer",
+            },
         ),
         "batch_norm_prior": Call(osc.batch_norm_prior, {"model": model}),
         "caricature": Call(

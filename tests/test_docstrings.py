@@ -18,7 +18,7 @@ _VERBS = """
     Add Advance Append Apply Blur Bring Change Check Climb Compare Compute Convert Copy Count
     Crop Cut Declare Decorate Divide Download Draw End Exaggerate Examine Export Fetch Fill Find
     Finish Follow Forecast Forget Frame Give Go Hold Invert Join Keep Leave Let List Load Look
-    Magnify Make Mark Measure Mirror Move Multiply Name Note Open Print Put Raise Read Refuse
+    Magnify Make Mark Measure Mirror Move Multiply Name Note Open Paint Print Put Raise Read Refuse
     Register Remove Repeat Replace Reserve Return Rewrite Rotate Round Run Say Scale Search See
     Set Show Split Standardise Start State Store Sum Surround Take Tell Turn Undo Write Yield
 """

@@ -59,7 +59,7 @@ def test_the_snippet_runs(monkeypatch, tmp_path):
         "probe": rng.standard_normal(512).astype(np.float32),
         "np": np,
     }
-    for called in ("render", "accentuate", "compare"):
+    for called in ("render", "accentuate", "compare", "diversify", "dream"):
         monkeypatch.setattr(osc, called, _quick(getattr(osc, called)))
     (snippet,) = blocks(ROOT / "README.md", "python")
     for statement in ast.parse(snippet).body:

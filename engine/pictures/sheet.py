@@ -11,7 +11,7 @@ _GAP = 6
 _CAPTION = 20
 _FONT = 13
 # What Pillow's own font has no glyph for, and what looks the same.
-_GLYPHS = str.maketrans("−–×", "--x")
+_GLYPHS = str.maketrans("−–×‖", "--x|")
 # Small pictures stand this far apart at most, so that their captions can be read.
 _WIDEST_CAPTION = 160
 

@@ -13,7 +13,7 @@ from ..objectives.algebra import Objective
 from ..pictures.picture import Picture
 from ..plain import shown
 from .heat import sequential
-from .page import Entry, Page, Shown, number, width_of
+from .page import Entry, Page, Shown, file_name, number, width_of
 from .study import Study
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Comparison(Study):
         page = Page(width_of(max(len(self.looks), 4), _WIDTH))
         height, width = self.looks[0].map.shape
         page.heading(
-            f"{self.layer}:{self.unit} of {self.model}",
+            f"{self.layer}:{self.unit} of {file_name(self.model)}",
             f"neuron, channel and negative: {recipe.steps} steps each from the same start; below "
             f"each picture its {height}×{width} cells, from dark (0) to light",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -254,6 +255,11 @@ def _shade(share: float) -> tuple[int, int, int]:
     part = _DEEPEST * min(max(share, 0.0), 1.0)
     red, green, blue = (round(255 + (ink - 255) * part) for ink in SHADE)
     return red, green, blue
+
+
+def file_name(model: str) -> str:
+    """Return a model's name without the folders that it lies in."""
+    return PurePath(model).name or model
 
 
 def number(value: float) -> str:

@@ -25,7 +25,8 @@ ASCENT = ["--parameterization", "--no-decorrelate", "--transforms", "--learning-
 PREPROCESSING = ["--preprocessing", "--input-range", "--mean", "--std", "--channel-order",
                  "--layout", "--channel-axis", "--image-input", "--input", "--labels"]  # fmt: skip
 STUDY = ["--output", "--steps", "--size", "--seed", "--provider", "--quiet", "--no-cache"]
-STUDIES = {"compare", "spectrum"}
+STUDIES = {"compare", "spectrum", "diversity", "interpolate", "arithmetic", "invert", "caricature",
+           "accentuate", "dream", "style"}  # fmt: skip
 ORDERS = {
     "render": ["model", "targets", "--output", "--sheet", "--overwrite", *AIM, *RUN, "--strip",
                "--snapshots", "--animation", *VIEW, "--recipe", "--quiet", "--no-cache", *ASCENT,
@@ -47,6 +48,18 @@ ORDERS = {
                    "--steps", "--seed", "--shard", "--time", "--provider", "--batch-size",
                    "--quiet", *PREPROCESSING],
     "spectrum": ["model", "target", "photos", *STUDY, *PREPROCESSING],
+    "diversity": ["model", "target", "--count", "--layer", "--strength", *STUDY, *PREPROCESSING],
+    "interpolate": ["model", "start", "stop", "--count", "--layer", "--strength", "--animation",
+                    *STUDY, *PREPROCESSING],
+    "arithmetic": ["model", "targets", "--rows", *STUDY, *PREPROCESSING],
+    "invert": ["model", "photo", "layers", "--smooth", *STUDY, *PREPROCESSING],
+    "caricature": ["model", "photo", "layers", "--cosine", *STUDY, *PREPROCESSING],
+    "accentuate": ["model", "photo", "target", "--layer", "--strength", "--toward", *STUDY,
+                   *PREPROCESSING],
+    "dream": ["model", "photo", "target", "--octaves", "--ratio", "--strength", "--tile", *STUDY,
+              *PREPROCESSING],
+    "style": ["model", "photo", "painting", "--content", "--style-layer", "--strength", *STUDY,
+              *PREPROCESSING],
     "bench": ["model", "target", "--objective", "--random", "--size", "--batch", "--rounds",
               "--steps", "--provider", "--profile", "--json",
               *[name for name in PREPROCESSING if name not in ("--channel-axis", "--labels")]],
@@ -72,6 +85,10 @@ MEANS_ELSE = {
     "--steps": {"bench", *STUDIES, "microscope"},  # in a turn; what a study or a quality needs
     "--wrt": {"gradient"},  # without it the gradient is that of an objective
     "--seed": {"verify"},  # a point and directions, no picture
+    "--count": {"diversity", "interpolate"},  # each has a default of its own
+    "--layer": {"explain"},  # what a method looks at
+    "--strength": STUDIES,  # of something else in each
+    "--animation": {"interpolate"},  # from one picture to another
     "--json": {"verify", "classes", "bench", "inspect", "compare"},  # each says what is in it
     # Of photos, or of all units.
     "--batch-size": {

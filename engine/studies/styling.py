@@ -1,0 +1,111 @@
+"""`stylize`: what is on one photograph, in the textures of another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import InputError, LayerError
+from ..images import fitted_to
+from ..network.model import Model
+from ..objectives.photos import as_photo, inversion
+from ..objectives.photos import style as style_of
+from ..parameterizations.fourier import Fourier
+from ..parameterizations.started import Started
+from ..pictures.picture import Picture
+from ..pictures.rendering import render
+from ..plain import height_and_width, real, text, texts
+from .depths import usual_layers
+from .scales import opened
+
+if TYPE_CHECKING:
+    from ..ascent.loop import Callback
+    from ..images import Photo
+
+_LONGEST = 384
+"""Of the picture's longer side, in pixels, where no size is given."""
+
+_SPACED = 6
+
+
+def stylize(
+    model: Model | str,
+    photo: Photo,
+    style: Photo,
+    *,
+    content: str | None = None,
+    styles: Sequence[str] | str | None = None,
+    strength: float = 1.0,
+    size: int | tuple[int, int] | None = None,
+    steps: int = 200,
+    seed: int = 0,
+    provider: str = "auto",
+    callback: Callback | None = None,
+    cache: bool = True,
+) -> Picture:
+    """Paint one photograph in the textures of another.
+
+    As in Gatys, Ecker & Bethge, *Image Style Transfer Using Convolutional Neural Networks* (2016):
+    from the photo, the picture comes nearer to the Gram matrices of the other one at several layers
+    (see `onnxscope.style`) and stays near the photo at one (see `onnxscope.inversion`); both are
+    relative distances, so that they count alike in any network.
+
+    Args:
+        model: As for `render`.
+        photo: What is to be seen: a path, an image of Pillow's, or (H, W, 3), uint8 or float in
+            [0, 1].
+        style: How: likewise; its middle is cut and scaled to the picture's size.
+        content: The layer where the photo is kept; by default one in the middle.
+        styles: The layers whose textures are taken over; by default five from the first on.
+        strength: How much the textures count beside the photo, at least 0.
+        size: As for `render`; by default the photo's shape, 384 pixels at the longer side at most.
+        steps: How many steps to climb.
+        seed: As for `render`.
+        provider: As for `render`.
+        callback: As for `render`.
+        cache: As for `render`.
+
+    Returns:
+        The picture. Its recipe holds both photographs.
+
+    Raises:
+        InputError: an argument is of another kind, or a photo cannot be read.
+        LayerError: there is no such layer.
+        OnnxscopeError: see `render`.
+    """
+    strength = real("strength", strength)
+    if strength < 0:
+        raise InputError(f"strength must be at least 0, not {strength:g}")
+    if content is not None:
+        text("content", content, "the name of a layer", LayerError)
+    model = opened(model, callback, cache=cache)
+    names: Sequence[str]
+    if styles is None:
+        names = usual_layers(model, _SPACED)[: _SPACED - 1]
+    else:
+        names = texts("styles", styles, "names of layers", LayerError)
+    if content is None:
+        content = usual_layers(model, _SPACED)[-3:][0]
+    array, other = as_photo(photo), as_photo(style)
+    if size is None:
+        size = model.fixed_size or _at_most(array.shape[0], array.shape[1])
+    height, width = height_and_width("size", size)
+    # A recipe holds no more of a photo than is seen.
+    array, other = fitted_to(array, height, width), fitted_to(other, height, width)
+    return render(
+        model,
+        inversion(content, array) - strength * style_of(names, other),
+        size=(height, width),
+        steps=steps,
+        parameterization=Started(Fourier(), array),
+        transforms=(),
+        seed=seed,
+        provider=provider,
+        callback=callback,
+        cache=cache,
+    )
+
+
+def _at_most(height: int, width: int) -> tuple[int, int]:
+    scale = min(1.0, _LONGEST / max(height, width))
+    return max(round(height * scale), 1), max(round(width * scale), 1)
