@@ -64,6 +64,7 @@ class Ascent:
         leak_steps: In how many.
         starts: How many starts are tried for each picture.
         until_stalled: How many steps without progress end the ascent.
+        rules: Names of tables of gradient rules, between commas.
         precision: What CUDA computes in.
     """
 
@@ -133,6 +134,17 @@ class Ascent:
             rich_help_panel=_ASCENT,
         ),
     ] = None
+    rules: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Gradient rules in the place of the exact ones: smoothed_pooling, "
+            "average_pooling, straight_through, linear, redirected, guided, deconvnet, or several "
+            "between commas.  [default: none]",
+            rich_help_panel=_ASCENT,
+            show_default=False,
+        ),
+    ] = ""
     precision: Annotated[
         PrecisionKind,
         typer.Option(
@@ -158,6 +170,7 @@ class Ascent:
             "leak_steps": self.leak_steps,
             "starts": self.starts,
             "patience": self.until_stalled,
+            "rules": self.rules.replace(" ", "").split(",") if self.rules else None,
             "precision": self.precision.value,
         }
 

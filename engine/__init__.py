@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from .pictures.recipe import read_recipe as read_recipe
     from .pictures.remaking import remake as remake
     from .pictures.rendering import render as render
+    from .rules.named import named_rules as named_rules
     from .rules.standard import standard_rules as standard_rules
     from .rules.table import RuleTable as RuleTable
     from .studies.arithmetic import arithmetic as arithmetic
@@ -190,6 +191,7 @@ _HOMES = {
     "remake": "pictures.remaking",
     "render": "pictures.rendering",
     "RuleTable": "rules.table",
+    "named_rules": "rules.named",
     "standard_rules": "rules.standard",
     "arithmetic": "studies.arithmetic",
     "compare": "studies.comparing",

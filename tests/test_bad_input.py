@@ -143,6 +143,8 @@ def _calls() -> dict[str, Call]:
         "batch_size": "3",
         "transforms": "[]; ()",
         "redirect_steps": "3",
+        "starts": "3",
+        "patience": "3",
         "snapshots": "[]; (); {}; {3: 3}",
         "callback": "function; class",
         "cache": "True",
@@ -223,7 +225,12 @@ def _calls() -> dict[str, Call]:
         "Picture.cropped": Call(_picture().cropped, right={"enlarge": "3"}),
         "Picture.grid": Call(_picture().grid, right={"columns": "3; huge", "captions": "text"}),
         "Picture.marked": Call(_picture().marked),
-        "Picture.save": Call(_picture().save, {"path": "picture.png"}, words=_PATH),
+        "Picture.save": Call(
+            _picture().save,
+            {"path": "picture.png"},
+            {"alpha": "True", "percentile": "3; 2.5"},
+            _PATH | {"alpha": "alpha|importance"},
+        ),
         "Picture.save_animation": Call(
             _picture().save_animation, {"path": "picture.gif"}, words=_PATH
         ),
@@ -556,6 +563,7 @@ def _calls() -> dict[str, Call]:
             {"noise": "3; 2.5"},
             {"photo": "photo|picture", "of": "Fourier"},
         ),
+        "named_rules": Call(osc.named_rules, {"names": ["linear"]}, words={"names": "names|rules"}),
         "standard_rules": Call(osc.standard_rules),
         "Explainer": Call(
             osc.Explainer,

@@ -38,7 +38,8 @@ class Composition:
         batch: How many pictures.
         height: Of the picture, in pixels.
         width: Of the picture, in pixels.
-        rules: Gradient rules of the user's; `None` for the provider's.
+        rules: Gradient rules of the user's, or names of tables that override the provider's; `None`
+            for the provider's.
         precision: Of network and gradient.
         leak: How much of the gradient passes ReLUs that are off; `None` for none in any step.
     """
@@ -50,7 +51,7 @@ class Composition:
     batch: int
     height: int
     width: int
-    rules: RuleTable | None = None
+    rules: RuleTable | tuple[str, ...] | None = None
     precision: Precision = "tf32"
     leak: Leak | None = None
 
@@ -58,6 +59,10 @@ class Composition:
         """Return the gradient rules for a provider, by name."""
         from ..rules.by_provider import rules_for
 
+        if isinstance(self.rules, tuple):
+            from ..rules.named import joined
+
+            return joined(self.rules, rules_for(provider))
         return rules_for(provider) if self.rules is None else self.rules
 
     @property

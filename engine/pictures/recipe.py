@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError, nearest
 from ..plain import path as a_path
-from ..plain import real, shown, whole
+from ..plain import real, shown, texts, whole
 
 _MOST_DIGITS = 1000
 
@@ -41,6 +41,7 @@ class Recipe:
         leak: What part of the gradient passed ReLUs that were off; `None` for none.
         leak_steps: In how many first steps; `None` for none.
         starts: Which of the seed's pictures each one is; `None` for the first ones, in order.
+        rules: Names of the tables that override the standard rules; `None` for none.
         versions: Of onnxscope and what it runs on.
     """
 
@@ -60,6 +61,7 @@ class Recipe:
     leak: float | None = None
     leak_steps: int | None = None
     starts: tuple[int, ...] | None = None
+    rules: tuple[str, ...] | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_text(self) -> str:
@@ -71,6 +73,8 @@ class Recipe:
             del data["leak"], data["leak_steps"]
         if self.starts is None:
             del data["starts"]
+        if self.rules is None:
+            del data["rules"]
         return json.dumps(data, ensure_ascii=False)
 
     @staticmethod
@@ -108,7 +112,7 @@ def _checked(data: object) -> dict[str, Any]:
         InputError: one is missing, unknown or of another type.
     """
     known = {f.name for f in fields(Recipe)}
-    optional = {"precision", "same_start", "leak", "leak_steps", "starts", "versions"}
+    optional = {"precision", "same_start", "leak", "leak_steps", "starts", "rules", "versions"}
     if not isinstance(data, dict):
         raise InputError(f"it must be an object of {', '.join(sorted(known))}, not {shown(data)}")
     for name in data:
@@ -139,6 +143,8 @@ def _checked(data: object) -> dict[str, Any]:
         least["leak_steps"] = 0
     if "starts" in data:
         data["starts"] = tuple(whole("each of its starts", start, 0) for start in data["starts"])
+    if "rules" in data:
+        data["rules"] = texts("its rules", data["rules"], "names")
     return (
         data
         | {"size": tuple(whole("its size", pixels, 1) for pixels in data["size"])}
@@ -148,7 +154,7 @@ def _checked(data: object) -> dict[str, Any]:
 
 _KINDS: tuple[tuple[tuple[str, ...], type, str], ...] = (
     (("model", "objective", "parameterization", "optimizer", "versions"), dict, "an object"),
-    (("transforms", "size", "starts"), list, "a list"),
+    (("transforms", "size", "starts", "rules"), list, "a list"),
     (("provider", "precision"), str, "text"),
     (("same_start",), bool, "true or false"),
 )

@@ -34,7 +34,7 @@ def remake(
     transforms: Sequence[Transform] | None = None,
     parameterization: Parameterization | None = None,
     optimizer: Optimizer | None = None,
-    rules: RuleTable | None = None,
+    rules: RuleTable | str | Sequence[str] | None = None,
     provider: str | None = None,
     callback: Callback | None = None,
     snapshots: Collection[int] = (),
@@ -53,7 +53,7 @@ def remake(
         transforms: As for `render`; by default the recipe's.
         parameterization: As for `render`; by default the recipe's.
         optimizer: As for `render`; by default the recipe's.
-        rules: As for `render`; a recipe does not keep them.
+        rules: As for `render`; by default those that the recipe names.
         provider: By default the recipe's.
         callback: As for `render`.
         snapshots: As for `render`.
@@ -105,7 +105,7 @@ def remake(
         starts=1 if recipe.starts is None else recipe.starts,
         snapshots=snapshots,
         callback=callback,
-        rules=rules,
+        rules=recipe.rules if rules is None else rules,
         batch_size=batch_size,
         cache=cache,
     )

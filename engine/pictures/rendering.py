@@ -28,7 +28,8 @@ from ..objectives.ranges import expand_targets
 from ..objectives.targets import resolve
 from ..parameterizations.base import PARAMETERIZATIONS, Parameterization
 from ..parameterizations.fourier import Fourier
-from ..plain import a_function, flag, listed, of_kind, text, whole
+from ..plain import a_function, flag, listed, of_kind, shown, text, whole
+from ..rules.named import checked_names
 from ..transforms.base import Transform
 from ..transforms.composition import compose, to_json
 from ..transforms.presets import lucid
@@ -69,7 +70,7 @@ def render(
     patience: int | None = None,
     snapshots: Collection[int] = (),
     callback: Callback | None = None,
-    rules: RuleTable | None = None,
+    rules: RuleTable | str | Sequence[str] | None = None,
     precision: str = "tf32",
     cache: bool = True,
     progress: bool = True,
@@ -116,9 +117,9 @@ def render(
             all. The recipe says how many steps were made.
         snapshots: Steps after which to keep the pictures, such as `(1, 32, 128, 512)`.
         callback: Called after each step with a `Progress`; returning `False` ends the ascent.
-        rules: Gradient rules, such as `standard_rules()` with one of your own; by default the
-            standard ones, in the forms that are fastest on the provider. A recipe does not keep
-            them.
+        rules: Gradient rules: names of tables (see `named_rules`), which a recipe keeps, or a table
+            such as `standard_rules()` with one of your own, which it does not. By default the
+            standard ones, in the forms that are fastest on the provider.
         precision: Of the network and its gradient: `tf32`, where CUDA may round what it multiplies
             to ten bits, as PyTorch does; `float32`, where it may not; `float16` for half precision,
             which is for CUDA. Other providers compute in float32 with the first two.
@@ -142,11 +143,7 @@ def render(
         optimizer = Adam()
     of_kind("parameterization", parameterization, Parameterization, "Fourier()")
     of_kind("optimizer", optimizer, Optimizer, "Adam(0.05)")
-    if rules is not None:
-        # Whoever has a table has imported this.
-        from ..rules.table import RuleTable
-
-        of_kind("rules", rules, RuleTable, "standard_rules()")
+    given_rules = _rules(rules)
     if callback is not None:
         a_function("callback", callback, "one argument, a Progress", takes=1)
     provider = text("provider", provider, "a name such as 'auto' or 'cpu'")
@@ -186,7 +183,7 @@ def render(
         batch,
         height,
         width,
-        rules,
+        given_rules,
         check_precision(precision),
         leaking,
     )
@@ -299,6 +296,25 @@ def _objective(
     return every, len(parts)
 
 
+def _rules(rules: RuleTable | str | Sequence[str] | None) -> RuleTable | tuple[str, ...] | None:
+    """Gradient rules, or names of tables of them.
+
+    Raises:
+        InputError: they are something else, or there is no table of a name.
+    """
+    if rules is None or isinstance(rules, str | list | tuple):
+        return None if rules is None else checked_names(rules)
+    # Whoever has a table has imported this.
+    from ..rules.table import RuleTable
+
+    if not isinstance(rules, RuleTable):
+        raise InputError(
+            "rules must be a table such as standard_rules(), or names such as 'smoothed_pooling', "
+            f"not {shown(rules)}"
+        )
+    return rules
+
+
 def _starts(
     starts: object, objective: Objective, batch: int, *, same_start: bool
 ) -> int | tuple[int, ...]:
@@ -307,7 +323,7 @@ def _starts(
     Raises:
         InputError: they are something else, or do not fit the pictures.
     """
-    if isinstance(starts, Sequence) and not isinstance(starts, str):
+    if isinstance(starts, list | tuple | range):
         numbers = tuple(whole("each of starts", number, 0) for number in starts)
         if len(numbers) != batch or same_start:
             raise InputError(
@@ -373,5 +389,6 @@ def _recipe(
         precision=composition.precision,
         leak=None if composition.leak is None else composition.leak.slope,
         leak_steps=None if composition.leak is None else composition.leak.steps,
+        rules=composition.rules if isinstance(composition.rules, tuple) else None,
         versions=current_versions(),
     )

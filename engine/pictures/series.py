@@ -42,7 +42,7 @@ class Settings(TypedDict, total=False):
     leak_steps: int | None
     starts: int | Sequence[int]
     patience: int | None
-    rules: RuleTable | None
+    rules: RuleTable | str | Sequence[str] | None
     precision: str
     cache: bool
 

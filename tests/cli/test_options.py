@@ -21,7 +21,7 @@ RUN = ["--steps", "--size", "--seed", "--batch", "--batch-size", "--provider"]
 VIEW = ["--crop", "--mark", "--enlarge", "--alpha"]
 ASCENT = ["--parameterization", "--no-decorrelate", "--transforms", "--learning-rate",
           "--redirect-steps", "--leak", "--leak-steps", "--starts", "--until-stalled",
-          "--precision"]  # fmt: skip
+          "--rules", "--precision"]  # fmt: skip
 PREPROCESSING = ["--preprocessing", "--input-range", "--mean", "--std", "--channel-order",
                  "--layout", "--channel-axis", "--image-input", "--input", "--labels"]  # fmt: skip
 STUDY = ["--output", "--steps", "--size", "--seed", "--provider", "--quiet", "--no-cache"]
