@@ -20,6 +20,7 @@ from ..runtime.session import open_for
 
 if TYPE_CHECKING:
     from ..graph.passes.crop import Box
+    from ..network.activations import Activations
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Cells:
         size: Of the pictures, height and width.
         height: Rows of cells.
         width: Columns of cells.
+        are_tokens: Whether they are tokens, whose fields are not followed through a network.
     """
 
     model: Model
@@ -41,6 +43,7 @@ class Cells:
     size: tuple[int, int]
     height: int
     width: int
+    are_tokens: bool
 
     @staticmethod
     def of(model: Model, layer: str, unit: int, size: tuple[int, int]) -> Cells:
@@ -51,7 +54,8 @@ class Cells:
         """
         builder = Builder(opset=model.opset)
         image = builder.input("image", (model.fixed_batch or 1, 3, *size), np.float32)
-        found = _maps(model, layer, image)
+        values = model.append(image, [layer])
+        found = _maps(values, layer)
         if found is None:
             shape = model.layer_shape(layer, model.fixed_batch or 1, *size)
             raise LayerError(
@@ -63,7 +67,8 @@ class Cells:
                 f"{layer} has {found.shape[1]} channels, 0 to {found.shape[1] - 1}; there is no "
                 f"channel {unit}"
             )
-        return Cells(model, layer, unit, size, *found.shape[2:])
+        height, width = found.shape[2:]
+        return Cells(model, layer, unit, size, height, width, values[layer].rank == 3)
 
     def field(self, y: int, x: int) -> Box:
         """Return what a cell sees, as rows and columns of the picture."""
@@ -113,7 +118,7 @@ class Cells:
         count = self.model.fixed_batch or len(pictures)
         builder = Builder(opset=self.model.opset)
         image = builder.input("image", (count, 3, *self.size), np.float32)
-        cells = _maps(self.model, self.layer, image)
+        cells = _maps(self.model.append(image, [self.layer]), self.layer)
         assert cells is not None  # `of` has seen to it
         builder.output("cells", cells[:, self.unit])
         before = before_activation(channel(self.layer, self.unit))
@@ -130,9 +135,8 @@ class Cells:
         )
 
 
-def _maps(model: Model, layer: str, image: Tensor) -> Tensor | None:
+def _maps(found: Activations, layer: str) -> Tensor | None:
     """A layer as (N, C, H, W), that of tokens by where their patches are; else `None`."""
-    found = model.append(image, [layer])
     values = found[layer]
     if values.rank == 4:
         return values

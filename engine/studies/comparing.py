@@ -182,6 +182,7 @@ def _compared(cells: Cells, places: Sequence[_Place], picture: Picture) -> Compa
         moved=carried,
         stride=(down, across),
         field=cells.whole_field(*middle),
+        of_tokens=cells.are_tokens,
         picture=picture,
     )
     return replace(found, findings=tuple(findings(found)))

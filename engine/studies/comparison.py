@@ -72,6 +72,7 @@ class Comparison(Study):
         field: Height and width of what a cell sees; `None` where it is more than the picture.
         picture: The pictures as `render` gave them, in the same order.
         findings: What follows from the numbers, a sentence each.
+        of_tokens: Whether the cells are tokens, of which `field` and `box` say nothing.
     """
 
     model: str
@@ -83,6 +84,11 @@ class Comparison(Study):
     field: tuple[int, int] | None
     picture: Picture
     findings: tuple[str, ...] = ()
+    of_tokens: bool = False
+
+    def __repr__(self) -> str:
+        names = ", ".join(look.name for look in self.looks)
+        return f"<{self.layer}:{self.unit} of {self.model} compared: {names}>"
 
     def __getitem__(self, name: str) -> Look:
         """Return one of the pictures.

@@ -16,6 +16,9 @@ _ALIKE = 0.15
 _MANY = 3
 """A picture that excites so many times as many cells shows more than one of what it shows."""
 
+_AS_MANY = 1.5
+"""One that excites no more than so many times as many shows about as much of it."""
+
 _INSIDE = ("middle", "upper right", "lower left")
 
 
@@ -43,6 +46,11 @@ def _field(found: Comparison) -> str:
     height, width = found.picture.recipe.size
     down, across = found.stride
     step = f"{down}" if down == across else f"{down}×{across}"
+    if found.of_tokens:
+        return (
+            f"The cells are tokens, {step} pixels apart; attention may let each see all of the "
+            f"picture of {height}×{width} pixels."
+        )
     if found.field is None:
         return (
             f"Each cell's field is as large as the picture of {height}×{width} pixels, or larger; "
@@ -75,9 +83,11 @@ def _neuron_and_channel(found: Comparison) -> Iterator[str]:
             f"{cells}channel's: the neuron's picture shows once, where its cell looks, what the "
             "channel's repeats wherever there is room."
         )
+    elif one and many > _AS_MANY * one:
+        yield f"{cells}channel's, which repeats what the neuron's picture shows, as far as it fits."
     elif one:
         yield (
-            f"{cells}channel's: here a neuron's picture excites its neighbours nearly as widely as "
+            f"{cells}channel's: here a neuron's picture excites its neighbours about as widely as "
             "the channel's does."
         )
 
@@ -95,7 +105,7 @@ def _which(found: Comparison) -> Iterator[str]:
             f"{_share(apart)}: it does not matter which."
         )
         return
-    cut = [name for name in names if _is_cut(found, name)]
+    cut = [name for name in names if not found.of_tokens and _is_cut(found, name)]
     why = f"; the border cuts off what {_listed(cut)} sees" if cut and len(cut) < len(names) else ""
     yield (
         f"Which neuron: {len(own)} neurons inside reach {listed} on their own pictures, "
@@ -126,7 +136,7 @@ def _moved(found: Comparison) -> Iterator[str]:
 
 
 def _corner(found: Comparison) -> Iterator[str]:
-    if "corner" not in found:
+    if "corner" not in found or found.of_tokens:
         return
     corner, middle = found["corner"], found["middle"]
     box, whole = corner.box, middle.box

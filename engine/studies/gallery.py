@@ -49,6 +49,9 @@ class Gallery(Study):
     def __len__(self) -> int:
         return len(self.picture)
 
+    def __repr__(self) -> str:
+        return f"<{self.title}, {self.picture!r}>"
+
     def figure(self) -> Image.Image:
         """Return all pictures with their captions on one page."""
         shown = [

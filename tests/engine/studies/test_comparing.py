@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import onnxscope as osc
 import pytest
+from onnx import numpy_helper, parser
 from onnxscope.errors import LayerError, TargetError
 from onnxscope.studies.cells import Cells
 from onnxscope.studies.comparison import Comparison
@@ -111,6 +112,36 @@ def test_fields_and_strides(squeezenet):
     assert (cells.height, cells.width, cells.stride()) == (13, 13, (16, 16))
     assert cells.whole_field(6, 6) == (143, 143)
     assert cells.whole_field(0, 0) is None
+
+
+def test_cells_may_be_tokens():
+    proto = parser.parse_model(_TOKENS)
+    rng = np.random.default_rng(0)
+    weights = {"w": (12, 3, 8, 8), "m": (12, 12)}
+    for name, shape in weights.items():
+        array = rng.standard_normal(shape).astype(np.float32)
+        proto.graph.initializer.append(numpy_helper.from_array(array, name))
+    found = osc.compare(osc.load(proto, input_range=(-1, 1)), "r:3", steps=4, provider="cpu")
+    text = "\n".join(found.findings)
+    assert found.looks[0].map.shape == (4, 4)
+    assert found.looks[0].cell == (2, 2)
+    assert text.startswith("The cells are tokens, 8 pixels apart;")
+    assert "At the border" not in text
+    # Patches do not overlap: moved by whole patches a picture does the same there.
+    assert "100 % each of what it gives the middle one" in text
+
+
+_TOKENS = """<ir_version: 8, opset_import: ["": 18]>
+network (float[N,3,32,32] image) => (float[N,16,12] y) <
+    float[12,3,8,8] w, float[12,12] m, int64[3] s = {0, 12, 16}
+> {
+    c = Conv<strides=[8,8]>(image, w)
+    f = Reshape(c, s)
+    t = Transpose<perm=[0,2,1]>(f)
+    d = MatMul(t, m)
+    r = Relu(d)
+    y = MatMul(r, m)
+}"""
 
 
 @pytest.mark.parametrize(
