@@ -124,13 +124,15 @@ def _moved(found: Comparison) -> Iterator[str]:
     words = [_share(share) for share in shares]
     listed = f"{words[0]} each" if len(words) > 1 and len(set(words)) == 1 else _listed(words)
     start = (
-        f"Moved to their places, the middle neuron's picture gives the neurons {_listed(names)} "
-        f"{listed} of what it gives the middle one"
+        f"Moved to {'their places' if names[1:] else 'its place'}, the middle neuron's picture "
+        f"gives the {'neurons' if names[1:] else 'neuron'} {_listed(names)} {listed} of what it "
+        "gives the middle one"
     )
     if min(shares) >= 1 - _ALIKE:
-        yield f"{start}: they look for the same, at another place."
+        they = "they look" if names[1:] else "it looks"
+        yield f"{start}: {they} for the same, at another place."
     elif any(_is_cut(found, name) for name in names) or found.field is None:
-        yield f"{start}: they look for the same, and part of it is moved out of the picture."
+        yield f"{start}: part of what it shows is moved out of the picture."
     else:
         yield f"{start}: a cell's value depends on more than what lies in its field's middle."
 
