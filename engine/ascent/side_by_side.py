@@ -16,7 +16,7 @@ import numpy as np
 from ..cache import GraphCache
 from ..identity import has_identity
 from ..runtime.memory import Use
-from ..runtime.session import Provider
+from ..runtime.session import Provider, allowed_threads
 from .climbing import Arrays
 from .compiled_climber import CompiledClimber, CompiledSessions
 from .graphs import Graphs
@@ -34,8 +34,10 @@ _NEAR = 8 * 2**20
 def cores() -> int:
     """Return the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    return min(count, allowed_threads() or count)
 
 
 def can_divide(composition: Composition, optimizer: GraphOptimizer) -> bool:

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import functools
 import io
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 SPINNING = "ONNXSCOPE_SPINNING"
 """The environment variable that lets idle threads sleep: `off`, `no`, `false` or `0`."""
+
+THREADS = "ONNXSCOPE_THREADS"
+"""The environment variable that says how many threads of the CPU a process may take."""
 
 _SUFFIX = "ExecutionProvider"
 _DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
@@ -275,6 +279,20 @@ def _open(
         return uncaptured(str(error))
 
 
+def allowed_threads() -> int | None:
+    """Return how many threads this process may take, where `ONNXSCOPE_THREADS` says it.
+
+    Raises:
+        InputError: it says no number above 0.
+    """
+    said = os.environ.get(THREADS, "").strip()
+    if not said:
+        return None
+    if not said.isdecimal() or int(said) == 0:
+        raise InputError(f"{THREADS} must be a number of threads, such as 1, not {said!r}")
+    return int(said)
+
+
 def _create(
     model: onnx.ModelProto | bytes,
     name: str,
@@ -285,6 +303,9 @@ def _create(
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    allowed = allowed_threads()
+    if threads is None or (allowed is not None and allowed < threads):
+        threads = allowed
     if threads is not None:
         options.intra_op_num_threads = threads
     if folder is not None:

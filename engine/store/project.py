@@ -16,7 +16,6 @@ from ..errors import InputError, OutputError
 from ..files import write_bytes
 from ..locks import locked
 from ..network.model import Model
-from ..pictures.picture import Picture
 from ..plain import path as a_path
 from .plan import Plan
 from .questions import Question
@@ -210,27 +209,23 @@ class Writer:
         """
         write_bytes(self.project.folder / _PLAN, _as_json(plan.to_json()), self.work)
 
-    def keep(self, question: Question, picture: Picture, facts: Mapping[str, Any]) -> None:
-        """Keep a picture, with its recipe in it, and what is known of it.
+    def keep(self, question: Question, png: bytes, facts: Mapping[str, Any]) -> None:
+        """Keep a picture, and what is known of it.
 
         Args:
             question: What it answers.
-            picture: The finished picture.
+            png: The finished picture, with its recipe in it.
             facts: More of it, as plain data.
 
         Raises:
             OutputError: it cannot be written, such as when the disk is full.
         """
         image = self.project.path_of(question, ".png")
-        unfinished = self.work / image.name
         try:
             image.parent.mkdir(parents=True, exist_ok=True)
-            picture.save(unfinished)
-            os.replace(unfinished, image)
         except OSError as error:
             raise OutputError(f"cannot write {image}: {error.strerror or error}") from error
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_bytes(image, png, self.work)
         data = {"asked": dict(question.asked), **facts}
         write_bytes(self.project.path_of(question, ".json"), _as_json(data), self.work)
 

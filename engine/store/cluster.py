@@ -1,0 +1,181 @@
+"""Fills a project on many machines, or in many processes of one, by dask.distributed.
+
+Workers make pictures and give them back; this process alone writes, so that machines share no
+folder and each picture is written once. What a worker that dies was making, another one makes.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..ascent.side_by_side import cores
+from ..errors import InputError, OnnxscopeError
+from ..plain import text
+from .filling import Filling, Place, groups, still_wanted, what_is_missing
+from .making import Answer, Maker
+from .plan import Plan, Wanted
+from .project import Project
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+_PIECES = 2
+"""So many pieces of work each thread of a worker has: one that it does, and the next one."""
+
+_RETRIES = 2
+_MOST = 256
+_SECONDS_TO_CONNECT = 15
+
+
+def fill_on(
+    scheduler: str,
+    plan: Plan,
+    project: Project,
+    *,
+    order: Sequence[Place] | None = None,
+    seconds: float | None = None,
+    batch_size: int | None = None,
+    begin: Callable[[Filling, Sequence[Wanted]], object] | None = None,
+    done: Callable[[Wanted, Answer], object] | None = None,
+) -> Filling:
+    """Make the pictures of a plan that a project does not have, on a scheduler's workers.
+
+    Args:
+        scheduler: An address such as `tcp://10.0.0.1:8786`, whose workers have onnxscope and, where
+            the model is a file, that file at the same path; or `local:4` for as many processes on
+            this machine.
+        plan: What there shall be.
+        project: Where, on this machine.
+        order: As for `fill`.
+        seconds: As for `fill`.
+        batch_size: As for `render_each`, in each worker.
+        begin: Called when a piece of work is sent, with how far it has come and with its pictures.
+        done: As for `fill`.
+
+    Returns:
+        How far it has come.
+
+    Raises:
+        InputError: there is no such scheduler, or dask.distributed is not installed.
+        OutputError: a picture cannot be kept.
+    """
+    deadline = None if seconds is None else time.monotonic() + seconds
+    filling, missing = what_is_missing(plan, project, order)
+    with _client(scheduler) as client, project.writing() as writer:
+        writer.begin(plan)
+        # It goes to each worker once, and is opened there once.
+        maker = client.scatter(Maker(plan), broadcast=True, hash=False)
+        pieces = groups(missing)
+        running: dict[Future[Any], list[Wanted]] = {}
+        group = next(pieces, None)
+        try:
+            while True:
+                while group is not None and len(running) < _PIECES * max(_threads(client), 1):
+                    if deadline is not None and time.monotonic() >= deadline:
+                        filling.out_of_time = True
+                        break
+                    wanted = still_wanted(plan, project, group, filling)
+                    group = next(pieces, None)
+                    if not wanted:
+                        continue
+                    if begin is not None:
+                        begin(filling, wanted)
+                    # Each has its own name: the same work sent again is done again.
+                    future = client.submit(
+                        _make, maker, wanted, batch_size, retries=_RETRIES, pure=False
+                    )
+                    running[future] = wanted
+                if not running:
+                    return filling
+                for future in _finished(running):
+                    wanted = running.pop(future)
+                    for answer in _answers(future, len(wanted)):
+                        filling.take(wanted[answer.number], answer, writer)
+                        if done is not None:
+                            done(wanted[answer.number], answer)
+        except KeyboardInterrupt:
+            filling.interrupted = True
+            return filling
+        finally:
+            client.cancel(list(running), force=True)
+
+
+def _make(maker: Maker, wanted: Sequence[Wanted], batch_size: int | None) -> list[Answer]:
+    """What a worker does."""
+    try:
+        return list(maker.make(wanted, batch_size=batch_size))
+    except OnnxscopeError as error:
+        # Another try would end the same way.
+        return [Answer(number, error=str(error)) for number in range(len(wanted))]
+
+
+def _answers(future: Future[Any], count: int) -> list[Answer]:
+    """What a worker gave back; where all tries failed, that for each picture."""
+    from distributed.scheduler import KilledWorker
+
+    error = future.exception()
+    if error is None:
+        answers: list[Answer] = future.result()
+        return answers
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, KilledWorker):
+        reason = "each worker that tried it ended: it may need more memory than there is"
+    return [Answer(number, error=reason) for number in range(count)]
+
+
+def _finished(running: dict[Future[Any], list[Wanted]]) -> list[Future[Any]]:
+    """Wait until some are done."""
+    from distributed import wait
+
+    return list(wait(list(running), return_when="FIRST_COMPLETED").done)
+
+
+def _threads(client: Client) -> int:
+    # Workers come and go.
+    return sum(client.nthreads().values())
+
+
+@contextmanager
+def _client(scheduler: str) -> Iterator[Client]:
+    """Connect to a scheduler, or start one for this process.
+
+    Raises:
+        InputError: it is not there.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise InputError(
+            "work is divided by dask.distributed, which is not installed: "
+            "pip install 'onnxscope[cluster]'"
+        ) from error
+    scheduler = text("scheduler", scheduler, "an address such as 'tcp://10.0.0.1:8786', or local:4")
+    local = re.fullmatch(r"local:(\d+)", scheduler)
+    if local is not None:
+        count = int(local[1])
+        if not 1 <= count <= _MOST:
+            raise InputError(f"local:{count} must be local:1 to local:{_MOST}, a process each")
+        threads = str(max(cores() // count, 1))
+        settings: dict[str, Any] = {
+            "n_workers": count,
+            "threads_per_worker": 1,
+            "host": "127.0.0.1",
+            "dashboard_address": None,
+            "env": {"ONNXSCOPE_THREADS": threads, "ONNXSCOPE_SPINNING": "off"},
+        }
+        with LocalCluster(**settings) as cluster, Client(cluster) as client:
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=_SECONDS_TO_CONNECT)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"there is no scheduler at {scheduler} ({error}); start one with `dask scheduler` and "
+            "workers with `dask worker ADDRESS`, or use local:4"
+        ) from error
+    with client:
+        yield client

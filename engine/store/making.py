@@ -1,0 +1,118 @@
+"""Makes pictures of units, with what is known of each: what a process does, wherever it runs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..network.layers.layer import Layer
+from ..pictures.picture import Picture
+from ..pictures.series import render_each
+from .looking import Look
+from .plan import Plan, Wanted
+
+if TYPE_CHECKING:
+    from ..ascent.loop import Callback
+
+_LOOKS = 4
+_POINTS = 64
+"""So many values of an ascent are kept; those between lie on the curve."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one picture that was wanted.
+
+    Attributes:
+        number: Which of those that were wanted together, from 0.
+        png: The picture, with its recipe; empty where there is none.
+        facts: What is known of it, as plain data.
+        error: Why there is none, where it failed.
+    """
+
+    number: int
+    png: bytes = b""
+    facts: Mapping[str, Any] | None = None
+    error: str = ""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the ascent early."""
+        return not self.png and not self.error
+
+
+class Maker:
+    """Makes pictures of one plan; the last layers that were looked at stay open."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Take the plan; nothing is opened yet."""
+        self.plan = plan
+        self._opened: OrderedDict[tuple[str, tuple[int, int]], Look] = OrderedDict()
+
+    def make(
+        self,
+        wanted: Sequence[Wanted],
+        *,
+        batch_size: int | None = None,
+        begin: Callable[[int, int], object] | None = None,
+        callback: Callback | None = None,
+    ) -> Iterator[Answer]:
+        """Make pictures of one kind.
+
+        Args:
+            wanted: Which.
+            batch_size: As for `render_each`.
+            begin: As for `render_each`.
+            callback: As for `render`.
+
+        Yields:
+            What became of each. Behind an interruption nothing follows.
+
+        Raises:
+            OnnxscopeError: the settings do not fit.
+        """
+        objectives = [one.kind.objective(one.layer, one.unit) for one in wanted]
+        for made in render_each(
+            self.plan.model,
+            objectives,
+            batch_size=batch_size,
+            begin=begin,
+            callback=callback,
+            **wanted[0].settings,
+        ):
+            if made.error is not None:
+                yield Answer(made.number, error=str(made.error))
+            elif made.interrupted or made.picture is None:
+                yield Answer(made.number)
+            else:
+                facts = self._facts(wanted[made.number], made.picture)
+                yield Answer(made.number, made.picture.to_png(), facts)
+
+    def _facts(self, wanted: Wanted, picture: Picture) -> dict[str, Any]:
+        """What is known of a picture besides what its recipe says."""
+        values = picture.values.reshape(len(picture.values), -1).mean(1)
+        points = np.unique(np.linspace(0, len(values) - 1, min(_POINTS, len(values))).round())
+        look = self._look(wanted.layer, picture.images.shape[1:3])
+        return {
+            "layer": wanted.layer.name,
+            "unit": wanted.unit,
+            "kind": wanted.kind.name,
+            "curve": [[int(at) + 1, float(f"{values[int(at)]:.5g}")] for at in points],
+            "looks": [look.at(image, wanted.unit) for image in picture.images],
+            "warnings": list(picture.warnings),
+        }
+
+    def _look(self, layer: Layer, size: Sequence[int]) -> Look:
+        height, width = size
+        key = layer.name, (height, width)
+        if key not in self._opened:
+            provider = self.plan.settings.get("provider", "auto")
+            self._opened[key] = Look(self.plan.model, layer, (height, width), provider)
+            if len(self._opened) > _LOOKS:
+                self._opened.popitem(last=False)
+        self._opened.move_to_end(key)
+        return self._opened[key]
