@@ -18,14 +18,10 @@ from .progress import Watch
 from .running import FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
-    from ..network.layers.layer import Layer
-    from ..pictures.picture import Picture
-    from ..store.filling import Filling
-    from ..store.kinds import Kind
+    from ..store.filling import Filling, Place
+    from ..store.making import Answer
     from ..store.plan import Plan, Wanted
     from ..store.project import Project
-
-    Place = tuple[Layer, int, Kind]
 
 app = typer.Typer(add_completion=False)
 
@@ -93,6 +89,14 @@ def microscope(
             help="Stop after that time, such as 90m or 8h; what is begun then is finished.",
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Work on the workers of a dask scheduler such as tcp://10.0.0.1:8786, or on "
+            "local:4, four processes of this machine.",
+        ),
+    ] = None,
     provider: Annotated[
         str,
         typer.Option(metavar="auto|cpu|cuda|…", help="Where to compute."),
@@ -136,7 +140,7 @@ def microscope(
         for words in project.differences(plan):
             note(f"made otherwise than before: {words}; the earlier pictures stay")
         _announce(plan, len(order), shard)
-    filling = _fill_watched(plan, project, order, seconds, batch_size, quiet=quiet)
+    filling = _fill_watched(plan, project, order, seconds, batch_size, scheduler, quiet=quiet)
     _summarize(filling, output, quiet=quiet)
 
 
@@ -146,6 +150,7 @@ def _fill_watched(
     order: Sequence[Place],
     seconds: float | None,
     batch_size: int | None,
+    scheduler: str | None,
     *,
     quiet: bool,
 ) -> Filling:
@@ -171,13 +176,26 @@ def _fill_watched(
                     f"{_duration((now - began) / done * (left - done))} left"
                 )
 
-        def done(wanted: Wanted, picture: Picture) -> None:
-            for warning in picture.warnings:
+        def done(wanted: Wanted, answer: Answer) -> None:
+            for warning in (answer.facts or {}).get("warnings", ()):
                 words = f"{wanted.target}, {wanted.kind.title}: {warning}"
                 if not quiet and warning not in said:
                     watch.complain("warning", words)
                 said.add(warning)
 
+        if scheduler is not None:
+            from ..store.cluster import fill_on
+
+            return fill_on(
+                scheduler,
+                plan,
+                project,
+                order=order,
+                seconds=seconds,
+                batch_size=batch_size,
+                begin=begin,
+                done=done,
+            )
         return fill(
             plan,
             project,

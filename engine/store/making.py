@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..network.layers.layer import Layer
-from ..pictures.picture import Picture
+from ..pictures.picture import Picture, chunk_of
 from ..pictures.series import render_each
 from .looking import Look
 from .plan import Plan, Wanted
@@ -53,6 +54,10 @@ class Maker:
         self.plan = plan
         self._opened: OrderedDict[tuple[str, tuple[int, int]], Look] = OrderedDict()
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What is open stays in its process; another one opens it for itself.
+        return vars(self) | {"_opened": OrderedDict()}
+
     def make(
         self,
         wanted: Sequence[Wanted],
@@ -90,7 +95,7 @@ class Maker:
                 yield Answer(made.number)
             else:
                 facts = self._facts(wanted[made.number], made.picture)
-                yield Answer(made.number, made.picture.to_png(), facts)
+                yield Answer(made.number, _png(made.picture), facts)
 
     def _facts(self, wanted: Wanted, picture: Picture) -> dict[str, Any]:
         """What is known of a picture besides what its recipe says."""
@@ -116,3 +121,10 @@ class Maker:
                 self._opened.popitem(last=False)
         self._opened.move_to_end(key)
         return self._opened[key]
+
+
+def _png(picture: Picture) -> bytes:
+    """The file that `Picture.save` writes."""
+    buffer = io.BytesIO()
+    picture.sheet().save(buffer, "PNG", pnginfo=chunk_of(picture.recipe))
+    return buffer.getvalue()
