@@ -21,6 +21,7 @@ from ..errors import (
     ZeroGradientWarning,
     nearest_or_listed,
 )
+from ..graph.advice import zero_is_zero
 from ..graph.builder import Builder
 from ..graph.domains import numbers_of
 from ..graph.finish import model_of
@@ -256,7 +257,9 @@ def _input_dims(value: ir.Value, given: Sequence[int] | None) -> Sequence[int | 
     fits = value.shape is None or len(given) == len(dims)
     if not fits or any(isinstance(d, int) and d != n for d, n in zip(dims, given, strict=False)):
         declared = ", ".join("?" if dim is None else str(dim) for dim in dims)
-        raise InputError(f"input {value.name!r} has shape ({declared}), not {tuple(given)}")
+        raise InputError(
+            f"input {value.name!r} has shape ({declared}), not {tuple(given)}{zero_is_zero(value)}"
+        )
     return given
 
 

@@ -40,6 +40,21 @@ def shapes_to_give(graph: ir.Graph) -> str:
     )
 
 
+def zero_is_zero(value: ir.Value) -> str:
+    """Return what to do about sizes of 0, which older converters write for open ones.
+
+    Args:
+        value: An input; where none of its sizes is 0, there is nothing to say.
+    """
+    if value.shape is None or 0 not in tuple(value.shape):
+        return ""
+    axis = tuple(value.shape).index(0)
+    return (
+        ": a size of 0 is none at all, to ONNX Runtime as well; where an open one is meant, give "
+        f"it a name in the file (type.tensor_type.shape.dim[{axis}].dim_param = 'N' of the input)"
+    )
+
+
 def _is_open(value: ir.Value) -> bool:
     return value.shape is None or not all(isinstance(dim, int) for dim in value.shape)
 

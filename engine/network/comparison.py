@@ -149,7 +149,7 @@ def _point(
         if shape is None:
             shape = [
                 dim
-                if isinstance(dim, int) and dim > 0
+                if isinstance(dim, int)
                 else bound.get(str(dim.value), 1 if axis == 0 else size)
                 if isinstance(dim, ir.SymbolicDim)
                 else size

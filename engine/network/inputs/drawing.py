@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from ...errors import InputError, ModelError
+from ...graph.advice import zero_is_zero
 from ...runtime.memory import require_memory
 from ..layers.lookups import lookups
 
@@ -91,7 +92,10 @@ def bound_dimensions(
             for dim, n in zip(declared, shape, strict=True)
         )
         if not fits:
-            raise InputError(f"input {name!r} has shape ({_shown(declared)}), not {shape}")
+            raise InputError(
+                f"input {name!r} has shape ({_shown(declared)}), not {shape}"
+                f"{zero_is_zero(inputs[name])}"
+            )
         for dim, n in zip(declared, shape, strict=True):
             if isinstance(dim, str) and bound.setdefault(dim, n) != n:
                 raise InputError(

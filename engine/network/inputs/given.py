@@ -44,7 +44,7 @@ def as_input(
 def _dims(value: ir.Value) -> list[int | None] | None:
     if value.shape is None:
         return None
-    return [dim if isinstance(dim, int) and dim > 0 else None for dim in value.shape]
+    return [dim if isinstance(dim, int) else None for dim in value.shape]
 
 
 def _typed(value: ir.Value, array: np.ndarray, given: npt.ArrayLike) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import onnx_ir as ir
 
 from ...errors import InputError, NoPictureError, nearest
+from ...graph.advice import zero_is_zero
 
 _TYPES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.UINT8)
 
@@ -92,10 +93,14 @@ def _layout(value: ir.Value, name: str, layout: str | None) -> str:
             f"{_ANY}"
         )
     possible, certain = _layouts(value)
-    if not possible or (layout is None and _has_one_channel(value)):
+    if not possible or (layout not in possible and _has_one_channel(value)):
         raise NoPictureError(
             f"the input {described} of {name} is not a picture; expected (N, 3, H, W) or "
             f"(N, H, W, 3); {_ANY}"
+        )
+    if 0 in known_dims(value):
+        raise NoPictureError(
+            f"the input {described} of {name} takes no pixels{zero_is_zero(value)}; {_ANY}"
         )
     if layout is not None:
         if layout not in (certain or possible):
@@ -104,6 +109,13 @@ def _layout(value: ir.Value, name: str, layout: str | None) -> str:
                 f"layout={' or '.join(map(repr, certain or possible))}, or leave it out"
             )
         return layout
+    if value.shape is None:
+        raise InputError(
+            f"the file does not say the shape of the input {value.name!r} of {name}: say "
+            "layout='NCHW' or 'NHWC' (--layout NCHW or --layout NHWC) where it takes pictures, "
+            f"otherwise its shape, such as shapes={{{value.name!r}: (1, 8)}} "
+            f"(--shape {value.name}=1,8)"
+        )
     if len(certain) != 1:
         raise InputError(
             f"the input {described} of {name} leaves open where the channels are; "
@@ -150,4 +162,4 @@ def known_dims(value: ir.Value) -> list[int | None]:
     """Return the shape, `None` for what is open; four open sizes where there is none."""
     if value.shape is None:
         return [None] * 4
-    return [dim if isinstance(dim, int) and dim > 0 else None for dim in value.shape]
+    return [dim if isinstance(dim, int) else None for dim in value.shape]
