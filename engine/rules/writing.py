@@ -2,7 +2,8 @@
 
 Where updates of one element compete (`max`, `min`) and are equal, what was there before comes first
 and then the updates in their order. Without a reduction, ONNX does not say which of several updates
-of one element stays: their indices must differ.
+of one element stays; ONNX Runtime keeps the last, which alone has a gradient where the indices are
+constants. Where they are known at run time only, they must differ.
 """
 
 from __future__ import annotations
@@ -56,7 +57,12 @@ def _elements_updates(
     reduction: str,
 ) -> Tensor:
     if reduction in ("add", "none"):
-        return op.GatherElements(dy, indices, axis=axis)
+        taken = op.GatherElements(dy, indices, axis=axis)
+        if reduction == "add" or indices.array is None or indices.array.size == 0:
+            return taken
+        places = np.indices(indices.array.shape)
+        places[axis] = _from_the_front(indices.array, x.dims[axis])
+        return _of_the_last(op, taken, places)
     if reduction == "mul":
         factor = op.GatherElements(dy * x, indices, axis=axis)
         return factor * _product_of_others(op, x, indices, updates, axis)
@@ -106,9 +112,39 @@ def _nd_data(
 def _nd_updates(
     op: Operators, dy: Tensor, x: Tensor, indices: Tensor, updates: Tensor, *, reduction: str
 ) -> Tensor:
-    if reduction != "add":
-        _only_without_reduction(reduction)
-    return op.GatherND(dy, indices)
+    taken = op.GatherND(dy, indices)
+    if reduction == "add":
+        return taken
+    _only_without_reduction(reduction)
+    if indices.array is None or indices.array.size == 0:
+        return taken
+    columns = np.moveaxis(indices.array, -1, 0)
+    places = [_from_the_front(column, size) for column, size in zip(columns, x.dims, strict=False)]
+    return _of_the_last(op, taken, np.array(places))
+
+
+def _from_the_front(indices: np.ndarray, size: int | str | None) -> np.ndarray:
+    """Indices of which some may be counted from the end of an axis, as far as its size is known."""
+    return indices % size if isinstance(size, int) and size else indices
+
+
+def _of_the_last(op: Operators, taken: Tensor, places: np.ndarray) -> Tensor:
+    """Cotangents of updates, zero for those that another one overwrites.
+
+    Args:
+        op: Operators of the graph.
+        taken: (updates..., ...): what comes from the elements that they are written to.
+        places: (axes, updates...): the elements, as whole numbers.
+    """
+    rows = places.reshape(len(places), -1).T[::-1]
+    _, last = np.unique(rows, axis=0, return_index=True)
+    if len(last) == len(rows):
+        return taken
+    stays = np.zeros(len(rows), np.bool_)
+    stays[len(rows) - 1 - last] = True
+    shape = [*places.shape[1:], *[1] * (taken.rank - places.ndim + 1)]
+    mask = op.constant(stays.reshape(shape), np.bool_)
+    return op.Where(mask, taken, op.constant(0, taken.dtype))
 
 
 def _only_without_reduction(reduction: str) -> None:

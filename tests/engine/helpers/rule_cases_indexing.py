@@ -249,7 +249,7 @@ for reduction in ("none", "add", "mul", "max", "min"):
             ("negative axis", _once, -1),
             *(
                 (("repeated", _repeated, 0), ("repeated axis 1", _repeated, 1))
-                * (reduction != "none")
+                * (reduction != "none" or not computed)
             ),
         ):
             name = f"{reduction} {label}{' computed' * computed}"
@@ -264,7 +264,7 @@ for reduction in ("none", "add", "mul", "max", "min"):
             ("rows", (4, 3), [[2], [-4]], (2, 3)),
             ("a table", (3, 4, 2), [[[0, 1], [2, 3]], [[1, 1], [0, 0]]], (2, 2, 2)),
         ]
-        if reduction != "none":
+        if reduction != "none" or not computed:
             nd += [
                 ("repeated", (3, 4), [[0, 1], [2, 3], [0, 1], [0, 1]], (4,)),
                 ("repeated rows", (4, 3), [[2], [1], [2]], (3, 3)),
