@@ -1,18 +1,29 @@
-"""Where a network says how sure it is of each class: one number, or one for each box or place."""
+"""Where a network says how sure it is of each class: one number, or one for each box or place.
+
+Scores are what a softmax is given. Its probabilities push each other down, and scores do not.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import LayerError
-from .model import Model
+from ..graph.tensor import Tensor
+from ..graph.traits import Trait, has
+
+if TYPE_CHECKING:
+    from .model import Model
+
+# What makes probabilities of scores: of all classes together, or of each by itself.
+_TOGETHER = ("Softmax", "LogSoftmax")
+_SQUASHED = (*_TOGETHER, "Sigmoid")
 
 # In an output of YOLO's four numbers of a box come first, and in older ones whether there is
 # anything; in SSD's the background.
 _BEFORE = (0, 4, 5, 1)
 _LAST = 3
-_SQUASHED = ("Sigmoid", "Softmax", "LogSoftmax")
 _DIVIDED = re.compile(r"the channels of ([\d×]+) are divided")
 
 
@@ -46,6 +57,40 @@ class ClassScores:
         return self.layer, self.first + index
 
 
+def logits_of(model: Model) -> str:
+    """Return the name of a classifier's layer of class scores before the softmax.
+
+    Raises:
+        LayerError: the model does not end in classes.
+    """
+    scores = [layer for layer in model.layers.values() if len(layer.shape) == 1]
+    # Behind other heads there may be other numbers than scores of classes.
+    named = [layer for layer in scores if layer.channels == len(model.labels)] or scores
+    for layer in reversed(named):
+        if layer.op_type not in _TOGETHER:
+            return layer.name
+    raise LayerError(
+        f"{model.name} has no layer of class scores: name a layer and a unit, as LAYER:UNIT"
+    )
+
+
+def before_softmax(layer: Tensor) -> Tensor:
+    """Return the scores of a layer of classes: the layer, or what the softmax behind them is given.
+
+    Args:
+        layer: (N, C), in the graph under construction.
+    """
+    node = layer.value.producer()
+    while node is not None and node.inputs[0] is not None:
+        if node.op_type in _TOGETHER and node.domain == "":
+            given = Tensor(layer.builder, node.inputs[0]).astype(layer.dtype)
+            return given if given.shape == layer.shape else given.reshape(*layer.shape)
+        if not (has(node, Trait.COPYING) or has(node, Trait.RESHAPING)):
+            break
+        node = node.inputs[0].producer()
+    return layer
+
+
 def class_scores(model: Model) -> ClassScores:
     """Find a network's scores of its classes, before they are made probabilities.
 
@@ -57,7 +102,7 @@ def class_scores(model: Model) -> ClassScores:
             message says how to say it.
     """
     try:
-        layer = model.layers[model.logits()]
+        layer = model.layers[logits_of(model)]
     except LayerError:
         layer = None
     count = len(model.labels)

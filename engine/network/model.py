@@ -16,6 +16,7 @@ from ..identity import NoIdentityError
 from ..images import as_batch
 from ..notebook import working
 from ..plain import text, texts, whole
+from .class_scores import logits_of
 from .inputs.expectations import Expectation, find_labels, find_size
 from .inputs.preprocessing import Preprocessing
 from .layers.layer import LayerNames, Layers
@@ -412,16 +413,7 @@ class Model:
         Raises:
             LayerError: the model does not end in classes.
         """
-        scores = [layer for layer in self.layers.values() if len(layer.shape) == 1]
-        # Behind other heads there may be other numbers than scores of classes.
-        named = [layer for layer in scores if layer.channels == len(self.labels)] or scores
-        for layer in reversed(named):
-            # Probabilities of classes push each other down, and scores do not.
-            if layer.op_type not in ("Softmax", "LogSoftmax"):
-                return layer.name
-        raise LayerError(
-            f"{self.name} has no layer of class scores: name a layer and a unit, as LAYER:UNIT"
-        )
+        return logits_of(self)
 
     def expected_statistics(self) -> dict[str, ChannelStatistics]:
         """Return the means and variances that channels had in training, by layer.

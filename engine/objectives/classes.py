@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..errors import LayerError, TargetError, nearest
 from ..graph.tensor import Tensor
-from ..graph.traits import Trait, has
+from ..network.class_scores import before_softmax
 from ..plain import flag, from_digits, shown, whole
 from .algebra import OBJECTIVES, Leaf, Objective, layer_named
 from .labels import find_classes
@@ -102,7 +102,7 @@ class Logit(_OfClass):
 
     def build(self, seen: Seen) -> Tensor:
         """Append (N,) from (N, C)."""
-        scores = scores_of(seen[self.scores])
+        scores = before_softmax(seen[self.scores])
         return scores[:, self.index(seen)]
 
 
@@ -119,27 +119,10 @@ class Probability(_OfClass):
 
     def build(self, seen: Seen) -> Tensor:
         """Append (N,) from (N, C)."""
-        scores = scores_of(seen[self.scores])
+        scores = before_softmax(seen[self.scores])
         op = scores.op
         every = op.LogSoftmax(scores, axis=1) if self.log else op.Softmax(scores, axis=1)
         return every[:, self.index(seen)]
-
-
-def scores_of(layer: Tensor) -> Tensor:
-    """Return the scores of a layer of classes: the layer, or what the softmax behind them is given.
-
-    Args:
-        layer: (N, C), in the graph under construction.
-    """
-    node = layer.value.producer()
-    while node is not None and node.inputs[0] is not None:
-        if node.op_type in ("Softmax", "LogSoftmax") and node.domain == "":
-            given = Tensor(layer.builder, node.inputs[0]).astype(layer.dtype)
-            return given if given.shape == layer.shape else given.reshape(*layer.shape)
-        if not (has(node, Trait.COPYING) or has(node, Trait.RESHAPING)):
-            break
-        node = node.inputs[0].producer()
-    return layer
 
 
 def _named(of: str | int) -> str:

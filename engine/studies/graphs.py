@@ -12,9 +12,10 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.tensor import Tensor
+from ..network.class_scores import before_softmax
 from ..network.model import Model
 from ..objectives.algebra import Objective
-from ..objectives.classes import LOGITS, scores_of
+from ..objectives.classes import LOGITS
 from ..rules.table import RuleTable
 from .methods import Method
 from .scene import Chosen, Scene
@@ -61,14 +62,14 @@ def scores(model: Model, shape: tuple[int, int, int, int]) -> onnx.ModelProto:
     """Return `image` (N, 3, H, W) to the class scores before the softmax, `scores` (N, C)."""
     builder = Builder("scores", opset=model.opset)
     image = builder.input("image", shape, np.float32)
-    builder.output("scores", scores_of(model.append(image, [LOGITS])[LOGITS]))
+    builder.output("scores", before_softmax(model.append(image, [LOGITS])[LOGITS]))
     return model_of(builder)
 
 
 def _scored(model: Model, shape: tuple[int, int, int, int]) -> onnx.ModelProto:
     builder = Builder("classes", opset=model.opset)
     image = builder.input("image", shape, np.float32)
-    found = scores_of(model.append(image, [LOGITS])[LOGITS])
+    found = before_softmax(model.append(image, [LOGITS])[LOGITS])
     builder.output("class", found.op.ArgMax(found, axis=1, keepdims=0))
     return model_of(builder)
 

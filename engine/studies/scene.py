@@ -15,10 +15,11 @@ from ..graph.builder import Builder
 from ..graph.passes.plan import run_passes
 from ..graph.tensor import Tensor
 from ..graph.walks import ancestors
+from ..network.class_scores import before_softmax
 from ..network.layers.axes import Grid
 from ..network.model import Model
 from ..objectives.algebra import Leaf, Objective
-from ..objectives.classes import LOGITS, scores_of
+from ..objectives.classes import LOGITS
 from ..objectives.seen import Seen
 from ..rules.table import RuleTable
 
@@ -40,7 +41,7 @@ class Chosen(Leaf):
 
     def build(self, seen: Seen) -> Tensor:
         """Append (N,) from (N, C)."""
-        scores = scores_of(seen[LOGITS])
+        scores = before_softmax(seen[LOGITS])
         op = scores.op
         index = op.ArgMax(scores, axis=1, keepdims=0) if self.index is None else self.index
         return op.GatherElements(scores, index.reshape(-1, 1), axis=1).reshape(scores.shape[0])
