@@ -12,6 +12,7 @@ from . import options
 from .console import stderr, stdout
 from .groups import Without, expanded
 from .inputs import parse_inputs
+from .preprocessing import Preprocessing
 
 app = typer.Typer(add_completion=False)
 
@@ -62,7 +63,7 @@ def bench(
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write it all as JSON.")
     ] = None,
-    preprocessing: Annotated[options.Preprocessing, Without("channel_axis", "labels")],
+    preprocessing: Annotated[Preprocessing, Without("channel_axis", "labels")],
 ) -> None:
     """Measure speed here, side by side with what is installed.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .console import show_facts
-from .options import Preprocessing, words_for
+from .preprocessing import Preprocessing, words_for
 from .typed import command_line, show_commands
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from ..errors import LayerError, nearest
 from . import options
 from .console import plural, show_facts, stdout
 from .groups import expanded
+from .preprocessing import Preprocessing
 from .typed import command_line, show_commands
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def classes(
         bool,
         typer.Option("--json", help="Print a JSON list of objects: index, name, target."),
     ] = False,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """List a model's classes: the number of each, and its name.
 

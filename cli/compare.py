@@ -10,6 +10,7 @@ from . import options
 from .console import stdout
 from .groups import expanded
 from .outputs import default_name
+from .preprocessing import Preprocessing
 from .studying import Making, finish, run_study
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def compare(
         bool,
         typer.Option("--json", help="Print values and findings as JSON instead of a table."),
     ] = False,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Show what is different between a unit's neurons, its channel and its negative.
 

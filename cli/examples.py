@@ -10,9 +10,11 @@ import typer
 
 from . import options
 from .console import note, plural, stdout
+from .given import parse_size, targets_and_photos
 from .groups import expanded
 from .outputs import check_folder, default_name, make_folder
 from .photo_progress import PhotoWatch
+from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from ..studies.collection import Examples
@@ -77,7 +79,7 @@ def examples(
     ] = None,
     provider: options.Provider = "auto",
     quiet: options.Quiet = False,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Find the photographs that excite units most and least, and where in them.
 
@@ -86,9 +88,9 @@ def examples(
     """
     from ..studies.collecting import examples as collect
 
-    targets, photos = options.targets_and_photos(given or [])
+    targets, photos = targets_and_photos(given or [])
     check_folder(output)
-    pixels = options.parse_size(size)
+    pixels = parse_size(size)
     opened = preprocessing.open(model)
     state = output / _STATE
     # Made by whoever writes to it first: what is refused leaves nothing behind.

@@ -13,7 +13,9 @@ from ..errors import InputError, OnnxscopeError
 from ..network.photo_files import is_picture, pictures_in
 from . import options
 from .console import file_size, plural, stdout, warn
+from .given import parse_size
 from .groups import expanded
+from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,14 +97,14 @@ def explain(
             help="Write an ONNX model instead, from a photo to its map, for any runtime.",
         ),
     ] = None,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Show where in photographs a class or a unit comes from."""
     given, target = _told_apart(photos or [])
     if not given and export is None:
         raise InputError("explain takes photographs, or --export FILE")
     files = list(_files(given))
-    asked = _Asked(preprocessing, model, target, layer, options.parse_size(size), batch_size)
+    asked = _Asked(preprocessing, model, target, layer, parse_size(size), batch_size)
     if export is not None:
         if files or output is not None:
             raise InputError(
@@ -121,7 +123,7 @@ def explain(
 class _Asked:
     """What is explained, whatever the method."""
 
-    preprocessing: options.Preprocessing
+    preprocessing: Preprocessing
     model: str
     target: str | None
     layer: str | None

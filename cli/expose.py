@@ -9,6 +9,7 @@ import typer
 from . import options
 from .console import file_size, kind_of, plural, stdout
 from .groups import expanded
+from .preprocessing import fetch_published
 
 app = typer.Typer(add_completion=False)
 
@@ -46,7 +47,7 @@ def expose(
     from ..network.exposing import exposed
 
     check_writable(output)
-    options.fetch_published(model)
+    fetch_published(model)
     found = exposed(model, layers, cut=cut)
     files = found.save(output)
     console = stdout()

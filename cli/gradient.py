@@ -11,8 +11,10 @@ import typer
 from ..errors import InputError
 from . import options
 from .console import file_size, kind_of, plural, stdout
+from .given import given_besides, parse_size
 from .groups import expanded
 from .inputs import AboutInputs
+from .preprocessing import Preprocessing, fetch_published
 
 if TYPE_CHECKING:
     import onnx
@@ -63,7 +65,7 @@ def gradient(
     aim: options.Aim,
     size: options.Size = None,
     batch: Annotated[int, typer.Option(help="How many pictures it takes at once.")] = 1,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Write the gradient of an objective with respect to the picture as an ONNX model.
 
@@ -80,7 +82,7 @@ def gradient(
 
     check_writable(output)
     if wrt is not None:
-        others = options.given_besides(ctx, "model", "target", "output", "wrt", "shape", "inputs")
+        others = given_besides(ctx, "model", "target", "output", "wrt", "shape", "inputs")
         if others:
             raise InputError(
                 f"--wrt differentiates the model as it is; leave out {', '.join(others)}"
@@ -90,7 +92,7 @@ def gradient(
         return
     if shape is not None:
         raise InputError("--shape is for --wrt NAME; the pictures' size is --size")
-    pixels = options.parse_size(size)
+    pixels = parse_size(size)
 
     from ..gradient.of_pictures import Gradient
 
@@ -104,7 +106,7 @@ def _write_bare(model: str, value: str, wrt: list[str], about: AboutInputs, outp
     from ..gradient.differentiation import differentiate
 
     shapes, inputs = about.parsed_shapes, about.values
-    source = options.fetch_published(model) or model
+    source = fetch_published(model) or model
     proto = differentiate(source, value, wrt, shapes=shapes, inputs=inputs)
     gradients = [output.name for output in proto.graph.output][-len(wrt) :]
     _write(proto, output, f"{value} of {model} by {', '.join(wrt)}", [value, *gradients])

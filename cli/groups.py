@@ -1,6 +1,6 @@
 """Options that several commands take together, as one parameter of each: a dataclass.
 
-A command says `preprocessing: options.Preprocessing`, and `expanded` makes an option of each field,
+A command says `preprocessing: Preprocessing`, and `expanded` makes an option of each field,
 in the fields' order, where the group stands among the command's other parameters.
 """
 

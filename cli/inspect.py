@@ -13,9 +13,11 @@ from . import options
 from .candidates import show_candidates
 from .completion import complete_target
 from .console import plural, show_facts, stdout, times
+from .given import given_besides
 from .groups import expanded
 from .inputs import AboutInputs
 from .layer_table import left_out_lines, shape_of, show_layers
+from .preprocessing import Preprocessing, fetch_published
 from .typed import command_line, show_commands
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def inspect(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print it as JSON, with every layer.")
     ] = False,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Show a model's layers, or a layer's branches, or where a unit comes from.
 
@@ -103,7 +105,7 @@ def inspect(
     try:
         opened = preprocessing.open(model, for_pictures=False)
     except NoPictureError as error:
-        others = options.given_besides(ctx, *_OF_ANY)
+        others = given_besides(ctx, *_OF_ANY)
         if others:
             raise InputError(
                 f"{error}; {', '.join(others)} {'is' if len(others) == 1 else 'are'} for networks "
@@ -158,12 +160,12 @@ def _show_any(
     """Show a network as one of any inputs, whose shapes are given."""
     from ..importer.opsets import load_graph
 
-    others = options.given_besides(ctx, *_OF_ANY)
+    others = given_besides(ctx, *_OF_ANY)
     if others:
         raise InputError(
             f"with --shape a network is not asked for pictures; leave out {', '.join(others)}"
         )
-    loaded = load_graph(options.fetch_published(model) or model)
+    loaded = load_graph(fetch_published(model) or model)
     _show_values(console, model, loaded, target, about, every=every, as_json=as_json)
 
 

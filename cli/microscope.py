@@ -13,7 +13,9 @@ import typer
 from ..errors import InputError
 from . import options
 from .console import fail, note, plural, stdout
+from .given import parse_size
 from .groups import expanded
+from .preprocessing import Preprocessing
 from .progress import Watch
 from .running import FAILED, INTERRUPTED
 
@@ -107,7 +109,7 @@ def microscope(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print nothing but the files' names.")
     ] = False,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Make pictures of every unit of a network, and keep each as soon as it is done.
 
@@ -128,7 +130,7 @@ def microscope(
         units=units,
         kinds=kinds,
         quality=quality,
-        size=options.parse_size(size),
+        size=parse_size(size),
         steps=steps,
         settings=Settings(seed=seed, provider=provider),
     )

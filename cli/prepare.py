@@ -10,7 +10,9 @@ import typer
 from ..errors import InputError
 from . import options, remembered
 from .console import note, plural, stdout
+from .given import given_besides
 from .groups import Without, expanded
+from .preprocessing import Preprocessing
 from .typed import command_line, show_commands
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def prepare(
         bool, typer.Option("--forget", help="Forget what is remembered for this file.")
     ] = False,
     preprocessing: Annotated[
-        options.Preprocessing, Without("layout", "channel_axis", "image_input", "inputs")
+        Preprocessing, Without("layout", "channel_axis", "image_input", "inputs")
     ],
 ) -> None:
     """Say once what a model expects of pictures, and what its classes are called.
@@ -55,10 +57,10 @@ def prepare(
     The new file is the old one with some lines of metadata more; its weights are the same bytes.
     """
     if forget:
-        others = options.given_besides(ctx, "model", "forget")
+        others = given_besides(ctx, "model", "forget")
         if others:
             raise InputError(f"--forget goes alone; leave out {', '.join(others)}")
-        gone = remembered.forget(_opened(model, options.Preprocessing()).sha256)
+        gone = remembered.forget(_opened(model, Preprocessing()).sha256)
         stdout().print("forgotten" if gone else f"nothing is remembered of {model}", soft_wrap=True)
         return
     if not preprocessing.given:
@@ -73,7 +75,7 @@ def prepare(
         _write(opened, output, said)
 
 
-def _opened(name: str, preprocessing: options.Preprocessing) -> Model:
+def _opened(name: str, preprocessing: Preprocessing) -> Model:
     from .. import models
 
     if name in models.catalogue():
@@ -88,7 +90,7 @@ def _opened(name: str, preprocessing: options.Preprocessing) -> Model:
 
 def _check_agreement(name: str, model: Model) -> None:
     """See that a network that normalises pictures itself is given what it takes."""
-    own = options.Preprocessing().open(name, for_pictures=False, recalled=False)
+    own = Preprocessing().open(name, for_pictures=False, recalled=False)
     words = own.expectation.words
     if own.preprocessing not in (None, model.preprocessing) and words.startswith("in the graph"):
         raise InputError(
@@ -97,7 +99,7 @@ def _check_agreement(name: str, model: Model) -> None:
         )
 
 
-def _said(model: Model, preprocessing: options.Preprocessing) -> dict[str, Any]:
+def _said(model: Model, preprocessing: Preprocessing) -> dict[str, Any]:
     """What was given, as `onnxscope.load` takes it and JSON has it."""
     said: dict[str, Any] = {}
     if preprocessing.says_pictures and model.preprocessing is not None:

@@ -14,8 +14,10 @@ import typer
 from ..errors import InputError, OnnxscopeError, TargetError
 from . import options, running
 from .console import plural
+from .given import given_besides, is_given, parse_size, parse_steps
 from .groups import expanded
 from .outputs import STRIP_STEPS, Outputs, View, default_name, is_folder
+from .preprocessing import Preprocessing
 from .several import Places, render_units, units_of
 
 if TYPE_CHECKING:
@@ -229,16 +231,16 @@ def render(
     quiet: options.Quiet = False,
     no_cache: options.NoCache = False,
     ascent: Ascent,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Make the picture that a unit, layer or class of a model likes most.
 
     Of several each picture is written as soon as it is done; the same command again makes those
     that are missing.
     """
-    if strip is None and options.is_given(ctx, "snapshots"):
+    if strip is None and is_given(ctx, "snapshots"):
         raise InputError("--snapshots says which steps --strip FILE shows; give both")
-    ways = _Ways(strip, animation, options.parse_steps(snapshots), view)
+    ways = _Ways(strip, animation, parse_steps(snapshots), view)
     if recipe is not None:
         if output is None:
             raise InputError("say with -o FILE where to write the picture made again")
@@ -255,7 +257,7 @@ def render(
         ways.outputs(output, targets[0], aim).check()
     settings = ascent.settings()
     settings["cache"] = not no_cache
-    settings["size"] = options.parse_size(run.size)
+    settings["size"] = parse_size(run.size)
     settings["steps"], settings["seed"], settings["batch"] = run.steps, run.seed, run.batch
     settings["provider"] = "auto" if run.provider is None else run.provider
 
@@ -408,6 +410,6 @@ def _refuse_beside_recipe(ctx: typer.Context) -> None:
     Raises:
         InputError: it was given as well.
     """
-    given = options.given_besides(ctx, *_BESIDE_RECIPE)
+    given = given_besides(ctx, *_BESIDE_RECIPE)
     if given:
         raise InputError(f"the recipe says all of a picture; leave out {', '.join(given)}")

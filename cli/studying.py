@@ -12,6 +12,7 @@ import typer
 from ..files import check_writable
 from . import options
 from .console import fail, note, plural, stdout, times, warn
+from .given import parse_size
 from .progress import Watch
 from .running import FAILED, INTERRUPTED, say_why_not_cuda
 
@@ -58,7 +59,7 @@ class Making:
     Attributes:
         output: The file; `None` for one named after the study.
         steps: How many steps each picture climbs; `None` for as many as the study wants.
-        size: As `options.parse_size` reads it.
+        size: As `parse_size` reads it.
         seed: Of all that is random.
         provider: Where to compute.
         quiet: Whether nothing but the files' names is printed.
@@ -93,7 +94,7 @@ class Making:
     def settings(self) -> Common:
         """Return it as studies take it."""
         found: Common = {
-            "size": options.parse_size(self.size),
+            "size": parse_size(self.size),
             "seed": self.seed,
             "provider": "auto" if self.provider is None else self.provider,
             "cache": not self.no_cache,

@@ -11,8 +11,10 @@ import typer
 from ..errors import InputError, LayerError, NoPictureError
 from . import options
 from .console import plural, stdout, times
+from .given import parse_size
 from .groups import expanded
 from .inputs import parse_inputs, parse_shapes
+from .preprocessing import Preprocessing, fetch_published
 from .progress import Stages
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def verify(
         ),
     ] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Check the gradient of this very model, on this machine, against central differences.
 
@@ -123,7 +125,7 @@ def verify(
             raise InputError(f"{_ABOUT_PICTURES}; {error}") from error
         values = {}
     else:
-        options.fetch_published(model)
+        fetch_published(model)
     try:
         with Stages(f"verifying {model}") as stages:
             found = check(
@@ -131,7 +133,7 @@ def verify(
                 target,
                 provider=provider,
                 at=values or None,
-                size=options.parse_size(size),
+                size=parse_size(size),
                 shapes=shapes,
                 wrt=wrt or (),
                 directions=directions,
@@ -160,7 +162,7 @@ def _takes_pictures(name: str) -> bool:
 def _has_picture(name: str) -> bool:
     """Whether one of several inputs, perhaps, takes pictures."""
     try:
-        options.Preprocessing().open(name, for_pictures=False)
+        Preprocessing().open(name, for_pictures=False)
     except NoPictureError:
         return False
     except InputError:

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import pytest
 import typer
-from onnxscope.cli import options
 from onnxscope.cli.app import COMMANDS, app
 from onnxscope.cli.groups import Without, expanded
+from onnxscope.cli.preprocessing import Preprocessing
 from typer.testing import CliRunner
 
 AIM = ["--objective", "--y", "--x", "--token", "--reduction", "--negative",
@@ -227,8 +227,8 @@ def test_groups_that_cannot_be_options_are_refused():
 
 
 def test_what_was_given_of_a_preprocessing():
-    assert options.Preprocessing().given == {}
-    inputs = options.Preprocessing(inputs=["gain=1"])
+    assert Preprocessing().given == {}
+    inputs = Preprocessing(inputs=["gain=1"])
     assert inputs.given == {"inputs": ["gain=1"]}
     assert not inputs.is_about_pictures
-    assert options.Preprocessing(layout="NHWC", inputs=["gain=1"]).is_about_pictures
+    assert Preprocessing(layout="NHWC", inputs=["gain=1"]).is_about_pictures

@@ -111,7 +111,7 @@ def test_too_little_time_for_one_direction_is_said(monkeypatch):
     def short(self, *arguments):
         raise OutOfTimeError("up")
 
-    monkeypatch.setattr("onnxscope.verification.verifier.Verifier._slope", short)
+    monkeypatch.setattr("onnxscope.verification.places.Places._slope", short)
     found = osc.verify(text_model(OPEN), size=16)
     assert found.verdict == "cannot tell"
     assert "before a direction was compared" in found.cause
