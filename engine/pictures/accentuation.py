@@ -29,6 +29,7 @@ from ..runtime.session import Session, open_for
 from ..transforms.base import Transform
 from ..transforms.composition import compose
 from ..transforms.presets import lucid
+from .arguments import check_climbing
 from .picture import Picture
 from .rendering import render
 
@@ -98,8 +99,19 @@ def accentuate(
     strength = real("strength", strength)
     if strength < 0:
         raise InputError(f"strength must be at least 0, not {strength:g}")
+    # Before the gradients are measured, which takes its time.
+    climbing = check_climbing(
+        steps=steps,
+        seed=seed,
+        batch=batch,
+        provider=provider,
+        optimizer=optimizer,
+        snapshots=snapshots,
+        callback=callback,
+        cache=cache,
+    )
     if not isinstance(model, Model):
-        model = load(model)
+        model = load(model, cache=climbing.cache)
     wanted = resolve(model, objective) if isinstance(objective, str) else check_objective(objective)
     if wanted.mixes_pictures:
         raise TargetError(f"{wanted} compares pictures; accentuate makes each of one photo")
@@ -116,16 +128,9 @@ def accentuate(
         model,
         wanted,
         size=size,
-        steps=steps,
         parameterization=start,
         transforms=transforms,
-        seed=seed,
-        batch=batch,
-        provider=provider,
-        optimizer=optimizer,
-        snapshots=snapshots,
-        callback=callback,
-        cache=cache,
+        **vars(climbing),
     )
 
 

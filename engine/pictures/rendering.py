@@ -13,7 +13,7 @@ from ..ascent.composition import Composition
 from ..ascent.forecast import check_room
 from ..ascent.leak import Leak
 from ..ascent.loop import Ascent, Callback, ascend
-from ..ascent.optimizers import Adam, Optimizer, Scheduled
+from ..ascent.optimizers import Optimizer
 from ..ascent.starts import Chosen, choose, stretch
 from ..cache import graph_cache
 from ..errors import AscentError, InputError
@@ -28,11 +28,12 @@ from ..objectives.ranges import expand_targets
 from ..objectives.targets import resolve
 from ..parameterizations.base import PARAMETERIZATIONS, Parameterization
 from ..parameterizations.fourier import Fourier
-from ..plain import a_function, flag, listed, of_kind, shown, text, whole
+from ..plain import flag, of_kind, shown, whole
 from ..rules.named import checked_names
 from ..transforms.base import Transform
 from ..transforms.composition import compose, to_json
 from ..transforms.presets import lucid
+from .arguments import check_climbing
 from .importance import scaled
 from .picture import Picture
 from .recipe import Recipe, current_versions
@@ -139,31 +140,32 @@ def render(
     """
     if parameterization is None:
         parameterization = Fourier()
-    if optimizer is None:
-        optimizer = Adam()
     of_kind("parameterization", parameterization, Parameterization, "Fourier()")
-    of_kind("optimizer", optimizer, Optimizer, "Adam(0.05)")
     given_rules = _rules(rules)
-    if callback is not None:
-        a_function("callback", callback, "one argument, a Progress", takes=1)
-    provider = text("provider", provider, "a name such as 'auto' or 'cpu'")
-    cache, same_start = flag("cache", cache), flag("same_start", same_start)
-    progress = flag("progress", progress)
-    steps, seed = whole("steps", steps, 1), whole("seed", seed, 0, None)
-    if isinstance(optimizer, Scheduled):
-        # What an ascent that is ended early was planned for is part of its recipe.
-        optimizer = optimizer.planned(steps)
+    same_start, progress = flag("same_start", same_start), flag("progress", progress)
+    climbing = check_climbing(
+        steps=steps,
+        seed=seed,
+        batch=batch,
+        provider=provider,
+        optimizer=optimizer,
+        snapshots=snapshots,
+        callback=callback,
+        cache=cache,
+    )
+    steps, seed, batch = climbing.steps, climbing.seed, climbing.batch
+    provider, optimizer = climbing.provider, climbing.optimizer
+    snapshots, callback, cache = climbing.snapshots, climbing.callback, climbing.cache
     redirect_steps = whole("redirect_steps", redirect_steps, 0)
     leaking = None
     if leak is not None:
         leaking = Leak(leak, round(steps * _LEAKING) if leak_steps is None else leak_steps)
     elif leak_steps is not None:
         raise InputError("leak_steps is for a gradient that leaks; give leak=…, such as 0.1")
-    snapshots = _steps(snapshots)
     warps = compose(lucid() if transforms is None else transforms)
     if not isinstance(model, Model):
         model = load(model, cache=cache)
-    objective, batch = _objective(model, objective, whole("batch", batch, 1))
+    objective, batch = _objective(model, objective, batch)
     if same_start and not isinstance(objective, Each | Fed):
         raise InputError(
             "same_start is for the pictures of several objectives: of one they would all be the "
@@ -358,11 +360,6 @@ def _batch_size(size: int, composition: Composition, optimizer: Optimizer) -> in
             "leave batch_size out"
         )
     return min(size, composition.batch)
-
-
-def _steps(snapshots: Collection[int]) -> frozenset[int]:
-    steps = listed("snapshots", snapshots, "steps, such as (1, 32, 128)")
-    return frozenset(whole("each step of snapshots", step, 1) for step in steps)
 
 
 def _recipe(

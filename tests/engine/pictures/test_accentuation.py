@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxscope as osc
 import pytest
-from onnxscope.errors import InputError, TargetError
+from onnxscope.errors import InputError, ProviderError, TargetError
 from onnxscope.images import fitted_to
 from onnxscope.objectives.registry import from_json
 
@@ -76,3 +76,19 @@ def test_what_is_refused(squeezenet: osc.Model, flower: np.ndarray) -> None:
         arguments = {"objective": "fire5:11", "photo": flower} | QUICK | given
         with pytest.raises(error, match=message):
             osc.accentuate(squeezenet, **arguments)
+
+
+def test_what_says_how_it_is_climbed_is_refused_before_any_work(
+    squeezenet: osc.Model, flower: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(*_: object) -> float:
+        raise AssertionError("the gradients were measured before")
+
+    monkeypatch.setattr("onnxscope.pictures.accentuation.balance", measured)
+    for given, error, message in (
+        ({"steps": 0}, InputError, "steps must be at least 1"),
+        ({"provider": "quick"}, ProviderError, "no provider 'quick'"),
+        ({"snapshots": ["x"]}, InputError, "each step of snapshots"),
+    ):
+        with pytest.raises(error, match=message):
+            osc.accentuate(squeezenet, "fire5:11", flower, **QUICK | given)
