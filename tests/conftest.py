@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,46 @@ def ctrl_c_is_heard() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave files of slow tests alone where none are wanted: to import them takes seconds."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    whole = "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8")
+    return True if whole else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make slow, of long lists of cases, all but a sample (see `_sampled`)."""
+    lists: dict[tuple[Path, str], list[pytest.Function]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("sample"):
+            lists.setdefault((item.path, item.originalname), []).append(item)
+    for cases in lists.values():
+        mark = cases[0].get_closest_marker("sample")
+        assert mark is not None
+        quick = _sampled(cases, *mark.args, **mark.kwargs)
+        for number, case in enumerate(cases):
+            if number not in quick:
+                case.add_marker(pytest.mark.slow)
+
+
+def _sampled(
+    cases: list[pytest.Function], most: int = 0, *, of_each: Callable[..., object] | None = None
+) -> set[int]:
+    """Which of a test's cases are a sample.
+
+    Args:
+        cases: In their order.
+        most: How many there are, evenly spread.
+        of_each: Instead, what the kind of a case is, by its parameters: the first of each kind.
+    """
+    if of_each is not None:
+        kinds = [of_each(**case.callspec.params) for case in cases]
+        return {kinds.index(kind) for kind in kinds}
+    return {number * len(cases) // most for number in range(most)}
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -304,6 +304,7 @@ def test_only_what_a_neuron_sees(run, refused, tiny):
     assert "--enlarge goes with --crop" in refused(*neuron, "--enlarge", 2)
 
 
+@pytest.mark.slow  # several pictures
 def test_a_neuron_of_few_pixels_is_told_of(run, tiny):
     unit = ("render", tiny, "mixed4a:3", "--steps", 64, "--size", 160, "--provider", "cpu")
     assert "--crop writes those alone" in run(*unit, "--objective", "neuron").stdout

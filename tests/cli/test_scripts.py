@@ -66,6 +66,7 @@ def completed(words: str, number: int) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.slow  # a process for each shell
 def test_completion(folder, tiny):
     assert completed("onnxscope cl", 1) == ["classes"]
     assert completed("onnxscope render squ", 2) == ["squeezenet"]

@@ -40,6 +40,7 @@ def test_by_default_they_are_written_here(run, tiny, folder):
     assert (result.stdout, result.stderr) == ("mixed4a-0.png\nmixed4a-3.png\n", "")
 
 
+@pytest.mark.slow  # many pictures
 def test_what_is_there_is_skipped(run, tiny, folder):
     assert run("render", tiny, "mixed4a:0-2", *SHORT, "-o", "units").exit_code == 0
     first, second = (folder / "units" / f"mixed4a-{unit}.png" for unit in (0, 1))
@@ -73,6 +74,7 @@ def test_what_is_there_and_made_otherwise_is_said(run, tiny, folder):
     )
 
 
+@pytest.mark.slow  # many pictures
 def test_a_sheet(run, tiny, folder):
     command = ("render", tiny, "mixed4a:0-2", "daisy", *SHORT, "--sheet", "sheet.png")
     result = run(*command)

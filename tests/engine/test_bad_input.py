@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,12 @@ def _public() -> Iterator[str]:
                     yield f"{name}.{method}"
 
 
-def _parameters() -> Iterator[tuple[str, str]]:
+@cache
+def _parameters() -> tuple[tuple[str, str], ...]:
+    return tuple(_each_parameter())
+
+
+def _each_parameter() -> Iterator[tuple[str, str]]:
     for name in _public():
         if name in ASKED:
             continue
@@ -117,36 +123,37 @@ def _called(call: Call, parameter: str, value: object) -> None:
     call.function(*positional, **given)
 
 
-@pytest.mark.parametrize(("name", "parameter"), list(_parameters()))
+@pytest.mark.parametrize("name", sorted({name for name, _ in _parameters()}))
 def test_what_is_wrong_is_named(
-    calls: dict[str, Call],
-    name: str,
-    parameter: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    calls: dict[str, Call], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if name not in calls:
         pytest.skip("a test above says that it is forgotten")
-    call = calls[name]
+    parameters = [parameter for other, parameter in _parameters() if other == name]
+    faults = [fault for parameter in parameters for fault in _faults(calls[name], parameter)]
+    assert not faults, "\n".join(faults)
+
+
+def _faults(call: Call, parameter: str) -> Iterator[str]:
+    """What is taken though it is wrong, or refused without the parameter's name."""
     right = {*filter(None, call.right.get(parameter, "").split("; "))}
     declared = inspect.signature(call.function).parameters.get(parameter)
     if declared is None or declared.default is None:
         right.add("None")
     words = call.words.get(parameter, parameter)
-    faults = []
     for kind, value in WRONG.items():
         if kind in right:
             continue
+        what = f"{kind} for {parameter}"
         try:
             _called(call, parameter, value)
         except osc.OnnxscopeError as error:
             if not re.search(words, str(error)):
-                faults.append(f"{kind}: does not say {words}: {error}")
+                yield f"{what}: does not say {words}: {error}"
             if len(str(error)) > 500:
-                faults.append(f"{kind}: has {len(str(error))} characters")
+                yield f"{what}: has {len(str(error))} characters"
         except Exception as error:
-            faults.append(f"{kind}: {type(error).__name__}: {error}")
+            yield f"{what}: {type(error).__name__}: {error}"
         else:
-            faults.append(f"{kind}: taken")
-    assert not faults, "\n".join(faults)
+            yield f"{what}: taken"

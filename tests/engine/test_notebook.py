@@ -97,6 +97,7 @@ def test_captions_and_grids(loaded):
     assert osc.render(loaded, mine, **QUICK).captions == ("mine(y)",)
 
 
+@pytest.mark.slow  # a process that makes a picture
 def test_nothing_is_imported_or_shown_elsewhere():
     code = (
         "import sys, onnxscope as osc\n"
@@ -123,6 +124,7 @@ model.layers
 )
 
 
+@pytest.mark.slow  # a kernel starts
 def test_in_a_kernel(tmp_path):
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")

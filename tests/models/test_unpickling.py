@@ -138,6 +138,7 @@ def test_a_memo_numbered_wildly_costs_nothing() -> None:
     assert _load(b"K\x07r\xff\xff\xff\x7f0j\xff\xff\xff\x7f.") == 7
 
 
+@pytest.mark.slow  # 200,000 tuples in each other
 def test_nesting_without_end_does_not_overflow() -> None:
     deep = b"\x80\x02)" + b"\x85" * 200_000
     assert isinstance(_load(deep + b"."), tuple)

@@ -70,6 +70,7 @@ def test_the_ascents_length_is_in_the_recipe_and_makes_the_picture_again(
     np.testing.assert_array_equal(again.images, picture.images)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     "optimizer",
     [

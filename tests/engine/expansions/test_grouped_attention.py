@@ -37,6 +37,7 @@ SMALL = [angles[:, :4] for angles in ANGLES]
 POSITIONS = RNG.integers(0, 20, (N, L))
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("interleaved", [0, 1])
 @pytest.mark.parametrize("positions", [POSITIONS, np.array([3]), np.array(3)])
 @pytest.mark.parametrize(
@@ -107,6 +108,7 @@ def group_query(arrays, outputs=3, **options):
     return check("GroupQueryAttention", arrays, outputs, domain="com.microsoft", **options)
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("of", ["o0", "o1", "o2"])
 @pytest.mark.parametrize("case", list(CASES))
 def test_group_query_attention(case, of):
@@ -125,6 +127,7 @@ ROTATED = {
 }
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("interleaved", [0, 1])
 @pytest.mark.parametrize("case", list(ROTATED))
 def test_rotated_queries_and_keys(case, interleaved):

@@ -122,6 +122,7 @@ def test_spelled_out_functions(name):
     np.testing.assert_allclose(run(longer, given)["grad_x"], exact, rtol=0, atol=3e-6)
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("sizes", ["known", "open"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", SPELLED)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 from all_rule_cases import CASES, Case
+from in_turn import in_turn
 from onnx import defs
 from onnxscope.expansions.registry import all_expansions
 from onnxscope.graph import traits
@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[3]
 KNOWN = {schema.name for schema in defs.get_all_schemas_with_history() if not schema.domain}
 
 
-def those_with(*wanted: Trait) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("op", sorted(operators_with(*wanted)))
+def those_with(*wanted: Trait) -> Callable[[Callable[[str], None]], Callable[[], None]]:
+    return in_turn(sorted(operators_with(*wanted)))
 
 
 # What can be found out about an operator by running it ------------------------------------------
@@ -306,7 +306,7 @@ OF_ONE = sorted((s for s in CURRENT if s.min_input <= 1 <= s.max_input), key=lam
 OF_TWO = sorted((s for s in CURRENT if s.min_input <= 2 <= s.max_input), key=lambda s: s.name)
 
 
-@pytest.mark.parametrize("schema", OF_ONE, ids=lambda s: s.name)
+@in_turn(OF_ONE, lambda schema: schema.name)
 def test_no_trait_of_one_input_is_forgotten(schema: defs.OpSchema) -> None:
     several = schema.inputs[0].option == defs.OpSchema.FormalParameterOption.Variadic
     for x in (NUMBERS, (NUMBERS * 15).astype(np.int64), NUMBERS > 0):
@@ -333,7 +333,7 @@ ALONG_THE_LAST = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("schema", OF_TWO, ids=lambda s: s.name)
+@in_turn(OF_TWO, lambda schema: schema.name)
 def test_broadcasting_is_not_forgotten(schema: defs.OpSchema) -> None:
     for x in (np.abs(NUMBERS), np.abs(NUMBERS * 15).astype(np.int64), NUMBERS > 0):
         example = _runnable(schema, [x[:, :, :1], x[0, :1]])
@@ -350,7 +350,7 @@ def _cases() -> dict[str, list[Case]]:
     return found
 
 
-@pytest.mark.parametrize("op", sorted(_cases()))
+@in_turn(sorted(_cases()))
 def test_what_has_a_rule_and_is_pointwise_is_known(op: str) -> None:
     known = (Trait.POINTWISE, Trait.BROADCASTING, Trait.MOVING)
     if any(op in operators_with(trait) for trait in known):

@@ -11,6 +11,7 @@ from onnx import helper
 from onnxscope.errors import ModelError
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("axis", [None, -1, 0, 1, 2])
 @pytest.mark.parametrize("opset", [9, 12, 13])
 @pytest.mark.parametrize("op", ["Hardmax", "Softmax", "LogSoftmax"])

@@ -30,6 +30,7 @@ def alignment(a: np.ndarray, ratio: float) -> np.ndarray:
     return total
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("count", [1, 2, 6])
 @pytest.mark.parametrize(
     ("objective", "expected"),

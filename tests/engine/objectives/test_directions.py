@@ -97,6 +97,7 @@ CASES: list[tuple[osc.Objective, Callable[[np.ndarray], np.ndarray], str]] = [
 ]
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize(("objective", "expected", "words"), CASES)
 def test_values(
     squeezenet: osc.Model,

@@ -51,6 +51,7 @@ def test_both_see_the_same_picture(squeezenet: osc.Model, other: osc.Model) -> N
     assert "− 0.5 × channel units:3 of " in str(objective)
 
 
+@pytest.mark.slow  # three ascents
 def test_an_ascent_for_both_and_its_recipe(
     squeezenet: osc.Model, other: osc.Model, tmp_path: Path
 ) -> None:

@@ -64,6 +64,7 @@ CASES: dict[str, tuple[Callable[[np.ndarray], osc.Objective], Callable[..., np.n
 }
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", CASES)
 def test_values(squeezenet: osc.Model, flower: np.ndarray, name: str) -> None:
     make, expected = CASES[name]
@@ -90,6 +91,7 @@ def test_the_distance_of_pixels(squeezenet: osc.Model, flower: np.ndarray) -> No
     np.testing.assert_allclose(value, np.sqrt(((IMAGES - photo) ** 2).mean((1, 2, 3))), rtol=1e-5)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("transforms", [None, (), [osc.noise(0.3)], [osc.flip(True, True)]])
 def test_a_photo_moves_as_the_picture_does(
     squeezenet: osc.Model, flower: np.ndarray, transforms: object
@@ -149,6 +151,7 @@ def test_a_picture_is_made_again_without_the_photo(
     assert "caricature fire5 of [224×224×3 numbers, " in str(wanted)
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("precision", ["tf32", "float16"])
 def test_beside_a_unit_and_in_half_precision(
     squeezenet: osc.Model, flower: np.ndarray, precision: str

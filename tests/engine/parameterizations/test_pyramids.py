@@ -55,6 +55,7 @@ def test_a_shared_picture_is_in_all() -> None:
     np.testing.assert_allclose(picture(shared, drawn, 13, 22), rgb(wanted, True), atol=1e-6)
 
 
+@pytest.mark.slow  # two ascents
 def test_pictures_with_a_shared_part_are_more_alike(squeezenet: osc.Model) -> None:
     given = {"size": 56, "steps": 20, "provider": "cpu", "transforms": ()}
     between = osc.interpolate(osc.channel("fire5", 11), osc.channel("fire5", 30), 3)

@@ -12,6 +12,7 @@ from onnxscope.objectives.registry import from_json
 QUICK = {"layer": "fire3", "size": 64, "steps": 24, "provider": "cpu"}
 
 
+@pytest.mark.slow  # three ascents
 def test_the_stronger_the_nearer(squeezenet: osc.Model, flower: np.ndarray) -> None:
     photo = fitted_to(flower, 64, 64) / 255
     far, values = [], []
@@ -24,6 +25,7 @@ def test_the_stronger_the_nearer(squeezenet: osc.Model, flower: np.ndarray) -> N
     assert values[0] > values[1] > values[2] > unit(np.float32(photo))[0][0] - 1
 
 
+@pytest.mark.slow  # three pictures of a photo
 def test_both_gradients_weigh_alike_at_the_start(squeezenet: osc.Model, flower: np.ndarray) -> None:
     given = QUICK | {"steps": 1, "transforms": ()}
     picture = osc.accentuate(squeezenet, "fire8:5", flower, **given)

@@ -11,7 +11,13 @@ from onnxscope.pictures.sameness import difference
 from onnxscope.pictures.series import render_each
 
 QUICK = {"size": 48, "steps": 3, "provider": "cpu", "seed": 4}
-UNITS = [osc.channel("fire5", 3), osc.neuron("fire4", 7, y=0, x=0), osc.channel("fire5", 9)]
+UNITS = [osc.channel("fire3", 3), osc.neuron("fire2", 7, y=0, x=0), osc.channel("fire3", 9)]
+
+
+@pytest.fixture(scope="module")
+def alone(squeezenet: osc.Model) -> list[osc.Picture]:
+    """The picture of each unit, made by itself."""
+    return [osc.render(squeezenet, unit, **QUICK) for unit in UNITS]
 
 
 def same(one: osc.Picture, other: osc.Picture) -> bool:
@@ -22,8 +28,9 @@ def same(one: osc.Picture, other: osc.Picture) -> bool:
     return True
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("group", [None, 1, 2, 3])
-def test_each_is_what_it_is_alone(squeezenet: osc.Model, group):
+def test_each_is_what_it_is_alone(squeezenet: osc.Model, alone, group):
     begun = []
     made = list(
         render_each(
@@ -31,8 +38,8 @@ def test_each_is_what_it_is_alone(squeezenet: osc.Model, group):
         )
     )
     assert [one.number for one in made] == [0, 1, 2]
-    for one, unit in zip(made, UNITS, strict=True):
-        assert same(one.picture, osc.render(squeezenet, unit, **QUICK))
+    for one, picture in zip(made, alone, strict=True):
+        assert same(one.picture, picture)
     assert begun[0][0] == 0
     assert begun[-1][1] == 3
     assert [first for first, _ in begun[1:]] == [stop for _, stop in begun[:-1]]
@@ -65,14 +72,14 @@ def failing(objectives, error):
     return render
 
 
-def test_one_that_fails_keeps_no_other_from_being_made(squeezenet: osc.Model, monkeypatch):
-    partial = osc.render(squeezenet, UNITS[1], **QUICK)
+def test_one_that_fails_keeps_no_other_from_being_made(squeezenet, alone, monkeypatch):
+    partial = alone[1]
     error = AscentError("it is not finite", partial)
     monkeypatch.setattr(series, "render", failing([UNITS[1]], error))
     made = list(render_each(squeezenet, UNITS, batch_size=3, **QUICK))
     assert [one.error for one in made] == [None, error, None]
     assert made[1].picture is partial
-    assert same(made[2].picture, osc.render(squeezenet, UNITS[2], **QUICK))
+    assert same(made[2].picture, alone[2])
 
 
 def test_a_wrong_argument_is_refused_at_once(squeezenet: osc.Model):
@@ -96,11 +103,10 @@ def test_groups_are_as_large_as_fits(squeezenet: osc.Model, monkeypatch):
     assert [one.number for one in made] == [0, 1, 2]
 
 
-def test_the_same_start_for_several_objectives(squeezenet: osc.Model):
+def test_the_same_start_for_several_objectives(squeezenet: osc.Model, alone):
     together = osc.render(squeezenet, UNITS, same_start=True, **QUICK)
-    for index, unit in enumerate(UNITS):
-        alone = osc.render(squeezenet, unit, **QUICK)
-        np.testing.assert_array_equal(together.images[index], alone.images[0])
+    for image, picture in zip(together.images, alone, strict=True):
+        np.testing.assert_array_equal(image, picture.images[0])
     read = osc.Recipe.from_text(together.recipe.to_text())
     assert read.same_start
     np.testing.assert_array_equal(osc.remake(read, squeezenet).images, together.images)
@@ -127,8 +133,8 @@ def test_warnings_are_those_of_each_picture(squeezenet: osc.Model):
         ({"parameterization": osc.Pixels()}, "of another parameterization"),
     ],
 )
-def test_another_picture_is_told_by_its_recipe(squeezenet: osc.Model, changed, words):
-    recipe = osc.render(squeezenet, UNITS[0], **QUICK).recipe
+def test_another_picture_is_told_by_its_recipe(squeezenet: osc.Model, alone, changed, words):
+    recipe = alone[0].recipe
     asked = QUICK | {"size": (48, 48)} | {"transforms": osc.lucid(), "optimizer": osc.Adam()}
     assert difference(recipe, squeezenet, UNITS[0], {**asked, **changed}) == words
     assert difference(recipe, squeezenet, UNITS[2], asked) == "of another objective"

@@ -56,6 +56,7 @@ def _pool_gradient(rules: RuleTable, attributes: dict[str, object], x: np.ndarra
     return result
 
 
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("attributes", POOLS, ids=str)
 @pytest.mark.parametrize("channels", [16, 5])
 @pytest.mark.parametrize("kind", ["noise", "ties", "zeros", "large"])
@@ -76,6 +77,7 @@ def test_max_pool_is_bit_for_bit_the_standard_one(
     assert np.abs(wanted).max() > 0
 
 
+@pytest.mark.sample(12)
 @pytest.mark.parametrize(
     "attributes",
     [*POOLS, {"kernel_shape": [3, 3]}, {"kernel_shape": [2, 3], "dilations": [2, 1]}],
@@ -307,6 +309,7 @@ def test_other_providers_keep_the_standard_rules() -> None:
     assert rules_for("cpu")["MaxPool"].inputs != standard_rules()["MaxPool"].inputs
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize(
     ("size", "beta", "bias"), list(itertools.product([1, 3, 5, 11], [0.5, 0.75, 0.6], [1.0, 2.0]))
 )
@@ -334,6 +337,7 @@ def test_a_lowered_lrn_is_an_lrn(size: int, beta: float, bias: float) -> None:
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("strides", [(2, 2), (1, 2), (3, 2), (4, 4)], ids=str)
 @pytest.mark.parametrize("kernel", [(3, 3), (5, 3), (1, 1), (1, 4)], ids=str)
 @pytest.mark.parametrize("pads", [(0, 0, 0, 0), (1, 0, 0, 1)], ids=str)

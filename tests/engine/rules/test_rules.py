@@ -20,6 +20,7 @@ from rule_checks import check_case
 STANDARD = standard_rules()
 
 
+@pytest.mark.sample(of_each=lambda case: case.op)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_gradient(case):
     check_case(case)

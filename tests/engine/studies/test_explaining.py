@@ -101,6 +101,7 @@ def test_input_x_gradient(model, photos):
     _close(found, expected)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("rule", "places", "weights"),
     [
@@ -231,6 +232,7 @@ def test_occlusion(model, photos):
     _close(_maps(model, photos, method), total / covers)
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("name", METHODS.kinds)
 def test_exported_it_is_the_same(model, photos, name, tmp_path: Path):
     method = methods.Occlusion(window=8, stride=4) if name == "occlusion" else name

@@ -41,6 +41,7 @@ def test_colours_change_each_for_itself() -> None:
     np.testing.assert_allclose(seen([osc.recolor(0, 0)], image), image, atol=1e-6)
 
 
+@pytest.mark.slow  # an ascent
 def test_an_ascent_with_both(squeezenet: osc.Model) -> None:
     given = {"size": 56, "steps": 6, "provider": "cpu", "batch": 2}
     transforms = [osc.blur(1), osc.recolor(), *osc.lucid()]

@@ -136,6 +136,7 @@ def test_views_are_the_mean_over_steps_of_one(squeezenet: osc.Model) -> None:
     assert picture.values[0] == pytest.approx(unit.mean() - 0.001 * penalty[0], rel=1e-3)
 
 
+@pytest.mark.slow  # many pictures
 def test_pictures_with_views_do_not_depend_on_each_other(
     squeezenet: osc.Model, flower: np.ndarray
 ) -> None:

@@ -50,6 +50,7 @@ def masks(keys: int) -> dict[str, np.ndarray | None]:
     }
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("unidirectional", [0, 1])
 @pytest.mark.parametrize("cache", [False, True])
 @pytest.mark.parametrize("kind", list(masks(KEYS)))
@@ -178,6 +179,7 @@ def test_scores_in_front_of_the_softmax(unidirectional):
 PROJECTED = [values(N, L, WIDTH), values(WIDTH, 3 * WIDTH) * 0.3, values(3 * WIDTH)]
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("unidirectional", [0, 1])
 @pytest.mark.parametrize("cache", [False, True])
 @pytest.mark.parametrize("kind", [*masks(L), "ends and starts", "nobody", "one for all"])

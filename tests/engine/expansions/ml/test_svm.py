@@ -105,6 +105,7 @@ def test_decisions_between_pairs(counts, kernel):
     check_ml("SVMClassifier", ROWS, outputs=2, **classifier(counts, kernel=kernel))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("transform", ["LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"])
 @pytest.mark.parametrize("counts", [(2, 3), (2, 3, 1)])
 def test_transformed_decisions(counts, transform):
@@ -118,6 +119,7 @@ def test_classifier_of_other_types(dtype):
     check_ml("SVMClassifier", (ROWS * 3).astype(dtype), outputs=2, **classifier())
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("transform", ["NONE", "LOGISTIC", "SOFTMAX", "PROBIT"])
 @pytest.mark.parametrize("counts", [(2, 3), (2, 3, 1), (1, 2, 2, 1, 1)])
 def test_probabilities(counts, transform):

@@ -75,6 +75,7 @@ def test_the_gradient_of_a_recurrences_gradient(op_type, gates, outputs, options
         assert abs(slope - difference) <= 3e-3 * max(size, abs(difference))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("steps", [1, T])
 @pytest.mark.parametrize(("op_type", "gates", "outputs", "options"), RECURRENT)
 def test_a_recurrence_in_half_precision_has_the_same_gradient(

@@ -87,6 +87,7 @@ def _work(model: onnx.ModelProto) -> int:
     return sum(sizes[node.output[0]] for node in model.graph.node if "Conv" in node.op_type)
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("size", [(64, 64), (61, 75)])
 @pytest.mark.parametrize(
     "cells",

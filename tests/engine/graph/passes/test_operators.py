@@ -143,6 +143,7 @@ def _crop(builder: Builder, _: Tensor) -> None:
     crop(builder, Plan())
 
 
+@pytest.mark.sample(16)
 @pytest.mark.parametrize("name", ["y", "z"])
 @pytest.mark.parametrize("part", [CHANNEL, CELLS], ids=["channel", "cells"])
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -156,6 +157,7 @@ def test_slopes_of_all_shapes(slope: np.ndarray, part: tuple[slice, ...]) -> Non
     _check(_file("PRelu", slope), "y", part)
 
 
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("part", [CHANNEL, CELLS], ids=["channel", "cells"])
 @pytest.mark.parametrize("function", sorted(OF_ONE))
 def test_functions_of_one_value(function: str, part: tuple[slice, ...]) -> None:
@@ -168,6 +170,7 @@ def test_functions_of_one_value(function: str, part: tuple[slice, ...]) -> None:
         _check(_file(function), "y", (*part[:2], slice(2, 4)) if windowed else part)
 
 
+@pytest.mark.sample(16)
 @pytest.mark.parametrize("shape", OPERANDS.values(), ids=OPERANDS)
 @pytest.mark.parametrize("part", [CHANNEL, CELLS], ids=["channel", "cells"])
 @pytest.mark.parametrize("function", OF_TWO)
@@ -223,6 +226,7 @@ def test_main_layers(function: str) -> None:
     assert [layer.name for layer in model.layers.values() if layer.main] == ["start", "y", "z"]
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_half_precision(function: str) -> None:
     file = _file(function)
