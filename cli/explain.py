@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError, OnnxscopeError
-from ..network.photo_files import is_picture, pictures_in
 from . import options
 from .console import file_size, plural, stdout, warn
 from .given import parse_size
@@ -112,6 +111,8 @@ def explain(
             )
         _export(asked, method, provider, export)
         return
+    from ..network.photo_files import is_picture
+
     target_path = Path("explanation.png") if output is None else output
     if target_path.suffix.lower() == ".npy" or is_picture(target_path):
         _write_sheet(asked.explainers(method, provider), files, top, target_path)
@@ -160,12 +161,16 @@ class _Asked:
 
 def _told_apart(given: Sequence[str]) -> tuple[list[Path], str | None]:
     """Photographs, and a target behind them."""
+    from ..network.photo_files import is_picture
+
     if given and not Path(given[-1]).exists() and not is_picture(Path(given[-1])):
         return [Path(text) for text in given[:-1]], given[-1]
     return [Path(text) for text in given], None
 
 
 def _files(given: Sequence[Path]) -> Iterator[Path]:
+    from ..network.photo_files import pictures_in
+
     for path in given:
         if path.is_dir():
             yield from pictures_in(path)

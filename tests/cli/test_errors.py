@@ -227,7 +227,7 @@ def full(*_arguments, **_options):
 def test_full_disk(run, tiny, folder, monkeypatch, where):
     if where == "PIL.Image.Image.save":
         # The check before the work writes to memory; only then is the disk full.
-        monkeypatch.setattr("onnxscope.pictures.picture.check_suffix", lambda _path: None)
+        monkeypatch.setattr("onnxscope.pictures.picture.check_suffix", lambda *_arguments: None)
     (folder / "mixed4a-1.png").write_text("what was here before")
     monkeypatch.setattr(where, full)
     result = run("render", tiny, "mixed4a:1", *SHORT, "-q")
