@@ -9,6 +9,7 @@ import typer
 from . import options
 from .groups import expanded
 from .outputs import default_name
+from .preprocessing import Preprocessing
 from .studying import LayerOption, Making, PhotoName, study
 
 app = typer.Typer(add_completion=False)
@@ -32,7 +33,7 @@ def accentuate(
         typer.Option(metavar="VALUE", help="The value that the unit shall reach."),
     ] = None,
     making: Making,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Make a photo more of what a unit sees in it, and leave the rest as it is."""
     file = making.file(default_name(f"{photo.stem}-{target}", kind="accentuated"))

@@ -10,6 +10,7 @@ from . import options
 from .completion import complete_target
 from .groups import expanded
 from .outputs import default_name
+from .preprocessing import Preprocessing
 from .studying import Making, study
 
 app = typer.Typer(add_completion=False)
@@ -36,7 +37,7 @@ def arithmetic(
         int, typer.Option(metavar="N", min=1, help="How many of them are for the rows.")
     ] = 1,
     making: Making,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Add units to each other: a table of the pictures of two units at once."""
     from ..errors import InputError

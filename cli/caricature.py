@@ -9,6 +9,7 @@ import typer
 from . import options
 from .groups import expanded
 from .outputs import default_name
+from .preprocessing import Preprocessing
 from .studying import Making, PhotoLayers, PhotoName, study
 
 app = typer.Typer(add_completion=False)
@@ -29,7 +30,7 @@ def caricature(
         typer.Option(help="How exactly a layer's direction is kept: the power of the cosine."),
     ] = 1.0,
     making: Making,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Show what layers see in a photo, exaggerated."""
     file = making.file(default_name(photo.stem, kind="caricatures"))

@@ -9,6 +9,7 @@ import typer
 from . import options
 from .groups import expanded
 from .outputs import default_name
+from .preprocessing import Preprocessing
 from .studying import LayerOption, Making, study
 
 app = typer.Typer(add_completion=False)
@@ -29,7 +30,7 @@ def diversity(
         typer.Option(help="How much they shall differ; at 1 that weighs as much as the unit."),
     ] = 0.3,
     making: Making,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Show the facets of a unit: several pictures that differ as much as they can."""
     file = making.file(default_name(target, kind="diverse"))

@@ -9,6 +9,7 @@ import typer
 from . import options
 from .groups import expanded
 from .outputs import default_name
+from .preprocessing import Preprocessing
 from .studying import Making, PhotoName, study
 
 app = typer.Typer(add_completion=False)
@@ -40,7 +41,7 @@ def dream(
         ),
     ] = None,
     making: Making,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Let a network dream over a photo, in the photo's own size: Deep Dream."""
     file = making.file(default_name(f"{photo.stem}-{target}", kind="dream"))

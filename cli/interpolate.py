@@ -12,6 +12,7 @@ from . import options
 from .completion import complete_target
 from .groups import expanded
 from .outputs import default_name
+from .preprocessing import Preprocessing
 from .studying import LayerOption, Making, finish, run_study
 
 app = typer.Typer(add_completion=False)
@@ -50,7 +51,7 @@ def interpolate(
         typer.Option(metavar="FILE", help="Also write them as a .gif, .webp or .png that moves."),
     ] = None,
     making: Making,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Show how one unit goes over into another, in pictures whose parts stay in place."""
     from ..pictures.picture import check_animation_suffix

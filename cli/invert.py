@@ -9,6 +9,7 @@ import typer
 from . import options
 from .groups import expanded
 from .outputs import default_name
+from .preprocessing import Preprocessing
 from .studying import Making, PhotoLayers, PhotoName, study
 
 app = typer.Typer(add_completion=False)
@@ -28,7 +29,7 @@ def invert(
         float, typer.Option(help="How smooth the pictures shall be; 0 for not at all.")
     ] = 0.03,
     making: Making,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Show what layers keep of a photo: pictures that are to them the same as it."""
     file = making.file(default_name(photo.stem, kind="inverted"))

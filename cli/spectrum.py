@@ -9,9 +9,11 @@ import typer
 from ..errors import InputError
 from . import options
 from .console import stdout
+from .given import parse_size
 from .groups import expanded
 from .outputs import default_name
 from .photo_progress import PhotoWatch
+from .preprocessing import Preprocessing
 from .studying import Making, finish, run_study
 
 app = typer.Typer(add_completion=False)
@@ -27,7 +29,7 @@ def spectrum(
     target: options.Unit,
     photos: options.Photos = None,
     making: Making,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Show a unit from what it likes least, over photographs, to what it likes most.
 
@@ -49,7 +51,7 @@ def spectrum(
             opened,
             target,
             [Path(text) for text in photos],
-            size=options.parse_size(making.size),
+            size=parse_size(making.size),
             seed=making.seed,
             provider="auto" if making.provider is None else making.provider,
             state=state if opened.self_contained else None,

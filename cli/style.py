@@ -10,6 +10,7 @@ import typer
 from . import options
 from .groups import expanded
 from .outputs import default_name
+from .preprocessing import Preprocessing
 from .studying import Making, PhotoName, study
 
 app = typer.Typer(add_completion=False)
@@ -44,7 +45,7 @@ def style(
         float, typer.Option(help="How much the textures count beside the photo.")
     ] = 1.0,
     making: Making,
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Paint a photo in the textures of another picture: style transfer."""
     file = making.file(default_name(f"{photo.stem}-{painting.stem}", kind="style"))
