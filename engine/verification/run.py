@@ -23,12 +23,12 @@ from ..plain import (
     of_kind,
     real,
     shown,
-    text,
     texts,
     whole,
 )
 from ..plain import shapes as plain_shapes
 from ..rules.table import RuleTable
+from ..runtime.session import check_provider
 from .budget import Budget, Report
 from .subjects import Subject, picture_subject, tensor_subject
 from .verdict import Verification
@@ -94,7 +94,7 @@ def verify(
     """
     seed = whole("seed", seed, least=0)
     count = whole("directions", directions, least=1, most=1000)
-    provider = text("provider", provider, "a name such as 'auto' or 'cpu'")
+    provider = check_provider(provider)
     if timeout is not None:
         timeout = real("timeout", timeout, "a number of seconds above 0, or None")
         if not timeout > 0:

@@ -325,7 +325,7 @@ def calls() -> dict[str, Call]:
         ),
         "verify": Call(
             osc.verify,
-            {"model": small_proto(), "timeout": 1, "directions": 1},
+            {"model": small_proto(), "timeout": 60, "directions": 1},
             {
                 "wrt": "[]; (); text",
                 "shapes": "{}",
