@@ -26,6 +26,7 @@ COMMANDS = (
     "gradient",
     "expose",
     "explain",
+    "blocks",
     "compare",
     "examples",
     "microscope",

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from .objectives.populations import batch_norm_prior as batch_norm_prior
     from .objectives.populations import distribution as distribution
     from .objectives.populations import statistics as statistics
+    from .pages.building_blocks import write_blocks as write_blocks
     from .parameterizations.fourier import Fourier as Fourier
     from .parameterizations.maco import Maco as Maco
     from .parameterizations.maco import spectrum as spectrum
@@ -86,6 +87,8 @@ if TYPE_CHECKING:
     from .rules.standard import standard_rules as standard_rules
     from .rules.table import RuleTable as RuleTable
     from .studies.arithmetic import arithmetic as arithmetic
+    from .studies.anatomy import Blocks as Blocks
+    from .studies.building import blocks as blocks
     from .studies.collecting import examples as examples
     from .studies.collection import Examples as Examples
     from .studies.collection import read_examples as read_examples
@@ -206,6 +209,9 @@ _HOMES = {
     "stylize": "studies.styling",
     "Explainer": "studies.explaining",
     "explain": "studies.explaining",
+    "Blocks": "studies.anatomy",
+    "blocks": "studies.building",
+    "write_blocks": "pages.building_blocks",
     "Explanation": "studies.explanation",
     "unit_spectrum": "studies.spectra",
     "UnitSpectrum": "studies.spectrum_figure",

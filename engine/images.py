@@ -300,13 +300,21 @@ def means_over_shares(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     Returns:
         (height, width) float64.
     """
-    rows, columns = _shares(mask.shape[0], height), _shares(mask.shape[1], width)
+    rows, columns = shares(mask.shape[0], height), shares(mask.shape[1], width)
     shared: np.ndarray = rows @ mask.astype(np.float64) @ columns.T
     return shared
 
 
-def _shares(given: int, wanted: int) -> np.ndarray:
-    """(wanted, given): how much of each given interval lies in each wanted one, as a mean."""
+def shares(given: int, wanted: int) -> np.ndarray:
+    """Return how much of each of so many intervals lies in each of others, as a mean.
+
+    Args:
+        given: How many equal parts a line has.
+        wanted: How many others it has.
+
+    Returns:
+        (wanted, given), whose rows sum to 1.
+    """
     edges = np.arange(wanted + 1) * given / wanted
     lower = np.maximum(edges[:-1, None], np.arange(given))
     upper = np.minimum(edges[1:, None], np.arange(given) + 1)

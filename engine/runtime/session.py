@@ -75,6 +75,7 @@ class Session:
 
     Attributes:
         provider: Where it runs.
+        inputs: The names of what it is fed.
         uncaptured: Opens the same without CUDA graphs, where this one captures them.
     """
 
@@ -88,6 +89,7 @@ class Session:
         self.provider = provider
         self.uncaptured = uncaptured
         self._outputs = [output.name for output in session.get_outputs()]
+        self.inputs = frozenset(given.name for given in session.get_inputs())
 
     def new_binding(self) -> ort.IOBinding:
         """Return inputs and outputs that are to be bound to buffers."""

@@ -171,7 +171,7 @@ class Scene:
         presents: list[Callable[[Tensor], Tensor]] = []
         for name, (layer, grid) in zip(layers, beside.found, strict=True):
             check_cells(name, layer.shape, grid)
-            raw, present = _on_the_way(layer, value)
+            raw, present = on_the_way(layer, value)
             if raw is None:
                 raise TargetError(
                     f"{self._objective} is not computed from {name}, which has no gradient "
@@ -189,7 +189,7 @@ class Scene:
             lost = layers[[raw.value for raw in raws].index(absent[0].value)]
             raise TargetError(zero_everywhere(str(self._objective), lost))
         return [
-            Cells(_as_cells(present(raw), grid), _as_cells(present(gradient), grid))
+            Cells(as_cells(present(raw), grid), as_cells(present(gradient), grid))
             for raw, gradient, present, (_, grid) in zip(
                 raws, gradients, presents, beside.found, strict=True
             )
@@ -211,16 +211,20 @@ def check_cells(name: str, shape: tuple[int, ...], grid: Grid | None) -> None:
         raise LayerError(f"{name} has the shape {shape}: no cells, and so no places in the picture")
 
 
-def _as_cells(layer: Tensor, grid: Grid | None) -> Tensor:
-    """(N, C, H, W) of cells, or of the patches among tokens (N, C, L)."""
+def as_cells(layer: Tensor, grid: Grid | None) -> Tensor:
+    """Return (N, C, H, W) of cells, or of the patches among tokens (N, C, L)."""
     if grid is None:
         return layer
     patches = layer[:, :, grid.before : grid.before + grid.height * grid.width]
     return patches.reshape(*layer.shape[:2], grid.height, grid.width)
 
 
-def _on_the_way(layer: Tensor, value: Tensor) -> tuple[Tensor | None, Callable[[Tensor], Tensor]]:
-    """What a layer is before it was made channels first, and how that is done to others.
+def on_the_way(layer: Tensor, value: Tensor) -> tuple[Tensor | None, Callable[[Tensor], Tensor]]:
+    """Find what a layer is before it was made channels first, and how that is done to others.
+
+    Args:
+        layer: As objectives read it.
+        value: What may be computed from it.
 
     Returns:
         The value that `value` is computed from, `None` where it is from none.

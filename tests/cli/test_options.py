@@ -40,6 +40,8 @@ ORDERS = {
     "expose": ["model", "layers", "--output", "--cut"],
     "explain": ["model", "photos", "--output", "--method", "--layer", "--top", "--size",
                 "--batch-size", "--provider", "--export", *PREPROCESSING],
+    "blocks": ["model", "photos", "--output", "--layers", "--groups", "--classes", "--strongest",
+               "--side", "--steps", "--seed", "--provider", *PREPROCESSING],
     "compare": ["model", "target", *STUDY, "--json", *PREPROCESSING],
     "examples": ["model", "given", "--output", "--count", "--by", "--relevance",
                  "--before-activation", "--no-sheets", "--size", "--batch-size", "--provider",
@@ -72,6 +74,7 @@ MEANS_ELSE = {
     # It can be left out.
     "--output": {
         "render",
+        "blocks",
         "prepare",
         "explain",
         "examples",
@@ -82,9 +85,14 @@ MEANS_ELSE = {
     "--shape": {"gradient", "inspect"},  # is built into the graph; what loops depend on
     "--size": {"bench"},  # one number, with a default of its own
     "--batch": {"gradient", "bench"},  # what a graph takes at once; several numbers
-    "--steps": {"bench", *STUDIES, "microscope"},  # in a turn; what a study or a quality needs
+    "--steps": {
+        "bench",
+        "blocks",
+        *STUDIES,
+        "microscope",
+    },  # in a turn; what a study or a quality needs
     "--wrt": {"gradient"},  # without it the gradient is that of an objective
-    "--seed": {"verify"},  # a point and directions, no picture
+    "--seed": {"verify", "blocks"},  # a point and directions, no picture
     "--count": {"diversity", "interpolate"},  # each has a default of its own
     "--layer": {"explain"},  # what a method looks at
     "--strength": STUDIES,  # of something else in each
@@ -99,6 +107,7 @@ MEANS_ELSE = {
     # No recipe says it.
     "--provider": {
         "bench",
+        "blocks",
         "explain",
         "examples",
         "microscope",

@@ -1,0 +1,1 @@
+"""Shows results in a browser, as files; computes nothing itself."""
