@@ -13,6 +13,7 @@ from ..errors import InputError
 from . import options
 from .console import file_size, plural, stdout
 from .groups import expanded
+from .preprocessing import Preprocessing
 from .progress import Stages
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def blocks(
             help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
         ),
     ] = "auto",
-    preprocessing: options.Preprocessing,
+    preprocessing: Preprocessing,
 ) -> None:
     """Take apart what a network sees in photographs, as a page to be pointed at."""
     from ..images import read_photo

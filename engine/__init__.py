@@ -86,8 +86,8 @@ if TYPE_CHECKING:
     from .rules.named import named_rules as named_rules
     from .rules.standard import standard_rules as standard_rules
     from .rules.table import RuleTable as RuleTable
-    from .studies.arithmetic import arithmetic as arithmetic
     from .studies.anatomy import Blocks as Blocks
+    from .studies.arithmetic import arithmetic as arithmetic
     from .studies.building import blocks as blocks
     from .studies.collecting import examples as examples
     from .studies.collection import Examples as Examples

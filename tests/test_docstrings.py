@@ -15,12 +15,12 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("benchmarks", "cli", "engine", "models")
 
 _VERBS = """
-    Add Advance Append Apply Blur Bring Change Check Climb Compare Compute Convert Copy Count
-    Crop Cut Declare Decorate Divide Download Draw End Exaggerate Examine Export Fetch Fill Find
-    Finish Follow Forecast Forget Frame Give Go Hold Invert Join Keep Leave Let List Load Look
+    Add Advance Append Apply Ask Blur Bring Change Check Choose Climb Compare Compute Convert Copy
+    Count Crop Cut Declare Decorate Divide Download Draw End Exaggerate Examine Export Fetch Fill
+    Find Finish Follow Forecast Forget Frame Give Go Hold Invert Join Keep Leave Let List Load Look
     Magnify Make Mark Measure Mirror Move Multiply Name Note Open Paint Print Put Raise Read Refuse
     Register Remove Repeat Replace Reserve Return Rewrite Rotate Round Run Say Scale Search See
-    Set Show Split Standardise Start State Store Sum Surround Take Tell Turn Undo Write Yield
+    Set Show Split Standardise Start State Store Sum Surround Take Tell Try Turn Undo Write Yield
 """
 VERBS = frozenset(_VERBS.split())
 """What functions do; another verb is welcome."""

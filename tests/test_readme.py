@@ -6,6 +6,7 @@ import ast
 import re
 import shlex
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def test_the_snippet_runs(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (90, 120, 3), np.uint8)).save("dog.jpg")
+    Path("photos").mkdir(exist_ok=True)
+    shutil.copy("dog.jpg", "photos")
     np.savez("sae.npz", directions=rng.standard_normal((20, 512)).astype(np.float32))
     shutil.copy(models.fetch("squeezenet"), "other.onnx")
     names = {
@@ -61,6 +64,9 @@ def test_the_snippet_runs(monkeypatch, tmp_path):
     }
     for called in ("render", "accentuate", "compare", "diversify", "dream"):
         monkeypatch.setattr(osc, called, _quick(getattr(osc, called)))
+    # Hundreds of small pictures.
+    quick = partial(osc.blocks, steps=1, size=32, groups=(2,))
+    monkeypatch.setattr(osc, "blocks", quick)
     (snippet,) = blocks(ROOT / "README.md", "python")
     for statement in ast.parse(snippet).body:
         source = ast.unparse(statement)

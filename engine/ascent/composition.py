@@ -90,7 +90,11 @@ class Composition:
 
     @cached_property
     def fed(self) -> dict[str, np.ndarray]:
-        """The numbers of the objective that the graph is fed in each step, by its inputs' names."""
+        """The numbers of the objective that the graph is fed in each step, by its inputs' names.
+
+        Raises:
+            TargetError: they are for another number of pictures.
+        """
         # Of several views of a picture each would need its row.
         if not isinstance(self.objective, Fed) or self.views > 1:
             return {}

@@ -14,6 +14,7 @@ from PIL import Image
 from ..errors import InputError
 from ..files import write_bytes
 from ..plain import path as a_path
+from ..plain import shown
 from ..studies.anatomy import Blocks, LayerBlocks
 from ..studies.grids import MOST_CELLS
 from ..studies.influence import telling_units
@@ -55,7 +56,11 @@ def write_blocks(every: Iterable[Blocks], folder: str | os.PathLike[str]) -> Pat
     taken: set[str] = set()
     photos: list[dict[str, str]] = []
     first: Blocks | None = None
+    if not isinstance(every, Iterable):
+        raise InputError(f"a page takes a list of blocks, at least one, not {shown(every)}")
     for blocks in every:
+        if not isinstance(blocks, Blocks):
+            raise InputError(f"a page shows what onnxscope.blocks gives, not {shown(blocks)}")
         first = first or blocks
         if _of(blocks) != _of(first):
             raise InputError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError, LayerError, nearest
-from ..plain import whole
+from ..plain import flag, text, whole
 from .factors import Factors
 from .influence import strongest_units
 
@@ -150,12 +150,13 @@ class Blocks:
         Raises:
             LayerError: it was not looked at.
         """
+        text("name", name, "the name of a layer", LayerError)
         for layer in self.layers:
             if layer.name == name:
                 return layer
         known = [layer.name for layer in self.layers]
         raise LayerError(
-            f"{name!r} was not looked at, but {', '.join(known)}{nearest(str(name), known)}"
+            f"{name!r} was not looked at, but {', '.join(known)}{nearest(name, known)}"
         )
 
     def grid(self, layer: str, *, magnitude: bool = False, cell: int = 48) -> Image.Image:
@@ -172,7 +173,7 @@ class Blocks:
         from .figures import grid
 
         side = whole("cell", cell, 4, 512)
-        return grid(self.layer(layer), magnitude=bool(magnitude), side=side)
+        return grid(self.layer(layer), magnitude=flag("magnitude", magnitude), side=side)
 
     def dictionary(self, layer: str, y: int, x: int) -> Image.Image:
         """Return a cell beside the units that it is made of, with their activations.

@@ -16,7 +16,7 @@ from ..network.class_scores import ClassScores, class_scores
 from ..network.loading import load
 from ..network.model import Model
 from ..network.photos import pixels_of
-from ..plain import listed, texts, whole
+from ..plain import a_function, listed, texts, whole
 from ..runtime.session import Session, check_provider, choose_provider, open_for
 from . import influence
 from .anatomy import Blocks, Class, Groups, LayerBlocks
@@ -148,6 +148,8 @@ class BlockMaker:
         Raises:
             OnnxscopeError: see `blocks`.
         """
+        if report is not None:
+            a_function("report", report, "what is being done, in words", takes=1)
         report = report or _told_to_nobody
         given = as_photos(photo)
         if len(given) != 1:

@@ -167,8 +167,8 @@ def _over(photo: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 
 def _class_at(blocks: Blocks, which: int) -> int:
-    at = whole("which", which)
-    if not 0 <= at < len(blocks.classes):
+    at = whole("which", which, 0)
+    if at >= len(blocks.classes):
         if not blocks.classes:
             raise InputError(f"{blocks.model} has no classes, or none were looked at")
         raise InputError(

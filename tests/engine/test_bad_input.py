@@ -16,12 +16,14 @@ from typing import Any
 
 import onnxscope as osc
 import pytest
+import right_calls_of_blocks
 import right_calls_of_models
 import right_calls_of_objectives
 import right_calls_of_parts
 from right_calls import PLACE, WRONG, Call
 
 MADE = {
+    "Blocks": "blocks makes it",
     "Examples": "examples makes it",
     "Explanation": "explain makes it",
     "Model": "load makes it",
@@ -97,7 +99,8 @@ def _attribute(name: str) -> Any:
 @pytest.fixture(scope="module")
 def calls() -> dict[str, Call]:
     return (
-        right_calls_of_models.calls()
+        right_calls_of_blocks.calls()
+        | right_calls_of_models.calls()
         | right_calls_of_objectives.calls()
         | right_calls_of_parts.calls()
     )
