@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .ascent.lbfgs import LBFGS as LBFGS
     from .ascent.loop import Progress as Progress
     from .ascent.optimizers import Adam as Adam
     from .ascent.optimizers import Momentum as Momentum
@@ -173,6 +174,7 @@ _HOMES = {
     "distribution": "objectives.populations",
     "statistics": "objectives.populations",
     "Adam": "ascent.optimizers",
+    "LBFGS": "ascent.lbfgs",
     "Momentum": "ascent.optimizers",
     "NAdam": "ascent.optimizers",
     "Constant": "ascent.schedules",

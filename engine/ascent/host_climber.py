@@ -23,7 +23,7 @@ from .climbing import (
     with_prefix,
 )
 from .graphs import Graphs
-from .optimizers import Optimizer
+from .optimizers import Optimizer, SearchingOptimizer
 
 if TYPE_CHECKING:
     from .composition import Composition
@@ -43,6 +43,8 @@ class HostClimber:
         provider: str | Provider,
         cache: GraphCache | None = None,
     ) -> None:
+        if isinstance(optimizer, SearchingOptimizer):
+            _check_searchable(composition, optimizer)
         self.redirected = 0
         self.moved = False
         self._use = Use.whole(composition.batch)
@@ -79,11 +81,19 @@ class HostClimber:
             self.redirected += 1
         felt = gradient.pop(_FELT)
         kinds = {name: (array.shape, array.dtype) for name, array in self._parameters.items()}
-        self._optimizer.update(self._parameters, gradient)
+        if isinstance(self._optimizer, SearchingOptimizer):
+            found = outputs["value"]
+            self._optimizer.search(self._parameters, found, gradient, self._value)
+        else:
+            self._optimizer.update(self._parameters, gradient)
         self._check_updated(kinds)
         self._importance += felt
         self._count += 1
         return outputs["value"], True
+
+    def _value(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The objective at other parameters, where nothing is drawn at random."""
+        return self._session.run(dict(parameters))["value"]
 
     def _check_updated(self, kinds: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
         """See that the optimizer has changed numbers, and nothing else.
@@ -130,3 +140,23 @@ class HostClimber:
         """Return what there is after a failure (see `Climber`)."""
         images = Viewer(self._graphs, Provider("cpu")).of(self._parameters)
         return self._count, images, self.importance()
+
+
+def _check_searchable(composition: Composition, optimizer: Optimizer) -> None:
+    """See that the objective is a function of the picture alone.
+
+    Raises:
+        InputError: something is random in it, or its gradient is another's.
+    """
+    name = type(optimizer).__name__
+    for transform, types in zip(composition.transforms, composition.random_types, strict=True):
+        if types:
+            raise InputError(
+                f"{name} compares values at several places, and {type(transform).__name__} draws "
+                "anew in each step, so that they are those of several objectives: give "
+                "transforms=() and an objective such as an inversion, or another optimizer"
+            )
+    if composition.leak is not None:
+        raise InputError(
+            f"{name} needs the objective's own gradient, and one that leaks is not: leave leak out"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -48,6 +48,24 @@ class GraphOptimizer(Optimizer, Protocol):
         self, parameter: Tensor, gradient: Tensor, slots: Tensors, numbers: Tensors
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Append one update of one parameter; gives its successor and those of the slots."""
+
+
+Evaluate = Callable[[Arrays], np.ndarray]
+"""Gives the objective of each picture, (N,), at parameters by name."""
+
+
+@runtime_checkable
+class SearchingOptimizer(Optimizer, Protocol):
+    """An optimizer that compares values: for objectives in which nothing is random."""
+
+    def search(
+        self,
+        parameters: dict[str, np.ndarray],
+        value: np.ndarray,
+        gradients: Arrays,
+        evaluate: Evaluate,
+    ) -> None:
+        """Change `parameters` in place so that the objective rises from `value`, (N,)."""
 
 
 OPTIMIZERS: Registry[Optimizer] = Registry(
@@ -258,18 +276,3 @@ class Momentum(Scheduled):
 
 _TINY = np.float32(1e-30)
 """Keeps a gradient of zeros from being divided by zero."""
-
-
-def to_json(optimizer: Optimizer) -> dict[str, Any]:
-    """Write an optimizer down as plain data, for a recipe: without its state."""
-    return OPTIMIZERS.to_json(optimizer)
-
-
-def from_json(data: object) -> Optimizer:
-    """Read back the optimizer that `to_json` wrote down.
-
-    Raises:
-        InputError: the data is damaged, or names one that this version does not have, or code of
-            its author's.
-    """
-    return OPTIMIZERS.from_json(data)

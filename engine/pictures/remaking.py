@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from ..ascent import optimizers
+from ..ascent import registry as optimizers
 from ..ascent.loop import Callback
 from ..ascent.optimizers import Optimizer
 from ..errors import InputError

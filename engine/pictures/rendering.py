@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from ..ascent import optimizers
+from ..ascent import registry as optimizers
 from ..ascent.batching import climb_in_runs, is_divisible, run_size
 from ..ascent.composition import Composition
 from ..ascent.forecast import check_room

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ..ascent import optimizers
+from ..ascent import registry as optimizers
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..parameterizations.base import PARAMETERIZATIONS

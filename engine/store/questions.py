@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from ..ascent import optimizers
+from ..ascent import registry as optimizers
 from ..ascent.optimizers import Adam
 from ..network.model import Model
 from ..objectives.algebra import Objective

@@ -47,6 +47,7 @@ PARTS = {
     "Cppn",
     "Fourier",
     "Laplacian",
+    "LBFGS",
     "Linear",
     "Maco",
     "Momentum",

@@ -8,13 +8,8 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from graphs import run
-from onnxscope.ascent.optimizers import (
-    OPTIMIZERS,
-    GraphOptimizer,
-    Optimizer,
-    from_json,
-    to_json,
-)
+from onnxscope.ascent.optimizers import OPTIMIZERS, GraphOptimizer, Optimizer
+from onnxscope.ascent.registry import from_json, to_json
 from onnxscope.errors import InputError
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
@@ -28,6 +23,7 @@ EXAMPLES: dict[str, list[Optimizer]] = {
         osc.Adam(schedule=osc.Linear(steps=8)),
     ],
     "nadam": [osc.NAdam(), osc.NAdam(0.2, 0.8, 0.99, schedule=osc.Constant(warmup=4))],
+    "lbfgs": [osc.LBFGS(), osc.LBFGS(0.5, history=3)],
     "momentum": [
         osc.Momentum(),
         osc.Momentum(0.2, beta=0),

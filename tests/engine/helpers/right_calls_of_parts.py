@@ -35,6 +35,11 @@ def calls() -> dict[str, Call]:
         ),
         "Constant": Call(osc.Constant, right={"warmup": "3"}),
         "Cosine": Call(osc.Cosine, right={"warmup": "3", "last": "", "steps": "3"}),
+        "LBFGS": Call(
+            osc.LBFGS,
+            right={"learning_rate": "3; 2.5", "history": "3"},
+            words={"learning_rate": "learning.rate"},
+        ),
         "Linear": Call(osc.Linear, right={"warmup": "3", "last": "", "steps": "3"}),
         "Momentum": Call(
             osc.Momentum,
