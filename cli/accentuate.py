@@ -44,7 +44,7 @@ def accentuate(
     opened = preprocessing.open(model, cache=not making.no_cache)
 
     from ..pictures import accentuation
-    from ..studies.depths import early_layer
+    from ..studies.layers import early_layer
 
     near = early_layer(opened) if layer is None else layer
     study(

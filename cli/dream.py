@@ -7,12 +7,18 @@ from typing import Annotated
 import typer
 
 from . import options
+from .console import note
 from .groups import expanded
 from .outputs import default_name
 from .preprocessing import Preprocessing
 from .studying import Making, PhotoName, study
 
 app = typer.Typer(add_completion=False)
+
+_MANY = 1_000_000
+"""So many pixels take minutes without a GPU."""
+
+_USUAL = 640
 
 
 @app.command(
@@ -49,6 +55,13 @@ def dream(
     from ..images import read_photo
 
     array = read_photo(photo)
+    height, width = array.shape[:2]
+    if making.size is None and height * width > _MANY and not making.quiet:
+        note(
+            f"{photo} has {height}×{width} pixels, each of which is climbed; a smaller picture is "
+            f"faster: --size {height * _USUAL // max(height, width)}x"
+            f"{width * _USUAL // max(height, width)}"
+        )
     opened = preprocessing.open(model, cache=not making.no_cache)
 
     from ..studies import dreaming

@@ -18,16 +18,14 @@ from ..pictures.rendering import render
 from ..plain import real, texts
 from ..transforms.geometric import jitter, pad
 from .gallery import Gallery, titled
+from .layers import usual_layers
 from .scales import opened
 
 if TYPE_CHECKING:
     from ..ascent.loop import Callback
     from ..images import Photo
-    from ..network.layers.layer import Layer
     from ..transforms.base import Transform
 
-_LAYERS = 5
-_EVERY = 10_000
 _SMOOTH = 0.03
 """The weight of the total variation, of a mean over pixels, beside a relative distance of 1."""
 
@@ -148,39 +146,6 @@ def caricatures(
         callback=callback,
         cache=cache,
     )
-
-
-def usual_layers(model: Model, count: int = _LAYERS) -> tuple[str, ...]:
-    """Return layers on the trunk that have cells, evenly from the first to the last.
-
-    Raises:
-        LayerError: there are none.
-    """
-    found = [
-        known.title
-        for known in model.layers.values()
-        if known.main and _has_cells(known) and not known.op_type.endswith("Pool")
-    ]
-    if not found:
-        raise LayerError(f"{model.name} has no layers with cells: name some")
-    at = np.linspace(0, len(found) - 1, min(count, len(found)))
-    return tuple(dict.fromkeys(found[round(float(one))] for one in at))
-
-
-def early_layer(model: Model) -> str:
-    """Return a layer a third of the way, at which a photo is kept and its objects may change.
-
-    Raises:
-        LayerError: there is none that has cells.
-    """
-    every = usual_layers(model, _EVERY)
-    return every[len(every) // 3]
-
-
-def _has_cells(layer: Layer) -> bool:
-    if layer.grid is not None:
-        return layer.grid.height * layer.grid.width > 1
-    return len(layer.shape) == 3 and layer.shape[1] * layer.shape[2] > 1
 
 
 def _of_photo(

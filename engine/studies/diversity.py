@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError, LayerError, TargetError
+from ..errors import InputError, LayerError
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..objectives.batches import diversity
 from ..pictures.rendering import render
 from ..plain import real, text, whole
 from .gallery import Gallery, titled
+from .layers import layer_of
 from .page import number
 from .scales import opened, reached, wanted
 
@@ -48,7 +49,8 @@ def diversify(
         model: As for `render`.
         target: What each picture is for, such as `"mixed4a:11"`.
         count: How many pictures, at least 2. They are made together.
-        layer: Where their textures are compared; by default the target's own.
+        layer: Where their textures are compared; by default the target's own, or where that has no
+            cells, as of a class, the one three quarters of the way.
         strength: How much they shall differ, at least 0.
         size: As for `render`.
         steps: How many steps to climb.
@@ -73,9 +75,7 @@ def diversify(
     model = opened(model, callback, cache=cache)
     each = wanted(model, target)
     if layer is None:
-        if not each.layers():
-            raise TargetError(f"{each} looks at no layer: say at which the textures are compared")
-        layer = each.layers()[-1]
+        layer = layer_of(model, each)
     model.names.find(layer)
     whole_one = each
     if strength:

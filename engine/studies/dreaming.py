@@ -21,8 +21,8 @@ from ..parameterizations.started import Started
 from ..pictures.picture import Picture
 from ..pictures.rendering import render
 from ..plain import height_and_width, real, whole
-from ..transforms.geometric import jitter, pad
-from ..transforms.glimpses import crop, resize, views
+from ..transforms.geometric import jitter, pad, scale
+from ..transforms.glimpses import resize, views
 from .scales import opened, wanted
 
 if TYPE_CHECKING:
@@ -131,8 +131,8 @@ def dream(
 def _sizes(height: int, width: int, octaves: int, ratio: float) -> Iterator[tuple[int, int]]:
     """The sizes, the smallest first; such as would be tiny are left out."""
     for number in range(octaves - 1, -1, -1):
-        scale = ratio**-number
-        octave = max(round(height * scale), 1), max(round(width * scale), 1)
+        part = ratio**-number
+        octave = max(round(height * part), 1), max(round(width * part), 1)
         if number == 0 or min(octave) >= _LEAST:
             yield octave
 
@@ -192,10 +192,17 @@ def _seen(
         if shown != (height, width):
             whole_one.insert(0, resize(*shown))
         return whole_one, 1.0
-    # Windows reach beyond the border, so that what is near it is seen as often as the rest.
-    beyond = min(shown) // 2
-    seen: list[Transform] = [views(_WINDOWS), crop(part), resize(*shown), pad(beyond)]
-    return [*seen, jitter(2 * beyond)], min(1.0, _WINDOWS * part**2)
+    # The window's middle is anywhere in a square around the picture, so that pixels at the border
+    # are seen half as often as others at the least.
+    square = max(height, width)
+    seen: list[Transform] = [
+        views(_WINDOWS),
+        pad(-(-square // 2)),
+        jitter(square),
+        scale([1 / part]),
+        resize(*shown),
+    ]
+    return seen, min(1.0, _WINDOWS * window[0] * window[1] / square**2)
 
 
 def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

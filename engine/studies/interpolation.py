@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError, LayerError, TargetError
+from ..errors import InputError, LayerError
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..objectives.batches import alignment, interpolate
 from ..pictures.rendering import render
 from ..plain import real, text, whole
 from .gallery import Gallery, titled
+from .layers import layer_of
 from .scales import opened, reached, wanted
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def morph(
         start: The first picture's, such as `"mixed4a:11"`.
         stop: The last picture's.
         count: How many pictures, at least 2. They are made together.
-        layer: Where they are kept alike; by default that of `start`.
+        layer: Where they are kept alike; by default as for `diversify`, that of
+            `start`.
         strength: How much, at least 0; at 0 each goes its own way.
         size: As for `render`.
         steps: How many steps to climb.
@@ -71,9 +73,7 @@ def morph(
     model = opened(model, callback, cache=cache)
     ends = wanted(model, start), wanted(model, stop)
     if layer is None:
-        if not ends[0].layers():
-            raise TargetError(f"{ends[0]} looks at no layer: say where pictures are kept alike")
-        layer = ends[0].layers()[-1]
+        layer = layer_of(model, ends[0])
     model.names.find(layer)
     scales, alone = reached(model, ends, size=size, seed=seed, provider=provider, cache=cache)
     first, last = (1 / scale * end for end, scale in zip(ends, scales, strict=True))

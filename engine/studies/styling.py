@@ -15,7 +15,7 @@ from ..parameterizations.started import Started
 from ..pictures.picture import Picture
 from ..pictures.rendering import render
 from ..plain import height_and_width, real, text, texts
-from .depths import usual_layers
+from .layers import usual_layers
 from .scales import opened
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from onnxscope.errors import InputError, LayerError, MemoryShortageError
 from onnxscope.images import fitted_to
 from onnxscope.studies import dreaming
-from onnxscope.studies.depths import early_layer, usual_layers
+from onnxscope.studies.layers import early_layer, layer_of, usual_layers
 
 QUICK = {"size": 64, "steps": 40, "provider": "cpu"}
 
@@ -76,7 +76,7 @@ def test_windows_reach_all_of_a_large_picture(squeezenet):
     picture = osc.dream(
         squeezenet, photo, "fire3", octaves=1, steps=16, tile=64, provider="cpu", seed=1
     )
-    assert picture.recipe.steps == 16  # four windows of a quarter each
+    assert picture.recipe.steps == 16  # four windows of a quarter each, anywhere
     moved = np.abs(picture.images[0] - photo).mean(-1)
     parts = [part.mean() for rows in np.split(moved, 4) for part in np.split(rows, 4, axis=1)]
     assert min(parts) > 0.3 * max(parts)
@@ -98,7 +98,7 @@ def test_where_memory_is_short_there_are_windows(squeezenet, flower, monkeypatch
     )
     assert picture.images.shape == (1, 224, 224, 3)
     assert sizes[0] == ["Pad", "Jitter"]
-    assert sizes[1][:3] == ["Views", "Crop", "Resize"]
+    assert sizes[1] == ["Views", "Pad", "Jitter", "Scale", "Resize"]
 
 
 def test_octaves_that_would_be_tiny_are_left_out():
@@ -131,6 +131,9 @@ def test_layers_that_are_shown_by_default(squeezenet):
     assert names[0] == "conv1"
     assert not any("pool" in name for name in names)
     assert early_layer(squeezenet) in usual_layers(squeezenet, 100)
+    assert layer_of(squeezenet, osc.channel("fire5", 1) - osc.l2()) == "fire5"
+    # Scores of classes have no cells.
+    assert layer_of(squeezenet, osc.logit("daisy")) in usual_layers(squeezenet, 100)
 
 
 @pytest.mark.parametrize(
