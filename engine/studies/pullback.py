@@ -13,8 +13,8 @@ from ..gradient.passes import GradientPlan
 from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.tensor import Tensor
+from ..network.class_scores import before_softmax
 from ..network.model import Model
-from ..objectives.classes import scores_of
 from ..rules.by_provider import rules_for
 from ..runtime.memory import Footprint, Use, check_memory
 from ..runtime.session import Provider, Session, choose_provider, open_for
@@ -174,7 +174,7 @@ class Pullback:
         found = self._model.append(image, [*self._sources, self._target])
         target = found[self._target]
         if target.rank == 2:
-            target = scores_of(target)
+            target = before_softmax(target)
         else:
             target = as_cells(target, found.grids.get(self._target))
         layers = {name: (found[name], found.grids.get(name)) for name in self._sources}
