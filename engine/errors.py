@@ -105,7 +105,7 @@ class ZeroGradientWarning(OnnxscopeWarning):
 
 
 class UnfaithfulWarning(OnnxscopeWarning):
-    """A network that, as it is read, is another than ONNX Runtime makes of the file."""
+    """A network that, as it is read, is not what ONNX Runtime makes of it, or does not run."""
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from ..errors import OnnxscopeError
+from ..errors import ModelError, OnnxscopeError
 from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.tensor import Tensor
@@ -73,12 +73,15 @@ class Faithfulness:
         departure: The first node that differs; `None` where none does.
         left_out: Values that could not be compared, each with the reason.
         reason: Why nothing could be compared; empty where something was.
+        refused: Why ONNX Runtime runs neither the file nor the network as it is read, on the CPU;
+            empty where it runs either, or was not asked.
     """
 
     compared: int = 0
     departure: Departure | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
+    refused: str = ""
 
     def __str__(self) -> str:
         if self.reason:
@@ -102,6 +105,7 @@ class Faithfulness:
             None if departure is None else Departure(**departure),
             data["left_out"],
             data["reason"],
+            data["refused"],
         )
 
 
@@ -135,7 +139,8 @@ def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> F
     except EndedError as error:
         return Faithfulness(reason=f"{error} on this file{_where_it_ends(original, point, folder)}")
     except OnnxscopeError as error:
-        return Faithfulness(reason=f"ONNX Runtime does not run the file: {error}")
+        refused = _refusal(written.model, error)
+        return Faithfulness(reason=f"ONNX Runtime does not run the file: {error}", refused=refused)
     ours, left_out = reading.values(written, theirs)
     left_out |= {name: "ONNX Runtime does not give it" for name in wanted if name not in theirs}
     apart: dict[str, float] = {}
@@ -165,6 +170,15 @@ def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> F
                 departure = Departure(node.op_type, node.name, name, apart[name])
                 return Faithfulness(len(ours), departure, left_out)
     return Faithfulness(len(ours), None, left_out)
+
+
+def _refusal(model: onnx.ModelProto, of_file: OnnxscopeError) -> str:
+    """Why ONNX Runtime opens no session of a network, where it has refused its file as well."""
+    try:
+        open_session(model, "cpu")
+    except ModelError:
+        return str(of_file)
+    return ""
 
 
 def difference(theirs: np.ndarray, ours: np.ndarray) -> float:

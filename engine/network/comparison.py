@@ -113,7 +113,7 @@ def compare_pictures(
 
 
 def warn_of(found: Faithfulness, name: str, stacklevel: int = 2) -> None:
-    """Say of which node on a network is another than the file's.
+    """Say of which node on a network is another than the file's, or that it does not run.
 
     Args:
         found: What the comparison gave.
@@ -124,6 +124,12 @@ def warn_of(found: Faithfulness, name: str, stacklevel: int = 2) -> None:
         warnings.warn(
             f"{name} is not what ONNX Runtime makes of the file: {found.departure}; all that comes "
             "behind it is of another network",
+            UnfaithfulWarning,
+            stacklevel=stacklevel + 1,
+        )
+    if found.refused:
+        warnings.warn(
+            f"{name} does not run on the CPU here, nor does what is made of it: {found.refused}",
             UnfaithfulWarning,
             stacklevel=stacklevel + 1,
         )

@@ -347,3 +347,19 @@ def test_a_shape_that_the_gradient_would_not_expect(monkeypatch: pytest.MonkeyPa
     assert found.departure.op_type == "Resize"
     with pytest.raises(ModelError, match=r"gives a value of the shape \(1, 1, 5, 6\), where"):
         osc.verify(proto, directions=1, timeout=None)
+
+
+def test_a_file_that_onnx_runtime_does_not_run_is_warned_of(on: None) -> None:
+    proto = text_model("""<ir_version: 8, opset_import: ["": 13]>
+        g (double[3] x) => (double[3] y) { y = Erf (x) }""")
+    with pytest.warns(UnfaithfulWarning, match=r"does not run on the CPU here.*Erf\(13\)"):
+        osc.differentiate(proto, of="y", wrt=["x"])
+
+
+def test_a_file_that_runs_as_it_is_read_alone_is_not_warned_of(on: None) -> None:
+    """ONNX Runtime has no kernel for the operators of the first versions."""
+    proto = text_model("""<ir_version: 3, opset_import: ["": 5]>
+        g (float[2, 3] x) => (float[2, 3] y) { y = Relu (x) }""")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        osc.differentiate(proto, of="y", wrt=["x"])
