@@ -222,12 +222,10 @@ def test_what_is_left_out_has_no_producer():
 
 @pytest.mark.parametrize(("shape", "fits"), [((5,), False), ((1, 1, 4), False), ((2, 1), True)])
 def test_a_bias_that_does_not_fit_is_named(shape, fits):
-    proto = text_model("""<ir_version: 8, opset_import: ["": 17]>
-        g (float[2, 3] x, float[3, 4] w, float c) => (float[2, 4] y) { y = Gemm (x, w, c) }""")
-    size = proto.graph.input[2].type.tensor_type.shape.dim
-    del size[:]
-    for n in shape:
-        size.add(dim_value=n)
+    proto = text_model("""g (float[2, 3] x, float[3, 4] w, float[1] c) => (float[2, 4] y)
+            { y = Gemm (x, w, c) }""")
+    declared = helper.make_tensor_value_info("c", TensorProto.FLOAT, shape)
+    proto.graph.input[2].CopyFrom(declared)
     if fits:
         osc.differentiate(proto, of="y", wrt=["c"])
         return
