@@ -38,7 +38,7 @@ class Reduction(StrEnum):
 _TARGET = (
     "LAYER:UNIT such as mixed4a:11, a LAYER, a class by name or number, LAYER@FILE:UNIT of a file "
     "of directions or an ONNX encoder, or an expression such as "
-    "'logit(\"daisy\") - 0.25 * total_variation()'."
+    "'logit(\"daisy\") - 0.02 * total_variation()'."
 )
 
 ModelName = Annotated[

@@ -1,6 +1,6 @@
 """Objectives written as text: what one writes in Python, and nothing else that Python can do.
 
-`channel("fire5", 11) - 0.25 * total_variation()` is a sum of calls of the functions that make
+`channel("fire5", 11) - 0.02 * total_variation()` is a sum of calls of the functions that make
 objectives, of numbers, and of targets in quotation marks, as in `"fire5:11" - 0.01 * l2()`.
 """
 

@@ -1,6 +1,6 @@
 """Penalties on the picture: what a picture shall have little of.
 
-They are subtracted, as in `channel("mixed4a", 11) - 0.25 * total_variation()`, and are Lucid's
+They are subtracted, as in `channel("fire5", 11) - 0.02 * total_variation()`, and are Lucid's
 (`optvis/objectives.py`, "input"), so that the weights of its notebooks mean the same here: 0.25 for
 the total variation and 0.05 for the L1 norm around grey (Olah et al., *Feature Visualization*,
 2017). All look at the picture before the transforms, RGB in [0, 1].

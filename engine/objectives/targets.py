@@ -41,7 +41,7 @@ def resolve(
     written in any case, and of a label such as `tench, Tinca tinca` one of the names is enough.
     Units of a file are `LAYER@FILE:UNIT`, such as `mixed4a@sae.npz:17` (see `dictionary` and
     `encoder`). Any other objective is an expression (see `expressions`), such as
-    `"mixed4a:11" - 0.25 * total_variation()`.
+    `"mixed4a:11" - 0.02 * total_variation()`.
 
     Args:
         model: The model that the target belongs to.
