@@ -66,8 +66,8 @@ def convert(
     path = Path(path)
     if architecture is not None and architecture not in ARCHITECTURES:
         raise ModelError(
-            f"of {', '.join(ARCHITECTURES)} there is no architecture {architecture!r}"
-            f"{nearest(architecture, ARCHITECTURES)}"
+            f"there is no architecture {architecture!r}{nearest(architecture, ARCHITECTURES)}; "
+            f"known are {', '.join(ARCHITECTURES)}"
         )
     try:
         digest = sha256(path) if path.is_file() else ""
@@ -125,7 +125,8 @@ def _converted(
     if path.suffix == ".onnx" and path.is_file():
         if architecture is not None and architecture.name != "inception_v1":
             raise ModelError(
-                f"{path} is an ONNX file; of those only GoogLeNet, inception_v1, is converted"
+                f"{path} is an ONNX file, and {architecture.name} is converted from its weights "
+                "alone: give those, or use the file as it is"
             )
         given = origin.labels if labels is None else tuple(labels)
         return _converted_onnx(path, replace(origin, labels=given))

@@ -190,7 +190,7 @@ def _moved(
         shapes = ", ".join(str(array.shape) for array in arrays if array is not None)
         raise InputError(
             f"inputs have the shapes {shapes}, with no element to differentiate {op_type} with "
-            "respect to, so that nothing could be checked: give some"
+            "respect to, so that nothing could be checked: give inputs that have some"
         )
     return tuple(found)
 

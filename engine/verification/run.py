@@ -185,7 +185,10 @@ def _subject(
         as_tensors = shapes is not None or isinstance(at, Mapping) or bool(wrt)
         if as_tensors or not _takes_pictures(loaded.model.graph, name, None):
             if isinstance(target, Objective):
-                raise InputError(f"{name} takes no picture: the target is the name of a value")
+                raise InputError(
+                    f"{name} takes no picture that {target} could look at: give the name of a "
+                    "value as the target"
+                )
             if size is not None:
                 why = f"{name} takes no picture of a size: give shapes"
                 if as_tensors:
@@ -195,7 +198,9 @@ def _subject(
                     )
                 raise InputError(why)
             if at is not None and not isinstance(at, Mapping):
-                raise InputError(f"{name} takes no picture: at gives arrays by input")
+                raise InputError(
+                    f"{name} takes no picture: give at as arrays by the names of inputs"
+                )
             return tensor_subject(
                 loaded, target, arrays=at or {}, shapes=shapes or {}, wrt=wrt, rng=rng
             )

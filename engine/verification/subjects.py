@@ -124,7 +124,9 @@ def picture_subject(
     else:
         batch = as_batch(picture)
     if len(batch) != 1:
-        raise InputError(f"a gradient is verified on one picture, not on {len(batch)}")
+        raise InputError(
+            f"verify looks at one picture, and at holds {len(batch)}: give one of them"
+        )
     _, _, height, width = batch.shape
     open_size = picture is None and size is None and model.fixed_size is None
     builder = Builder(opset=model.opset)
@@ -375,7 +377,11 @@ def _find_value(graph: ir.Graph, target: str | None) -> tuple[str, int | None]:
                 return numbers.name, None
             if value.name and (value.dtype is None or is_real(value)):
                 return value.name, None
-        raise ModelError("the model has no real output; give a target")
+        there = ", ".join(value.name for value in graph.outputs if value.name)
+        raise ModelError(
+            f"no output of the model holds real numbers ({there or 'it has none'}): name a value "
+            "that does as the target"
+        )
     names = [v.name for node in graph for v in node.outputs if v.name]
     name, _, unit = target.rpartition(":")
     readings: list[tuple[str, int | None]] = [(target, None)]

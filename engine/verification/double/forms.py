@@ -34,7 +34,9 @@ _DOUBLE_BYTES = 8
 
 def _given(tensor: Tensor | None) -> Tensor:
     if tensor is None:
-        raise OperatorError("an operator lacks an input that it must have")
+        raise OperatorError(
+            "a node lacks an input without which its operator has no form in double precision"
+        )
     return tensor
 
 
@@ -360,7 +362,10 @@ def _lstm(given: Arguments, node: ir.Node) -> list[Tensor]:
 
 
 def _no_outer_value(value: ir.Value) -> Tensor:
-    raise OperatorError(f"a recurrence reads {value.name!r} from outside")
+    raise OperatorError(
+        f"a recurrence reads {value.name!r} from outside of itself, which has no form in double "
+        "precision"
+    )
 
 
 FORMS: dict[str, Form] = {

@@ -45,7 +45,7 @@ def in_double(model: onnx.ModelProto, *, rounded: bool = False) -> onnx.ModelPro
     values: dict[ir.Value, Tensor] = {}
     for value in source.inputs:
         if value.name is None or value.dtype is None or value.shape is None:
-            raise OperatorError(f"the input {value.name!r} has no known type")
+            raise OperatorError(f"the type or shape of the input {value.name!r} is not known")
         dtype = _DOUBLE if _is_real(value) else value.dtype.numpy()
         dims = [dim if isinstance(dim, int) else dim.value for dim in value.shape]
         values[value] = builder.input(value.name, dims, dtype)
@@ -81,7 +81,9 @@ def only(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
     known = {output.name: output for output in model.graph.output}
     for name in names:
         if name not in known:
-            raise OperatorError(f"{name!r} is not computed by a node")
+            raise OperatorError(
+                f"{name!r} is no output of the graph; its outputs are {', '.join(known)}"
+            )
     needed = set(names)
     nodes = []
     for node in reversed(model.graph.node):
@@ -179,7 +181,9 @@ def _converted(node: ir.Node) -> dict[str, AttributeValue | ir.Attr | None]:
     attributes: dict[str, AttributeValue | ir.Attr | None] = {}
     for name, attribute in node.attributes.items():
         if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS):
-            raise OperatorError(f"{node.op_type} has a subgraph")
+            raise OperatorError(
+                f"{node.op_type} has a subgraph, which has no form in double precision"
+            )
         attributes[name] = attribute
         if name == _TYPE_ATTRIBUTES.get(node.op_type) and _is_real_type(
             ir.DataType(attribute.as_int())

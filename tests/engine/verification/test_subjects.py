@@ -85,7 +85,7 @@ def test_preprocessing_need_not_be_known(squeezenet):
     picture = np.random.default_rng(0).uniform(size=(8, 8, 3))
     assert osc.verify(osc.load(network), at=picture).agrees
     assert osc.load(network).preprocessing is None
-    with pytest.raises(InputError, match="one picture, not on 2"):
+    with pytest.raises(InputError, match="one picture, and at holds 2"):
         osc.verify(network, at=np.stack([picture] * 2))
 
 
