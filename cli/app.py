@@ -39,6 +39,7 @@ COMMANDS = (
     "accentuate",
     "dream",
     "style",
+    "score",
     "bench",
     "verify",
     "models",

@@ -102,6 +102,8 @@ if TYPE_CHECKING:
     from .studies.explaining import explain as explain
     from .studies.explanation import Explanation as Explanation
     from .studies.interpolation import morph as morph
+    from .studies.scoring import Score as Score
+    from .studies.scoring import score as score
     from .studies.spectra import unit_spectrum as unit_spectrum
     from .studies.spectrum_figure import UnitSpectrum as UnitSpectrum
     from .studies.styling import stylize as stylize
@@ -215,6 +217,8 @@ _HOMES = {
     "blocks": "studies.building",
     "write_blocks": "pages.building_blocks",
     "Explanation": "studies.explanation",
+    "Score": "studies.scoring",
+    "score": "studies.scoring",
     "unit_spectrum": "studies.spectra",
     "UnitSpectrum": "studies.spectrum_figure",
     "blur": "transforms.filters",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, LayerError
+from ..errors import InputError, LayerError, TargetError
 from ..files import atomic_path
 from ..identity import NoIdentityError, key_of
 from ..network.class_scores import class_scores
@@ -21,14 +21,14 @@ from ..network.photo_files import PhotoFiles
 from ..network.photos import pixels_of
 from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import resolve
-from ..plain import a_function, flag, whole
+from ..plain import a_function, flag, shown, text, whole
 from ..plain import path as a_path
 from ..runtime.session import check_provider
 from .collection import Examples, LayerExamples, checked_quantiles
 from .looking import Look, Part
-from .measuring import HIGHEST, Aim, Measure, aims_of
+from .measuring import HIGHEST, MEASURES, Aim, Measure, aims_of
 from .ranking import NOWHERE, Ranking, drawn_sample
-from .seen_cells import fields_of
+from .seen_cells import fields_of, no_fields
 
 QUANTILES = (0.99, 0.9, 0.5, 0.1)
 """Between the strongest and the weakest."""
@@ -293,16 +293,15 @@ def _result(
     needed = needed[needed != NOWHERE]
     new = np.full(len(work.files) + 1, NOWHERE, np.int64)  # the last is that of NOWHERE
     new[needed] = np.arange(len(needed))
-    cells = {aim.layer: at for aim, at in zip(work.aims, look.cells, strict=True) if at[1]}
-    fields = fields_of(model, list(cells), look.size, cells)
-    nothing = np.zeros((0, 2), np.int64)
     layers = {}
-    for aim, ranking, (_, columns) in zip(work.aims, work.rankings, look.cells, strict=True):
-        down, across = fields.get(aim.layer, (nothing, nothing))
+    for aim, ranking, cells in zip(work.aims, work.rankings, look.cells, strict=True):
+        fields = no_fields(len(aim.units))
+        if cells[1]:
+            fields = fields_of(model, aim.layer, aim.units, look.size, cells)
         ranking.photos, ranking.sampled = new[ranking.photos], new[ranking.sampled]
         units = aim.units if aim.layer else None
         layers[aim.title] = LayerExamples(
-            aim.title, units, _labels(model, aim), columns, down, across, ranking
+            aim.title, units, _labels(model, aim), cells[1], fields, ranking
         )
     return Examples(
         model.name,
@@ -330,3 +329,33 @@ def _labels(model: Model, aim: Aim) -> tuple[str, ...]:
         return none
     named = [""] * scores.first + [label.split(",")[0] for label in model.labels]
     return tuple(named[unit] if unit < len(named) else "" for unit in aim.units)
+
+
+def unit_of(model: Model, target: str) -> Aim:
+    """Return the one unit that a target means.
+
+    Raises:
+        TargetError: it is none, or several.
+        OnnxscopeError: it means nothing in the model.
+    """
+    aims = aims_of(model, text("target", target, "a unit such as 'fire5:11'"))
+    if len(aims) != 1 or not aims[0].layer or len(aims[0].units) != 1:
+        layer = next((aim.title for aim in aims if aim.layer), "") or next(iter(model.layers))
+        raise TargetError(f"the target is one unit, such as {layer}:0, not {shown(target)}")
+    return aims[0]
+
+
+def measure_of(found: Examples, model: Model) -> Measure:
+    """Return what examples were ranked by, to measure others likewise.
+
+    Raises:
+        InputError: they are of another model, or ranked by relevance.
+    """
+    if found.sha256 != model.sha256:
+        raise InputError(f"the examples are of another model, {found.model}, not of {model.name}")
+    for by in MEASURES:
+        for before in (True, False):
+            measure = Measure(by, before_activation=before)
+            if measure.words == found.measure:
+                return measure
+    raise InputError(f"the photos are examples by activation, not by {shown(found.measure)}")

@@ -19,6 +19,7 @@ from ..plain import path as a_path
 from ..plain import real, shown, text, texts, whole
 from .contact import ON_A_SHEET, sheet_of
 from .ranking import NOWHERE, Ranking
+from .seen_cells import Fields
 from .unit_examples import Place, UnitExamples
 
 _FORMAT = 1
@@ -33,9 +34,7 @@ class LayerExamples:
         units: Which units; `None` for an objective.
         labels: The class that each is the score of; empty of others.
         columns: How many columns of cells the layer has; 0 where values belong to no place.
-        rows_seen: Of each row of cells the first row of pixels that it sees and the one behind the
-            last, (rows, 2).
-        columns_seen: Likewise of each column.
+        fields: What each cell sees.
         ranking: The values; its photographs are indices into `Examples.paths`.
     """
 
@@ -43,8 +42,7 @@ class LayerExamples:
     units: tuple[int, ...] | None
     labels: tuple[str, ...]
     columns: int
-    rows_seen: np.ndarray
-    columns_seen: np.ndarray
+    fields: Fields
     ranking: Ranking
 
 
@@ -120,6 +118,28 @@ class Examples:
                 f"{_listed(found.units)}"
             )
         return self._unit(found, found.units.index(wanted), wanted)
+
+    def drawn(self, layer: str, unit: int, count: int, seed: int = 0) -> tuple[Place, ...]:
+        """Return photographs drawn from the sample, none of them among the unit's strongest.
+
+        Args:
+            layer: Its title.
+            unit: The unit.
+            count: How many at most.
+            seed: Of the draw.
+
+        Raises:
+            LayerError: there are no examples of that layer or unit.
+        """
+        self.of(layer, unit)
+        count, seed = whole("count", count, 0), whole("seed", seed, 0)
+        found = self.layers[layer]
+        at = 0 if found.units is None else found.units.index(unit)
+        ranking = found.ranking
+        best = ranking.photos[0, at]
+        usual = np.flatnonzero((ranking.sampled != NOWHERE) & ~np.isin(ranking.sampled, best))
+        rows = np.random.default_rng(seed).permutation(usual)[:count]
+        return tuple(self._sampled(found, at, int(row)) for row in rows)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the samples, as plain data."""
@@ -210,8 +230,8 @@ class Examples:
         }
         arrays = {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
         for number, one in enumerate(layers):
-            seen = {"rows_seen": one.rows_seen, "columns_seen": one.columns_seen}
-            for name, array in (one.ranking.arrays() | seen).items():
+            fields = {f"fields_{name}": array for name, array in vars(one.fields).items()}
+            for name, array in (one.ranking.arrays() | fields).items():
                 arrays[f"{number}/{name}"] = array
         return arrays
 
@@ -219,7 +239,7 @@ class Examples:
         ranking = layer.ranking
         ends = [
             tuple(
-                self._place(layer, photo, value, place)
+                self._place(layer, at, photo, value, place)
                 for photo, value, place in zip(
                     ranking.photos[end, at].tolist(),
                     ranking.values[end, at].tolist(),
@@ -236,13 +256,7 @@ class Examples:
         between = []
         for quantile in self.quantiles if len(there) else ():
             row = there[order[round(quantile * (len(there) - 1))]]
-            place = self._place(
-                layer,
-                int(ranking.sampled[row]),
-                float(ranking.sample[row, at]),
-                int(ranking.sample_places[row, at]),
-            )
-            between.append((quantile, place))
+            between.append((quantile, self._sampled(layer, at, row)))
         count = max(ranking.count, 1)
         mean = ranking.totals[0, at] / count
         variance = max(ranking.totals[1, at] / count - mean**2, 0.0)
@@ -260,13 +274,20 @@ class Examples:
             float(ranking.positive[at] / count),
         )
 
-    def _place(self, layer: LayerExamples, photo: int, value: float, place: int) -> Place:
+    def _sampled(self, layer: LayerExamples, at: int, row: int) -> Place:
+        ranking = layer.ranking
+        value, place = ranking.sample[row, at], ranking.sample_places[row, at]
+        return self._place(layer, at, int(ranking.sampled[row]), float(value), int(place))
+
+    def _place(self, layer: LayerExamples, at: int, photo: int, value: float, place: int) -> Place:
         y = x = None
         height, width = self.size
         box = (0, height, 0, width)
         if layer.columns:
             y, x = divmod(place, layer.columns)
-            (top, bottom), (left, right) = layer.rows_seen[y], layer.columns_seen[x]
+            branch = layer.fields.branch[at]
+            (top, bottom) = layer.fields.rows[branch, y]
+            (left, right) = layer.fields.columns[branch, x]
             box = (int(top), int(bottom), int(left), int(right))
         return Place(self.paths[photo], value, y, x, box, self.size)
 
@@ -297,8 +318,7 @@ def read_examples(path: str | os.PathLike[str]) -> Examples:
                 units,
                 tuple(known["labels"]),
                 known["columns"],
-                own["rows_seen"],
-                own["columns_seen"],
+                Fields(own["fields_rows"], own["fields_columns"], own["fields_branch"]),
                 Ranking.of(own),
             )
         return Examples(

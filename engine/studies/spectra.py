@@ -6,19 +6,18 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, TargetError
+from ..errors import InputError
 from ..images import as_batch
 from ..network.loading import load
 from ..network.model import Model
 from ..network.photos import pixels_of
 from ..objectives.making import before_activation, channel
 from ..pictures.rendering import render
-from ..plain import shown, text
+from ..plain import text
 from ..runtime.session import check_provider
-from .collecting import examples
+from .collecting import examples, measure_of, unit_of
 from .collection import Examples
 from .looking import Look
-from .measuring import MEASURES, Aim, Measure, aims_of
 from .spectrum_figure import UnitSpectrum
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def unit_spectrum(
     text("target", target, "a unit such as 'fire5:11'")
     provider = check_provider(provider)
     opened = model if isinstance(model, Model) else load(model)
-    aim = _unit_of(opened, target)
+    aim = unit_of(opened, target)
     if isinstance(photos, Examples):
         found = photos
         if size is not None and pixels_of(opened, size) != found.size:
@@ -93,7 +92,7 @@ def unit_spectrum(
             state=state,
             callback=photo_callback,
         )
-    measure = _measure_of(found, opened)
+    measure = measure_of(found, opened)
     one = found.of(aim.title, aim.units[0])
     wanted = channel(aim.layer, aim.units[0])
     picture = render(
@@ -131,7 +130,7 @@ def photos_for(
     Raises:
         OnnxscopeError: see `unit_spectrum`.
     """
-    _unit_of(model, target)
+    unit_of(model, target)
     return examples(
         model,
         target,
@@ -145,23 +144,3 @@ def photos_for(
         state=state,
         callback=callback,
     )
-
-
-def _unit_of(model: Model, target: str) -> Aim:
-    aims = aims_of(model, target)
-    if len(aims) != 1 or not aims[0].layer or len(aims[0].units) != 1:
-        layer = next((aim.title for aim in aims if aim.layer), "") or next(iter(model.layers))
-        raise TargetError(f"a spectrum is of one unit, such as {layer}:0, not of {shown(target)}")
-    return aims[0]
-
-
-def _measure_of(found: Examples, model: Model) -> Measure:
-    """How examples were measured."""
-    if found.sha256 != model.sha256:
-        raise InputError(f"the examples are of another model, {found.model}, not of {model.name}")
-    for by in MEASURES:
-        for before in (True, False):
-            measure = Measure(by, before_activation=before)
-            if measure.words == found.measure:
-                return measure
-    raise InputError(f"the photos are examples by activation, not by {shown(found.measure)}")

@@ -26,7 +26,7 @@ PREPROCESSING = ["--preprocessing", "--input-range", "--mean", "--std", "--chann
                  "--layout", "--channel-axis", "--image-input", "--input", "--labels"]  # fmt: skip
 STUDY = ["--output", "--steps", "--size", "--seed", "--provider", "--quiet", "--no-cache"]
 STUDIES = {"compare", "spectrum", "diversity", "interpolate", "arithmetic", "invert", "caricature",
-           "accentuate", "dream", "style"}  # fmt: skip
+           "accentuate", "dream", "style", "score"}  # fmt: skip
 ORDERS = {
     "render": ["model", "targets", "--output", "--sheet", "--overwrite", *AIM, *RUN, "--strip",
                "--snapshots", "--animation", *VIEW, "--recipe", "--quiet", "--no-cache", *ASCENT,
@@ -62,6 +62,7 @@ ORDERS = {
               *PREPROCESSING],
     "style": ["model", "photo", "painting", "--content", "--style-layer", "--strength", *STUDY,
               *PREPROCESSING],
+    "score": ["model", "given", "--picture", "--eye", *STUDY[1:], "--json", *PREPROCESSING],
     "bench": ["model", "target", "--objective", "--random", "--size", "--batch", "--rounds",
               "--steps", "--provider", "--profile", "--json",
               *[name for name in PREPROCESSING if name not in ("--channel-axis", "--labels")]],
@@ -97,7 +98,14 @@ MEANS_ELSE = {
     "--layer": {"explain"},  # what a method looks at
     "--strength": STUDIES,  # of something else in each
     "--animation": {"interpolate"},  # from one picture to another
-    "--json": {"verify", "classes", "bench", "inspect", "compare"},  # each says what is in it
+    "--json": {
+        "verify",
+        "classes",
+        "bench",
+        "inspect",
+        "compare",
+        "score",
+    },  # each says what is in it
     # Of photos, or of all units.
     "--batch-size": {
         "explain",

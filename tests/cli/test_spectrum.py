@@ -25,7 +25,7 @@ def test_a_figure(run, folder, tiny, photos):
     ("arguments", "said"),
     [
         (["mixed4a:11"], "takes folders of photographs"),
-        (["mixed4a", "photos"], "of one unit, such as mixed4a:0"),
+        (["mixed4a", "photos"], "is one unit, such as mixed4a:0"),
         (["mixed4a:11", "nowhere"], "there is no folder or file nowhere"),
         (["mixed4a:99", "photos"], "mixed4a has 16 channels"),
         (["mixed4a:11", "photos", "-o", "x.npz"], "x.npz"),

@@ -31,6 +31,7 @@ MADE = {
     "Progress": "render makes it",
     "Recipe": "a picture has it",
     "RuleCheck": "check_rule makes it",
+    "Score": "score makes it",
     "Tensor": "an operator makes it",
     "UnitSpectrum": "unit_spectrum makes it",
     "Verification": "verify makes it",

@@ -13,10 +13,10 @@ from right_calls import OBJECTIVE, PATH, Call, small_model, small_picture, small
 
 
 @cache
-def _photos() -> Path:
-    """A folder with two photographs."""
+def _photos(count: int = 2) -> Path:
+    """A folder with photographs of one colour each."""
     folder = Path(tempfile.mkdtemp())
-    for number in (0, 200):
+    for number in range(0, 20 * count, 20):
         Image.fromarray(np.full((9, 12, 3), number, np.uint8)).save(folder / f"{number}.png")
     return folder
 
@@ -303,6 +303,38 @@ def calls() -> dict[str, Call]:
             {"model": model, "layers": "c"},
             {"cut": "True"},
             {"layers": "layers|value|input"},
+        ),
+        "Examples.drawn": Call(
+            found.drawn,
+            {"layer": "c", "unit": 1, "count": 1},
+            {"unit": "3", "count": "3", "seed": "3"},
+            {"unit": "unit", "layer": "layer|of"},
+        ),
+        "score": Call(
+            osc.score,
+            {
+                "model": model,
+                "target": "c:1",
+                "photos": _photos(12),
+                "picture": np.zeros((8, 8, 3)),
+                "size": 8,
+            },
+            {
+                "size": "None",
+                "steps": "3",
+                "seed": "3",
+                "callback": "function; class",
+                "photo_callback": "function; class",
+                "cache": "True",
+            },
+            {
+                "photos": "photo",
+                "picture": "picture|photograph",
+                "target": "target|layer",
+                "photo_callback": "callback",
+                "size": "size|8×8 pixels",
+                "eye": "eye|model",
+            },
         ),
         "unit_spectrum": Call(
             osc.unit_spectrum,
