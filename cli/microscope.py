@@ -1,10 +1,10 @@
-"""`onnxscope microscope`: pictures of every unit, in a folder that any later run goes on with."""
+"""`onnxscope microscope`: pictures of every unit and pages of them, kept as they are made."""
 
 from __future__ import annotations
 
 import re
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +33,8 @@ The same command again goes on where it was."""
 
 _SHOWN = 3
 _SECONDS_BETWEEN_LINES = 30.0
+_SECONDS_BETWEEN_SITES = 60.0
+_SHARE = 20
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -111,16 +113,19 @@ def microscope(
     ] = False,
     preprocessing: Preprocessing,
 ) -> None:
-    """Make pictures of every unit of a network, and keep each as soon as it is done.
+    """Make pictures of every unit of a network, and pages to look at them.
 
     Kill it at any point: the same command goes on, and makes nothing twice. Several may work in one
-    folder.
+    folder. The pages open from the file system, and show what there is while it works.
     """
+    from ..pages.microscope import write_microscope
+    from ..pages.site import check_jinja
     from ..pictures.series import Settings
     from ..store.plan import make_plan
     from ..store.plan import shard as part_of
     from ..store.project import Project
 
+    check_jinja()
     seconds = None if time is None else _seconds(time)
     kinds = None if what is None else [part.strip() for part in what.split(",")]
     network = preprocessing.open(model)
@@ -142,8 +147,18 @@ def microscope(
         for words in project.differences(plan):
             note(f"made otherwise than before: {words}; the earlier pictures stay")
         _announce(plan, len(order), shard)
-    filling = _fill_watched(plan, project, order, seconds, batch_size, scheduler, quiet=quiet)
-    _summarize(filling, output, quiet=quiet)
+    filling = _fill_watched(
+        plan,
+        project,
+        order,
+        seconds,
+        batch_size,
+        scheduler,
+        lambda: write_microscope(plan, project),
+        quiet=quiet,
+    )
+    page = write_microscope(plan, project)
+    _summarize(filling, page, quiet=quiet)
 
 
 def _fill_watched(
@@ -153,6 +168,7 @@ def _fill_watched(
     seconds: float | None,
     batch_size: int | None,
     scheduler: str | None,
+    site: Callable[[], object],
     *,
     quiet: bool,
 ) -> Filling:
@@ -161,7 +177,8 @@ def _fill_watched(
 
     said: set[str] = set()
     began = clock.monotonic()
-    last = began
+    last = shown = began
+    pause = _SECONDS_BETWEEN_SITES
     with Watch(plan.model.name, quiet=quiet) as watch:
 
         def begin(filling: Filling, wanted: Sequence[Wanted]) -> None:
@@ -179,6 +196,13 @@ def _fill_watched(
                 )
 
         def done(wanted: Wanted, answer: Answer) -> None:
+            nonlocal shown, pause
+            if clock.monotonic() - shown >= pause:
+                # A large site takes a while to write: a twentieth of the time at most.
+                started = clock.monotonic()
+                site()
+                shown = clock.monotonic()
+                pause = max(_SECONDS_BETWEEN_SITES, _SHARE * (shown - started))
             for warning in (answer.facts or {}).get("warnings", ()):
                 words = f"{wanted.target}, {wanted.kind.title}: {warning}"
                 if not quiet and warning not in said:
@@ -226,7 +250,7 @@ def _announce(plan: Plan, count: int, shard: str | None) -> None:
     note(f"in this order: {kinds}; of each, {ORDER}")
 
 
-def _summarize(filling: Filling, folder: Path, *, quiet: bool) -> None:
+def _summarize(filling: Filling, page: Path, *, quiet: bool) -> None:
     """Say how far it came.
 
     Raises:
@@ -242,14 +266,14 @@ def _summarize(filling: Filling, folder: Path, *, quiet: bool) -> None:
         fail(f"interrupted: {done:,} of {plural(filling.total, 'picture')} are there{again}")
         raise typer.Exit(INTERRUPTED)
     if quiet:
-        typer.echo(folder)
+        typer.echo(page)
     else:
         counts = [f"{filling.made:,} made", f"{filling.there:,} there already"]
         if filling.failed:
             counts.append(f"{len(filling.failed):,} failed")
         if filling.left:
             counts.append(f"{filling.left:,} left{again}")
-        stdout().print(f"{folder}  {', '.join(counts)}", style="bold", soft_wrap=True)
+        stdout().print(f"{page}  {', '.join(counts)}", style="bold", soft_wrap=True)
     if filling.failed:
         raise typer.Exit(FAILED)
 

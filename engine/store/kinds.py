@@ -27,6 +27,7 @@ class Kind:
         objective: From a layer and one of its units to what is maximised.
         pictures: How many are made together.
         needs_cells: Whether a layer without positions has none: it would be the channel's.
+        tells_likeness: Whether it is kept how much it excites each unit of the layer.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Kind:
     objective: Callable[[Layer, int], Objective]
     pictures: int = 1
     needs_cells: bool = False
+    tells_likeness: bool = False
 
 
 def _channel(layer: Layer, unit: int) -> Objective:
@@ -59,7 +61,7 @@ def _diverse(layer: Layer, unit: int) -> Objective:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("channel", "channel", _channel),
+        Kind("channel", "channel", _channel, tells_likeness=True),
         Kind("neuron", "neuron", _neuron, needs_cells=True),
         Kind("negative", "negative channel", _negative),
         Kind("diversity", "diversity", _diverse, VARIETIES, needs_cells=True),

@@ -44,11 +44,21 @@ class Look:
         self._batch = model.fixed_batch or 1
         self._session = open_session(model_of(builder), provider)
 
-    def at(self, picture: np.ndarray, unit: int) -> dict[str, Any]:
-        """Return how a unit answers to a picture, as plain data.
+    def at(self, picture: np.ndarray) -> np.ndarray:
+        """Return what the layer answers to a picture: (C, H, W), (C, L) or (C,).
 
         Args:
             picture: (H, W, 3) float in [0, 1].
+        """
+        image = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
+        values = self._session.run({"image": np.repeat(image, self._batch, 0)})["values"]
+        return np.asarray(values[0])
+
+    def of_unit(self, values: np.ndarray, unit: int) -> dict[str, Any]:
+        """Return what of an answer is one unit's, as plain data.
+
+        Args:
+            values: As `at` returns them.
             unit: Its number.
 
         Returns:
@@ -56,9 +66,7 @@ class Look:
             cells in rows and columns, a `map` of at most 32×32: `rows`, `columns`, `low`, `high`,
             and `shades` from 0 for low to 255 for high, row by row.
         """
-        image = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
-        values = self._session.run({"image": np.repeat(image, self._batch, 0)})["values"]
-        cells = self._cells(values[0, unit])
+        cells = self._cells(values[unit])
         middle = cells[tuple(size // 2 for size in cells.shape)]
         found = {
             "mean": _digits(cells.mean(dtype=np.float64)),
@@ -73,6 +81,12 @@ class Look:
             return values
         places = [[grid.token(y, x) for x in range(grid.width)] for y in range(grid.height)]
         return np.asarray(values[np.asarray(places)])
+
+
+def means(values: np.ndarray) -> list[float]:
+    """Return the mean of each unit's cells, of what `Look.at` returns."""
+    flat = values.reshape(len(values), -1)
+    return [_digits(mean) for mean in flat.mean(1, dtype=np.float64)]
 
 
 def _map(cells: np.ndarray) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from ..network.layers.layer import Layer
 from ..pictures.picture import Picture, chunk_of
 from ..pictures.series import render_each
-from .looking import Look
+from .looking import Look, means
 from .plan import Plan, Wanted
 
 if TYPE_CHECKING:
@@ -102,14 +102,17 @@ class Maker:
         values = picture.values.reshape(len(picture.values), -1).mean(1)
         points = np.unique(np.linspace(0, len(values) - 1, min(_POINTS, len(values))).round())
         look = self._look(wanted.layer, picture.images.shape[1:3])
-        return {
+        answers = [look.at(image) for image in picture.images]
+        facts = {
             "layer": wanted.layer.name,
             "unit": wanted.unit,
             "kind": wanted.kind.name,
             "curve": [[int(at) + 1, float(f"{values[int(at)]:.5g}")] for at in points],
-            "looks": [look.at(image, wanted.unit) for image in picture.images],
+            "looks": [look.of_unit(answer, wanted.unit) for answer in answers],
             "warnings": list(picture.warnings),
         }
+        # What a channel is like is told by whom else its picture excites.
+        return facts | ({"means": means(answers[0])} if wanted.kind.tells_likeness else {})
 
     def _look(self, layer: Layer, size: Sequence[int]) -> Look:
         height, width = size

@@ -1,0 +1,348 @@
+/* The pages of a microscope: sheets that come as they are needed, a unit opened large, search, order,
+   and units laid side by side. */
+(function () {
+  "use strict";
+  var page = window.onnxscope, make = page.make, empty = page.empty;
+  var index = page.index, layer = page.layer;
+  function by(id) { return document.getElementById(id); }
+
+  /* Going to a unit --------------------------------------------------------------------------- */
+
+  function find(text) {
+    var parts = text.trim().split(":"), unit = parts.length > 1 ? parts.pop().trim() : null;
+    var name = parts.join(":").trim().toLowerCase();
+    if (unit === null && layer && /^\d+$/.test(name)) { unit = name; name = layer.name.toLowerCase(); }
+    if (!name) return { said: "" };
+    var found = index.layers.filter(function (one) { return one.name.toLowerCase() === name; });
+    if (!found.length) found = index.layers.filter(function (one) { return one.name.toLowerCase().indexOf(name) >= 0; });
+    if (!found.length) {
+      var classes = index.classes.filter(function (one) { return one.name.toLowerCase().indexOf(text.trim().toLowerCase()) >= 0; });
+      if (classes.length === 1 || classes.some(function (one) { return one.name.toLowerCase() === text.trim().toLowerCase(); }))
+        return { href: classes[0].slug + ".html#" + classes[0].slug + "-" + classes[0].unit, said: classes[0].name };
+      return { said: classes.length ? names(classes) : "There is no layer or class " + name + "." };
+    }
+    if (found.length > 1 && unit !== null) return { said: "Several layers: " + names(found) };
+    if (unit === null || unit === "") return found.length > 1 ? { said: names(found) } : { href: found[0].slug + ".html", said: found[0].name + ", " + found[0].units.length + " units" };
+    var number = /^\d+$/.test(unit) ? Number(unit) : -1;
+    if (found[0].units.indexOf(number) < 0) return { said: found[0].name + " has no page of a unit " + unit + "." };
+    return { href: found[0].slug + ".html#" + found[0].slug + "-" + number, said: found[0].name + ", unit " + number };
+  }
+  function names(found) {
+    return found.slice(0, 4).map(function (one) { return one.name; }).join(", ") + (found.length > 4 ? ", …" : "");
+  }
+  by("sought").addEventListener("input", function () { by("sought-said").textContent = find(this.value).said; });
+  by("search").addEventListener("submit", function (event) {
+    event.preventDefault();
+    var found = find(by("sought").value);
+    by("sought-said").textContent = found.said;
+    if (found.href) { by("sought").blur(); location.href = found.href; }
+  });
+  document.addEventListener("keydown", function (event) {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    event.preventDefault();
+    by("sought").focus();
+    by("sought").select();
+  });
+
+  /* Thumbnails come when they are near. */
+  function near(elements, come) {
+    if (!("IntersectionObserver" in window)) { elements.forEach(come); return; }
+    var watch = new IntersectionObserver(function (seen) {
+      seen.forEach(function (one) {
+        if (one.isIntersecting) { watch.unobserve(one.target); come(one.target); }
+      });
+    }, { rootMargin: "400px 0px" });
+    elements.forEach(function (element) { watch.observe(element); });
+  }
+  function all(selector) { return Array.prototype.slice.call(document.querySelectorAll(selector)); }
+
+  near(all(".sample"), function (sample) {
+    var told = sample.dataset;
+    page.sprite(sample, { source: told.source, side: 96, edge: 1, columns: +told.columns, rows: +told.rows }, +told.at);
+  });
+  if (!layer) return;
+
+  /* The layer's units ------------------------------------------------------------------------- */
+
+  var grid = by("units"), figures = all("#units .unit"), kind = layer.kinds.length ? layer.kinds[0].name : "";
+  var place = {};
+  layer.units.forEach(function (unit, at) { place[unit] = at; });
+
+  function thumbnail(element, unit, of) {
+    var at = place[unit], sheet = (layer.sheets[of] || [])[Math.floor(at / layer.perSheet)];
+    element.style.backgroundImage = "";
+    if (sheet && sheet.there.indexOf(at % layer.perSheet) >= 0) page.sprite(element, sheet, at % layer.perSheet);
+  }
+  function show() {
+    near(figures, function (figure) { thumbnail(figure.firstChild, +figure.dataset.unit, kind); });
+  }
+  figures.forEach(function (figure) {
+    var value = layer.values[figure.dataset.unit];
+    if (value !== undefined && !(value > 0)) figure.classList.add("off");
+    if (value !== undefined) figure.title = "unit " + figure.dataset.unit + ", mean " + page.number(value);
+  });
+
+  var kinds = all("#kinds button");
+  page.choice(kinds, function (number) { kind = kinds[number].dataset.kind; show(); });
+
+  function arrange() {
+    var order = by("order").value, alive = by("alive").checked, shown = 0;
+    var rank = {};
+    if (order === "likeness") layer.likeness.forEach(function (unit, at) { rank[unit] = at; });
+    var sorted = figures.slice().sort(function (a, b) {
+      var left = +a.dataset.unit, right = +b.dataset.unit;
+      if (order === "value") {
+        var by = value(right) - value(left);
+        if (by) return by;
+      }
+      if (order === "likeness") {
+        var step = (rank[left] === undefined ? Infinity : rank[left]) - (rank[right] === undefined ? Infinity : rank[right]);
+        if (step) return step;
+      }
+      return left - right;
+    });
+    function value(unit) { var found = layer.values[unit]; return found === undefined ? -Infinity : found; }
+    sorted.forEach(function (figure) {
+      figure.hidden = alive && !(value(+figure.dataset.unit) > 0);
+      shown += figure.hidden ? 0 : 1;
+      grid.appendChild(figure);
+    });
+    by("none").hidden = shown > 0;
+    figures = sorted;
+    walk();
+  }
+  by("order").addEventListener("change", arrange);
+  by("alive").addEventListener("change", arrange);
+  all("[data-branch]").forEach(function (link) {
+    link.addEventListener("click", function (event) {
+      event.preventDefault();
+      by("order").value = "number";
+      arrange();
+      by(layer.slug + "-" + link.dataset.branch).scrollIntoView();
+    });
+  });
+
+  /* The arrow keys walk the grid, which is one stop of the Tab key. */
+  var visible = [];
+  function walk() {
+    visible = figures.filter(function (figure) { return !figure.hidden; });
+    figures.forEach(function (figure) { figure.tabIndex = -1; });
+    if (visible.length) visible[0].tabIndex = 0;
+  }
+  function columns() {
+    var first = visible.length ? visible[0].offsetTop : 0, count = 0;
+    while (count < visible.length && visible[count].offsetTop === first) count++;
+    return Math.max(count, 1);
+  }
+  function focus(number) {
+    if (number < 0 || number >= visible.length) return;
+    visible.forEach(function (figure) { figure.tabIndex = -1; });
+    visible[number].tabIndex = 0;
+    visible[number].focus();
+  }
+  grid.addEventListener("keydown", function (event) {
+    var number = visible.indexOf(event.target.closest(".unit"));
+    if (number < 0) return;
+    var by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(), ArrowUp: -columns() }[event.key];
+    var to = event.key === "Home" ? 0 : event.key === "End" ? visible.length - 1 : by ? number + by : -1;
+    if (to < 0 && event.key !== "Home") return;
+    event.preventDefault();
+    focus(to);
+  });
+
+  /* One unit, large --------------------------------------------------------------------------- */
+
+  var dialog = by("unit"), chunks = {}, opened = null, waiting = null;
+
+  page.arrived = function (details) {
+    Object.keys(details).forEach(function (unit) { chunks[unit] = details[unit]; });
+    if (waiting !== null && chunks[waiting]) { var unit = waiting; waiting = null; open(unit); }
+  };
+  function need(unit, then) {
+    if (chunks[unit]) { then(); return; }
+    waiting = unit;
+    document.body.appendChild(make("script", { src: "data/" + layer.slug + "-" + Math.floor(place[unit] / layer.perSheet) + ".js" }));
+  }
+
+  function open(unit) {
+    need(unit, function () {
+      opened = Number(unit);
+      draw(opened, chunks[unit]);
+      if (!dialog.open) dialog.showModal();
+      else by("unit-name").focus({ preventScroll: true });
+    });
+  }
+  function close() { if (dialog.open) dialog.close(); }
+  dialog.addEventListener("close", function () {
+    var was = opened;
+    opened = null;
+    if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+    var number = visible.indexOf(by(layer.slug + "-" + was));
+    if (number >= 0) focus(number);
+  });
+  dialog.addEventListener("click", function (event) { if (event.target === dialog) close(); });
+
+  function fromHash() {
+    var start = "#" + layer.slug + "-", hash = decodeURIComponent(location.hash);
+    var unit = hash.indexOf(start) === 0 ? hash.slice(start.length) : "";
+    if (/^\d+$/.test(unit) && place[unit] !== undefined) open(Number(unit));
+  }
+  window.addEventListener("hashchange", fromHash);
+
+  function neighbour(by) {
+    var number = visible.indexOf(document.getElementById(layer.slug + "-" + opened)) + by;
+    if (number < 0 || number >= visible.length) return;
+    history.replaceState(null, "", "#" + visible[number].id);
+    open(Number(visible[number].dataset.unit));
+  }
+  document.addEventListener("keydown", function (event) {
+    if (opened === null || event.ctrlKey || event.metaKey || event.altKey) return;
+    // A line that is wider than the sheet is scrolled by the arrows.
+    if (event.target.tagName === "CODE" && /^Arrow/.test(event.key)) return;
+    if (event.key === "n" || event.key === "ArrowRight") neighbour(1);
+    else if (event.key === "p" || event.key === "ArrowLeft") neighbour(-1);
+    else if (event.key === "c") toggle(opened);
+    else return;
+    event.preventDefault();
+  });
+
+  function map(told) {
+    var canvas = make("canvas", { width: told.columns, height: told.rows, role: "img", "aria-label": "where the unit is active" });
+    var context = canvas.getContext("2d"), image = context.createImageData(told.columns, told.rows);
+    told.shades.forEach(function (shade, at) {
+      image.data[4 * at] = image.data[4 * at + 1] = image.data[4 * at + 2] = shade;
+      image.data[4 * at + 3] = 255;
+    });
+    context.putImageData(image, 0, 0);
+    canvas.title = "from " + page.number(told.low) + " (black) to " + page.number(told.high) + " (white)";
+    return canvas;
+  }
+  function curve(points) {
+    var values = points.map(function (point) { return point[1]; });
+    var low = Math.min.apply(null, values), high = Math.max.apply(null, values), last = points[points.length - 1][0];
+    var path = points.map(function (point, at) {
+      var x = last > 1 ? (100 * (point[0] - 1)) / (last - 1) : 0;
+      return (at ? "L" : "M") + x.toFixed(1) + " " + (28 - (26 * (point[1] - low)) / (high - low || 1)).toFixed(1);
+    }).join("");
+    return make("svg", { viewBox: "0 0 100 30", preserveAspectRatio: "none", role: "img", "aria-label": "the value rises from " + page.number(values[0]) + " to " + page.number(values[values.length - 1]) }, [make("path", { d: path })]);
+  }
+  function view(told, of, unit, name) {
+    var shape = layer.size[1] / layer.size[0];
+    if (!told) return make("div", { "class": "view" }, [make("h3", { text: name }), make("div", { "class": "stage missing", style: "--shape: " + shape, text: "not made yet" })]);
+    var look = told.looks[0], said = of === "neuron" ? look.middle : look.mean;
+    var parts = [make("h3", { text: name }), make("a", { "class": "stage", style: "display: block; --shape: " + shape, href: told.source, target: "_blank", rel: "noopener" }, [
+      make("img", { src: told.source, alt: name + " picture of " + layer.name + " unit " + unit + ", value " + page.number(said), width: layer.size[1], height: layer.size[0] })])];
+    if (told.looks.length === 1) {
+      parts.push(make("div", { "class": "where", style: "--shape: " + (look.map ? look.map.columns / look.map.rows : 1) }, [
+        look.map ? map(look.map) : make("span"),
+        make("div", {}, [make("div", {}, [make("b", { text: page.number(look.mean) }), document.createTextNode(" mean, "), make("b", { text: page.number(look.max) }), document.createTextNode(" at most"), ]), curve(told.curve)]),
+      ]));
+    }
+    told.warnings.forEach(function (warning) { parts.push(make("p", { "class": "warning", text: warning })); });
+    return make("div", { "class": "view" }, parts);
+  }
+  function button(text, act, label) {
+    var made = make("button", { type: "button", text: text, "aria-label": label });
+    made.addEventListener("click", act);
+    return made;
+  }
+  function copier(text, name) {
+    var made = button(name, function () {
+      function done(words) { made.textContent = words; setTimeout(function () { made.textContent = name; }, 1500); }
+      if (!navigator.clipboard) { done("not allowed"); return; }
+      navigator.clipboard.writeText(text()).then(function () { done("copied"); }, function () { done("not allowed"); });
+    });
+    made.className = "copy";
+    return made;
+  }
+  function address(unit) { return location.href.split("#")[0] + "#" + layer.slug + "-" + unit; }
+  function branch(unit) {
+    if (layer.classes[unit]) return layer.classes[unit];
+    var found = layer.branches.filter(function (one) { return one.start <= unit && unit < one.stop; })[0];
+    return found ? found.name + ", " + (unit - found.start) : "";
+  }
+
+  function draw(unit, told) {
+    var sheet = empty(by("unit-sheet"));
+    sheet.className = "sheet";
+    sheet.appendChild(make("header", {}, [
+      make("h2", { id: "unit-name", tabindex: "-1", autofocus: true, text: layer.name + ":" + unit }),
+      make("p", { text: branch(unit) }),
+      make("div", { "class": "actions" }, [
+        button("←", function () { neighbour(-1); }, "previous unit"), button("→", function () { neighbour(1); }, "next unit"),
+        button(tray().indexOf(unit) < 0 ? "compare" : "do not compare", function () { toggle(unit); }),
+        copier(function () { return address(unit); }, "link"),
+        copier(function () { return layer.model + ", " + layer.name + ", unit " + unit + ". Made with onnxscope. " + address(unit); }, "citation"),
+        button("close", close),
+      ]),
+    ]));
+    sheet.appendChild(make("div", { "class": "views" }, layer.kinds.map(function (one) { return view(told.pictures[one.name], one.name, unit, one.title); })));
+    if (told.alike.length) {
+      sheet.appendChild(make("h4", { text: "Its picture also excites" }));
+      sheet.appendChild(make("div", { "class": "friends" }, told.alike.map(function (other) {
+        var tile = make("i"), link = make("a", { href: "#" + layer.slug + "-" + other, "aria-label": "unit " + other }, [tile, make("span", { "class": "number", text: String(other) })]);
+        thumbnail(tile, other, "channel");
+        return link;
+      })));
+    }
+    var commands = layer.kinds.filter(function (one) { return told.pictures[one.name]; });
+    if (commands.length) {
+      sheet.appendChild(make("h4", { text: "The same pictures again" }));
+      commands.forEach(function (one) {
+        var text = told.pictures[one.name].command;
+        sheet.appendChild(make("p", { "class": "command" }, [make("code", { text: text, tabindex: "0" }), copier(function () { return text; }, "copy")]));
+      });
+    }
+  }
+
+  /* Units side by side ------------------------------------------------------------------------ */
+
+  var store = "onnxscope " + layer.model + " " + layer.slug;
+  var kept = [];
+  try { kept = JSON.parse(localStorage.getItem(store) || "[]").filter(function (unit) { return place[unit] !== undefined; }); } catch (error) { kept = []; }
+  function tray() { return kept; }
+  function toggle(unit) {
+    kept = kept.indexOf(unit) < 0 ? kept.concat([unit]) : kept.filter(function (one) { return one !== unit; });
+    try { localStorage.setItem(store, JSON.stringify(kept)); } catch (error) { /* It is kept for this page alone. */ }
+    showTray();
+    if (opened !== null && chunks[opened]) { draw(opened, chunks[opened]); by("unit-name").focus({ preventScroll: true }); }
+  }
+  function showTray() {
+    var shown = empty(by("tray"));
+    shown.hidden = !kept.length;
+    figures.forEach(function (figure) { figure.classList.toggle("in-tray", kept.indexOf(+figure.dataset.unit) >= 0); });
+    if (!kept.length) return;
+    kept.forEach(function (unit) {
+      var tile = make("i", { style: "display: block; width: 72px; height: 72px" });
+      thumbnail(tile, unit, kind);
+      shown.appendChild(make("figure", {}, [tile, make("span", { "class": "number", text: String(unit) })]));
+    });
+    shown.appendChild(button("compare " + kept.length, compare));
+    shown.appendChild(button("empty", function () { kept.slice().forEach(toggle); }));
+  }
+  function compare() {
+    var left = kept.filter(function (unit) { return !chunks[unit]; });
+    if (left.length) {
+      // One chunk after the other, and then all of them.
+      waiting = null;
+      var script = make("script", { src: "data/" + layer.slug + "-" + Math.floor(place[left[0]] / layer.perSheet) + ".js" });
+      script.addEventListener("load", compare);
+      document.body.appendChild(script);
+      return;
+    }
+    var sheet = empty(by("unit-sheet"));
+    sheet.className = "sheet compared";
+    opened = null;
+    sheet.appendChild(make("header", {}, [make("h2", { id: "unit-name", text: kept.length + " units of " + layer.name }), make("div", { "class": "actions" }, [button("close", close)])]));
+    layer.kinds.forEach(function (one) {
+      sheet.appendChild(make("h4", { text: one.title }));
+      sheet.appendChild(make("div", { "class": "views" }, kept.map(function (unit) { return view(chunks[unit].pictures[one.name], one.name, unit, layer.name + ":" + unit); })));
+    });
+    if (!dialog.open) dialog.showModal();
+  }
+
+  show();
+  arrange();
+  showTray();
+  fromHash();
+})();

@@ -1,0 +1,220 @@
+"""The site of a project: its files, and what a browser makes of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import onnxscope as osc
+import pytest
+from onnxscope.pages.microscope import write_microscope
+from onnxscope.store.filling import fill
+from onnxscope.store.plan import make_plan
+from onnxscope.store.project import Project
+
+EVIL = "</script><img src=x onerror=alert(1)>"
+UNITS = "0:3,70:72,126:128"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three layers, of whose pictures all channels are made and the first neurons."""
+    network = osc.load("squeezenet", labels=[EVIL, *(f"class {n}" for n in range(1, 1000))])
+    plan = make_plan(
+        network,
+        ["fire3", "fire4", "logits"],
+        units=UNITS,
+        kinds=["channel", "neuron"],
+        size=48,
+        steps=2,
+        settings={"provider": "cpu"},
+    )
+    project = Project.create(tmp_path_factory.mktemp("site") / "scope", network)
+    order = plan.order()
+    fill(plan, project, order=order[:22])
+    return write_microscope(plan, project)
+
+
+@pytest.fixture
+def opened(browser, site):
+    """Opens a page from the file system; whatever it complains of fails the test."""
+    complaints: list[str] = []
+    contexts = []
+
+    def opening(name: str = "index.html", **settings: Any) -> Any:
+        contexts.append(browser.new_context(**settings))
+        tab = contexts[-1].new_page()
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+        tab.goto(f"{site.parent.as_uri()}/{name}")
+        return tab
+
+    yield opening
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def test_pages_refer_to_what_is_there_and_to_nothing_else(site):
+    pages = sorted(site.parent.glob("*.html"))
+    assert [page.name for page in pages] == [
+        "fire3.html",
+        "fire4.html",
+        "index.html",
+        "logits.html",
+    ]
+    for page in pages:
+        for name in re.findall(r'(?:src|href)="([^"#]+)', page.read_text()):
+            assert (site.parent / name).is_file(), name
+    for file in [*pages, *site.parent.rglob("*.js"), *site.parent.rglob("*.css")]:
+        outside = re.findall(r"https?://[^\s\"')]+", file.read_text())
+        assert set(outside) <= {"http://www.w3.org/2000/svg"}, file
+
+
+def test_labels_are_texts_and_never_markup(site, opened):
+    for file in [*site.parent.glob("*.html"), *(site.parent / "data").glob("*.js")]:
+        assert EVIL not in file.read_text(), file
+    tab = opened("logits.html#logits-0")
+    tab.wait_for_selector("dialog[open]")
+    assert tab.locator("dialog header p").inner_text() == EVIL
+    assert tab.locator("img[src=x]").count() == 0
+
+
+def test_the_first_page_has_every_layer_and_says_how_far_it_is(opened):
+    tab = opened()
+    assert tab.locator(".storey strong").all_inner_texts() == ["fire3", "fire4", "logits"]
+    assert (
+        "21 units in 3 layers, of whose 35 pictures 22 are made"
+        in tab.locator(".lead").inner_text()
+    )
+    tab.wait_for_function("document.querySelectorAll('.sample.sprite').length === 21")
+    tab.locator(".sample").nth(1).click()
+    tab.wait_for_selector("dialog[open]")
+    assert tab.url.endswith("fire3.html#fire3-1")
+
+
+@pytest.mark.parametrize(
+    ("sought", "lands"),
+    [
+        ("fire4:71", "fire4.html#fire4-71"),
+        ("FIRE3", "fire3.html"),
+        ("class 126", "logits.html#logits-126"),
+        ("fire4:5", None),
+        ("fire", None),
+        ("nothing", None),
+    ],
+)
+def test_search(opened, sought, lands):
+    tab = opened()
+    tab.keyboard.press("/")
+    tab.keyboard.type(sought)
+    assert tab.locator("#sought-said").inner_text()
+    tab.keyboard.press("Enter")
+    if lands is None:
+        assert tab.url.endswith("index.html")
+    else:
+        tab.wait_for_url(f"**/{lands}")
+
+
+def test_a_unit_is_opened_by_its_address_and_walked_by_keys(opened, site):
+    tab = opened("fire3.html#fire3-2")
+    tab.wait_for_selector("dialog[open]")
+    assert tab.locator("#unit-name").inner_text() == "fire3:2"
+    assert tab.locator("dialog .view h3").all_inner_texts() == ["channel", "neuron"]
+    tab.wait_for_function("document.querySelector('dialog .view img').naturalWidth === 48")
+    assert "fire3:2 --size 48 --steps 2" in tab.locator("dialog code").first.inner_text()
+    tab.keyboard.press("n")
+    assert tab.locator("#unit-name").inner_text() == "fire3:70"
+    assert tab.url.endswith("#fire3-70")
+    tab.keyboard.press("p")
+    tab.keyboard.press("p")
+    assert tab.locator("#unit-name").inner_text() == "fire3:1"
+    tab.keyboard.press("Escape")
+    assert tab.locator("dialog[open]").count() == 0
+    assert tab.evaluate("document.activeElement.id") == "fire3-1"
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("dialog[open]")
+    assert tab.locator("#unit-name").inner_text() == "fire3:2"
+
+
+def test_numbers_shown_are_those_of_the_answers(opened, site):
+    tab = opened("fire3.html#fire3-0")
+    tab.wait_for_selector("dialog[open]")
+    source = tab.locator("dialog .view a").first.get_attribute("href")
+    known = json.loads((site.parent / source).with_suffix(".json").read_text())
+    assert (known["layer"], known["unit"], known["kind"]) == ("fire3", 0, "channel")
+    look = known["looks"][0]
+    shown = tab.evaluate(f"[{look['mean']}, {look['max']}].map(onnxscope.number)")
+    assert tab.locator("dialog .where b").all_inner_texts()[:2] == shown
+    size = tab.locator("dialog .where canvas").first.evaluate("one => [one.height, one.width]")
+    assert size == [look["map"]["rows"], look["map"]["columns"]]
+
+
+def test_order_and_what_responds(opened, site):
+    tab = opened("fire4.html")
+    numbers = "all => all.filter(one => !one.hidden).map(one => +one.dataset.unit)"
+
+    def shown() -> list[int]:
+        return tab.eval_on_selector_all("#units .unit", numbers)
+
+    assert shown() == [0, 1, 2, 70, 71, 126, 127]
+    values = tab.evaluate("onnxscope.layer.values")
+    tab.select_option("#order", "value")
+    assert shown() == sorted(map(int, values), key=lambda unit: (-values[str(unit)], unit))
+    tab.select_option("#order", "likeness")
+    assert shown() == tab.evaluate("onnxscope.layer.likeness")
+    tab.check("#alive")
+    assert set(shown()) == {int(unit) for unit, value in values.items() if value > 0}
+
+
+def test_kinds_have_their_own_pictures_and_what_is_not_made_has_none(opened):
+    tab = opened("fire3.html")
+    tab.wait_for_function("document.querySelectorAll('#units .sprite').length === 7")
+    tab.locator("#kinds button").nth(1).click()
+    pictured = (
+        "[...document.querySelectorAll('#units i')].filter(i => i.style.backgroundImage).length"
+    )
+    tab.wait_for_function(f"{pictured} === 1")
+    assert "fire3-neuron-0.webp" in tab.locator("#fire3-0 i").get_attribute("style")
+
+
+def test_units_are_laid_side_by_side(opened):
+    tab = opened("fire3.html#fire3-1")
+    tab.wait_for_selector("dialog[open]")
+    tab.keyboard.press("c")
+    tab.keyboard.press("n")
+    tab.keyboard.press("c")
+    tab.keyboard.press("Escape")
+    assert tab.locator("#tray figure").all_inner_texts() == ["1", "2"]
+    tab.locator("#tray button", has_text="compare 2").click()
+    tab.wait_for_selector("dialog[open] .compared")
+    assert tab.locator(".compared .view h3").all_inner_texts() == ["fire3:1", "fire3:2"] * 2
+    tab.keyboard.press("Escape")
+    tab.locator("#tray button", has_text="empty").click()
+    assert tab.locator("#tray").is_hidden()
+
+
+def test_a_phone_scrolls_in_one_direction_only(opened):
+    for name in ("index.html", "fire3.html", "fire3.html#fire3-1"):
+        tab = opened(name, viewport={"width": 360, "height": 700})
+        wide = tab.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 360, name
+
+
+def test_what_is_as_it_was_is_not_written_again(site):
+    network = osc.load("squeezenet")
+    before = {file: file.stat().st_mtime_ns for file in (site.parent / "sheets").glob("*.webp")}
+    plan = make_plan(
+        network,
+        ["fire3", "fire4", "logits"],
+        units=UNITS,
+        kinds=["channel", "neuron"],
+        size=48,
+        steps=2,
+        settings={"provider": "cpu"},
+    )
+    write_microscope(plan, Project.open(site.parent))
+    assert {file: file.stat().st_mtime_ns for file in before} == before
