@@ -1,0 +1,42 @@
+"""The command `microscope`: pages of every unit, gone on with, and what is said of it."""
+
+from __future__ import annotations
+
+import pytest
+
+SMALL = ("--units", "0:2", "--size", "32", "--steps", "1", "--provider", "cpu")
+KINDS = ("--what", "channel,neuron")
+
+
+def test_it_goes_on_where_it_was(run, tiny, folder):
+    made = run("microscope", tiny, "mixed4a", *SMALL, *KINDS, "-o", "scope", "--time", "0s")
+    assert made.exit_code == 0, made.output
+    assert "0 made, 0 there already, 4 left; the same command again makes the rest" in made.stdout
+    made = run("microscope", tiny, "mixed4a", *SMALL, *KINDS, "-o", "scope")
+    assert "4 made, 0 there already" in made.stdout
+    assert "4 pictures of 2 units in 1 layer, 32×32 pixels, 1 step" in made.stderr
+    assert (folder / "scope" / "mixed4a.html").is_file()
+    again = run("microscope", tiny, "mixed4a", *SMALL, *KINDS, "-o", "scope", "-q")
+    assert again.stdout.split() == ["scope/index.html"]
+    other = run("microscope", tiny, "mixed4a", *SMALL, *KINDS, "-o", "scope", "--seed", "3")
+    assert "made otherwise than before: seed 3, before 0" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("mixed9", "-o", "scope"), "mixed9"),
+        (("mixed4a", "-o", "scope", "--what", "chanel"), "did you mean 'channel'"),
+        (("mixed4a", "-o", "scope", "--quality", "god"), "did you mean 'good'"),
+        (("mixed4a", "-o", "scope", "--time", "soon"), "90m, 8h"),
+        (("mixed4a", "-o", "scope", "--shard", "3/2"), "counted from 1 to 2"),
+        (("mixed4a", "-o", "scope", "--units", "5:5"), "holds none"),
+        (("mixed4a", "-o", "."), "has files in it"),
+        (("mixed4a", "-o", "scope", "--scheduler", "local:0"), "local:1"),
+    ],
+)
+def test_what_does_not_fit_is_a_sentence(run, tiny, folder, given, words):
+    (folder / "file").touch()
+    result = run("microscope", tiny, *given)
+    assert result.exit_code == 2
+    assert words in result.stderr
