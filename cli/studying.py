@@ -79,7 +79,14 @@ class Making:
         int | None,
         typer.Option(help="How many steps each picture climbs; by default what this needs."),
     ] = None
-    size: options.Size = None
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Such as 224, or 240x320 (height first); by default the model's own, with dream "
+            "and style the photo's.",
+        ),
+    ] = None
     seed: Annotated[int, typer.Option(help="Same seed, same picture.")] = 0
     provider: Annotated[
         str | None,

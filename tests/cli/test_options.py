@@ -84,7 +84,7 @@ MEANS_ELSE = {
     },
     "--labels": {"convert"},  # put into the file
     "--shape": {"gradient", "inspect"},  # is built into the graph; what loops depend on
-    "--size": {"bench"},  # one number, with a default of its own
+    "--size": {"bench", *STUDIES},  # one number, with a default of its own; the photo's own
     "--batch": {"gradient", "bench"},  # what a graph takes at once; several numbers
     "--steps": {
         "bench",

@@ -30,6 +30,7 @@ def test_pictures_differ_more_than_those_of_other_starts(squeezenet):
     assert len(apart) == len(apart.captions) == 3
 
 
+@pytest.mark.slow
 def test_neighbours_are_alike_and_ends_are_the_units(squeezenet, tmp_path):
     free = osc.morph(squeezenet, "fire5:100", "fire5:3", 4, strength=0, **QUICK)
     kept = osc.morph(squeezenet, "fire5:100", "fire5:3", 4, **QUICK)
@@ -56,6 +57,7 @@ def test_neighbours_are_alike_and_ends_are_the_units(squeezenet, tmp_path):
     np.testing.assert_array_equal(again.images, kept.picture.images)
 
 
+@pytest.mark.slow
 def test_a_sum_excites_both(squeezenet):
     found = osc.arithmetic(squeezenet, ["fire5:100"], ["fire5:3", "fire5:11"], **QUICK)
     assert [caption[0] for caption in found.captions] == [
