@@ -115,7 +115,7 @@ class Ascent:
     leak_steps: Annotated[
         int | None,
         typer.Option(
-            help="In how many first steps it does.  [default: half of them]",
+            help="In how many first steps it does.  [default: a quarter of them]",
             rich_help_panel=_ASCENT,
         ),
     ] = None

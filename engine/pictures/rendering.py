@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 REDIRECT_STEPS = 16
 """As in Lucid: how many first steps may redirect a missing gradient."""
 
-_LEAKING = 0.5
+_LEAKING = 0.25
 """In what part of the steps a gradient leaks that shall leak in some."""
 
 
@@ -108,8 +108,9 @@ def render(
         leak: What part of the gradient passes ReLUs that are off in the first steps, in (0, 1]:
             with 0.1 (Lucent's, in all steps) deep layers make whole subjects, rich in contrast,
             where else there is a mosaic of parts. By default none.
-        leak_steps: In how many first steps; by default in the first half, so that the
-            last ones follow the objective's own gradient.
+        leak_steps: In how many first steps; by default in the first quarter: subjects are there by
+            then, and all other steps follow the objective's own gradient. With more, values are
+            lower in deep layers and contrast is higher.
         starts: How many starts to try for each picture: each is climbed for an eighth of the steps,
             and the one with the highest value is then made, just as it would be alone. A list says
             instead which of the seed's pictures each one is, such as `[2]`; a recipe does so.
