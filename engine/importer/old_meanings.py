@@ -14,8 +14,9 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from ..errors import OperatorError
 from ..graph.names import Names
-from .checking import all_graphs, all_nodes
+from .checking import all_graphs, all_nodes, shown
 
 _T = TypeVar("_T")
 
@@ -55,7 +56,8 @@ def keep_old_meanings(graph: onnx.GraphProto, written: int) -> None:
         written: The opset of the file.
     """
     names = Names(name for node in all_nodes(graph) for name in (*node.input, *node.output))
-    for inner in all_graphs(graph):
+    # Bodies before what they are in, which is written anew with them.
+    for inner in reversed(list(all_graphs(graph))):
         changes = [_change_of(node, written) for node in inner.node]
         if not any(changes):
             continue
@@ -133,6 +135,43 @@ def _slope_by_channel(node: onnx.NodeProto, names: Names) -> Iterable[onnx.NodeP
     yield helper.make_node("PRelu", [x, slopes], list(node.output), name=node.name)
 
 
+def _scan_of_each(node: onnx.NodeProto, names: Names) -> Iterable[onnx.NodeProto]:
+    """Write a Scan of batches as one over the examples, whose body scans one of them.
+
+    Its first input, how long each sequence of a batch is, has no counterpart.
+    """
+    if node.input[0]:
+        raise OperatorError(
+            f"{shown(node)} is a Scan of opset 8 with sequences of several lengths, which later "
+            "versions have not: leave its first input out"
+        )
+    scanned = _attribute(node, "num_scan_inputs", 0)
+    directions = _attribute(node, "directions", _NO_SIZES)
+    [body] = [attribute for attribute in node.attribute if attribute.name == "body"]
+    inputs = [names.take(f"{name}_of_one") for name in node.input[1:]]
+    # All outputs, named or not: those of a body all are.
+    outputs = [names.take(f"{node.name or 'scan'}_{n}_of_one") for n in range(len(body.g.output))]
+    one = helper.make_node(
+        "Scan", inputs, outputs, name=_named(node, "one"), num_scan_inputs=scanned, body=body.g
+    )
+    if directions:
+        one.attribute.append(helper.make_attribute("scan_input_directions", directions))
+    each = helper.make_graph(
+        [one],
+        "each",
+        [onnx.ValueInfoProto(name=name) for name in inputs],
+        [onnx.ValueInfoProto(name=name) for name in outputs],
+    )
+    yield helper.make_node(
+        "Scan",
+        node.input[1:],
+        list(node.output),
+        name=node.name,
+        num_scan_inputs=len(inputs),
+        body=each,
+    )
+
+
 def _without(*dropped: str) -> _Rewrite:
     """Leave attributes out that say nothing any more."""
 
@@ -190,6 +229,7 @@ _CHANGES: Mapping[str, _Change] = {
     "BatchNormalization": _Change(
         9, _normalized_by_cell, concerns=lambda node: _attribute(node, "spatial", 1) == 0
     ),
+    "Scan": _Change(9, _scan_of_each),
     "PRelu": _Change(7, _slope_by_channel, hidden=False),
     "Pad": _Change(2, _padded),
     "Cast": _Change(6, _cast_to_named, concerns=_names_a_type),

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError
 from onnx import defs
 
-from ..errors import ModelError, OperatorError
+from ..errors import ModelError
 from ..expansions.registry import expansion_of
 from ..graph.versions import OPSET
 from ..plain import shown
@@ -189,11 +189,6 @@ def _standard_opset(proto: onnx.ModelProto, origin: str) -> int:
 
 def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.ModelProto:
     """The model in the lowest opset that the engine writes."""
-    if opset < 9 and any(node.op_type == "Scan" for node in all_nodes(proto.graph)):
-        raise OperatorError(
-            f"{origin} has a Scan of opset {opset}, which scans batches in a way that later "
-            "versions do not; export the model at opset 9 or later"
-        )
     light, weights = without_weights(proto)
     # Up to IR 3 initializers had to be listed among the inputs, which not all files do.
     light.ir_version = max(light.ir_version, 4)

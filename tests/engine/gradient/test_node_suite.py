@@ -18,7 +18,6 @@ REFUSED = {
     "affine_grid_3d_align_corners_expanded": "only known at run time",
     "range_float16_type_positive_delta_expanded": "only known at run time",
     "range_float_type_positive_delta_expanded": "only known at run time",
-    "scan_sum": "Scan of opset 8",
     "training_dropout": "training mode",
     "training_dropout_default": "training mode",
     "training_dropout_default_mask": "training mode",

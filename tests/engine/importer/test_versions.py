@@ -75,7 +75,6 @@ LISTED = (
     Listed("reads files", "ImageDecoder"),
     Listed(NOBODY, "Loop", until=1),
     Listed(NOBODY, "Scatter", since=11),
-    Listed("batches are scanned otherwise: refused", "Scan", until=8),
     Listed(NOBODY, "Split", until=1),
     Listed("depends on the machine's languages", "StringNormalizer"),
     Listed("strings", "TfIdfVectorizer", "pool_strings"),
