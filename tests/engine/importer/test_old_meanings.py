@@ -8,7 +8,7 @@ import onnxscope as osc
 import pytest
 from graphs import run
 from onnx import helper
-from onnxscope.errors import ModelError
+from onnxscope.errors import ModelError, OperatorError
 
 
 @pytest.mark.sample(8)
@@ -136,3 +136,39 @@ def test_numbers_that_were_attributes_are_of_the_type_of_what_they_bound(op, att
     np.testing.assert_array_equal(found["y"], wanted)
     inside = np.ones(4) if padded else np.isin(x, wanted)
     np.testing.assert_array_equal(found["grad_x"], inside.astype(np.float16))
+
+
+def test_a_scan_of_batches_with_several_lengths_is_refused():
+    node = helper.make_node(
+        "Scan",
+        ["n", "h", "x"],
+        ["y", "all"],
+        num_scan_inputs=1,
+        body=helper.make_graph(
+            [helper.make_node("Add", ["a", "b"], ["c"]), helper.make_node("Tanh", ["c"], ["d"])],
+            "body",
+            [helper.make_tensor_value_info(name, 1, [2]) for name in "ab"],
+            [helper.make_tensor_value_info(name, 1, [2]) for name in "cd"],
+        ),
+    )
+    shapes = {"n": (7, [3]), "h": (1, [3, 2]), "x": (1, [3, 4, 2])}
+    graph = helper.make_graph(
+        [node],
+        "batches",
+        [helper.make_tensor_value_info(name, *of) for name, of in shapes.items()],
+        [helper.make_empty_tensor_value_info("y"), helper.make_empty_tensor_value_info("all")],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 8)], ir_version=3)
+    with pytest.raises(OperatorError, match=r"Scan \(node 'y'\) .* sequences of several lengths"):
+        osc.differentiate(proto, of="all", wrt=["x"])
+
+    proto.graph.node[0].input[0] = ""
+    del proto.graph.input[0]
+    x, h = np.random.default_rng(0).standard_normal((2, 3, 4, 2)).astype(np.float32)
+    h = h[:, 0]
+    found = run(osc.differentiate(proto, of="all", wrt=["x"]), {"x": x, "h": h, "grad_all": x})
+    sums = h[:, None] + np.cumsum(x, 1)
+    np.testing.assert_allclose(found["all"], np.tanh(sums), rtol=1e-4, atol=1e-6)
+    slope = x * (1 - np.tanh(sums) ** 2)
+    expected = np.cumsum(slope[:, ::-1], 1)[:, ::-1]
+    np.testing.assert_allclose(found["grad_x"], expected, rtol=1e-3, atol=1e-5)
