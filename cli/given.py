@@ -60,6 +60,34 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return numbers[0], numbers[-1]
 
 
+def parse_sizes(text: str | None) -> tuple[int, ...] | None:
+    """Return what `parse_size` does, or of volumes and videos `16x112x112` as three numbers.
+
+    Raises:
+        InputError: it is something else.
+    """
+    parts = (text or "").lower().replace("×", "x").split("x")
+    if len(parts) == 3 and all(part.isdecimal() for part in parts):
+        from ..plain import from_digits
+
+        return tuple(from_digits("a number of --size", part) for part in parts)
+    return parse_size(text)
+
+
+def parse_channels(option: str, text: str) -> tuple[int, ...]:
+    """Return `3,2,1` as numbers of channels.
+
+    Raises:
+        InputError: it is something else.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise InputError(f"{option} takes channels such as 3,2,1, from 0, not {text!r}")
+    from ..plain import from_digits
+
+    return tuple(from_digits(f"a channel of {option}", part) for part in parts)
+
+
 def parse_steps(text: str) -> tuple[int, ...]:
     """Return `1,32,128` as numbers of steps.
 

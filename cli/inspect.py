@@ -228,13 +228,34 @@ def _facts(model: Model) -> Iterable[tuple[str, str]]:
         yield "source", metadata.source
         yield "licence", metadata.license
     yield "pictures", _sizes(model)
+    if not model.form.is_rgb:
+        yield "taken for", _taken_for(model)
     yield "preprocessing", _preprocessing(model)
     yield "layers", f"{len(model.layers):,}"
     yield "labels", _labels(model.labels)
 
 
+def _taken_for(model: Model) -> str:
+    """What the input is taken for, and how to say otherwise."""
+    from ..forms import EXAMPLES
+
+    form = model.form
+    others = [one for one in EXAMPLES if len(one) == len(form.layout) and one != form.layout]
+    otherwise = f"--layout {' or '.join(others)} says otherwise"
+    if form.channels > 2:
+        otherwise += (
+            ", --colors none that no channels are colours"
+            if form.colors
+            else ", --colors 0,1,2 that these channels are red, green and blue"
+        )
+    return f"{form.words()}, {form.layout}; {otherwise}"
+
+
 def _sizes(model: Model) -> str:
     batch = "" if model.fixed_batch in (None, 1) else f", {model.fixed_batch} at a time"
+    if not model.form.is_rgb:
+        only = " only" if model.fixed_size is not None else " by default"
+        return f"{model.form.sizes_in_words(model.usual_size)}{only}{batch}"
     if model.fixed_size is not None:
         return f"{times(model.fixed_size)} pixels only{batch}"
     return f"{times((model.size, model.size))} pixels by default; others work too{batch}"
@@ -249,6 +270,11 @@ def _preprocessing(model: Model) -> str:
         if words == "as given":
             return f"as given: {model.preprocessing}"
         return f"{model.preprocessing}; found {words}"
+    if not model.form.is_rgb:
+        return (
+            f"unknown{f' ({words})' if words else ''}; say what the network was trained with, such "
+            "as --range 0..1, with --means and --stds where they were"
+        )
     return (
         f"unknown{f' ({words})' if words else ''}; say what the network was trained with, such as "
         "--preprocessing imagenet; --image PHOTO shows what the usual ones give"
@@ -305,6 +331,10 @@ def _see_it(model: Model, target: str, given: list[str]) -> tuple[str, list[str]
     words = ["render", model.name, target, *given]
     if model.preprocessing is not None:
         return "see it", [command_line(*words)]
+    if not model.form.is_rgb:
+        return "see it, if it was trained with values from 0 to 1", [
+            command_line(*words, "--range", "0..1")
+        ]
     # Most classifiers were trained with it, and the picture shows something with any.
     return "see it, if it was trained with ImageNet's mean and deviation", [
         command_line(*words, "--preprocessing", "imagenet")
@@ -327,7 +357,7 @@ def _names(model: Model, layer: Layer) -> Iterable[tuple[str, str]]:
 def _pixels(model: Model, layer: Layer) -> Iterable[tuple[str, str]]:
     field = model.receptive_field(layer.name)
     if field is not None:
-        whole = model.fixed_size or (model.size, model.size)
+        whole = model.usual_size
         seen = "the whole picture" if field == whole else f"{times(field)} pixels"
         yield "a cell sees", seen
     if model.fixed_size is None:
@@ -339,7 +369,9 @@ def _is_class(model: Model, layer: Layer, unit: int) -> bool:
 
 
 def _picture_size(model: Model) -> str:
-    return f"a picture of {times(model.fixed_size or (model.size, model.size))}"
+    if model.form.is_rgb:
+        return f"a picture of {times(model.usual_size)}"
+    return model.form.sizes_in_words(model.usual_size)
 
 
 def _sentence(layer: Layer, unit: int) -> str:

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 def model_as_json(model: Model) -> dict[str, Any]:
     """Return a model that takes pictures, with all of its layers."""
-    height, width = model.fixed_size or (model.size, model.size)
+    height, width = model.usual_size
+    form = model.form
+    other = {
+        "channels": form.channels,
+        "colors": None if form.colors is None else list(form.colors),
+        "depth": None if form.stack is None else form.depth,
+    }
     preprocessing = model.preprocessing
     return {
         "name": model.name,
@@ -22,7 +28,8 @@ def model_as_json(model: Model) -> dict[str, Any]:
             "fixed": model.fixed_size is not None,
             "batch": model.fixed_batch,
             "layout": model.expected_layout,
-        },
+        }
+        | ({} if form.is_rgb else other),
         "preprocessing": None if preprocessing is None else preprocessing.to_json(),
         "labels": list(model.labels),
         "layers": [layer_as_json(layer) for layer in model.layers.values()],

@@ -36,8 +36,8 @@ class Reduction(StrEnum):
 
 
 _TARGET = (
-    "LAYER:UNIT such as mixed4a:11, a LAYER, a class by name or number, LAYER@FILE:UNIT of a file "
-    "of directions or an ONNX encoder, or an expression such as "
+    "LAYER:UNIT such as mixed4a:11, its cell as mixed4a:11@7,7, a LAYER, a class by name or "
+    "number, LAYER@FILE:UNIT of a file of directions or an ONNX encoder, or an expression such as "
     "'logit(\"daisy\") - 0.02 * total_variation()'."
 )
 
@@ -88,6 +88,10 @@ Objective = Annotated[
 ]
 Row = Annotated[int | None, typer.Option("--y", help="Row of the neuron, from 0.")]
 Column = Annotated[int | None, typer.Option("--x", help="Column of the neuron, from 0.")]
+Slice = Annotated[
+    int | None,
+    typer.Option("--z", help="Slice or frame of the neuron, of volumes and videos, from 0."),
+]
 Token = Annotated[
     int | None,
     typer.Option("--token", help="Of a layer of tokens, the neuron's token instead of --y, --x."),
@@ -169,6 +173,7 @@ class Aim:
         y: Row of a neuron.
         x: Column of a neuron.
         token: Of a layer of tokens, the neuron's.
+        z: Slice or frame of a neuron.
         reduction: Over a channel's positions.
         negative: Whether to minimise instead.
         before_activation: Whether to look at the values before the layer's activation function.
@@ -178,6 +183,7 @@ class Aim:
     y: Row = None
     x: Column = None
     token: Token = None
+    z: Slice = None
     reduction: Reduced = Reduction.MEAN
     negative: Negative = False
     before_activation: BeforeActivation = False
@@ -216,6 +222,7 @@ class Aim:
             y=self.y,
             x=self.x,
             token=self.token,
+            z=self.z,
             reduction=self.reduction.value,
             negative=self.negative,
             preactivation=self.before_activation or (self.negative and descends_before_activation),

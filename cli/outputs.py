@@ -16,6 +16,7 @@ import typer
 from ..errors import InputError, OutputError
 from ..files import check_writable
 from .console import warn
+from .given import parse_channels
 
 if TYPE_CHECKING:
     from ..pictures.picture import Picture
@@ -95,6 +96,7 @@ class View:
         mark: Whether that is framed.
         enlarge: How many pixels one becomes.
         alpha: Whether only what the objective felt is to be seen.
+        show: Which channels are looked at, as `parse_channels` reads them.
     """
 
     crop: Annotated[
@@ -114,6 +116,23 @@ class View:
             "--alpha", help="Make transparent what the objective hardly felt, in .png or .webp."
         ),
     ] = False
+    show: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B|C",
+            help="Of other pictures than RGB, which channels are shown as red, green and blue, or "
+            "which one in grey; by default all, side by side.",
+        ),
+    ] = None
+
+    @property
+    def channels(self) -> tuple[int, ...] | None:
+        """The channels that are looked at, `None` for all.
+
+        Raises:
+            InputError: they are no numbers.
+        """
+        return None if self.show is None else parse_channels("--show", self.show)
 
     def check(self) -> None:
         """See that the options fit each other.
@@ -123,6 +142,7 @@ class View:
         """
         if self.crop and self.mark:
             raise InputError("--crop cuts out what --mark would frame; give one of both")
+        _ = self.channels
         if self.enlarge != 1 and not self.crop:
             raise InputError("--enlarge goes with --crop")
 
@@ -135,13 +155,15 @@ class View:
         """Return what to type where a picture shows something in a small part; else nothing."""
         from ..pictures.fields import is_mostly_grey
 
-        pale = len(picture.values) < _ENOUGH
+        pale = len(picture.values) < _ENOUGH or picture.form.stack is not None
         if self.crop or self.mark or pale or not is_mostly_grey(picture.images[0]):
             return ""
         return "most of it is plain, as of a neuron that sees few pixels: --crop writes those alone"
 
     def of(self, picture: Picture) -> Picture:
         """Return the picture as it is written."""
+        if self.channels is not None:
+            picture = picture.showing(*self.channels)
         if self.mark:
             return picture.marked()
         if not self.crop:
@@ -234,6 +256,8 @@ class Outputs:
         if self.makes_folder:
             make_folder(self.picture.parent)
         files = [picture.save(self.picture, alpha=self.view.alpha)]
+        if not picture.held and self.picture.suffix.lower() != ".npy":
+            files.append(self.picture.with_suffix(".npy"))
         if self.strip is not None:
             files.append(_with(picture, self.strip_steps).save_strip(self.strip))
         if self.animation is not None:

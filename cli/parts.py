@@ -66,13 +66,39 @@ def parse_parameterization(text: str, *, decorrelate: bool) -> Parameterization:
     return made
 
 
+def parse_fixed(given: list[str]) -> dict[int, float | str]:
+    """Return `3=nir.npy` as a channel and its file, `3=0.5` as a channel and its value.
+
+    Raises:
+        InputError: it is something else, or a channel is given twice.
+    """
+    from ..plain import from_digits
+
+    found: dict[int, float | str] = {}
+    for text in given:
+        number, _, value = text.partition("=")
+        if not number.isdecimal() or not value:
+            raise InputError(
+                "--fix is a channel and its file or value, such as 3=nir.npy or 3=0.5, not "
+                f"{text!r}"
+            )
+        channel = from_digits("the channel of --fix", number)
+        if channel in found:
+            raise InputError(f"--fix gives channel {channel} twice")
+        try:
+            found[channel] = float(value)
+        except ValueError:
+            found[channel] = value
+    return found
+
+
 def parse_transforms(text: str) -> tuple[Transform, ...]:
     """Return `lucid`, `distill`, `none`, or calls such as `views(16), crop(0.3, 0.6)`.
 
     Raises:
         InputError: there is no such transform, or it refuses its arguments.
     """
-    from ..transforms import filters, geometric, glimpses, noise, presets
+    from ..transforms import filters, geometric, glimpses, noise, presets, slices
 
     functions: Mapping[str, Callable[..., Any]] = {
         function.__name__: function
@@ -91,6 +117,7 @@ def parse_transforms(text: str) -> tuple[Transform, ...]:
             filters.blur,
             filters.recolor,
             noise.noise,
+            slices.jitter_depth,
         )
     } | {"none": tuple}
     if text.isidentifier():

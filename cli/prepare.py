@@ -49,7 +49,7 @@ def prepare(
         bool, typer.Option("--forget", help="Forget what is remembered for this file.")
     ] = False,
     preprocessing: Annotated[
-        Preprocessing, Without("layout", "channel_axis", "image_input", "inputs")
+        Preprocessing, Without("layout", "colors", "channel_axis", "image_input", "inputs")
     ],
 ) -> None:
     """Say once what a model expects of pictures, and what its classes are called.

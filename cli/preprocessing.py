@@ -10,6 +10,7 @@ import typer
 
 from ..errors import InputError
 from .console import note
+from .given import parse_channels
 from .inputs import parse_inputs
 from .remembered import recall
 from .typed import command_line
@@ -61,6 +62,28 @@ Std = Annotated[
     tuple[float, float, float] | None,
     typer.Option(metavar="R G B", help="Divided by then.", rich_help_panel=_PANEL),
 ]
+Ranges = Annotated[
+    str | None,
+    typer.Option(
+        "--range",
+        metavar="LOW..HIGH[,…]",
+        help="Of other pictures than RGB what 0 and 1 are to the network: 0..1, or a range for "
+        "each channel, 0..1,-1..1.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Means = Annotated[
+    str | None,
+    typer.Option(
+        metavar="M[,…]",
+        help="Subtracted after that: one number, or one for each channel.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Stds = Annotated[
+    str | None,
+    typer.Option(metavar="S[,…]", help="Divided by then, likewise.", rich_help_panel=_PANEL),
+]
 ChannelOrder = Annotated[
     str | None,
     typer.Option(metavar="rgb|bgr", help="Order of the colours.", rich_help_panel=_PANEL),
@@ -68,8 +91,17 @@ ChannelOrder = Annotated[
 Layout = Annotated[
     str | None,
     typer.Option(
-        metavar="NCHW|NHWC",
-        help="Where the channels are, if the file leaves it open.",
+        metavar="NCHW|NHWC|…",
+        help="What the axes of the input are, if the file leaves it open or it is taken for "
+        "something else: D slices, T frames or moments, F frequencies, as in NCFT or NTCHW.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Colors = Annotated[
+    str | None,
+    typer.Option(
+        metavar="R,G,B|none",
+        help="Which channels are red, green and blue, such as 2,1,0; by default all of three.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -112,8 +144,12 @@ class Preprocessing:
         input_range: What black and white are to the network.
         mean: Subtracted after that, for each colour.
         std: Divided by then, for each colour.
+        ranges: `input_range` of other pictures than RGB, as `parse_ranges` reads it.
+        means: `mean` of these, numbers with commas between them.
+        stds: `std` of these, likewise.
         channel_order: `rgb` or `bgr`.
-        layout: `NCHW` or `NHWC`.
+        layout: Such as `NCHW`.
+        colors: Which channels are colours, three numbers with commas between them, or `none`.
         channel_axis: Of layers, each as `NAME=AXIS`.
         image_input: The input that takes pictures.
         inputs: Values of other inputs, each as `NAME=VALUE`.
@@ -124,8 +160,12 @@ class Preprocessing:
     input_range: InputRange = None
     mean: Mean = None
     std: Std = None
+    ranges: Ranges = None
+    means: Means = None
+    stds: Stds = None
     channel_order: ChannelOrder = None
     layout: Layout = None
+    colors: Colors = None
     channel_axis: ChannelAxis = None
     image_input: ImageInput = None
     inputs: Inputs = None
@@ -190,6 +230,12 @@ class Preprocessing:
             if kept:
                 model = load(name, **kept | said, cache=cache)
                 note(f"preprocessing: remembered for this file: {model.preprocessing or 'labels'}")
+        if for_pictures and model.preprocessing is None and not model.form.is_rgb:
+            raise InputError(
+                f"{name} takes {model.form.words()}, and does not say of what range: give "
+                "--range 0..1, or what else it was trained with, and --means and --stds where it "
+                f"was; `{command_line('inspect', name)}` says what it is taken for"
+            )
         if for_pictures and model.preprocessing is None:
             raise InputError(
                 f"{name} does not say what its input expects of a picture: give --preprocessing "
@@ -211,8 +257,18 @@ class Preprocessing:
         from ..network.inputs.label_files import read_labels
 
         said = {name: value for name, value in self.given.items() if name in _OF_PICTURES}
+        for plural, one in _SEVERAL.items():
+            if plural not in said:
+                continue
+            option = "--" + _OPTIONS.get(plural, plural)
+            if one in said:
+                other = one.replace("_", "-")
+                raise InputError(f"{option} says what --{other} says; give the one or the other")
+            text = said.pop(plural)
+            said[one] = parse_ranges(text) if one == "input_range" else parse_reals(option, text)
         said |= {
             "layout": self.layout,
+            "colors": parse_colors(self.colors),
             "channel_axis": parse_axes(self.channel_axis or []),
             "image_input": self.image_input,
             "inputs": parse_inputs(self.inputs),
@@ -223,8 +279,9 @@ class Preprocessing:
 
 
 # Where an option is not called as its field is.
-_OPTIONS = {"inputs": "input"}
-_OF_PICTURES = {"preprocessing", "input_range", "mean", "std", "channel_order"}
+_OPTIONS = {"inputs": "input", "ranges": "range"}
+_SEVERAL = {"ranges": "input_range", "means": "mean", "stds": "std"}
+_OF_PICTURES = {"preprocessing", "input_range", "mean", "std", "channel_order", *_SEVERAL}
 
 
 def check_labels(model: Model, where: str) -> None:
@@ -259,6 +316,47 @@ def fetch_published(name: str) -> Path | None:
     return fetch(name) if name in models.catalogue() else None
 
 
+def parse_ranges(text: str) -> tuple[float, float] | tuple[tuple[float, float], ...]:
+    """Return `0..1`, or `0..1,-1..1` for each channel, as pairs of numbers.
+
+    Raises:
+        InputError: it is something else.
+    """
+    pairs = []
+    for part in text.split(","):
+        low, dots, high = part.partition("..")
+        try:
+            pairs.append((float(low), float(high)))
+        except ValueError:
+            dots = ""
+        if not dots:
+            raise InputError(
+                f"--range is two numbers such as 0..1, or 0..1,-1..1 for each channel, not {text!r}"
+            )
+    return tuple(pairs) if len(pairs) > 1 else pairs[0]
+
+
+def parse_reals(option: str, text: str) -> tuple[float, ...]:
+    """Return `0.1,0.2` as numbers.
+
+    Raises:
+        InputError: it is something else.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} takes numbers such as 0.5 or 0.1,0.2, not {text!r}") from None
+
+
+def parse_colors(text: str | None) -> tuple[int, ...] | str | None:
+    """Return `2,1,0` as numbers of channels, and `none` as it is.
+
+    Raises:
+        InputError: it is something else.
+    """
+    return text if text in (None, "none") else parse_channels("--colors", str(text))
+
+
 def parse_axes(given: list[str]) -> dict[str, int]:
     """Return `blocks.0.attn=1` as a layer's name and its channel axis.
 
@@ -285,7 +383,7 @@ def words_for(preprocessing: expectations.Preprocessing) -> list[str]:
     name = preset_name(preprocessing)
     if name:
         return ["--preprocessing", name]
-    numbers: dict[str, tuple[float, ...]] = {"--input-range": preprocessing.input_range}
+    numbers: dict[str, tuple[float, ...]] = {"--input-range": preprocessing.ranges[0]}
     if any(preprocessing.mean):
         numbers["--mean"] = _three(preprocessing.mean)
     if any(value != 1 for value in preprocessing.std):

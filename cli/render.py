@@ -14,7 +14,7 @@ import typer
 from ..errors import InputError, OnnxscopeError, TargetError
 from . import options, running
 from .console import plural
-from .given import given_besides, is_given, parse_size, parse_steps
+from .given import given_besides, is_given, parse_sizes, parse_steps
 from .groups import expanded
 from .outputs import STRIP_STEPS, Outputs, View, default_name, is_folder
 from .preprocessing import Preprocessing
@@ -40,7 +40,7 @@ _ASCENT = "The ascent"
 
 _BESIDE_RECIPE = frozenset(
     {"model", "recipe", "provider", "strip", "snapshots", "animation", "output", "quiet"}
-    | {"batch_size", "no_cache", "overwrite", "crop", "mark", "enlarge", "alpha"}
+    | {"batch_size", "no_cache", "overwrite", "crop", "mark", "enlarge", "alpha", "show"}
 )
 
 
@@ -59,7 +59,8 @@ class Ascent:
     Attributes:
         parameterization: What the picture is made of.
         no_decorrelate: Whether its parameters are plain RGB.
-        transforms: What happens to the picture in each step.
+        fix: Channels that are given, each as `CHANNEL=FILE`.
+        transforms: What happens to the picture in each step; `None` for what fits it.
         learning_rate: Adam's.
         redirect_steps: Number of steps with gradients through ReLUs that are off.
         leak: What part of the gradient passes ReLUs that are off in the first steps.
@@ -87,15 +88,26 @@ class Ascent:
             rich_help_panel=_ASCENT,
         ),
     ] = False
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHANNEL=FILE",
+            help="Hold a channel fixed, such as 3=nir.npy, a picture, or a number; repeat as "
+            "needed.",
+            show_default=False,
+            rich_help_panel=_ASCENT,
+        ),
+    ] = None
     transforms: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME|CALLS",
             help="Random transforms in each step: lucid, distill (the article's), none, or calls "
-            "such as 'views(16), crop(0.3, 0.6), noise(0.08)'.",
+            "such as 'views(16), crop(0.3, 0.6), noise(0.08)'.  [default: lucid; of other pictures "
+            "than RGB what fits them]",
             rich_help_panel=_ASCENT,
         ),
-    ] = "lucid"
+    ] = None
     learning_rate: Annotated[float, typer.Option(help="Adam's.", rich_help_panel=_ASCENT)] = 0.05
     redirect_steps: Annotated[
         int,
@@ -159,13 +171,16 @@ class Ascent:
     def settings(self) -> Settings:
         """Return it as `onnxscope.render` takes it."""
         from ..ascent.optimizers import Adam
-        from .parts import parse_parameterization, parse_transforms
+        from .parts import parse_fixed, parse_parameterization, parse_transforms
 
+        made_of = parse_parameterization(self.parameterization, decorrelate=not self.no_decorrelate)
+        if self.fix:
+            from ..parameterizations.fixed import fixed
+
+            made_of = fixed(parse_fixed(self.fix), made_of)
         return {
-            "parameterization": parse_parameterization(
-                self.parameterization, decorrelate=not self.no_decorrelate
-            ),
-            "transforms": parse_transforms(self.transforms),
+            "parameterization": made_of,
+            "transforms": None if self.transforms is None else parse_transforms(self.transforms),
             "optimizer": Adam(self.learning_rate),
             "redirect_steps": self.redirect_steps,
             "leak": self.leak,
@@ -257,11 +272,12 @@ def render(
         ways.outputs(output, targets[0], aim).check()
     settings = ascent.settings()
     settings["cache"] = not no_cache
-    settings["size"] = parse_size(run.size)
+    settings["size"] = parse_sizes(run.size)
     settings["steps"], settings["seed"], settings["batch"] = run.steps, run.seed, run.batch
     settings["provider"] = "auto" if run.provider is None else run.provider
 
     opened = preprocessing.open(model, cache=not no_cache)
+    _fit(settings, opened, view)
     every = _expanded(opened, targets)
     if len(every) > 1 or sheet is not None:
         if strip is not None or animation is not None:
@@ -299,6 +315,22 @@ def render(
         meaning=meaning(wanted, score="logit" in described),
         overwrite=overwrite,
     )
+
+
+def _fit(settings: Settings, model: Model, view: View) -> None:
+    """Give transforms that fit a model's pictures, where none are given, and check what is shown.
+
+    Raises:
+        InputError: the size or the channels that are shown do not fit.
+    """
+    from ..network.photos import sizes_of
+    from ..pictures.display import checked_show
+    from ..transforms.presets import fitting
+
+    checked_show(view.channels, model.form)
+    if settings["transforms"] is None:
+        depth, height, width = sizes_of(model, settings["size"])
+        settings["transforms"] = fitting(model.form.with_depth(depth), height, width)
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def _summarize(
 
     console = stdout()
     console.print(Text(", ".join(map(str, files)), style="bold"), soft_wrap=True)
-    facts = [times(picture.images.shape[1:3]), plural(len(picture.values), "step")]
+    facts = [times(picture.images.shape[1:-1]), plural(len(picture.values), "step")]
     if len(picture.values):
         facts.append(f"value {show_value(picture.values[-1])}")
     facts += [f"{watch.rate:.3g} steps/s", picture.provider.name]

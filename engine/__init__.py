@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from .objectives.populations import distribution as distribution
     from .objectives.populations import statistics as statistics
     from .pages.building_blocks import write_blocks as write_blocks
+    from .parameterizations.fixed import fixed as fixed
     from .parameterizations.fourier import Fourier as Fourier
     from .parameterizations.maco import Maco as Maco
     from .parameterizations.maco import spectrum as spectrum
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
     from .transforms.noise import noise as noise
     from .transforms.presets import distill as distill
     from .transforms.presets import lucid as lucid
+    from .transforms.slices import jitter_depth as jitter_depth
     from .verification.rule_check import check_rule as check_rule
     from .verification.rule_findings import RuleCheck as RuleCheck
     from .verification.run import verify as verify
@@ -183,6 +185,7 @@ _HOMES = {
     "Cosine": "ascent.schedules",
     "Linear": "ascent.schedules",
     "Fourier": "parameterizations.fourier",
+    "fixed": "parameterizations.fixed",
     "within": "parameterizations.masked",
     "Cppn": "parameterizations.networks",
     "Laplacian": "parameterizations.pyramids",
@@ -226,6 +229,7 @@ _HOMES = {
     "crop": "transforms.glimpses",
     "resize": "transforms.glimpses",
     "views": "transforms.glimpses",
+    "jitter_depth": "transforms.slices",
     "flip": "transforms.geometric",
     "homography": "transforms.geometric",
     "jitter": "transforms.geometric",

@@ -132,14 +132,14 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image]:
     except InputError:
         raise
     except UnidentifiedImageError as error:
-        raise InputError(f"cannot read the photograph {path}: {_why_not(path)}") from error
+        raise InputError(f"cannot read the photograph {path}: {why_unreadable(path)}") from error
     except damaged as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read the photograph {path}: {reason}") from error
 
 
-def _why_not(path: str | os.PathLike[str]) -> str:
-    """What a file is that Pillow does not read."""
+def why_unreadable(path: str | os.PathLike[str]) -> str:
+    """Say what a file is that Pillow does not read."""
     with open(path, "rb") as file:
         head = file.read(32)
     if not head:

@@ -121,7 +121,10 @@ class Registry(Generic[T]):
             under.append(self._encoded(getattr(value, field.name)))  # noqa: PERF401
         beside: dict[str, Any] = {}
         for field in others:
-            beside[field.name] = self._encoded(getattr(value, field.name))
+            given = getattr(value, field.name)
+            # What older versions did not know is left out where it is as it was.
+            if not (field.metadata.get("later") and given == field.default):
+                beside[field.name] = self._encoded(given)
         if not first:
             return {name: beside}
         return {name: under[0] if len(first) == 1 else under} | beside

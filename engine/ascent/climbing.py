@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ..images import as_pictures
 from ..runtime.finished import Graph
 from ..runtime.memory import Use, check_memory
 from ..runtime.session import Cuda, Provider, Session, open_for
@@ -24,13 +23,13 @@ class Viewer:
         self._session: Session | None = None
 
     def of(self, parameters: Arrays) -> np.ndarray:
-        """Return the pictures (N, H, W, 3) float32 in [0, 1] of an ascent's parameters."""
+        """Return the pictures of an ascent's parameters, as `Form.as_arrays` has them."""
         if self._session is None:
             # Made once, so that exactness costs nothing.
             exact = Cuda(tf32=False)
             graph = self._graphs.image()
             self._session = open_for(lambda _: graph.model, self._provider, cuda=exact)
-        return as_pictures(self._session.run(parameters)["image"])
+        return self._graphs.form.as_arrays(self._session.run(parameters)["image"])
 
 
 def open_checked(

@@ -13,10 +13,11 @@ import numpy as np
 
 from ..declarations import ArrayTypes, check_declared, declared
 from ..errors import TargetError
+from ..forms import Form, InForm
 from ..identity import describe, has_identity
 from ..objectives.algebra import Objective
 from ..objectives.fed import Fed
-from ..parameterizations.base import Parameterization
+from ..parameterizations.base import Parameterization, formed
 from ..transforms.base import Transform, size_behind, views_of
 from .leak import Leak
 
@@ -42,6 +43,7 @@ class Composition:
             for the provider's.
         precision: Of network and gradient.
         leak: How much of the gradient passes ReLUs that are off; `None` for none in any step.
+        depth: How many slices or frames, of volumes and videos; `None` for the model's.
     """
 
     model: Model
@@ -54,6 +56,7 @@ class Composition:
     rules: RuleTable | tuple[str, ...] | None = None
     precision: Precision = "tf32"
     leak: Leak | None = None
+    depth: int | None = None
 
     def rules_for(self, provider: str) -> RuleTable:
         """Return the gradient rules for a provider, by name."""
@@ -124,13 +127,13 @@ class Composition:
 
     def parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw parameters to start from, by the graph's input names."""
-        drawn = self.parameterization.initial(rng, self.batch, self.height, self.width)
+        drawn = self.made_of.initial(rng, self.batch, self.height, self.width)
         return self.as_parameters(drawn)
 
     def random_data(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw the transforms' random data for one step, by the graph's input names."""
         data: dict[str, np.ndarray] = {}
-        for number, transform in enumerate(self.transforms):
+        for number, transform in enumerate(self.seen_through):
             drawn = transform.draw(rng, self.batch * self.views, *self.sizes[number])
             data |= self.as_data(number, drawn)
         return data
@@ -159,7 +162,31 @@ class Composition:
 
     def layer_shape(self, layer: str) -> tuple[int, ...]:
         """Return a layer's shape for what the network sees, without the batch."""
-        return self.model.layer_shape(layer, self.batch * self.views, *self.sizes[-1])
+        size = self.sizes[-1]
+        return self.model.layer_shape(layer, self.batch * self.views, *size, self.form.depth)
+
+    @cached_property
+    def form(self) -> Form:
+        """What is a picture: what the model takes for one, with its depth."""
+        return self.model.form.with_depth(self.depth)
+
+    @cached_property
+    def made_of(self) -> Parameterization:
+        """What the picture is made of, in its form.
+
+        Raises:
+            InputError: it makes RGB alone.
+        """
+        return formed(self.parameterization, self.form)
+
+    @cached_property
+    def seen_through(self) -> tuple[Transform, ...]:
+        """The transforms, for pictures of their form."""
+        if self.form.is_rgb:
+            return self.transforms
+        return tuple(
+            one.formed(self.form) if isinstance(one, InForm) else one for one in self.transforms
+        )
 
     @cached_property
     def views(self) -> int:
@@ -185,11 +212,11 @@ class Composition:
         count = self.batch * self.views
         return tuple(
             declared(one, one.inputs(count, *size))
-            for one, size in zip(self.transforms, self.sizes, strict=False)
+            for one, size in zip(self.seen_through, self.sizes, strict=False)
         )
 
     @cached_property
     def _parameters(self) -> ArrayTypes:
         """The shapes and types of the parameters, by the parameterization's own names."""
-        types = self.parameterization.parameters(self.batch, self.height, self.width)
+        types = self.made_of.parameters(self.batch, self.height, self.width)
         return declared(self.parameterization, types)

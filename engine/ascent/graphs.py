@@ -14,6 +14,7 @@ from .optimizers import GraphOptimizer, Scheduled
 if TYPE_CHECKING:
     import onnx
 
+    from ..forms import Form
     from ..rules.table import RuleTable
     from .composition import Composition
 
@@ -29,6 +30,11 @@ class Graphs:
     def __init__(self, composition: Composition, cache: GraphCache | None = None) -> None:
         self._composition = composition
         self._cache = cache
+
+    @property
+    def form(self) -> Form:
+        """What is a picture."""
+        return self._composition.form
 
     def image(self) -> Graph:
         """Return the graph from parameters to pictures (see `step.image_graph`)."""
@@ -112,4 +118,5 @@ def _picture(composition: Composition) -> dict[str, object]:
         "parameterization": composition.parameterization,
         "batch": composition.batch,
         "size": (composition.height, composition.width),
+        "form": composition.form,
     }

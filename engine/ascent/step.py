@@ -25,7 +25,7 @@ from .optimizers import GraphOptimizer
 
 
 def image_graph(composition: Composition) -> onnx.ModelProto:
-    """Return the graph from parameters to `image`: (N, 3, H, W) in [0, 1]."""
+    """Return the graph from parameters to `image`: (N, P, H, W) in [0, 1]."""
     builder = Builder("image")
     image, _ = _image(composition, builder)
     builder.output("image", image)
@@ -181,7 +181,7 @@ def _transformed(
     composition: Composition, image: Tensor, data: Sequence[Mapping[str, Tensor]], span: Span
 ) -> Tensor:
     """Append the transforms of some of the pictures to as many."""
-    for number, (transform, drawn) in enumerate(zip(composition.transforms, data, strict=True)):
+    for number, (transform, drawn) in enumerate(zip(composition.seen_through, data, strict=True)):
         if number == 0 and composition.views > 1:
             continue  # every view has its row already
         shape = (*image.shape[:2], *composition.sizes[number + 1])
@@ -220,8 +220,8 @@ def _image(composition: Composition, builder: Builder) -> tuple[Tensor, list[Ten
     height, width = composition.height, composition.width
     giver = f"the parameterization {type(composition.parameterization).__name__}"
     image = pictures(
-        composition.parameterization.image(Declared(giver, by_name), height, width),
+        composition.made_of.image(Declared(giver, by_name), height, width),
         giver,
-        (composition.batch, 3, height, width),
+        (composition.batch, composition.form.planes, height, width),
     )
     return image, list(inputs.values())

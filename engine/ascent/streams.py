@@ -65,7 +65,7 @@ class Streams:
         Raises:
             InputError: they are not what the parameterization declares, or not finite.
         """
-        parameterization = self._composition.parameterization
+        parameterization = self._composition.made_of
         size = self._composition.height, self._composition.width
         drawn = self._draw(parameterization, parameterization.initial, 1, size)
         found = self._composition.as_parameters(drawn)
@@ -91,7 +91,7 @@ class Streams:
             # One number for each view, since data are divided among runs with the pictures.
             rows = len(self._generators) * self._composition.views
             data["leak"] = np.full(rows, self._composition.leak.at(self._step), np.float32)
-        for number, transform in enumerate(self._composition.transforms):
+        for number, transform in enumerate(self._composition.seen_through):
             size = self._composition.sizes[number]
             drawn = self._draw(transform, transform.draw, self._composition.views, size)
             data |= self._composition.as_data(number, drawn)
@@ -99,7 +99,7 @@ class Streams:
 
     def blame(self, data: Arrays) -> str:
         """Return which transform has drawn data that are not finite, in words; none for no one."""
-        for number, transform in enumerate(self._composition.transforms):
+        for number, transform in enumerate(self._composition.seen_through):
             start = f"transform{number}."
             drawn = {n.removeprefix(start): a for n, a in data.items() if n.startswith(start)}
             if wrong := not_finite(drawn):

@@ -15,7 +15,6 @@ from ..graph.given_back import symbolic
 from ..graph.passes.plan import run_passes
 from ..graph.passes.precision import LOSS_SCALE
 from ..graph.tensor import Tensor
-from ..images import as_pictures
 from ..network.activations import Activations
 from ..network.comparison import is_on, warn_of
 from ..network.model import Model
@@ -44,7 +43,7 @@ def append_objective(
     Args:
         model: The network.
         objective: What is appended behind its layers.
-        image: What the network sees, (N, 3, H, W).
+        image: What the network sees, (N, P, H, W).
         picture: The same before any transform, which the objective may look at; by default `image`.
         view: The transforms that are between the two, for photographs that the objective compares
             with; by default none.
@@ -112,7 +111,7 @@ class _Look:
         if seen.array is None:
             return network.append(seen, layers)
         # Where nothing random happens to the photograph, its activations are constants.
-        found = network.activations(as_pictures(seen.array), layers)
+        found = network.activations(network.form.as_arrays(seen.array), layers)
         return {name: builder.constant(array, array.dtype) for name, array in found.items()}
 
 
@@ -175,7 +174,7 @@ def append_gradient_of_picture(
 def gradient_of_image(
     model: Model, objective: Objective, shape: tuple[int, int, int, int], rules: RuleTable
 ) -> onnx.ModelProto:
-    """Return `image` (N, 3, H, W) in [0, 1] to `value` (N,) and `grad_image`."""
+    """Return `image` (N, P, H, W) in [0, 1] to `value` (N,) and `grad_image`."""
     builder = Builder("gradient", opset=model.opset)
     image = builder.input("image", shape, np.float32)
     value = append_objective(model, objective, image)

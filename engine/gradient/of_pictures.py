@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..cache import GraphCache, graph_cache
-from ..images import are_several, as_batch, as_pictures
 from ..network.loading import load
 from ..network.model import Model, identity_of
 from ..notebook import working
@@ -18,6 +17,7 @@ from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import resolve
 from ..plain import flag, height_and_width, of_kind, whole
 from ..plain import path as a_path
+from ..planes import as_planes, several_planes
 from ..runtime.finished import Graph, kept
 from ..runtime.memory import Footprint, Use, check_memory
 from ..runtime.session import Session, check_provider, open_for
@@ -83,14 +83,16 @@ class Gradient:
         """For notebooks: what it is the gradient of, and how it is called."""
         from ..tables import facts, panel
 
+        form = self.model.form
         shape = "×".join(map(str, self.model.fixed_size or ("H", "W")))
+        takes = f"pictures of {shape}×3" if form.is_rgb else f"{form.words()} as {form.array_words}"
         return panel(
             f"Gradient of {self.objective}",
             facts(
                 [
                     ("model", self.model.name),
                     ("provider", self._provider),
-                    ("takes", f"pictures of {shape}×3, float in [0, 1] or uint8; paths"),
+                    ("takes", f"{takes}, float in [0, 1] or uint8; paths"),
                     ("gives", "values (N,) and gradients of the pictures' shape"),
                     ("graphs so far", ", ".join("×".join(map(str, s)) for s in self._sessions)),
                 ]
@@ -105,23 +107,23 @@ class Gradient:
                 `Model.activations` takes them.
 
         Returns:
-            The values (N,) and the gradients, (H, W, 3) or (N, H, W, 3), per unit of [0, 1].
+            The values (N,) and the gradients, of the pictures' shape, per unit of [0, 1].
 
         Raises:
             MemoryShortageError: there is not enough memory for so many or such large pictures.
             InputError: the pictures are of another shape, type or range, or do not fit the network.
             ProviderError: the provider is not there, or cannot run the graph.
         """
-        pixels = self.model.fixed_size or (self.model.size, self.model.size)
-        batch = as_batch(images, fit=pixels)
+        batch = as_planes(images, self.model.form, fit=self.model.usual_size)
         if batch.shape not in self._sessions:
             with working(f"preparing the gradient of {self.objective}"):
                 self._sessions[batch.shape] = open_for(
                     lambda provider: self._compiled(batch.shape, provider), self._provider
                 )
         outputs = self._sessions[batch.shape].run({"image": batch})
-        gradient = as_pictures(outputs["grad_image"])
-        return outputs["value"], gradient if are_several(images) else gradient[0]
+        gradient = self.model.form.as_arrays(outputs["grad_image"])
+        several = several_planes(images, self.model.form)
+        return outputs["value"], gradient if several else gradient[0]
 
     def to_onnx(
         self, *, size: int | tuple[int, int] | None = None, batch: int = 1
@@ -133,21 +135,23 @@ class Gradient:
             batch: How many pictures it takes.
 
         Returns:
-            A model from `image` (N, 3, H, W), RGB in [0, 1], to `value` (N,) and `grad_image`.
+            A model from `image` (N, 3, H, W), RGB in [0, 1], to `value` (N,) and `grad_image`; of
+            other forms than RGB with as many planes as they have (see `forms.Form`).
 
         Raises:
             InputError: the size or number of pictures does not fit the network.
             OperatorError: an operator has no gradient rule.
         """
         if size is None:
-            size = self.model.fixed_size or self.model.size
+            size = self.model.usual_size
         (height, width), batch = height_and_width("size", size), whole("batch", batch, 1)
         from ..rules.standard import standard_rules
         from .objective import gradient_of_image
 
         # Not by truth: an empty table is a table.
         rules = standard_rules() if self._rules is None else self._rules
-        return gradient_of_image(self.model, self.objective, (batch, 3, height, width), rules)
+        shape = batch, self.model.form.planes, height, width
+        return gradient_of_image(self.model, self.objective, shape, rules)
 
     def save(
         self,
@@ -195,7 +199,7 @@ def gradient_of_pictures(
     Args:
         model: The network.
         objective: What is differentiated.
-        shape: Of the pictures, (N, 3, H, W).
+        shape: Of the pictures, (N, P, H, W).
         provider: What it shall run on, by name.
         cache: Where it may be kept.
     """

@@ -87,6 +87,7 @@ def compare_pictures(
     network: Network,
     preprocessing: Preprocessing,
     size: tuple[int, int],
+    planes: int = 3,
 ) -> Faithfulness:
     """Compare a network that takes pictures with its file, at a random picture.
 
@@ -95,6 +96,7 @@ def compare_pictures(
         network: With its input for pictures, and what goes in besides.
         preprocessing: What is done to pictures before.
         size: Height and width in pixels.
+        planes: How many there are (see `forms.Form`).
     """
     inputs = {v.name: v for v in loaded.model.graph.inputs if v.name}
     missing = [
@@ -104,7 +106,7 @@ def compare_pictures(
         others = ", ".join(name for name in missing if name != network.image.name)
         return Faithfulness(reason=f"it needs values for its inputs {others}")
     rng = np.random.default_rng(0)
-    pictures = [random_picture(rng, *size) for _ in range(network.fixed_batch or 1)]
+    pictures = [random_picture(rng, *size, planes) for _ in range(network.fixed_batch or 1)]
     prepared = preprocessing.prepare(np.concatenate(pictures))
     dtype = network.image.dtype
     assert dtype is not None  # an input that takes pictures has one

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..graph.metadata import Metadata
 from .inputs.expectations import Expectation, find_expectation
-from .inputs.preprocessing import Preprocessing
+from .inputs.preprocessing import Preprocessing, ranges_from_json
 from .layers.naming import Naming
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ class Facts:
         props: The file's metadata.
         image_input: The input that takes pictures.
         several_inputs: Whether there are others.
-        layout: Of the pictures, `NCHW` or `NHWC`.
+        layout: Of the pictures, such as `NCHW`.
+        channels: How many they have.
+        fixed_depth: How many slices or frames, where the file accepts one number only.
+        sides: Height and width, each where the file accepts one number only, else `None`.
         fixed_size: Height and width where the file accepts one picture size only, else `None`.
         fixed_batch: How many pictures the file takes at a time; `None` where that is open.
         expectation: What the file says of the pictures that it expects.
@@ -41,6 +44,9 @@ class Facts:
     image_input: str
     several_inputs: bool
     layout: str
+    channels: int
+    fixed_depth: int | None
+    sides: tuple[int | None, int | None]
     fixed_size: tuple[int, int] | None
     fixed_batch: int | None
     expectation: Expectation
@@ -62,7 +68,7 @@ class Facts:
             names, naming = metadata.layers, Naming()
         else:
             expectation = find_expectation(
-                network.graph, network.image, network.layout, loaded.props
+                network.graph, network.image, network.layout, network.channels, loaded.props
             )
             names, naming = tuple(network.value_names), network.naming()
         return Facts(
@@ -72,6 +78,9 @@ class Facts:
             network.image.name or "",
             len(network.graph.inputs) > 1,
             network.layout,
+            network.channels,
+            network.fixed_depth,
+            network.sides,
             network.fixed_size,
             network.fixed_batch,
             expectation,
@@ -96,6 +105,7 @@ class Facts:
             **dict(data)
             | {
                 "fixed_size": None if size is None else (size[0], size[1]),
+                "sides": (data["sides"][0], data["sides"][1]),
                 "expectation": _expectation(**data["expectation"]),
                 "layer_names": tuple(data["layer_names"]),
                 "naming": Naming.from_json(data["naming"]),
@@ -106,6 +116,6 @@ class Facts:
 def _expectation(preprocessing: dict[str, Any] | None, words: str) -> Expectation:
     if preprocessing is None:
         return Expectation(None, words)
-    lists = ("input_range", "mean", "std")
-    numbers = {name: tuple(preprocessing[name]) for name in lists}
+    numbers = {name: tuple(preprocessing[name]) for name in ("mean", "std")}
+    numbers["input_range"] = ranges_from_json(preprocessing["input_range"])
     return Expectation(Preprocessing(**preprocessing | numbers), words)

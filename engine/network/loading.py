@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ..errors import InputError, ModelError, nearest
 from ..importer.model_file import ModelFile
 from ..notebook import working
 from ..plain import by_name, flag, real, reals, shown, text, texts
-from .inputs.preprocessing import Preprocessing
+from .inputs.preprocessing import Preprocessing, Range
 from .inputs.presets import preset
 from .model import Model
 from .reading import Reading
@@ -33,11 +33,12 @@ def load(
     source: ModelSource,
     *,
     preprocessing: str | None = None,
-    input_range: tuple[float, float] | None = None,
+    input_range: tuple[float, float] | Sequence[tuple[float, float]] | None = None,
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     channel_order: str | None = None,
     layout: str | None = None,
+    colors: Sequence[int] | str | None = None,
     channel_axis: Mapping[str, int] | None = None,
     image_input: str | None = None,
     inputs: Mapping[str, npt.ArrayLike] | None = None,
@@ -58,12 +59,17 @@ def load(
         preprocessing: The next four by the name of where the network comes from: `"imagenet"`,
             `"clip"`, `"inception"`, `"caffe"`, `"tf"`, `"yolo"` or `"none"` (see
             `onnxscope.network.inputs.presets`).
-        input_range: What black and white are to the network, such as (0, 1), (-1, 1), (0, 255).
-        mean: Subtracted after that, in the same units: one number, or three in the order of
-            `channel_order`.
+        input_range: What black and white are to the network, such as (0, 1), (-1, 1), (0, 255); or
+            such a pair for each channel.
+        mean: Subtracted after that, in the same units: one number, or one for each channel, of
+            three in the order of `channel_order`.
         std: Divided by then, likewise.
         channel_order: `"rgb"` (the default) or `"bgr"`.
-        layout: `"NCHW"` or `"NHWC"`, where the file leaves open where the channels are.
+        layout: Where the file leaves open what the axes of its input are, or means others than it
+            is taken for: `"NCHW"` or `"NHWC"`; D slices of volumes, T frames of videos or moments
+            of spectrograms and F their frequencies, as in `"NCDHW"`, `"NTCHW"`, `"NCFT"`, `"NFT"`.
+        colors: Which channels are red, green and blue, such as (3, 2, 1), or `"none"`; by default
+            all of three, and none of another number.
         channel_axis: Of layers, by name, the axis with the channels, counted from 0 with the
             pictures on axis 0: where it cannot be told, or is told wrongly.
         image_input: The name of the input that takes pictures, where there are several.
@@ -107,7 +113,7 @@ def load(
             inputs=inputs,
             cache=graph_cache() if cache else None,
         )
-        model = Model(reading, None, axes, compared=compare, labels=names)
+        model = Model(reading, None, axes, compared=compare, labels=names, colors=colors)
     if said is None and named is None:
         return model
     if model.metadata is not None:
@@ -115,22 +121,22 @@ def load(
             f"{model.name} says itself what it expects of a picture; leave preprocessing, "
             "input_range, mean, std and channel_order out"
         )
-    given = named if said is None else said.preprocessing()
-    return Model(reading, given, axes, compared=compare, labels=names)
+    given = named if said is None else said.preprocessing(model.form.channels)
+    return Model(reading, given, axes, compared=compare, labels=names, colors=colors)
 
 
 @dataclass(frozen=True)
 class _Said:
     """What the arguments of `load` say of pictures, each of its kind."""
 
-    input_range: tuple[float, float] | None
+    ranges: tuple[Range, ...] | None
     mean: tuple[float, ...]
     std: tuple[float, ...]
     channel_order: str
 
     @staticmethod
     def of(
-        input_range: tuple[float, float] | None,
+        input_range: tuple[float, float] | Sequence[tuple[float, float]] | None,
         mean: float | Sequence[float] | None,
         std: float | Sequence[float] | None,
         channel_order: str | None,
@@ -138,34 +144,46 @@ class _Said:
         """Check the arguments; `None` where they say nothing."""
         if all(argument is None for argument in (input_range, mean, std, channel_order)):
             return None
-        ends = None
-        if input_range is not None:
-            ends = reals("input_range", input_range, "(0, 255)")
-            if len(ends) != 2:
-                raise InputError(
-                    f"input_range takes two numbers, such as (0, 255), not {shown(input_range)}"
-                )
         if channel_order is not None:
             text("channel_order", channel_order, "'rgb' or 'bgr'")
         return _Said(
-            None if ends is None else (ends[0], ends[1]),
+            None if input_range is None else _ranges(input_range),
             (0.0,) if mean is None else _numbers("mean", mean),
             (1.0,) if std is None else _numbers("std", std),
             channel_order or "rgb",
         )
 
-    def preprocessing(self) -> Preprocessing:
+    def preprocessing(self, channels: int) -> Preprocessing:
         """Return what happens to a picture.
 
         Raises:
             InputError: that remains open, or is contradictory.
         """
-        if self.input_range is None:
+        if self.ranges is None:
             raise InputError(
                 "mean, std and channel_order need input_range as well: what black and white are "
                 "before the mean is subtracted, such as (0, 1) or (0, 255)"
             )
-        return Preprocessing(self.input_range, self.mean, self.std, self.channel_order)
+        ranges = self.ranges if len(self.ranges) > 1 else self.ranges[0]
+        return Preprocessing(ranges, self.mean, self.std, self.channel_order, channels=channels)
+
+
+def _ranges(given: tuple[float, float] | Sequence[tuple[float, float]]) -> tuple[Range, ...]:
+    """One pair of ends, or one for each channel."""
+    if not _is_list(given):
+        given = reals("input_range", given, "(0, 255)")  # type: ignore[assignment]  # refuses it
+    several = len(given) > 0 and all(_is_list(item) for item in given)
+    pairs = []
+    for pair in cast(Sequence[Any], given if several else [given]):
+        ends = reals("input_range", pair, "(0, 255)")
+        if len(ends) != 2:
+            raise InputError(f"input_range takes two numbers, such as (0, 255), not {shown(given)}")
+        pairs.append((ends[0], ends[1]))
+    return tuple(pairs)
+
+
+def _is_list(item: object) -> bool:
+    return isinstance(item, Sequence | np.ndarray) and not isinstance(item, str)
 
 
 def _numbers(name: str, value: float | Sequence[float]) -> tuple[float, ...]:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ..errors import EmptyError, InputError, LayerError, ModelError, OperatorError
+from ..forms import Form, checked_colors, plane_of, stack_of, usual_sizes
 from ..graph.metadata import Metadata
 from ..identity import NoIdentityError
-from ..images import as_batch
 from ..notebook import working
 from ..plain import text, texts, whole
+from ..planes import as_planes
 from .class_scores import logits_of
 from .inputs.expectations import Expectation, find_labels, find_size
 from .inputs.preprocessing import Preprocessing
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
     from .normalized import ChannelStatistics
     from .reading import Reading
 
-_USUAL_SIZE = 224
-
 _Found = TypeVar("_Found")
 
 
 class Model:
-    """A network as onnxscope sees it: pictures (N, 3, H, W), RGB in [0, 1], to named layers.
+    """A network as onnxscope sees it: pictures (N, P, H, W), in [0, 1], to named layers.
+
+    P is 3, for RGB, where the network takes pictures in three colours; else see `form`.
 
     Made by `onnxscope.load`. It can be pickled, and so goes to other processes: there it is read
     again from its file, which must be the same, or from the bytes or object that it was made of.
@@ -48,6 +49,7 @@ class Model:
         metadata: What a converted model says of itself; `None` for files of other origin.
         preprocessing: What the picture goes through before the graph, `None` where that is unknown.
         expectation: Where that was found, and what of it is assumed.
+        form: What it takes for a picture.
         compared: Whether its values are compared with the file's before it is differentiated.
     """
 
@@ -59,6 +61,7 @@ class Model:
         *,
         compared: bool = True,
         labels: Sequence[str] | None = None,
+        colors: Sequence[int] | str | None = None,
     ) -> None:
         """Take the facts; the graph is read when something needs it.
 
@@ -74,9 +77,18 @@ class Model:
         self.metadata = Metadata.from_props(facts.props)
         self.expectation = facts.expectation
         if preprocessing is not None and self.metadata is None:
-            given = replace(preprocessing, layout=facts.layout)
+            given = replace(preprocessing, layout=facts.layout, channels=facts.channels)
             self.expectation = Expectation(given, "as given")
         self.preprocessing = self.expectation.preprocessing
+        stack = stack_of(facts.layout)
+        usual = 1 if stack is None else usual_sizes(facts.layout)[stack.letter]
+        self.form = Form(
+            facts.layout,
+            facts.channels,
+            facts.fixed_depth or usual,
+            checked_colors(colors, facts.layout, facts.channels),
+        )
+        self._given_colors = colors
         own = find_labels(facts.props) if self.metadata is None else self.metadata.labels
         self._labels = own if labels is None else tuple(labels)
         self._named_size = find_size(facts.props)
@@ -86,17 +98,18 @@ class Model:
         }
 
     def __repr__(self) -> str:
-        height, width = self._size_or_fixed(self.size)
+        height, width = self.usual_size
         return f"<onnxscope model {self.name}: {len(self.layers)} layers, {height}×{width}>"
 
     def _repr_html_(self) -> str:
         """For notebooks: what is known of the model, and its main layers."""
         from ..tables import facts, panel
 
-        height, width = self._size_or_fixed(self.size)
+        height, width = self.usual_size
         only = " only" if self.fixed_size else ", by default"
+        pixels = f"{height}×{width} pixels"
         known = (
-            ("pictures", f"{height}×{width} pixels{only}"),
+            ("pictures", (pixels if self.form.is_rgb else self.form.words((height, width))) + only),
             ("preprocessing", self._preprocessing_in_words()),
             ("labels", _labels_in_words(self.labels)),
         )
@@ -121,6 +134,7 @@ class Model:
             "layout": self._facts.layout,
             "preprocessing": self.preprocessing,
             "channel axes": self._given_axes,
+            "form": self.form,
             "image input": self._facts.image_input,
             "inputs": dict(self._reading.inputs),
         }
@@ -156,7 +170,7 @@ class Model:
 
     @property
     def expected_layout(self) -> str:
-        """How pictures lie in the file's input: `NCHW` or `NHWC`."""
+        """How pictures lie in the file's input, such as `NCHW` (see `forms.Form`)."""
         return self._facts.layout
 
     @property
@@ -164,7 +178,17 @@ class Model:
         """The usual picture size in pixels: the file's, its metadata's, or 224."""
         if self.metadata is not None:
             return self.metadata.size
-        return self.fixed_size[0] if self.fixed_size else self._named_size or _USUAL_SIZE
+        usual = usual_sizes(self.form.layout)[plane_of(self.form.layout)[0].letter]
+        return self.fixed_size[0] if self.fixed_size else self._named_size or usual
+
+    @property
+    def usual_size(self) -> tuple[int, int]:
+        """The usual height and width: what the file fixes of them, `size` for what is open."""
+        rows, columns = self._facts.sides
+        if self.form.turns:
+            return rows or self.size, columns or self.size
+        usual = usual_sizes(self.form.layout)
+        return rows or usual["F"], columns or usual["T"]
 
     @cached_property
     def names(self) -> LayerNames:
@@ -187,7 +211,7 @@ class Model:
         """
 
         def find() -> Layers:
-            image = self._pictures(*self._size_or_fixed(self.size))
+            image = self._pictures(*self.usual_size)
             with working(f"finding the layers of {self.name}"):
                 return self._network.describe(
                     self._prepared(image), self.names, self.layer_names, self._given_axes
@@ -207,10 +231,12 @@ class Model:
         from .comparison import compare_pictures, runtime_versions
 
         def find() -> Faithfulness:
-            preprocessing = self.preprocessing or Preprocessing(layout=self._facts.layout)
-            size = self._size_or_fixed(self.size)
+            preprocessing = self.preprocessing or self._unchanged
+            loaded, network = self._reading.loaded, self._network
             with working(f"comparing {self.name} with the file as ONNX Runtime reads it"):
-                return compare_pictures(self._reading.loaded, self._network, preprocessing, size)
+                return compare_pictures(
+                    loaded, network, preprocessing, self.usual_size, self.form.planes
+                )
 
         return self._kept(
             "comparison",
@@ -220,8 +246,17 @@ class Model:
             runtime=runtime_versions(),
         )
 
-    def layer_shape(self, layer: str, pictures: int, height: int, width: int) -> tuple[int, ...]:
+    def layer_shape(
+        self, layer: str, pictures: int, height: int, width: int, depth: int | None = None
+    ) -> tuple[int, ...]:
         """Return a layer's shape for pictures of that size, without the batch.
+
+        Args:
+            layer: Its name.
+            pictures: How many.
+            height: In pixels.
+            width: In pixels.
+            depth: How many slices or frames; by default the usual number.
 
         Raises:
             OnnxscopeError: see `append`.
@@ -229,20 +264,31 @@ class Model:
         text("layer", layer, "the name of a layer", LayerError)
         pictures, height = whole("pictures", pictures, 1), whole("height", height, 1)
         width = whole("width", width, 1)
+        if depth is not None:
+            depth = whole("depth", depth, 1)
+            if self.form.stack is None and depth != 1:
+                raise InputError(
+                    f"depth is how many slices or frames there are; {self.name} takes "
+                    f"{self.form.words()}: leave depth={depth} out"
+                )
+        planes = self.form.with_depth(depth).planes
 
         def find() -> tuple[int, ...]:
             from ..graph.builder import Builder
 
             image = Builder(opset=self.opset).input(
-                "image", (pictures, 3, height, width), np.float32
+                "image", (pictures, planes, height, width), np.float32
             )
             return self.append(image, [layer])[layer].shape[1:]
 
-        return self._kept("shape", find, list, tuple, of=(layer, pictures, height, width))
+        return self._kept("shape", find, list, tuple, of=(layer, pictures, planes, height, width))
 
     def arguments(self) -> dict[str, Any]:
         """Return what `onnxscope.load` needs besides the file, as plain data."""
         found: dict[str, Any] = {} if self.preprocessing is None else self.preprocessing.to_json()
+        if self._given_colors is not None:
+            colors = self.form.colors
+            found["colors"] = "none" if colors is None else list(colors)
         inputs = self._reading.inputs
         if self._given_axes:
             found["channel_axis"] = dict(self._given_axes)
@@ -257,7 +303,7 @@ class Model:
         if self.preprocessing is not None:
             return self
         plain = copy(self)
-        plain.preprocessing = Preprocessing(layout=self._facts.layout)
+        plain.preprocessing = self._unchanged
         return plain
 
     def append(
@@ -266,14 +312,14 @@ class Model:
         """Append the network to the graph that `image` belongs to.
 
         Args:
-            image: Symbolic pictures (N, 3, H, W), RGB in [0, 1].
+            image: Symbolic pictures (N, P, H, W), in [0, 1]; of three colours P is 3, for RGB.
             wanted: Names of layers, or their aliases; where none is called `logits`, that is the
                 layer of class scores (see `logits`).
             check_preprocessing: Refuse to go on where it is not known what the input expects.
 
         Returns:
-            The layers' activations (N, C, H, W), (N, C, L) for L tokens, or (N, C), in float32, by
-            the names that were given.
+            The layers' activations (N, C, H, W), (N, C, D, H, W) of volumes and videos, (N, C, L)
+            for L tokens, or (N, C), in float32, by the names that were given.
 
         Raises:
             LayerError: a layer is not there.
@@ -286,12 +332,8 @@ class Model:
                 "(0, 1), (-1, 1) or (0, 255), and mean, std and channel_order where the model was "
                 "trained with them"
             )
-        height, width = image.shape[2:]
-        if self.fixed_size not in (None, (height, width)):
-            fixed = "×".join(str(n) for n in self.fixed_size or ())
-            raise InputError(
-                f"{self.name} takes pictures of {fixed} pixels only, not {height}×{width}"
-            )
+        planes, height, width = image.shape[1:]
+        self._check_size(planes, height, width)
         named = {name: self._value_of(name) for name in wanted}
         for name, reason in self._network.missing(named.values()).items():
             raise InputError(f"{name} of {self.name} cannot be computed: {reason}")
@@ -303,7 +345,8 @@ class Model:
             raise
         except ModelError as error:
             raise InputError(
-                f"{self.name} does not accept {_counted(image)} of {height}×{width} pixels: "
+                f"{self.name} does not accept {_counted(image)} of "
+                f"{self._pixels_in_words(planes, height, width)}: "
                 f"{error}{self._network.batch_advice(image.dims[0])}"
                 f"{self._network.layout_advice}"
             ) from error
@@ -317,12 +360,14 @@ class Model:
         Args:
             images: (H, W, 3) or (N, H, W, 3), float in [0, 1] or uint8, as they are; or a path, or
                 an image of Pillow's, or a list of these, of which the middle is brought to the
-                model's usual size as by `onnxscope.fit`.
+                model's usual size as by `onnxscope.fit`. Where the network takes others than RGB,
+                (H, W, C), or (D, H, W, C) of volumes and videos, or several of these, and files
+                that hold them: .npy, and what Pillow reads.
             layers: Layer names.
             provider: Where to compute (see `onnxscope.render`).
 
         Returns:
-            By layer, (N, C, H, W) or (N, C) float32.
+            By layer, (N, C, H, W), (N, C, D, H, W) of volumes and videos, or (N, C) float32.
 
         Raises:
             LayerError: a layer is not there.
@@ -335,7 +380,7 @@ class Model:
 
         names = texts("layers", layers, "names of layers", LayerError)
         provider = check_provider(provider)
-        batch = as_batch(images, fit=self._size_or_fixed(self.size))
+        batch = as_planes(images, self.form, fit=self.usual_size)
         builder = Builder(opset=self.opset)
         with working(f"computing activations of {self.name}"):
             image = builder.input("image", batch.shape, np.float32)
@@ -397,7 +442,7 @@ class Model:
         text("layer", layer, "the name of a layer", LayerError)
         from ..graph.passes.crop import needed_part
 
-        image = self._pictures(*self._size_or_fixed(self.size))
+        image = self._pictures(*self.usual_size)
         builder = image.builder
         cells = self.append(image, [layer], check_preprocessing=False)[layer]
         if cells.rank != 4:
@@ -451,15 +496,47 @@ class Model:
         from ..graph.builder import Builder
 
         batch = self.fixed_batch or 1
-        return Builder(opset=self.opset).input("image", (batch, 3, height, width), np.float32)
+        shape = (batch, self.form.planes, height, width)
+        return Builder(opset=self.opset).input("image", shape, np.float32)
 
     def _prepared(self, image: Tensor) -> Tensor:
         """Pictures as the file's input takes them."""
-        preprocessing = self.preprocessing or Preprocessing(layout=self._facts.layout)
-        return preprocessing.apply(image)
+        return (self.preprocessing or self._unchanged).apply(image)
 
-    def _size_or_fixed(self, size: int) -> tuple[int, int]:
-        return self.fixed_size or (size, size)
+    @property
+    def _unchanged(self) -> Preprocessing:
+        """What leaves pictures as they are."""
+        return Preprocessing(layout=self.form.layout, channels=self.form.channels)
+
+    def _check_size(self, planes: int, height: int, width: int) -> None:
+        """See that the file takes pictures of that size.
+
+        Raises:
+            InputError: it does not.
+        """
+        rows, columns = self._facts.sides
+        form, depth = self.form, planes // self.form.channels
+        if planes % form.channels:
+            raise InputError(
+                f"{self.name} takes {form.words()}; {planes} planes are no whole number of "
+                f"{form.channels} channels"
+            )
+        if self.fixed_size not in (None, (height, width)) and form.stack is None and form.turns:
+            fixed = "×".join(str(n) for n in self.fixed_size or ())
+            raise InputError(
+                f"{self.name} takes pictures of {fixed} pixels only, not {height}×{width}"
+            )
+        fixed_sides = (self._facts.fixed_depth or depth, rows or height, columns or width)
+        if fixed_sides != (depth, height, width):
+            only = form.with_depth(fixed_sides[0]).words(fixed_sides[1:])
+            given = form.with_depth(depth).sizes_in_words((height, width))
+            raise InputError(f"{self.name} takes {only} only, not {given}")
+
+    def _pixels_in_words(self, planes: int, height: int, width: int) -> str:
+        if self.form.stack is None and self.form.turns:
+            return f"{height}×{width} pixels"
+        sized = self.form.with_depth(planes // self.form.channels)
+        return sized.sizes_in_words((height, width))
 
     def _value_of(self, name: str) -> str:
         """The value that a layer's name stands for; `logits` is that of class scores, if no other.
@@ -472,7 +549,8 @@ class Model:
         return self.names.find(name)
 
     def _fits(self, layers: Sequence[str], size: int) -> bool:
-        image = self._pictures(size, size)
+        rows, columns = self._facts.sides
+        image = self._pictures(rows or size, columns or size)
         try:
             self._network.append(self._prepared(image), [self.names.find(n) for n in layers])
         except ModelError:

@@ -14,7 +14,8 @@ from ..graph.walks import computed_from, read_by
 from ..importer.replay import replay
 from .activations import Activations, channels_first, patches
 from .inputs.image_input import describe, image_input, known_dims, other_layout
-from .layers.axes import PICTURE, PICTURE_LAST, Axes, Grid, channel_axis
+from .inputs.taken_for import counts_of, sizes_of
+from .layers.axes import Axes, Grid, Z, axes_of, channel_axis
 from .layers.idle import bypass_idle, is_idle
 from .layers.layer import Layer, LayerNames, Layers, find_branches, find_main
 from .layers.layout import find_axes
@@ -31,7 +32,7 @@ class Network:
         name: Of the model, for messages.
         graph: In topological order.
         image: The input that takes pictures.
-        layout: Of that input, `NCHW` or `NHWC`.
+        layout: Of that input, such as `NCHW` (see `forms.Form`).
         inputs: Values of the other inputs, by name.
     """
 
@@ -67,9 +68,23 @@ class Network:
     @property
     def fixed_size(self) -> tuple[int, int] | None:
         """The height and width where the file accepts one picture size only, else `None`."""
-        dims = known_dims(self.image)
-        height, width = dims[1:3] if self.layout == "NHWC" else dims[2:4]
+        height, width = self.sides
         return None if height is None or width is None else (height, width)
+
+    @property
+    def sides(self) -> tuple[int | None, int | None]:
+        """The height and the width, each `None` where the file leaves it open."""
+        return sizes_of(self.layout, known_dims(self.image))
+
+    @property
+    def channels(self) -> int:
+        """How many channels pictures have: three colours where the file leaves it open."""
+        return counts_of(self.layout, known_dims(self.image))[0] or 3
+
+    @property
+    def fixed_depth(self) -> int | None:
+        """How many slices or frames the file takes, `None` where it leaves it open."""
+        return counts_of(self.layout, known_dims(self.image))[1]
 
     @property
     def fixed_batch(self) -> int | None:
@@ -122,7 +137,7 @@ class Network:
         given = {name: builder.constant(array, array.dtype) for name, array in self.inputs.items()}
         given[self.image.name or ""] = pictures
         values = replay(builder, self.graph, given, wanted, failures=failures)
-        known = {pictures.value: PICTURE if self.layout == "NCHW" else PICTURE_LAST}
+        known = {pictures.value: axes_of(self.layout)}
         axes = find_axes(builder.graph, known)
         return values, {name: axes.get(tensor.value, ()) for name, tensor in values.items()}
 
@@ -154,7 +169,7 @@ class Network:
                     f"{name} has {value.dims[0]} rows for {pictures} pictures"
                     + (self.batch_advice(pictures) or "; a layer has one for each")
                 )
-            if value.rank in (3, 4):
+            if value.rank in (3, 4) or (value.rank == 5 and Z in axes):
                 axis = _channel_axis(value_name, axes, given_axes)
                 if axis is None:
                     raise LayerError(f"{name!r} cannot be shown: {_no_channels(value.dims, axes)}")
@@ -289,8 +304,12 @@ def _unusable(
     shape: tuple[int, ...], axis: int | None, pictures: int | str | None, axes: Axes
 ) -> str:
     """Why a value of this shape is no layer; empty where it is one."""
-    if not 2 <= len(shape) <= 4:
-        return f"it has {len(shape)} axes; a layer has the pictures, the channels and up to 2 more"
+    most = 3 if Z in axes else 2
+    if not 2 <= len(shape) <= 2 + most:
+        return (
+            f"it has {len(shape)} axes; a layer has the pictures, the channels and up to "
+            f"{most} more"
+        )
     if shape[0] != pictures:
         return f"its first axis, of {shape[0]}, is not the pictures"
     return _no_channels(shape, axes) if axis is None else ""

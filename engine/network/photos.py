@@ -9,7 +9,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..images import are_several, as_photos, fitted_to
-from ..plain import height_and_width, shown
+from ..plain import height_and_width, shown, whole
+from ..planes import as_planes, fitted, several_planes
 from .model import Model
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def fit(
         size: Height and width in pixels, or one number for both; by default the model's usual size.
 
     Returns:
-        (height, width, 3) uint8, or (N, height, width, 3) for a list or an array of several.
+        (height, width, 3) uint8, or (N, height, width, 3) for a list or an array of several. Where
+        the model takes others than RGB, float32 in [0, 1], as `Picture.images` has them.
 
     Raises:
         InputError: a photograph cannot be read, or is none.
@@ -43,8 +45,11 @@ def fit(
     if not isinstance(model, Model):
         raise InputError(f"model must be a model, as onnxscope.load gives it, not {shown(model)}")
     height, width = pixels_of(model, size)
-    fitted = [fitted_to(photo, height, width) for photo in as_photos(photos)]
-    return np.stack(fitted) if are_several(photos) else fitted[0]
+    if not model.form.is_rgb:
+        arrays = model.form.as_arrays(fitted(as_planes(photos, model.form), (height, width)))
+        return arrays if several_planes(photos, model.form) else arrays[0]
+    cut = [fitted_to(photo, height, width) for photo in as_photos(photos)]
+    return np.stack(cut) if are_several(photos) else cut[0]
 
 
 def pixels_of(model: Model, size: object) -> tuple[int, int]:
@@ -54,5 +59,28 @@ def pixels_of(model: Model, size: object) -> tuple[int, int]:
         InputError: it is neither a number of pixels nor two.
     """
     if size is None:
-        return model.fixed_size or (model.size, model.size)
+        return model.usual_size
     return height_and_width("size", size)
+
+
+def sizes_of(model: Model, size: object) -> tuple[int | None, int, int]:
+    """Return depth, height and width, where `None` stands for a model's own.
+
+    Args:
+        model: The model.
+        size: What `pixels_of` takes; of volumes and videos also three numbers, the first of which
+            is how many slices or frames there are.
+
+    Returns:
+        No depth where the pictures have none.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if model.form.stack is None:
+        return None, *pixels_of(model, size)
+    depth: object = model.form.depth
+    if isinstance(size, Sequence) and not isinstance(size, str) and len(size) == 3:
+        depth, *size = size
+    height, width = pixels_of(model, size)
+    return whole(f"the number of {model.form.stack.words}", depth, 1), height, width

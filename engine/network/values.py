@@ -17,7 +17,6 @@ from ..errors import (
     InputError,
     LayerError,
     ModelError,
-    NoPictureError,
     OnnxscopeError,
     nearest_or_listed,
 )
@@ -29,7 +28,7 @@ from ..graph.walks import ancestors, computed_from
 from ..importer.replay import own_tensor, replay
 from .inputs.drawing import bound_dimensions
 from .inputs.given import as_input
-from .inputs.image_input import image_input
+from .inputs.image_input import takes_rgb
 from .layers.idle import bypass_idle, is_idle
 from .layers.layer import LayerNames, find_main
 from .layers.lookups import lookups
@@ -264,21 +263,18 @@ def value_called(graph: ir.Graph, name: str) -> str:
     """Return the name in the file of what people call `name` in a network that takes no pictures.
 
     Returns:
-        `name` itself where it stands for nothing, or where pictures go in: what its names stand for
-        is for `onnxscope.load` to say.
+        `name` itself where it stands for nothing, or where pictures in three colours go in: what
+        its names stand for is for `onnxscope.load` to say.
 
     Raises:
         LayerError: it stands for several values.
     """
     try:
-        image_input(graph, "the model", None)
-    except NoPictureError:
-        sources = _sources(graph)
+        if takes_rgb(graph, "the model"):
+            return name
     except InputError:
         return name
-    else:
-        return name
-    names = LayerNames("the model", (), name_values(graph, *sources), kind="value")
+    names = LayerNames("the model", (), name_values(graph, *_sources(graph)), kind="value")
     return names.find(name) if names.meanings(name) else name
 
 

@@ -39,6 +39,7 @@ def neuron(
     y: int | None = None,
     x: int | None = None,
     token: int | None = None,
+    z: int | None = None,
 ) -> Objective:
     """Look at one cell of a channel, by default the middle one (Lucid's `neuron`).
 
@@ -52,11 +53,12 @@ def neuron(
         y: Row of the cell, from 0.
         x: Column of the cell, from 0.
         token: Instead of both, the number of a token, from 0, such as 0 for a class token.
+        z: Of volumes and videos, the slice or frame of the cell, from 0.
 
     Raises:
         OnnxscopeError: an argument is of another kind, or there are two positions.
     """
-    return Neuron(layer, unit, y, x, token)
+    return Neuron(layer, unit, y, x, token, z)
 
 
 def layer(name: str) -> Objective:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import TypedDict
 
@@ -89,7 +90,7 @@ class Placed(ByContent, Leaf):
             LayerError: the layer has no such place.
         """
         values = seen[layer]
-        if values.rank not in (2, 3, 4):
+        if values.rank not in (2, 3, 4, 5):
             raise LayerError(
                 f"{layer} has the shape {values.shape}; expected (N, C, H, W), tokens (N, C, L), "
                 "or (N, C)"
@@ -109,12 +110,14 @@ class Placed(ByContent, Leaf):
                 )
             patches = values[:, :, grid.before : grid.before + grid.height * grid.width]
             values = patches.reshape(*values.shape[:2], grid.height, grid.width)
-        height, width = values.shape[2:]
+        # Of volumes and videos it is that place in all slices.
+        *depth, height, width = values.shape[2:]
         if self.mask is not None:
             weights = means_over_shares(self.mask, height, width)
-            return values, (weights / weights.sum()).astype(np.float32)
+            weights /= weights.sum() * math.prod(depth)
+            return values, weights.astype(np.float32)
         top, bottom, left, right = self._window(layer, height, width)
-        return values[:, :, top:bottom, left:right], None
+        return values[..., top:bottom, left:right], None
 
     def _window(self, layer: str, height: int, width: int) -> tuple[int, int, int, int]:
         """The first row and the one behind the last, and the same of columns."""

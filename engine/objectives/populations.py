@@ -128,7 +128,7 @@ class _OfLayer(ByContent, Leaf):
             LayerError: it has no cells, or another number of channels.
         """
         values = seen[self.layer]
-        if values.rank not in (3, 4) or values.shape[1] != channels:
+        if values.rank not in (3, 4, 5) or values.shape[1] != channels:
             raise LayerError(
                 f"{self.layer} has the shape {values.shape}; expected {channels} channels, as (N, "
                 "C, H, W) or tokens (N, C, L)"

@@ -58,7 +58,7 @@ def gram(layer: Tensor, name: str) -> Tensor:
     Raises:
         LayerError: the layer has no cells.
     """
-    if layer.rank not in (3, 4):
+    if layer.rank not in (3, 4, 5):
         raise LayerError(
             f"{name} has the shape {layer.shape}; a Gram matrix is over cells (N, C, H, W) or "
             "tokens (N, C, L)"

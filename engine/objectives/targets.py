@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ..errors import LayerError, TargetError, nearest
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _KINDS = ("channel", "neuron", "layer")
 _SHOWN_CLASSES = 6
 
+_CELL = re.compile(r"(.+:\d+)@(\d+(?:\s*,\s*\d+){1,2})")
+"""A unit at a cell, `mixed4a:11@7,7`: row and column, of volumes the slice before them."""
+
 
 def resolve(
     model: Model,
@@ -28,6 +32,7 @@ def resolve(
     y: int | None = None,
     x: int | None = None,
     token: int | None = None,
+    z: int | None = None,
     reduction: str = "mean",
     negative: bool = False,
     preactivation: bool = False,
@@ -39,8 +44,9 @@ def resolve(
     its value or by an alias; names of values may end in a number themselves, as in
     `block1_conv1/Relu:0`, and take the unit behind it, `block1_conv1/Relu:0:11`. Class names may be
     written in any case, and of a label such as `tench, Tinca tinca` one of the names is enough.
-    Units of a file are `LAYER@FILE:UNIT`, such as `mixed4a@sae.npz:17` (see `dictionary` and
-    `encoder`). Any other objective is an expression (see `expressions`), such as
+    A unit at one of its cells, its neuron, is `LAYER:UNIT@Y,X`, or of volumes and videos
+    `LAYER:UNIT@Z,Y,X`. Units of a file are `LAYER@FILE:UNIT`, such as `mixed4a@sae.npz:17` (see
+    `dictionary` and `encoder`). Any other objective is an expression (see `expressions`), such as
     `"mixed4a:11" - 0.02 * total_variation()`.
 
     Args:
@@ -51,6 +57,7 @@ def resolve(
         y: Row of a neuron, by default the middle one.
         x: Column of a neuron, by default the middle one.
         token: Of a layer of tokens, the one that is the neuron, instead of `y` and `x`.
+        z: Slice or frame of a neuron, of volumes and videos; by default the middle one.
         reduction: `mean` or `sum` over a channel's positions.
         negative: Whether to minimise instead.
         preactivation: Whether to look at the values before the layer's activation function.
@@ -63,10 +70,17 @@ def resolve(
         # Imported here: it knows every objective that there is.
         from .expressions import evaluate
 
-        if objective is not None or reduction != "mean" or (y, x, token) != (None, None, None):
+        if objective is not None or reduction != "mean" or {y, x, token, z} != {None}:
             raise TargetError(f"the expression {target} says itself what it is of a unit")
         found = evaluate(target, model, resolve)
         return _finished(found, negative=negative, preactivation=preactivation)
+    at = unit_at_cell(model, target)
+    if at is not None:
+        if objective not in (None, "neuron") or {y, x, token, z} != {None}:
+            raise TargetError(f"{target} says itself at which cell the neuron is")
+        target, cell = at
+        objective, (y, x) = "neuron", cell[-2:]
+        z = cell[0] if len(cell) == 3 else None
     elsewhere = _elsewhere(model, target)
     if elsewhere is not None:
         if reduction != "mean" or token is not None or objective not in (None, "neuron"):
@@ -85,7 +99,7 @@ def resolve(
         raise TargetError(
             f"there is no objective {kind!r}; known are {', '.join(_KINDS)}{nearest(kind, _KINDS)}"
         )
-    if kind != "neuron" and (y is not None or x is not None):
+    if kind != "neuron" and (y, x, z) != (None, None, None):
         raise TargetError(f"y and x are the position of a neuron; a {kind} has none")
     if kind != "neuron" and token is not None:
         raise TargetError(f"token is the position of a neuron; a {kind} has none")
@@ -101,13 +115,24 @@ def resolve(
     elif kind == "channel":
         result = channel(name, unit, reduction=reduction)
     else:
-        result = neuron(name, unit, y=y, x=x, token=token)
+        result = neuron(name, unit, y=y, x=x, token=token, z=z)
     return _finished(result, negative=negative, preactivation=preactivation)
 
 
 def is_plain(model: Model, target: str) -> bool:
     """Return whether a target is a layer, a unit of one, or a class, as `find_unit` reads it."""
+    if unit_at_cell(model, target) is not None:
+        return False
     return not is_expression(model, target) and _elsewhere(model, target) is None
+
+
+def unit_at_cell(model: Model, target: str) -> tuple[str, tuple[int, ...]] | None:
+    """Return the unit and the cell of `LAYER:UNIT@Y,X`; `None` where a target is no such."""
+    found = _CELL.fullmatch(target)
+    if found is None or model.names.meanings(target):
+        return None
+    unit, cell = found.groups()
+    return unit, tuple(from_digits("the cell", at.strip(), TargetError) for at in cell.split(","))
 
 
 def _elsewhere(model: Model, target: str) -> tuple[str, str, str] | None:

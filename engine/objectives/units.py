@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import LayerError, TargetError
 from ..graph.tensor import Tensor
@@ -32,7 +32,7 @@ class Channel(Leaf):
         return (self.layer,)
 
     def build(self, seen: Seen) -> Tensor:
-        """Append (N,) from (N, C, H, W) or tokens (N, C, L); a logit from (N, C)."""
+        """Append (N,) from cells (N, C, …) or tokens (N, C, L); a logit from (N, C)."""
         check_unit(seen[self.layer], self.layer, self.unit)
         cells = seen[self.layer][:, self.unit]
         if cells.rank == 1:
@@ -54,13 +54,14 @@ class Neuron(Leaf):
     y: int | None = None
     x: int | None = None
     token: int | None = None
+    z: int | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self) -> None:
         layer_named(self.layer)
         object.__setattr__(self, "unit", whole("the unit of a neuron", self.unit, 0))
-        if self.token is not None and (self.y is not None or self.x is not None):
+        if self.token is not None and (self.y, self.x, self.z) != (None, None, None):
             raise TargetError("a neuron is at y and x, or at a token, not at both")
-        for axis in ("y", "x", "token"):
+        for axis in ("z", "y", "x", "token"):
             at = getattr(self, axis)
             if at is not None:
                 object.__setattr__(self, axis, whole(f"{axis} of a neuron", at, 0))
@@ -85,7 +86,7 @@ class Neuron(Leaf):
         return y, x
 
     def build(self, seen: Seen) -> Tensor:
-        """Append (N,) from (N, C, H, W) or tokens (N, C, L); a logit from (N, C).
+        """Append (N,) from cells (N, C, H, W) or (N, C, D, H, W), tokens (N, C, L), or (N, C).
 
         Raises:
             LayerError: the layer has no such position or token.
@@ -94,15 +95,33 @@ class Neuron(Leaf):
         check_unit(activations, self.layer, self.unit)
         if self.token is not None and activations.rank != 3:
             raise LayerError(f"{self.layer} has no tokens: leave token={self.token} out")
+        if self.z is not None and activations.rank in (3, 4):
+            raise LayerError(f"{self.layer} has no slices or frames: leave z={self.z} out")
         if activations.rank == 2:
-            if self.y is not None or self.x is not None:
+            if (self.y, self.x, self.z) != (None, None, None):
                 raise LayerError(f"{self.layer} has no positions: leave y and x out")
             return activations[:, self.unit]
         if activations.rank == 3:
             grid = seen.grids.get(self.layer)
             return activations[:, self.unit, self._token(activations.shape[2], grid)]
-        y, x = self.position(*activations.shape[2:])
+        y, x = self.position(*activations.shape[-2:])
+        if activations.rank == 5:
+            return activations[:, self.unit, self.slice(activations.shape[2]), y, x]
         return activations[:, self.unit, y, x]
+
+    def slice(self, depth: int) -> int:
+        """Return the slice or frame in a layer of so many.
+
+        Raises:
+            LayerError: there is none of that number.
+        """
+        z = depth // 2 if self.z is None else self.z
+        if z >= depth:
+            raise LayerError(
+                f"{self.layer} has {depth} slices of cells, 0 to {depth - 1}, at this picture "
+                f"size; there is no slice z={z}"
+            )
+        return z
 
     def _token(self, count: int, grid: Grid | None) -> int:
         """Return which of a layer's tokens it is."""
@@ -121,7 +140,7 @@ class Neuron(Leaf):
         return self.token
 
     def __str__(self) -> str:
-        places = (("token ", self.token), ("y=", self.y), ("x=", self.x))
+        places = (("token ", self.token), ("z=", self.z), ("y=", self.y), ("x=", self.x))
         given = [f"{axis}{at}" for axis, at in places if at is not None]
         where = f" at {', '.join(given)}" if given else ""
         return f"neuron {self.layer}:{self.unit}{where}"
@@ -153,7 +172,7 @@ def check_unit(activations: Tensor, layer_name: str, unit: int) -> None:
     Raises:
         LayerError: it has not, or is not.
     """
-    if activations.rank not in (2, 3, 4):
+    if activations.rank not in (2, 3, 4, 5):
         raise LayerError(
             f"{layer_name} has the shape {activations.shape}; expected (N, C, H, W), tokens "
             "(N, C, L), or (N, C)"

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..declarations import ArrayTypes
 from ..errors import InputError
+from ..forms import Form, InForm
 from ..graph.tensor import Tensor
 from ..registry import Registry, named
 
@@ -35,7 +36,10 @@ class Parameterization(Protocol):
         """Draw parameters to start from: what `parameters` declares."""
 
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
-        """Append the nodes that make pictures (N, 3, height, width) in [0, 1] of them."""
+        """Append the nodes that make pictures (N, P, height, width) in [0, 1] of them.
+
+        P is 3, for RGB; one that is also `forms.InForm` makes as many planes as its form has.
+        """
 
 
 @runtime_checkable
@@ -46,7 +50,7 @@ class Invertible(Parameterization, Protocol):
         """Return the parameters that make pictures, or come the nearest to them.
 
         Args:
-            pictures: (N, 3, H, W) float32, RGB in [0, 1].
+            pictures: (N, P, H, W) float32 in [0, 1]; of RGB P is 3.
 
         Returns:
             What `parameters` declares.
@@ -62,13 +66,31 @@ class Colored(Parameterization, Protocol):
         """Whether the colours are decorrelated ones."""
 
     def colors(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
-        """Append what makes colours (N, 3, H, W) of parameters."""
+        """Append what makes colours (N, P, H, W) of parameters."""
 
 
 PARAMETERIZATIONS: Registry[Parameterization] = Registry(
     "parameterization", Parameterization, foreign=named
 )
 """The parameterizations that recipes know; those of the user's own they can only name."""
+
+
+def formed(parameterization: Parameterization, form: Form) -> Parameterization:
+    """Return a parameterization that makes pictures of a form; the user's own is as it is.
+
+    Raises:
+        InputError: it makes RGB alone.
+    """
+    if form.is_rgb:
+        return parameterization
+    if isinstance(parameterization, InForm):
+        return parameterization.formed(form)
+    if PARAMETERIZATIONS.name_of(parameterization) is None:
+        return parameterization
+    raise InputError(
+        f"{type(parameterization).__name__} makes pictures in three colours, and the network takes "
+        f"{form.words()}: use Fourier(), Pixels() or Laplacian()"
+    )
 
 
 def check_sd(sd: float) -> None:

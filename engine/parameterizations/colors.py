@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..forms import RGB, Form
 from ..graph.tensor import Tensor
 
 # Lucid's matrix: the square root of the covariance of ImageNet's colours.
@@ -15,37 +16,43 @@ _LEAST = 1 / 510
 """What black becomes, which no parameters make: half a step of eight bits."""
 
 
-def mixing() -> np.ndarray:
-    """Return what three decorrelated colours are multiplied by, (3, 3)."""
+def mixing(form: Form = RGB) -> np.ndarray:
+    """Return what decorrelated channels are multiplied by, (C, C): three colours are mixed."""
     matrix: np.ndarray = COLOR_CORRELATION / np.linalg.norm(COLOR_CORRELATION, axis=0).max()
-    return matrix
+    if form.is_rgb or form.colors is None:
+        return matrix if form.is_rgb else np.eye(form.channels)
+    whole = np.eye(form.channels)
+    whole[np.ix_(form.colors, form.colors)] = matrix
+    return whole
 
 
-def colors_of(pictures: np.ndarray, decorrelate: bool) -> np.ndarray:
-    """Return the colours that `valid_rgb` makes pictures of.
+def colors_of(pictures: np.ndarray, decorrelate: bool, form: Form = RGB) -> np.ndarray:
+    """Return the colours that `valid` makes pictures of.
 
     Args:
-        pictures: (N, 3, H, W), RGB in [0, 1]; what is next to black or white becomes a bit greyer,
-            by at most half a step of eight bits.
+        pictures: (N, P, H, W) in [0, 1]; what is next to black or white becomes a bit greyer, by at
+            most half a step of eight bits.
         decorrelate: Whether the colours are decorrelated.
+        form: Of the pictures.
 
     Returns:
-        (N, 3, H, W) float64.
+        (N, P, H, W) float64.
     """
     inner = np.clip(pictures.astype(np.float64), _LEAST, 1 - _LEAST)
     colors: np.ndarray = np.log(inner / (1 - inner))
-    if not decorrelate:
+    if not decorrelate or form.colors is None:
         return colors
-    flat: np.ndarray = np.linalg.inv(mixing()) @ colors.reshape(*colors.shape[:2], -1)
+    flat: np.ndarray = np.linalg.inv(mixing(form)) @ colors.reshape(len(colors), form.channels, -1)
     return flat.reshape(colors.shape)
 
 
-def valid_rgb(colors: Tensor, decorrelate: bool) -> Tensor:
-    """Make colours (N, 3, H, W) of any size RGB in [0, 1]."""
-    if decorrelate:
+def valid(colors: Tensor, decorrelate: bool, form: Form = RGB) -> Tensor:
+    """Make colours (N, P, H, W) of any size pictures in [0, 1]."""
+    if decorrelate and form.colors is not None:
         # A convolution would fill blocks of 16 channels on CPUs.
         mixed = colors.op.MatMul(
-            colors.builder.constant(mixing(), colors.dtype), colors.reshape(*colors.sizes[:2], -1)
+            colors.builder.constant(mixing(form), colors.dtype),
+            colors.reshape(colors.sizes[0], form.channels, -1),
         )
         colors = mixed.reshape(*colors.sizes)
     return colors.op.Sigmoid(colors)

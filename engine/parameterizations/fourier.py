@@ -13,21 +13,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..declarations import ArrayType, ArrayTypes
+from ..forms import InForm
 from ..graph.tensor import Tensor
 from ..plain import settle
 from .base import PARAMETERIZATIONS, check_sd, normal
-from .colors import colors_of, valid_rgb
+from .colors import colors_of, valid
 
 
 @PARAMETERIZATIONS.add("fourier")
 @dataclass(frozen=True)
-class Fourier:
+class Fourier(InForm):
     """A picture as its spectrum, every frequency at the scale that natural pictures have.
+
+    Of volumes and videos it is the spectrum of all three dimensions, in each channel.
 
     Attributes:
         sd: Standard deviation of the normal start, of real and imaginary parts.
         decay_power: Amplitudes fall with frequency to this power.
-        decorrelate: Whether colours are decorrelated as well.
+        decorrelate: Whether colours are decorrelated as well; channels that are none stay apart.
     """
 
     sd: float = 0.01
@@ -39,8 +42,14 @@ class Fourier:
         check_sd(self.sd)
 
     def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
-        """Declare `spectrum`: (N, 3, H, 2K), K = W // 2 + 1, real parts, then imaginary parts."""
-        return {"spectrum": ArrayType((count, 3, height, 2 * (width // 2 + 1)))}
+        """Declare `spectrum`: (N, 3, H, 2K), K = W // 2 + 1, real parts, then imaginary parts.
+
+        Of other forms there are as many channels as they have, of volumes and videos each for D
+        slices: (N, C, D, H, 2K).
+        """
+        form, columns = self.form, 2 * (width // 2 + 1)
+        depth = () if form.stack is None else (form.depth,)
+        return {"spectrum": ArrayType((count, form.channels, *depth, height, columns))}
 
     def initial(
         self, rng: np.random.Generator, count: int, height: int, width: int
@@ -50,28 +59,64 @@ class Fourier:
         return {"spectrum": normal(rng, self.sd, shape)}
 
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
-        """Append the inverse transform, (N, 3, H, W), in [0, 1]."""
-        return valid_rgb(self.colors(parameters, height, width), self.decorrelate)
+        """Append the inverse transform, (N, P, H, W), in [0, 1]."""
+        return valid(self.colors(parameters, height, width), self.decorrelate, self.form)
 
     def colors(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
-        """Append the inverse transform, (N, 3, H, W), as colours of any size."""
+        """Append the inverse transform, (N, P, H, W), as colours of any size."""
         spectrum = parameters["spectrum"]
         scaled = spectrum * self._scale(height, width).astype(spectrum.dtype)
         # /4 as in Lucid: it brings the start to a contrast that the sigmoid does not saturate.
-        return inverse_real_fft(scaled, height, width) / 4
+        if self.form.stack is None:
+            return inverse_real_fft(scaled, height, width) / 4
+        planes = inverse_real_fft(inverse_fft_of_slices(scaled), height, width) / 4
+        return planes.reshape(planes.shape[0], self.form.planes, height, width)
 
     def parameters_of(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
         """Return the `spectrum` of pictures."""
-        found = np.fft.rfft2(4 * colors_of(pictures, self.decorrelate))
+        count, _, height, width = pictures.shape
+        colors = 4 * colors_of(pictures, self.decorrelate, self.form)
+        axes: tuple[int, ...] = (-2, -1)
+        if self.form.stack is not None:
+            colors = colors.reshape(count, self.form.channels, -1, height, width)
+            axes = (-3, -2, -1)
+        found = np.fft.rfftn(colors, axes=axes)
         halves = np.concatenate([found.real, found.imag], axis=-1)
-        return {"spectrum": (halves / self._scale(*pictures.shape[2:])).astype(np.float32)}
+        return {"spectrum": (halves / self._scale(height, width)).astype(np.float32)}
 
     def _scale(self, height: int, width: int) -> np.ndarray:
         rows = np.fft.fftfreq(height)[:, None]
         columns = np.fft.rfftfreq(width)[None, :]
-        frequency = np.maximum(np.hypot(rows, columns), 1 / max(height, width))
-        scale = frequency**-self.decay_power * np.sqrt(height * width)
-        return np.concatenate([scale, scale], axis=1)
+        frequency, depth = np.hypot(rows, columns), 1
+        if self.form.stack is not None:
+            depth = self.form.depth
+            frequency = np.hypot(np.fft.fftfreq(depth)[:, None, None], frequency)
+        frequency = np.maximum(frequency, 1 / max(depth, height, width))
+        scale = frequency**-self.decay_power * np.sqrt(depth * height * width)
+        return np.concatenate([scale, scale], axis=-1)
+
+
+def inverse_fft_of_slices(spectrum: Tensor) -> Tensor:
+    """Invert a complex FFT along the slices, by products with constant matrices.
+
+    Args:
+        spectrum: (N, C, D, H, 2K): real parts, then imaginary parts.
+
+    Returns:
+        The same shape: what `numpy.fft.ifft` gives along D, real parts, then imaginary parts.
+    """
+    count, channels, depth, height, columns = spectrum.shape
+    half = columns // 2
+    angle = 2 * np.pi * np.outer(np.arange(depth), np.arange(depth)) / depth
+    builder = spectrum.builder
+    cosine = builder.constant(np.cos(angle) / depth, spectrum.dtype)
+    sine = builder.constant(np.sin(angle) / depth, spectrum.dtype)
+    flat = (count, channels, depth, height * half)
+    real = spectrum[..., :half].reshape(*flat)
+    imaginary = spectrum[..., half:].reshape(*flat)
+    parts = (cosine @ real - sine @ imaginary, sine @ real + cosine @ imaginary)
+    apart = [part.reshape(count, channels, depth, height, half) for part in parts]
+    return spectrum.op.Concat(*apart, axis=4)
 
 
 def inverse_real_fft(spectrum: Tensor, height: int, width: int) -> Tensor:

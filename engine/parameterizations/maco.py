@@ -22,7 +22,7 @@ from ..identity import ByContent
 from ..images import are_several, as_batch, as_photos, fitted_to
 from ..plain import height_and_width, numbers, real
 from .base import PARAMETERIZATIONS
-from .colors import colors_of, valid_rgb
+from .colors import colors_of, valid
 from .fourier import inverse_real_fft
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Maco(ByContent):
         magnitudes = self.at_size(height, width).astype(phase.dtype)
         op = phase.op
         parts = (op.Cos(phase) * magnitudes, op.Sin(phase) * magnitudes)
-        return valid_rgb(inverse_real_fft(op.Concat(*parts, axis=3), height, width), True)
+        return valid(inverse_real_fft(op.Concat(*parts, axis=3), height, width), True)
 
     def parameters_of(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
         """Return the `phase` of pictures, whose magnitudes are not kept."""

@@ -8,20 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..declarations import ArrayType, ArrayTypes
+from ..forms import InForm
 from ..graph.tensor import Tensor
 from ..plain import settle
 from .base import PARAMETERIZATIONS, check_sd, normal
-from .colors import colors_of, valid_rgb
+from .colors import colors_of, valid
 
 
 @PARAMETERIZATIONS.add("pixels")
 @dataclass(frozen=True)
-class Pixels:
+class Pixels(InForm):
     """A picture as its pixels.
 
     Attributes:
         sd: Standard deviation of the normal start.
-        decorrelate: Whether the three numbers of a pixel are decorrelated colours or plain RGB.
+        decorrelate: Whether the three colours of a pixel are decorrelated or plain RGB.
     """
 
     sd: float = 0.01
@@ -32,18 +33,18 @@ class Pixels:
         check_sd(self.sd)
 
     def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
-        """Declare `pixels`: (N, 3, H, W)."""
-        return {"pixels": ArrayType((count, 3, height, width))}
+        """Declare `pixels`: (N, 3, H, W), or as many planes as the form has."""
+        return {"pixels": ArrayType((count, self.form.planes, height, width))}
 
     def initial(
         self, rng: np.random.Generator, count: int, height: int, width: int
     ) -> dict[str, np.ndarray]:
         """Draw normal `pixels`."""
-        return {"pixels": normal(rng, self.sd, (count, 3, height, width))}
+        return {"pixels": normal(rng, self.sd, (count, self.form.planes, height, width))}
 
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
         """Append the pixels, (N, 3, H, W), in [0, 1]."""
-        return valid_rgb(self.colors(parameters, height, width), self.decorrelate)
+        return valid(self.colors(parameters, height, width), self.decorrelate, self.form)
 
     def colors(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
         """Return the pixels, (N, 3, H, W), as colours of any size."""
@@ -51,4 +52,5 @@ class Pixels:
 
     def parameters_of(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
         """Return the `pixels` of pictures."""
-        return {"pixels": colors_of(pictures, self.decorrelate).astype(np.float32)}
+        colors = colors_of(pictures, self.decorrelate, self.form)
+        return {"pixels": colors.astype(np.float32)}

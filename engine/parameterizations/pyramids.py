@@ -9,16 +9,17 @@ import numpy as np
 
 from ..declarations import ArrayType, ArrayTypes
 from ..errors import InputError
+from ..forms import InForm
 from ..graph.tensor import Tensor
 from ..plain import flag, real, shown, whole
 from .base import PARAMETERIZATIONS, Colored, Parameterization, check_sd, normal
-from .colors import colors_of, valid_rgb
+from .colors import colors_of, valid
 from .fourier import Fourier
 
 
 @PARAMETERIZATIONS.add("laplacian")
 @dataclass(frozen=True)
-class Laplacian:
+class Laplacian(InForm):
     """A picture as a pyramid: the sum of pictures of a half, a quarter, … of its size, magnified.
 
     Coarse levels have larger gradients than fine ones, as the low frequencies of natural pictures
@@ -41,9 +42,12 @@ class Laplacian:
         check_sd(self.sd)
 
     def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
-        """Declare `level0`, `level1`, …: (N, 3, ⌈H/2ᵏ⌉, ⌈W/2ᵏ⌉)."""
+        """Declare `level0`, `level1`, …: (N, P, ⌈H/2ᵏ⌉, ⌈W/2ᵏ⌉), P = 3 for RGB."""
+        planes = self.form.planes
         return {
-            f"level{level}": ArrayType((count, 3, _part(height, 2**level), _part(width, 2**level)))
+            f"level{level}": ArrayType(
+                (count, planes, _part(height, 2**level), _part(width, 2**level))
+            )
             for level in range(self.levels)
         }
 
@@ -55,11 +59,11 @@ class Laplacian:
         return {name: normal(rng, self.sd, types[name].shape) for name in types}
 
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
-        """Append the sum of all levels, (N, 3, H, W), in [0, 1]."""
-        return valid_rgb(self.colors(parameters, height, width), self.decorrelate)
+        """Append the sum of all levels, (N, P, H, W), in [0, 1]."""
+        return valid(self.colors(parameters, height, width), self.decorrelate, self.form)
 
     def colors(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
-        """Append the sum of all levels, (N, 3, H, W), as colours of any size."""
+        """Append the sum of all levels, (N, P, H, W), as colours of any size."""
         total = parameters["level0"]
         for level in range(1, self.levels):
             total = total + magnified(parameters[f"level{level}"], height, width)
@@ -70,7 +74,7 @@ class Laplacian:
         count, _, height, width = pictures.shape
         types = self.parameters(count, height, width)
         levels = {name: np.zeros(kind.shape, np.float32) for name, kind in types.items()}
-        levels["level0"] = colors_of(pictures, self.decorrelate).astype(np.float32)
+        levels["level0"] = colors_of(pictures, self.decorrelate, self.form).astype(np.float32)
         return levels
 
 
@@ -130,7 +134,7 @@ class Shared:
         coarse = magnified(shared.mean(0, keepdims=True), height, width)
         own = {name: value for name, value in parameters.items() if name != "shared"}
         colors = self.of.colors(own, height, width) + coarse * self.strength
-        return valid_rgb(colors, self.of.decorrelate)
+        return valid(colors, self.of.decorrelate)
 
 
 def magnified(coarse: Tensor, height: int, width: int) -> Tensor:

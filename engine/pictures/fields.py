@@ -40,7 +40,9 @@ def seen_part(model: Model, objective: Objective, size: tuple[int, int]) -> Box:
 
     height, width = size
     builder = Builder(opset=model.opset)
-    image = builder.input("image", (model.fixed_batch or 1, 3, height, width), np.float32)
+    image = builder.input(
+        "image", (model.fixed_batch or 1, model.form.planes, height, width), np.float32
+    )
     builder.output("value", append_objective(model, objective, image))
     # Rows and columns are taken of one channel, which has to be taken of the network first.
     narrow(builder, Plan())
@@ -58,12 +60,12 @@ def cut(images: np.ndarray, boxes: list[Box], enlarge: int) -> np.ndarray:
     """Cut parts of the same size out of pictures.
 
     Args:
-        images: (N, H, W, 3) in [0, 1].
+        images: (N, H, W, C) in [0, 1].
         boxes: The part of each.
         enlarge: How many pixels one becomes, in both directions, smoothly.
 
     Returns:
-        (N, height, width, 3) float32 in [0, 1].
+        (N, height, width, C) float32 in [0, 1].
     """
     parts = [
         image[box.top : box.bottom, box.left : box.right]
@@ -76,7 +78,7 @@ def framed(images: np.ndarray, boxes: list[Box]) -> np.ndarray:
     """Draw frames around parts of pictures: a light line and a dark one around it.
 
     Args:
-        images: (N, H, W, 3) in [0, 1].
+        images: (N, H, W, C) in [0, 1].
         boxes: The part of each.
     """
     drawn = images.copy()
@@ -101,7 +103,7 @@ def _enlarged(image: np.ndarray, times: int) -> np.ndarray:
         Image.fromarray(np.ascontiguousarray(image[..., channel]).astype(np.float32)).resize(
             (width * times, height * times), Image.Resampling.BICUBIC
         )
-        for channel in range(image.shape[2])
+        for channel in range(image.shape[-1])
     ]
     return np.asarray(np.clip(np.stack([np.asarray(c) for c in channels], -1), 0, 1))
 
@@ -110,7 +112,7 @@ def is_mostly_grey(image: np.ndarray) -> bool:
     """Return whether a picture shows something, and that in a small part.
 
     Args:
-        image: (H, W, 3) in [0, 1].
+        image: (H, W, C) in [0, 1].
     """
     tiles = [tile for rows in np.array_split(image, 8) for tile in np.array_split(rows, 8, axis=1)]
     plain = [tile.std((0, 1)).mean() < _PLAIN for tile in tiles if tile.size]

@@ -14,16 +14,19 @@ from PIL import Image, PngImagePlugin
 
 from ..errors import InputError, OnnxscopeError, OutputError
 from ..files import atomic_path
-from ..images import as_uint8
+from ..forms import RGB, Form
 from ..notebook import in_notebook, show_below
 from ..objectives.algebra import Each, Objective
-from ..plain import flag, shown, texts, whole
+from ..plain import flag, texts, whole
 from ..plain import path as a_path
+from ..plain import shown as in_words
 from ..runtime.session import Provider
+from .arrays import write_array
+from .display import checked_show, frames, is_held_by_png, seen
 from .fields import cut, framed, seen_part, whole_picture
 from .importance import checked_percentile, with_opacity
 from .recipe import CHUNK, Recipe
-from .tiles import as_image, joined
+from .tiles import as_image, image_of, joined
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 _FRAME_MS = 60
 _LAST_FRAME_MS = 1500
+_SLICE_MS = 100
+_MOVING = (".gif", ".webp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +45,8 @@ class Picture:
     """Rendered pictures.
 
     Attributes:
-        images: (N, H, W, 3) float32 in [0, 1].
+        images: (N, H, W, 3) float32 in [0, 1]; of other forms than RGB (N, H, W, C), and of volumes
+            and videos (N, D, H, W, C).
         values: The objective before each step: (steps,), or (steps, N) for several pictures.
         snapshots: Pictures after the steps that were asked for, (N, H, W, 3), by step.
         recipe: What it takes to make them again.
@@ -53,6 +59,9 @@ class Picture:
         importance: Where the objective felt the picture, (N, H, W) float32 in [0, 1]: the magnitude
             of its gradient in each pixel, the sum over colours and steps, by its largest (Fel et
             al., *MACO*, 2023).
+        form: What the pictures are.
+        shown: Which channels are looked at: one, in grey, or three as red, green and blue; `None`
+            for all, side by side where they are no colours.
     """
 
     images: np.ndarray
@@ -66,6 +75,8 @@ class Picture:
     model: Model | None = field(default=None, repr=False)
     objective: Objective | None = field(default=None, repr=False)
     importance: np.ndarray | None = field(default=None, repr=False)
+    form: Form = RGB
+    shown: tuple[int, ...] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Code of the user's and files that may move: the recipe has what can be written down.
@@ -120,9 +131,30 @@ class Picture:
         return Each(tuple(parts))
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        """Give the pixels to NumPy: (H, W, 3) of one picture, (N, H, W, 3) of several."""
+        """Give the pixels to NumPy, as `images` has them: of one picture without its first axis."""
         images = self.images[0] if len(self) == 1 else self.images
         return np.array(images, dtype, copy=copy)
+
+    def showing(self, *channels: int) -> Picture:
+        """Return the same pictures, of which others of the channels are looked at.
+
+        Args:
+            channels: One, from 0, in grey, or three as red, green and blue; none for all.
+
+        Raises:
+            InputError: there are no such channels.
+        """
+        show = checked_show(channels or None, self.form)
+        return replace(self, shown=show, recipe=replace(self.recipe, show=show))
+
+    def seen(self) -> np.ndarray:
+        """Return the pictures as they are looked at: for RGB `images`.
+
+        Returns:
+            (N, h, w, 3), or (N, h, w, 1) where all is grey: slices in rows from left to right,
+            channels that are no colours side by side or, of slices, below each other.
+        """
+        return seen(self.images, self.form, self.shown)
 
     def cropped(self, model: Model | str | None = None, *, enlarge: int = 1) -> Picture:
         """Cut out what the objective sees: the exact receptive field of its neurons.
@@ -178,6 +210,11 @@ class Picture:
         from ..network.loading import load
         from ..network.model import Model
 
+        if self.form.stack is not None:
+            raise InputError(
+                f"what an objective sees is cut out of flat pictures, and these are "
+                f"{self.form.words()}"
+            )
         if self.images.shape[1:3] != tuple(self.recipe.size):
             raise InputError("the picture is cropped already: crop the whole one")
         if model is None:
@@ -185,7 +222,7 @@ class Picture:
         if not isinstance(model, Model):
             model = load(model, **self.recipe.model.get("preprocessing", {}))
         objective = self._whole_objective()
-        height, width = self.recipe.size
+        height, width = self.recipe.size[-2:]
         if objective.mixes_pictures:
             return [whole_picture(height, width)] * len(self)
         seen: dict[str, Box] = {}
@@ -209,12 +246,12 @@ class Picture:
         return registry.from_json(self.recipe.objective)
 
     def __repr__(self) -> str:
-        count, height, width, _ = self.images.shape
+        count, *sizes, channels = self.images.shape
         last = np.array2string(self.values[-1], precision=4) if len(self.values) else "–"
         pictures = "picture" if count == 1 else "pictures"
-        return (
-            f"<{count} {pictures} of {height}×{width} after {len(self.values)} steps, value {last}>"
-        )
+        size = "×".join(map(str, sizes))
+        also = "" if self.form.is_rgb else f", {channels} channel{'s' * (channels > 1)},"
+        return f"<{count} {pictures} of {size}{also} after {len(self.values)} steps, value {last}>"
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -227,8 +264,13 @@ class Picture:
     ) -> Path:
         """Write the picture, several as a sheet; a PNG carries the recipe.
 
+        What a PNG cannot hold, such as four channels or the slices of a volume, is written beside
+        it as well: a file of the same name that ends in .npy holds `images`, exactly, and the
+        recipe. As .gif or .webp volumes and videos are animations.
+
         Args:
-            path: The suffix chooses the format: .png, .jpg, .webp and what else Pillow writes.
+            path: The suffix chooses the format: .png, .jpg, .webp and what else Pillow writes, or
+                .npy for the exact values alone, of one picture without the first axis of `images`.
             alpha: Whether the importance is the picture's opacity, so that only what the objective
                 felt is to be seen; for .png and .webp.
             percentile: With `alpha`, from which percentile of each picture's importance on a pixel
@@ -239,13 +281,67 @@ class Picture:
             OutputError: the file cannot be written, or the suffix names no format, or one without
                 opacity.
         """
-        percentile = checked_percentile(percentile)
-        if not flag("alpha", alpha):
-            return save_image(self.sheet(), path, self._text())
+        percentile, alpha = checked_percentile(percentile), flag("alpha", alpha)
         target = a_path("path", path)
-        check_suffix(target, "RGBA")
-        seen = with_opacity(self.images, self.importance, percentile)
-        return save_image(as_image(seen), target, self._text())
+        if target.suffix.lower() == ".npy":
+            return write_array(target, np.asarray(self), self.recipe.to_text())
+        if alpha:
+            check_suffix(target, "RGBA")
+            opaque = with_opacity(self._in_one_tile(), self.importance, percentile)
+            save_image(as_image(opaque), target, self._text())
+        elif self.form.stack is not None and target.suffix.lower() in _MOVING:
+            self.save_frames(target)
+        else:
+            save_image(self.sheet(), target, self._text())
+        if not self.held:
+            write_array(target.with_suffix(".npy"), np.asarray(self), self.recipe.to_text())
+        return target
+
+    def _in_one_tile(self) -> np.ndarray:
+        """The pictures in colours, (N, H, W, 3), where they are looked at in one piece.
+
+        Raises:
+            InputError: they are not.
+        """
+        seen_ones = self.seen()
+        if seen_ones.shape[1:3] != self.images.shape[1:3] or self.form.stack is not None:
+            raise InputError(
+                f"alpha makes parts of one picture transparent, and {self.form.words()} are looked "
+                "at as several, side by side; show one channel, or three as colours"
+            )
+        return np.broadcast_to(seen_ones, (*seen_ones.shape[:-1], 3))
+
+    @property
+    def held(self) -> bool:
+        """Whether a PNG holds all of it, so that `save` writes no array beside it."""
+        return is_held_by_png(self.form, self.shown)
+
+    def save_frames(self, path: str | os.PathLike[str]) -> Path:
+        """Write slices or frames as an animation, several pictures beside each other.
+
+        Args:
+            path: Ends in .gif, .webp or .png.
+
+        Raises:
+            InputError: the pictures have none.
+            OutputError: see `save`.
+        """
+        if self.form.stack is None:
+            raise InputError(
+                f"these are {self.form.words()}, without slices or frames; save writes them, and "
+                "save_animation how they came about"
+            )
+        target = a_path("path", path)
+        check_animation_suffix(target)
+        first, *rest = [as_image(one) for one in frames(self.images, self.form, self.shown)]
+        extra: dict[str, Any] = {}
+        if target.suffix.lower() == ".png":
+            extra["pnginfo"] = self._text()
+        with atomic_path(target) as temporary:
+            first.save(
+                temporary, save_all=True, append_images=rest, duration=_SLICE_MS, loop=0, **extra
+            )
+        return target
 
     def save_strip(self, path: str | os.PathLike[str]) -> Path:
         """Write the snapshots side by side, the earliest first; a row for each picture.
@@ -254,9 +350,9 @@ class Picture:
             InputError: no snapshots were kept.
             OutputError: see `save`.
         """
-        frames = self._frames()
-        rows = [list(row) for row in zip(*frames, strict=True)]
-        return save_image(Image.fromarray(as_uint8(joined(rows))), path, self._text())
+        stages = self._stages()
+        rows = [list(row) for row in zip(*stages, strict=True)]
+        return save_image(image_of(joined(rows)), path, self._text())
 
     def save_animation(self, path: str | os.PathLike[str]) -> Path:
         """Write the snapshots as an animation: .gif, .webp or .png.
@@ -265,7 +361,7 @@ class Picture:
             InputError: no snapshots were kept.
             OutputError: see `save`.
         """
-        first, *rest = [as_image(images) for images in self._frames()]
+        first, *rest = [as_image(images) for images in self._stages()]
         target = a_path("path", path)
         check_animation_suffix(target)
         durations = [_FRAME_MS] * len(rest) + [_LAST_FRAME_MS]
@@ -273,14 +369,17 @@ class Picture:
             first.save(temporary, save_all=True, append_images=rest, duration=durations, loop=0)
         return target
 
-    def _frames(self) -> list[np.ndarray]:
+    def _stages(self) -> list[np.ndarray]:
+        """The snapshots as they are looked at."""
         if not self.snapshots:
             raise InputError("no snapshots were kept; ask render for them: snapshots=(1, 32, 128)")
-        return [self.snapshots[step] for step in sorted(self.snapshots)]
+        return [
+            seen(self.snapshots[step], self.form, self.shown) for step in sorted(self.snapshots)
+        ]
 
     def sheet(self) -> Image.Image:
         """Return the picture, several in a grid."""
-        return as_image(self.images)
+        return as_image(self.seen())
 
     @property
     def captions(self) -> tuple[str, ...]:
@@ -326,9 +425,10 @@ class Picture:
             words = tuple(texts("captions", captions, "texts such as ['one', 'two']"))
         if len(words) != len(self):
             raise InputError(
-                f"captions must be {len(self)} texts, one for each picture, not {shown(captions)}"
+                f"captions must be {len(self)} texts, one for each picture, not "
+                f"{in_words(captions)}"
             )
-        images = [as_image(one[None]) for one in self.images]
+        images = [as_image(one[None]) for one in self.seen()]
         return contact_sheet(images, words, columns=columns)
 
     def show(self, *, columns: int | None = None) -> None:
@@ -365,6 +465,8 @@ def check_suffix(path: Path, mode: str = "RGB") -> None:
     Raises:
         OutputError: the suffix names none, or one that takes no such pictures here.
     """
+    if path.suffix.lower() == ".npy":
+        return
     format_name = _format(path)
     try:
         Image.new(mode, (2, 2)).save(io.BytesIO(), format_name)

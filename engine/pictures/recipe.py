@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from ..errors import InputError, nearest
 from ..plain import path as a_path
 from ..plain import real, shown, texts, whole
+from .arrays import recipe_behind
 
 _MOST_DIGITS = 1000
 
@@ -30,7 +31,7 @@ class Recipe:
         parameterization: See `onnxscope.parameterizations.registry`.
         transforms: See `onnxscope.transforms.registry`.
         optimizer: See `onnxscope.ascent.optimizers`.
-        size: Height and width in pixels.
+        size: Height and width in pixels; of volumes and videos the number of slices before them.
         batch: How many pictures were made together.
         steps: How many steps were done.
         seed: Of the random generator.
@@ -42,6 +43,7 @@ class Recipe:
         leak_steps: In how many first steps; `None` for none.
         starts: Which of the seed's pictures each one is; `None` for the first ones, in order.
         rules: Names of the tables that override the standard rules; `None` for none.
+        show: Which channels are shown; `None` for what the form says.
         versions: Of onnxscope and what it runs on.
     """
 
@@ -50,7 +52,7 @@ class Recipe:
     parameterization: dict[str, Any]
     transforms: list[dict[str, Any]]
     optimizer: dict[str, Any]
-    size: tuple[int, int]
+    size: tuple[int, ...]
     batch: int
     steps: int
     seed: int
@@ -62,6 +64,7 @@ class Recipe:
     leak_steps: int | None = None
     starts: tuple[int, ...] | None = None
     rules: tuple[str, ...] | None = None
+    show: tuple[int, ...] | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_text(self) -> str:
@@ -75,6 +78,8 @@ class Recipe:
             del data["starts"]
         if self.rules is None:
             del data["rules"]
+        if self.show is None:
+            del data["show"]
         return json.dumps(data, ensure_ascii=False)
 
     @staticmethod
@@ -112,7 +117,8 @@ def _checked(data: object) -> dict[str, Any]:
         InputError: one is missing, unknown or of another type.
     """
     known = {f.name for f in fields(Recipe)}
-    optional = {"precision", "same_start", "leak", "leak_steps", "starts", "rules", "versions"}
+    optional = {"precision", "same_start", "leak", "leak_steps", "starts", "rules", "show"}
+    optional.add("versions")
     if not isinstance(data, dict):
         raise InputError(f"it must be an object of {', '.join(sorted(known))}, not {shown(data)}")
     for name in data:
@@ -132,8 +138,10 @@ def _checked(data: object) -> dict[str, Any]:
     for name in ("name", "sha256"):
         if not isinstance(data["model"].get(name), str):
             raise InputError(f"its model's {name} must be text")
-    if len(data["size"]) != 2:
+    if len(data["size"]) not in (2, 3):
         raise InputError(f"its size must be height and width, not {shown(data['size'])}")
+    if "show" in data:
+        data["show"] = tuple(whole("its show", channel, 0) for channel in data["show"])
     _check_preprocessing(data["model"].get("preprocessing", {}))
     if ("leak" in data) != ("leak_steps" in data):
         raise InputError("its leak and its leak_steps belong together, and one is missing")
@@ -154,7 +162,7 @@ def _checked(data: object) -> dict[str, Any]:
 
 _KINDS: tuple[tuple[tuple[str, ...], type, str], ...] = (
     (("model", "objective", "parameterization", "optimizer", "versions"), dict, "an object"),
-    (("transforms", "size", "starts", "rules"), list, "a list"),
+    (("transforms", "size", "starts", "rules", "show"), list, "a list"),
     (("provider", "precision"), str, "text"),
     (("same_start",), bool, "true or false"),
 )
@@ -175,6 +183,15 @@ def _check_preprocessing(arguments: object) -> None:
                 # Numbers of any type and shape, which `load` checks against the file.
                 if not all(isinstance(array, list | int | float) for array in value.values()):
                     raise InputError(f"its model's {name} must be numbers, not {shown(value)}")
+            case "colors", "none":
+                continue
+            case "colors", list() if len(value) == 3:
+                for channel in value:
+                    whole(f"each channel of its {name}", channel, 0)
+            case "input_range", [list(), *_]:
+                for pair in value:
+                    for end in pair if isinstance(pair, list) else [pair]:
+                        real(f"each number of its {name}", end)
             case "input_range" | "mean" | "std", list() if value:
                 for number in value:
                     real(f"each number of its {name}", number)
@@ -183,12 +200,17 @@ def _check_preprocessing(arguments: object) -> None:
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """Return the recipe in a PNG that onnxscope saved.
+    """Return the recipe in a PNG, or behind the array of an .npy, that onnxscope saved.
 
     Raises:
         InputError: the file is missing, is no picture, or holds no recipe.
     """
     path = a_path("path", path)
+    if path.suffix.lower() == ".npy":
+        behind = recipe_behind(path)
+        if behind is None:
+            raise InputError(f"{path} holds no recipe; onnxscope writes one behind its arrays")
+        return Recipe.from_text(behind)
     try:
         with Image.open(path) as image:
             text = image.info.get(CHUNK)

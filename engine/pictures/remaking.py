@@ -103,6 +103,7 @@ def remake(
         leak=recipe.leak,
         leak_steps=recipe.leak_steps,
         starts=1 if recipe.starts is None else recipe.starts,
+        show=recipe.show,
         snapshots=snapshots,
         callback=callback,
         rules=recipe.rules if rules is None else rules,

@@ -80,7 +80,7 @@ def _why_grey(composition: Composition, ascent: Ascent) -> Iterator[str]:
             if ascent.redirected
             else "stayed the noise that it started from"
         )
-    contrast = ascent.images.std((1, 2)).mean(-1)
+    contrast = ascent.images.std(tuple(range(1, ascent.images.ndim - 1))).mean(-1)
     grey = int(np.argmin(contrast))
     if not dead and contrast[grey] >= _UNIFORM:
         return
@@ -144,8 +144,8 @@ def _at_the_border(composition: Composition) -> Iterator[str]:
         if cell.y is None and cell.x is None:
             continue
         shape = composition.layer_shape(cell.layer)
-        if len(shape) == 3:
-            height, width = shape[1:]
+        if len(shape) in (3, 4):
+            height, width = shape[-2:]
             y, x = cell.position(height, width)
             if y in (0, height - 1) or x in (0, width - 1):
                 yield (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -20,20 +20,22 @@ from ..errors import AscentError, InputError
 from ..graph.passes.precision import check_precision
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photos import pixels_of
+from ..network.photos import sizes_of
 from ..objectives.algebra import Each, Objective, check_objective, objectives_in
 from ..objectives.depth import check_recipe
 from ..objectives.fed import Fed
 from ..objectives.ranges import expand_targets
 from ..objectives.targets import resolve
 from ..parameterizations.base import PARAMETERIZATIONS, Parameterization
+from ..parameterizations.fixed import Channel, fixed
 from ..parameterizations.fourier import Fourier
 from ..plain import flag, of_kind, shown, whole
 from ..rules.named import checked_names
 from ..transforms.base import Transform
 from ..transforms.composition import compose, to_json
-from ..transforms.presets import lucid
+from ..transforms.presets import fitting
 from .arguments import check_climbing
+from .display import checked_show
 from .importance import scaled
 from .picture import Picture
 from .recipe import Recipe, current_versions
@@ -54,7 +56,7 @@ def render(
     model: Model | str,
     objective: Objective | str | Sequence[Objective | str],
     *,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, ...] | None = None,
     steps: int = 512,
     seed: int = 0,
     batch: int = 1,
@@ -69,6 +71,8 @@ def render(
     leak_steps: int | None = None,
     starts: int | Sequence[int] = 1,
     patience: int | None = None,
+    fix: Mapping[int, Channel] | None = None,
+    show: Sequence[int] | None = None,
     snapshots: Collection[int] = (),
     callback: Callback | None = None,
     rules: RuleTable | str | Sequence[str] | None = None,
@@ -87,7 +91,8 @@ def render(
             layer) or `"daisy"` (the logit of a class); see `onnxscope.targets.resolve`. Several in
             a list make as many pictures, each for its own; so do several units of a layer, as in
             `"mixed4a:0-15,40"`.
-        size: Height and width in pixels, one number for both; by default the model's usual size.
+        size: Height and width in pixels, one number for both; of volumes and videos perhaps the
+            number of slices or frames before them; by default the model's usual size.
         steps: How many steps to climb.
         seed: Of everything random. Same seed, machine and provider: the same picture, on the CPU
             bit for bit.
@@ -102,6 +107,8 @@ def render(
         provider: `auto` (CUDA where it works, else the CPU), or one by name: `cpu`, `cuda`, ….
         parameterization: What the picture is made of; by default `Fourier()`.
         transforms: What happens to the picture before the network in each step; `()` for nothing.
+            By default `lucid()`, and of other pictures than RGB what fits them (see
+            `onnxscope.transforms.presets.fitting`).
         optimizer: The update rule; by default `Adam(0.05)`.
         redirect_steps: In this many first steps a picture without any gradient gets the redirected
             ReLU's (Lucid: 16); 0 turns it off.
@@ -117,6 +124,10 @@ def render(
         patience: Ends the ascent early, once the mean value of so many steps is no more than a
             hundredth above that of as many steps before; of several pictures, once that is so of
             all. The recipe says how many steps were made.
+        fix: Channels that are given and stay as they are, by number from 0: arrays in [0, 1] or
+            files (see `onnxscope.fixed`).
+        show: Which channels to look at where they are no colours: one, in grey, or three as red,
+            green and blue, such as (3, 2, 1).
         snapshots: Steps after which to keep the pictures, such as `(1, 32, 128, 512)`.
         callback: Called after each step with a `Progress`; returning `False` ends the ascent.
         rules: Gradient rules: names of tables (see `named_rules`), which a recipe keeps, or a table
@@ -163,7 +174,9 @@ def render(
         leaking = Leak(leak, round(steps * _LEAKING) if leak_steps is None else leak_steps)
     elif leak_steps is not None:
         raise InputError("leak_steps is for a gradient that leaks; give leak=…, such as 0.1")
-    warps = compose(lucid() if transforms is None else transforms)
+    if fix is not None:
+        parameterization = fixed(fix, parameterization)
+    given_warps = None if transforms is None else compose(transforms)
     if not isinstance(model, Model):
         model = load(model, cache=cache)
     objective, batch = _objective(model, objective, batch)
@@ -177,7 +190,10 @@ def render(
         patience = whole("patience", patience, 1)
         if batch_size is not None:
             raise InputError("patience ends all pictures together; leave batch_size out")
-    height, width = pixels_of(model, size)
+    depth, height, width = sizes_of(model, size)
+    form = model.form.with_depth(depth)
+    shown_channels = checked_show(show, form)
+    warps = compose(fitting(form, height, width)) if given_warps is None else given_warps
     composition = Composition(
         model,
         objective,
@@ -189,12 +205,13 @@ def render(
         given_rules,
         check_precision(precision),
         leaking,
+        depth,
     )
     if batch_size is not None:
         batch_size = _batch_size(whole("batch_size", batch_size, 1), composition, optimizer)
     kept = graph_cache() if cache else None
     what = f"{objective} of {model.name}" if batch == 1 else f"{batch} pictures of {model.name}"
-    with shown_rising(what, callback, wanted=progress) as callback:
+    with shown_rising(what, callback, wanted=progress, form=form, show=shown_channels) as callback:
         check_room(composition, optimizer, provider, kept)
 
         at_once = batch_size or batch
@@ -242,6 +259,7 @@ def render(
         _recipe(made, ascent, optimizer, seed, redirect_steps),
         same_start=same_start and starts == 1,
         starts=None if starts == 1 else chosen.numbers[: made.batch],
+        show=shown_channels,
     )
     warnings = remarks_by_picture(made, ascent)
     few = (f"{made.batch} of {batch} pictures were made",) if made.batch < batch else ()
@@ -257,6 +275,8 @@ def render(
         model=model,
         objective=made.objective,
         importance=scaled(ascent.importance),
+        form=form,
+        shown=shown_channels,
     )
     if ascent.failure is not None:
         raise AscentError(str(ascent.failure), picture) from ascent.failure
@@ -363,6 +383,12 @@ def _batch_size(size: int, composition: Composition, optimizer: Optimizer) -> in
     return min(size, composition.batch)
 
 
+def _size(composition: Composition) -> tuple[int, ...]:
+    """Height and width, of volumes and videos with the number of slices before them."""
+    size = composition.height, composition.width
+    return size if composition.form.stack is None else (composition.form.depth, *size)
+
+
 def _recipe(
     composition: Composition, ascent: Ascent, optimizer: Optimizer, seed: int, redirect_steps: int
 ) -> Recipe:
@@ -378,7 +404,7 @@ def _recipe(
         parameterization=PARAMETERIZATIONS.to_json(composition.parameterization),
         transforms=to_json(composition.transforms),
         optimizer=optimizers.to_json(optimizer),
-        size=(composition.height, composition.width),
+        size=_size(composition),
         batch=composition.batch,
         steps=len(ascent.values),
         seed=seed,

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..forms import RGB, Form
 from ..notebook import Wait, in_notebook
+from .display import seen
 from .tiles import as_image
 
 if TYPE_CHECKING:
@@ -32,12 +34,15 @@ class Rising:
         wait: What is shown before the first step.
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, form: Form = RGB, show: tuple[int, ...] | None = None) -> None:
         """Begin with what is prepared.
 
         Args:
             what: The objective, as people call it.
+            form: Of the picture.
+            show: Which channels are looked at (see `Picture.shown`).
         """
+        self._form, self._show = form, show
         self._what = what if len(what) <= _LONGEST else f"{what[: _LONGEST - 1]}…"
         self.wait = Wait(f"preparing {self._what}")
         self._began = 0.0
@@ -71,9 +76,16 @@ class Rising:
             '<div style="width:16em;height:.35em;background:rgba(128,128,128,.25);'
             'border-radius:.2em;margin:.2em 0 .5em 0">'
             f'<div style="width:{100 * done / total:.1f}%;height:100%;background:#4c8bf5;'
-            f'border-radius:.2em"></div></div><img src="{_picture(progress)}">'
+            f'border-radius:.2em"></div></div><img src="{self._picture(progress)}">'
         )
         return html, line
+
+    def _picture(self, progress: Progress) -> str:
+        image = as_image(seen(progress.image(), self._form, self._show))
+        image.thumbnail((_WIDEST, _WIDEST))
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=80)
+        return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _short(value: float | np.ndarray) -> str:
@@ -81,17 +93,14 @@ def _short(value: float | np.ndarray) -> str:
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
-def _picture(progress: Progress) -> str:
-    image = as_image(progress.image())
-    image.thumbnail((_WIDEST, _WIDEST))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
 @contextmanager
 def shown_rising(
-    what: str, callback: Callback | None, *, wanted: bool
+    what: str,
+    callback: Callback | None,
+    *,
+    wanted: bool,
+    form: Form = RGB,
+    show: tuple[int, ...] | None = None,
 ) -> Iterator[Callback | None]:
     """Give the callback for an ascent: the user's, and in a notebook one that shows the picture.
 
@@ -99,11 +108,13 @@ def shown_rising(
         what: Is made.
         callback: The user's.
         wanted: Whether anything is to be shown.
+        form: Of the picture.
+        show: Which channels are looked at.
     """
     if not wanted or not in_notebook():
         yield callback
         return
-    rising = Rising(what)
+    rising = Rising(what, form, show)
 
     def both(progress: Progress) -> object:
         rising(progress)

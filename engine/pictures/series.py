@@ -29,7 +29,7 @@ _GROUP_ON_DEVICE = 16
 class Settings(TypedDict, total=False):
     """What `render` takes besides the model, the objectives and how many are made at once."""
 
-    size: int | tuple[int, int] | None
+    size: int | tuple[int, ...] | None
     steps: int
     seed: int
     batch: int

@@ -12,12 +12,22 @@ from ..images import as_uint8
 
 
 def as_image(images: np.ndarray) -> Image.Image:
-    """Return pictures (N, H, W, 3) in [0, 1] as an image of Pillow's, several in a grid."""
-    return Image.fromarray(as_uint8(tiled(images)))
+    """Return pictures in [0, 1] as an image of Pillow's, several in a grid.
+
+    Args:
+        images: (N, H, W, 3), or (N, H, W, 1) for grey.
+    """
+    return image_of(tiled(images))
+
+
+def image_of(image: np.ndarray) -> Image.Image:
+    """Return a picture (H, W, 3), or (H, W, 1) for grey, in [0, 1] as an image of Pillow's."""
+    bytes_ = as_uint8(image)
+    return Image.fromarray(bytes_[..., 0] if bytes_.shape[-1] == 1 else bytes_)
 
 
 def tiled(images: np.ndarray) -> np.ndarray:
-    """Return pictures (N, H, W, 3) as one, in a grid that is about as wide as high."""
+    """Return pictures (N, H, W, 3 or 1) as one, in a grid that is about as wide as high."""
     if len(images) == 1:
         single: np.ndarray = images[0]
         return single

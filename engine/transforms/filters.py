@@ -9,6 +9,7 @@ import numpy as np
 
 from ..declarations import ArrayType, ArrayTypes
 from ..errors import InputError
+from ..forms import InForm
 from ..graph.tensor import Tensor
 from ..plain import real
 from .base import TRANSFORMS, Transform
@@ -67,8 +68,8 @@ class Blur(Transform):
 
 @TRANSFORMS.add("recolor")
 @dataclass(frozen=True)
-class Recolor(Transform):
-    """Brightness and contrast of each colour, changed at random (see `recolor`).
+class Recolor(InForm, Transform):
+    """Brightness and contrast of each channel, changed at random (see `recolor`).
 
     Attributes:
         brightness: What is added at most, to either side.
@@ -86,21 +87,23 @@ class Recolor(Transform):
             object.__setattr__(self, name, number)
 
     def inputs(self, count: int, height: int, width: int) -> ArrayTypes:
-        """Declare `factor` and `shift`, (N, 3, 1, 1)."""
-        return {name: ArrayType((count, 3, 1, 1)) for name in ("factor", "shift")}
+        """Declare `factor` and `shift`, (N, P, 1, 1), P = 3 for RGB."""
+        planes = self.form.planes
+        return {name: ArrayType((count, planes, 1, 1)) for name in ("factor", "shift")}
 
     def draw(
         self, rng: np.random.Generator, count: int, height: int, width: int
     ) -> dict[str, np.ndarray]:
-        """Draw both for each colour of each picture."""
-        factor, shift = rng.uniform(-1, 1, (2, count, 3, 1, 1))
+        """Draw both for each channel of each picture, the same for all of its slices."""
+        drawn = rng.uniform(-1, 1, (2, count, self.form.channels, 1, 1))
+        factor, shift = np.repeat(drawn, self.form.depth, axis=2)
         return {
             "factor": (1 + self.contrast * factor).astype(np.float32),
             "shift": (self.brightness * shift).astype(np.float32),
         }
 
     def apply(self, image: Tensor, data: Mapping[str, Tensor]) -> Tensor:
-        """Append the pictures, (N, 3, H, W), which may leave [0, 1]."""
+        """Append the pictures, (N, P, H, W), which may leave [0, 1]."""
         return (image - 0.5) * data["factor"] + (data["shift"] + 0.5)
 
 
@@ -120,7 +123,7 @@ def blur(most: float) -> Blur:
 
 
 def recolor(brightness: float = 0.1, contrast: float = 0.1) -> Recolor:
-    """Change brightness and contrast at random, of each of the three colours by itself.
+    """Change brightness and contrast at random, of each colour or channel by itself.
 
     A colour x becomes ½ + f (x − ½) + s, with f in 1 ± `contrast` and s in ± `brightness`. What the
     network sees is not clipped to [0, 1].

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..declarations import ArrayType, ArrayTypes
 from ..errors import InputError
+from ..forms import InForm
 from ..graph.tensor import Tensor
 from ..plain import real
 from .base import TRANSFORMS, Transform
@@ -16,7 +17,7 @@ from .base import TRANSFORMS, Transform
 
 @TRANSFORMS.add("noise")
 @dataclass(frozen=True)
-class Noise(Transform):
+class Noise(InForm, Transform):
     """Normal noise, new in each step (see `noise`).
 
     Attributes:
@@ -32,18 +33,18 @@ class Noise(Transform):
         object.__setattr__(self, "sd", sd)
 
     def inputs(self, count: int, height: int, width: int) -> ArrayTypes:
-        """Declare `noise`: (N, 3, H, W)."""
-        return {"noise": ArrayType((count, 3, height, width))}
+        """Declare `noise`: (N, 3, H, W), or as many planes as the form has."""
+        return {"noise": ArrayType((count, self.form.planes, height, width))}
 
     def draw(
         self, rng: np.random.Generator, count: int, height: int, width: int
     ) -> dict[str, np.ndarray]:
         """Draw `noise`, of mean zero."""
-        drawn = rng.standard_normal((count, 3, height, width), np.float32)
+        drawn = rng.standard_normal((count, self.form.planes, height, width), np.float32)
         return {"noise": drawn * np.float32(self.sd)}
 
     def apply(self, image: Tensor, data: Mapping[str, Tensor]) -> Tensor:
-        """Append the sum of pictures and noise, (N, 3, H, W), which may leave [0, 1]."""
+        """Append the sum of pictures and noise, (N, P, H, W), which may leave [0, 1]."""
         return image + data["noise"]
 
 

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
+from ..forms import Form
+from .base import Transform
 from .geometric import jitter, pad, rotate, scale
+from .slices import jitter_depth
 from .warp import Geometric
+
+_SIDE = 224
+"""The side of the pictures that Lucid's transforms are meant for, in pixels."""
 
 
 def lucid() -> tuple[Geometric, ...]:
@@ -16,6 +24,29 @@ def lucid() -> tuple[Geometric, ...]:
         rotate([*range(-10, 11), 0, 0, 0, 0, 0]),
         jitter(4),
     )
+
+
+def fitting(form: Form, height: int, width: int) -> tuple[Transform, ...]:
+    """Give the standard ones for pictures of a form: Lucid's for RGB.
+
+    For others they are Lucid's by size: as many pixels of the shorter side as they are of 224.
+    Pictures are scaled and rotated where rows and columns are directions of space, and slices or
+    frames move as well.
+
+    Args:
+        form: Of the pictures.
+        height: In pixels.
+        width: In pixels.
+    """
+    if form.is_rgb:
+        return lucid()
+    part = min(height, width) / _SIDE
+    first, last = (max(1, round(pixels * part)) for pixels in (8, 4))
+    margin = pad(max(round(12 * part), math.ceil((first + last) / 2)))
+    _, _, scaled, rotated, _ = lucid()
+    turned = (scaled, rotated) if form.turns else ()
+    moved = (jitter_depth(max(1, round(form.depth / 16))),) if form.depth > 1 else ()
+    return (margin, jitter(first), *turned, jitter(last), *moved)
 
 
 def distill() -> tuple[Geometric, ...]:

@@ -30,7 +30,6 @@ from ..graph.domains import numbers_of
 from ..graph.finish import model_of
 from ..graph.tensor import Tensor
 from ..graph.walks import computed_from
-from ..images import as_batch
 from ..importer.faithfulness import Faithfulness, compare_with_file
 from ..importer.opsets import LoadedModel
 from ..importer.replay import replay
@@ -49,6 +48,7 @@ from ..objectives.algebra import Objective
 from ..objectives.making import layer as layer_objective
 from ..objectives.targets import resolve
 from ..plain import from_digits
+from ..planes import as_planes
 from ..rules.table import RuleTable
 from ..runtime.session import open_session
 
@@ -120,14 +120,14 @@ def picture_subject(
     else:
         objective = layer_objective(_last_layer(model)) if target is None else target
     if picture is None:
-        batch = random_picture(rng, *(size or model.fixed_size or (model.size, model.size)))
+        batch = random_picture(rng, *(size or model.usual_size), model.form.planes)
     else:
-        batch = as_batch(picture)
+        batch = as_planes(picture, model.form)
     if len(batch) != 1:
         raise InputError(
             f"verify looks at one picture, and at holds {len(batch)}: give one of them"
         )
-    _, _, height, width = batch.shape
+    _, planes, height, width = batch.shape
     open_size = picture is None and size is None and model.fixed_size is None
     builder = Builder(opset=model.opset)
     image = builder.input("image", batch.shape, np.float32)
@@ -142,13 +142,15 @@ def picture_subject(
         point={"image": batch},
         wrt=("image",),
         cotangent=np.ones(1, np.float32),
-        gradient=lambda rules: gradient_of_image(model, objective, (1, 3, height, width), rules),
+        gradient=lambda rules: gradient_of_image(
+            model, objective, (1, planes, height, width), rules
+        ),
         seeded=False,
         lowered=True,
         faithfulness=model.faithfulness,
         redraw=None
         if picture is not None
-        else lambda rng: {"image": random_picture(rng, height, width)},
+        else lambda rng: {"image": random_picture(rng, height, width, planes)},
         smaller=(lambda rng: _halved(model, objective, (height, width), rng))
         if open_size
         else None,

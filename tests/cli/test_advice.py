@@ -69,7 +69,7 @@ COMMANDS = {
 }
 # Options whose values say what they are.
 TYPED = re.compile(
-    r"--(?:shape \w+=[\d,]*\d|layout \w+|input \w+=\w+|image-input [\w.]+|wrt [\w.]+)"
+    r"--(?:shape \w+=[\d,]*\d|layout \w+|input \w+=\w+|image-input [\w.]+|wrt [\w.]+|range [\d.]+)"
 )
 
 

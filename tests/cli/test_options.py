@@ -15,15 +15,16 @@ from onnxscope.cli.groups import Without, expanded
 from onnxscope.cli.preprocessing import Preprocessing
 from typer.testing import CliRunner
 
-AIM = ["--objective", "--y", "--x", "--token", "--reduction", "--negative",
+AIM = ["--objective", "--y", "--x", "--token", "--z", "--reduction", "--negative",
        "--before-activation"]  # fmt: skip
 RUN = ["--steps", "--size", "--seed", "--batch", "--batch-size", "--provider"]
-VIEW = ["--crop", "--mark", "--enlarge", "--alpha"]
-ASCENT = ["--parameterization", "--no-decorrelate", "--transforms", "--learning-rate",
+VIEW = ["--crop", "--mark", "--enlarge", "--alpha", "--show"]
+ASCENT = ["--parameterization", "--no-decorrelate", "--fix", "--transforms", "--learning-rate",
           "--redirect-steps", "--leak", "--leak-steps", "--starts", "--until-stalled",
           "--rules", "--precision"]  # fmt: skip
-PREPROCESSING = ["--preprocessing", "--input-range", "--mean", "--std", "--channel-order",
-                 "--layout", "--channel-axis", "--image-input", "--input", "--labels"]  # fmt: skip
+PREPROCESSING = ["--preprocessing", "--input-range", "--mean", "--std", "--range", "--means",
+                 "--stds", "--channel-order", "--layout", "--colors", "--channel-axis",
+                 "--image-input", "--input", "--labels"]  # fmt: skip
 STUDY = ["--output", "--steps", "--size", "--seed", "--provider", "--quiet", "--no-cache"]
 STUDIES = {"compare", "spectrum", "diversity", "interpolate", "arithmetic", "invert", "caricature",
            "accentuate", "dream", "style", "score"}  # fmt: skip
@@ -33,7 +34,7 @@ ORDERS = {
                *PREPROCESSING],
     "inspect": ["model", "target", "--all", "--image", "--shape", "--json", *PREPROCESSING],
     "classes": ["model", "search", "--json", *PREPROCESSING],
-    "prepare": ["model", "--output", "--remember", "--forget", *PREPROCESSING[:5], "--labels"],
+    "prepare": ["model", "--output", "--remember", "--forget", *PREPROCESSING[:8], "--labels"],
     "convert": ["weights", "--output", "--architecture", "--labels"],
     "gradient": ["model", "target", "--output", "--wrt", "--shape", *AIM, "--size", "--batch",
                  *PREPROCESSING],

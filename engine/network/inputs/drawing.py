@@ -21,19 +21,22 @@ _PICTURE_BYTES = 113
 _MOST_INDICES = 1000
 
 
-def random_picture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+def random_picture(
+    rng: np.random.Generator, height: int, width: int, planes: int = 3
+) -> np.ndarray:
     """Draw noise with the spectrum of photographs, amplitudes falling as 1/f.
 
     Returns:
-        (1, 3, H, W) in [0, 1].
+        (1, planes, H, W) in [0, 1].
 
     Raises:
         MemoryShortageError: there is not the memory for it.
     """
-    require_memory(_PICTURE_BYTES * height * width, f"a random picture of {height}×{width} pixels")
+    bytes_taken = _PICTURE_BYTES * height * width * planes // 3
+    require_memory(bytes_taken, f"a random picture of {height}×{width} pixels")
     rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
     frequency = np.maximum(np.hypot(rows, columns), 1 / max(height, width))
-    spectrum = np.fft.rfft2(rng.standard_normal((3, height, width))) / frequency
+    spectrum = np.fft.rfft2(rng.standard_normal((planes, height, width))) / frequency
     noise = np.fft.irfft2(spectrum, (height, width))
     noise = noise - noise.mean()
     picture = 0.5 + 0.2 * noise / max(float(noise.std()), 1e-12)

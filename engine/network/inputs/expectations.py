@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import InputError
-from .preprocessing import Preprocessing
+from .preprocessing import Preprocessing, Range
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -48,32 +48,35 @@ class Expectation:
 
 
 def find_expectation(
-    graph: ir.Graph, image: ir.Value, layout: str, props: Mapping[str, str]
+    graph: ir.Graph, image: ir.Value, layout: str, channels: int, props: Mapping[str, str]
 ) -> Expectation:
     """Look into the metadata, and behind the input.
 
     Args:
         graph: The network.
         image: Its input.
-        layout: Of the input, `NCHW` or `NHWC`.
+        layout: Of the input, such as `NCHW`.
+        channels: How many there are.
         props: The file's metadata.
     """
     from .normalization import find_normalization
 
-    said = _from_metadata(props, layout)
-    normalization = find_normalization(graph, image, 3 if layout == "NHWC" else 1)
-    done = None if normalization is None else _from_graph(normalization, layout)
+    said = _from_metadata(props, layout, channels)
+    normalization = None
+    if "C" in layout:
+        normalization = find_normalization(graph, image, layout.index("C"), channels)
+    done = None if normalization is None else _from_graph(normalization, layout, channels)
     if done is not None and done.preprocessing is not None:
         if said is None or said.preprocessing is None:
             return done
-        if _says_the_same(said.preprocessing, normalization, done.preprocessing.input_range[1]):
+        if _says_the_same(said.preprocessing, normalization, done.preprocessing.ranges[0][1]):
             return Expectation(done.preprocessing, f"{done.words}, as its metadata says")
         return Expectation(
             None, f"contradictory: {said.words} says {said.preprocessing}, but {done.words}"
         )
     if image.dtype is not None and image.dtype.name == "UINT8":
-        preprocessing = Preprocessing((0.0, 255.0), layout=layout)
-        return Expectation(preprocessing, "its input takes bytes; RGB is assumed")
+        preprocessing = Preprocessing((0.0, 255.0), layout=layout, channels=channels)
+        return Expectation(preprocessing, f"its input takes bytes{_assumed('', channels)}")
     return said or done or Expectation()
 
 
@@ -99,24 +102,26 @@ def find_size(props: Mapping[str, str]) -> int | None:
 # Metadata ----------------------------------------------------------------------------------------
 
 
-def _from_metadata(props: Mapping[str, str], layout: str) -> Expectation | None:
+def _from_metadata(props: Mapping[str, str], layout: str, channels: int) -> Expectation | None:
     facts = _flat(props)
     mean = next((_numbers(facts[key]) for key in _MEANS if key in facts), ())
     std = next((_numbers(facts[key]) for key in _DEVIATIONS if key in facts), ())
-    limits = next((_numbers(facts[key]) for key in _RANGES if key in facts), ())
+    limits = next((_limits(facts[key]) for key in _RANGES if key in facts), ())
     if not mean and not std and not limits:
         return None
     names = [key for key in (*_MEANS, *_DEVIATIONS, *_RANGES, *_ORDERS) if key in facts]
     where = f"in the file's metadata ({', '.join(names)})"
     mean, std = mean or (0.0,), std or (1.0,)
-    bounds = (limits[0], limits[1]) if len(limits) == 2 else _range_of(mean, std, facts)
-    if bounds is None:
+    known = _range_of(mean, std, facts)
+    ranges = limits or (() if known is None else (known,))
+    if not ranges:
         return Expectation(None, f"{where}, which leaves open what black and white are")
     said = next((str(_parsed(facts[key])).lower() for key in _ORDERS if key in facts), "")
-    order = said if said in ("rgb", "bgr") else _order_of(mean, bounds[1])
-    assumed = "" if order else "; RGB is assumed"
+    order = said if said in ("rgb", "bgr") else _order_of(mean, ranges[0][1])
+    assumed = _assumed(order, channels)
     try:
-        preprocessing = Preprocessing(bounds, mean, std, order or "rgb", layout)
+        bounds = ranges if len(ranges) > 1 else ranges[0]
+        preprocessing = Preprocessing(bounds, mean, std, order or "rgb", layout, channels)
     except InputError as error:
         return Expectation(None, f"{where}, but it is no preprocessing: {error}")
     return Expectation(preprocessing, where + assumed)
@@ -177,6 +182,17 @@ def _numbers(value: object) -> tuple[float, ...]:
     return tuple(numbers) if len(numbers) == len(parsed) else ()
 
 
+def _limits(value: object) -> tuple[Range, ...]:
+    """What black and white are: two numbers, or two for each channel; else nothing."""
+    parsed = _parsed(value)
+    nested = isinstance(parsed, list | tuple) and len(parsed) > 0
+    nested = nested and all(isinstance(part, list | tuple) for part in parsed)  # type: ignore[attr-defined]  # is a list
+    found = [_numbers(part) for part in parsed] if nested else [_numbers(value)]  # type: ignore[attr-defined]  # as above
+    if any(len(pair) != 2 for pair in found):
+        return ()
+    return tuple((pair[0], pair[1]) for pair in found)
+
+
 def _as_labels(parsed: object) -> tuple[str, ...]:
     if isinstance(parsed, dict):
         by_number = {int(k): v for k, v in parsed.items() if str(k).strip().isdecimal()}
@@ -195,7 +211,12 @@ def _as_labels(parsed: object) -> tuple[str, ...]:
 # The graph ---------------------------------------------------------------------------------------
 
 
-def _from_graph(found: Normalization, layout: str) -> Expectation | None:
+def _assumed(order: str, channels: int) -> str:
+    """What is assumed of the colours, where three channels are not told apart."""
+    return "" if order or channels != 3 else "; RGB is assumed"
+
+
+def _from_graph(found: Normalization, layout: str, channels: int) -> Expectation | None:
     """Of a network that normalises its input itself: what it takes, by what comes out."""
     steps = ", ".join(found.nodes)
     fitting = [white for white in (1.0, 255.0) if _is_normal(found, white)]
@@ -211,10 +232,11 @@ def _from_graph(found: Normalization, layout: str) -> Expectation | None:
     low, high = found.ends(white)
     words = f"in the graph: {steps} make {low:.3g} to {high:.3g} of 0 to {white:g}".replace(
         "-", "−"
-    ) + ("" if order else "; RGB is assumed")
-    return Expectation(
-        Preprocessing((0.0, white), channel_order=order or "rgb", layout=layout), words
+    ) + _assumed(order, channels)
+    expected = Preprocessing(
+        (0.0, white), channel_order=order or "rgb", layout=layout, channels=channels
     )
+    return Expectation(expected, words)
 
 
 def _is_normal(found: Normalization, white: float) -> bool:

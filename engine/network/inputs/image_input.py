@@ -7,7 +7,9 @@ from collections.abc import Collection
 import onnx_ir as ir
 
 from ...errors import InputError, NoPictureError, nearest
+from ...forms import checked_layout
 from ...graph.advice import zero_is_zero
+from .taken_for import counts_of, layouts_taken, sizes_of
 
 _TYPES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.UINT8)
 
@@ -27,10 +29,12 @@ def image_input(
 ) -> tuple[ir.Value, str]:
     """Find the input that takes pictures.
 
+    Of several inputs it is one in three colours; others the user names.
+
     Args:
         graph: The network.
         name: Of the model, for messages.
-        layout: `NCHW` or `NHWC`, where the user says it.
+        layout: Such as `NCHW`, where the user says it (see `forms.Form`).
         wanted: The input's name, where the user says it.
         given: Names of inputs whose values the user gives.
 
@@ -42,8 +46,8 @@ def image_input(
         InputError: there are several, or the file leaves open where the channels are, and the user
             does not say it, or says what contradicts the file.
     """
-    if layout not in (None, "NCHW", "NHWC"):
-        raise InputError(f"layout must be 'NCHW' or 'NHWC', not {layout!r}")
+    if layout is not None:
+        checked_layout(layout)
     inputs = {v.name or "": v for v in graph.inputs if v.name not in graph.initializers}
     described = ", ".join(describe(value) for value in inputs.values())
     for other in (*given, *([] if wanted is None else [wanted])):
@@ -85,6 +89,21 @@ def image_input(
     return candidates[0], _layout(candidates[0], name, layout)
 
 
+def takes_rgb(graph: ir.Graph, name: str, layout: str | None = None) -> bool:
+    """Return whether a network takes pictures in three colours.
+
+    Others have as many uses for tensors as for pictures.
+
+    Raises:
+        InputError: see `image_input`.
+    """
+    try:
+        image, found = image_input(graph, name, layout)
+    except NoPictureError:
+        return False
+    return found in ("NCHW", "NHWC") and counts_of(found, known_dims(image))[0] in (3, None)
+
+
 def _layout(value: ir.Value, name: str, layout: str | None) -> str:
     described = describe(value)
     if value.dtype not in _TYPES:
@@ -92,23 +111,29 @@ def _layout(value: ir.Value, name: str, layout: str | None) -> str:
             f"the input {described} of {name} is no picture: expected float32, float16 or uint8; "
             f"{_ANY}"
         )
-    possible, certain = _layouts(value)
-    if not possible or (layout not in possible and _has_one_channel(value)):
-        raise NoPictureError(
-            f"the input {described} of {name} is not a picture; expected (N, 3, H, W) or "
-            f"(N, H, W, 3); {_ANY}"
-        )
-    if 0 in known_dims(value):
+    if 0 in known_dims(value) and _layouts(value)[0]:
         raise NoPictureError(
             f"the input {described} of {name} takes no pixels{zero_is_zero(value)}; {_ANY}"
         )
     if layout is not None:
-        if layout not in (certain or possible):
-            raise InputError(
-                f"the input {described} of {name} cannot be {layout}: say "
-                f"layout={' or '.join(map(repr, certain or possible))}, or leave it out"
-            )
-        return layout
+        return _said(value, name, layout)
+    possible, certain = _layouts(value)
+    if len(certain) == 1:
+        return certain[0]
+    taken = [] if certain else layouts_taken(value)
+    if len(taken) == 1:
+        return taken[0]
+    possible = taken or possible
+    if not possible or (not taken and _has_one_channel(value)):
+        sequence = len(known_dims(value)) == 3
+        advice = (
+            "; where it takes spectrograms or grey pictures, give the layout that says so, "
+            "'NFT' or 'NHW'"
+        )
+        raise NoPictureError(
+            f"the input {described} of {name} is not a picture; expected (N, 3, H, W) or "
+            f"(N, H, W, 3){advice * sequence}; {_ANY}"
+        )
     if value.shape is None:
         raise InputError(
             f"the file does not say the shape of the input {value.name!r} of {name}: say "
@@ -116,13 +141,44 @@ def _layout(value: ir.Value, name: str, layout: str | None) -> str:
             f"otherwise its shape, such as shapes={{{value.name!r}: (1, 8)}} "
             f"(--shape {value.name}=1,8)"
         )
-    if len(certain) != 1:
-        raise InputError(
-            f"the input {described} of {name} leaves open where the channels are; "
-            f"say layout={' or '.join(map(repr, possible))} "
-            f"({' or '.join(f'--layout {kind}' for kind in possible)})"
+    raise InputError(
+        f"the input {described} of {name} leaves open where the channels are; "
+        f"say layout={' or '.join(map(repr, possible))} "
+        f"({' or '.join(f'--layout {kind}' for kind in possible)})"
+    )
+
+
+def _said(value: ir.Value, name: str, layout: str) -> str:
+    """The layout that the user says, where the input may have it.
+
+    Raises:
+        NoPictureError: the input has another number of axes.
+        InputError: it contradicts the file, which says where three colours are, or the number of
+            channels is open.
+    """
+    described, dims = describe(value), known_dims(value)
+    if len(layout) != len(dims):
+        raise NoPictureError(
+            f"the input {described} of {name} is not a picture of layout {layout}, which has "
+            f"{len(layout)} axes, not {len(dims)}; {_ANY}"
         )
-    return certain[0]
+    certain = _layouts(value)[1]
+    if certain and layout in ("NCHW", "NHWC") and layout not in certain:
+        raise InputError(
+            f"the input {described} of {name} cannot be {layout}: say "
+            f"layout={' or '.join(map(repr, certain))}, or leave it out"
+        )
+    if counts_of(layout, dims)[0] is None and layout not in ("NCHW", "NHWC"):
+        raise InputError(
+            f"the input {described} of {name} leaves open how many channels it has in the layout "
+            f"{layout}: export it with their number"
+        )
+    if 1 in sizes_of(layout, dims) and layout not in certain:
+        raise InputError(
+            f"the input {described} of {name} cannot be {layout}: that would be pictures of one "
+            "row or column"
+        )
+    return layout
 
 
 def _is_one_pixel(value: ir.Value) -> bool:

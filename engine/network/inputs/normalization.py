@@ -10,8 +10,6 @@ import onnx_ir as ir
 
 from ...graph.traits import Trait, has
 
-_COLOURS = 3
-
 # Constants that exporters leave to be computed.
 _COMPUTABLE: dict[str, Callable[..., np.ndarray]] = {
     "Identity": lambda x: x,
@@ -35,8 +33,8 @@ class Normalization:
     """x · scale + shift, for each colour in the order in which the arithmetic sees them.
 
     Attributes:
-        scale: Three factors.
-        shift: Three summands.
+        scale: A factor for each.
+        shift: A summand for each.
         reversed: Whether the colours of the input are reversed first.
         nodes: Operators that do it, in order.
     """
@@ -54,18 +52,22 @@ class Normalization:
         return min(values), max(values)
 
 
-def find_normalization(graph: ir.Graph, image: ir.Value, axis: int) -> Normalization | None:
+def find_normalization(
+    graph: ir.Graph, image: ir.Value, axis: int, channels: int = 3
+) -> Normalization | None:
     """Follow the input as long as nothing but arithmetic with constants is done to it.
 
     Args:
         graph: The network.
         image: Its input.
         axis: The axis of its colours.
+        channels: How many there are.
 
     Returns:
         `None` where there is no arithmetic.
     """
-    value, scale, shift = image, np.ones(_COLOURS), np.zeros(_COLOURS)
+    value, scale, shift = image, np.ones(channels), np.zeros(channels)
+    rank = 4 if image.shape is None else len(image.shape)
     turned, names = False, []
     while True:
         readers = [node for node, _ in value.uses() if node.op_type != "Shape"]
@@ -77,10 +79,10 @@ def find_normalization(graph: ir.Graph, image: ir.Value, axis: int) -> Normaliza
             if order is None:
                 break
             axis = list(order).index(axis)
-        elif _reverses(node, axis):
+        elif _reverses(node, axis, rank):
             turned, scale, shift = not turned, scale[::-1], shift[::-1]
         elif node.op_type in ("Add", "Sub", "Mul", "Div"):
-            changed = _arithmetic(node, value, axis, scale, shift)
+            changed = _arithmetic(node, value, (axis, rank), scale, shift)
             if changed is None:
                 break
             scale, shift = changed
@@ -94,13 +96,16 @@ def find_normalization(graph: ir.Graph, image: ir.Value, axis: int) -> Normaliza
 
 
 def _arithmetic(
-    node: ir.Node, value: ir.Value, axis: int, scale: np.ndarray, shift: np.ndarray
+    node: ir.Node, value: ir.Value, axis: tuple[int, int], scale: np.ndarray, shift: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Scale and shift with one more node; `None` where its other operand is no constant."""
+    """Scale and shift with one more node; `None` where its other operand is no constant.
+
+    `axis` is that of the channels, and how many there are.
+    """
     left, right = node.inputs
     first = left is value
     array = _constant(right if first else left)
-    colours = None if array is None else _per_colour(array, axis)
+    colours = None if array is None else _per_colour(array, *axis, len(scale))
     if colours is None:
         return None
     if node.op_type == "Add":
@@ -114,26 +119,26 @@ def _arithmetic(
     return scale / colours, shift / colours
 
 
-def _per_colour(array: np.ndarray, axis: int) -> np.ndarray | None:
+def _per_colour(array: np.ndarray, axis: int, rank: int, channels: int) -> np.ndarray | None:
     """One number for each colour, of a constant that broadcasts over a picture."""
     if array.size == 1:
-        return np.full(_COLOURS, float(array.ravel()[0]))
-    shape = (1,) * (4 - array.ndim) + array.shape
-    if array.size != _COLOURS or len(shape) != 4 or shape[axis] != _COLOURS:
+        return np.full(channels, float(array.ravel()[0]))
+    shape = (1,) * (rank - array.ndim) + array.shape
+    if array.size != channels or len(shape) != rank or shape[axis] != channels:
         return None
     return array.ravel().astype(np.float64)
 
 
-def _reverses(node: ir.Node, axis: int) -> bool:
+def _reverses(node: ir.Node, axis: int, rank: int) -> bool:
     """Whether the node puts the colours into the opposite order."""
-    if node.op_type == "Gather" and node.attributes.get_int("axis", 0) % 4 == axis:
+    if node.op_type == "Gather" and node.attributes.get_int("axis", 0) % rank == axis:
         indices = _constant(node.inputs[1])
-        return indices is not None and list(indices.ravel() % _COLOURS) == [2, 1, 0]
+        return indices is not None and list(indices.ravel() % 3) == [2, 1, 0]
     if node.op_type == "Slice" and len(node.inputs) == 5:
         axes, steps = (_constant(value) for value in node.inputs[3:])
         if axes is None or steps is None:
             return False
-        return list(axes.ravel() % 4) == [axis] and list(steps.ravel()) == [-1]
+        return list(axes.ravel() % rank) == [axis] and list(steps.ravel()) == [-1]
     return False
 
 

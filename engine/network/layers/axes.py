@@ -6,14 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...forms import plane_of, stack_of
+
 
 @dataclass(frozen=True)
 class Axis:
     """What one axis of a value counts.
 
     Attributes:
-        kind: `n` pictures, `c` channels, `y` rows, `x` columns, `t` tokens, `h` a part of the
-            channels, such as the heads of an attention, `?` unknown.
+        kind: `n` pictures, `c` channels, `z` slices or frames, `y` rows, `x` columns, `t` tokens,
+            `h` a part of the channels, such as the heads of an attention, `?` unknown.
         parts: Of an axis that a reshape made of several, these with their sizes.
         before: Of tokens, how many stand before those of the patches, such as a class token.
     """
@@ -49,12 +51,27 @@ class Grid:
         return self.before + y * self.width + x
 
 
-N, C, Y, X = (Axis(kind) for kind in "ncyx")
+N, C, Z, Y, X = (Axis(kind) for kind in "nczyx")
 UNKNOWN, HEADS = Axis("?"), Axis("h")
-PICTURE, PICTURE_LAST = (N, C, Y, X), (N, Y, X, C)
+PICTURE, VOLUME = (N, C, Y, X), (N, C, Z, Y, X)
 
 Axes = tuple[Axis, ...]
 Shape = tuple[int | str | None, ...]
+
+
+def axes_of(layout: str) -> Axes:
+    """Return what the axes of an input count, by its layout (see `forms.Form`)."""
+    rows, columns = plane_of(layout)
+    stack = stack_of(layout)
+    known = {"N": N, "C": C, rows.letter: Y, columns.letter: X}
+    if stack is not None:
+        known[stack.letter] = Z
+    return tuple(known[letter] for letter in layout)
+
+
+def first_axes(rank: int) -> Axes:
+    """Return what the axes of so many dimensions count where channels come first."""
+    return VOLUME if rank == len(VOLUME) else PICTURE[:rank]
 
 
 def channel_axis(axes: Axes) -> int | None:

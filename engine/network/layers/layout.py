@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ...graph.traits import Trait, operators_with
-from .axes import PICTURE, UNKNOWN, Axes, Axis, C, Shape, apart, regroup
+from .axes import PICTURE, UNKNOWN, Axes, Axis, C, Shape, apart, first_axes, regroup
 
 
 def find_axes(
@@ -81,11 +81,11 @@ class _Step:
 
 def _picture(step: _Step) -> Axes:
     # The first axis need not be pictures: windows of one are sometimes put there.
-    return (*(step.axes() or PICTURE)[:1], *PICTURE[1 : len(step.shape)])
+    return (*(step.axes() or PICTURE)[:1], *first_axes(len(step.shape))[1:])
 
 
 def _per_channel(step: _Step) -> Axes:
-    axes = step.axes() or PICTURE[: len(step.shape)]
+    axes = step.axes() or first_axes(len(step.shape))
     # Groups of channels stay groups: a GroupNormalization may be spelled out by an instance's.
     return axes if axes[1].kind == "h" else (axes[0], C, *axes[2:])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxscope as osc
 from onnx import parser
+from onnxscope.forms import Form
 
 _TEXT = """<ir_version: 8, opset_import: ["": 18]>
 network (float[1,3,8,8] x) => (float[1,4] y) <float[4,3,3,3] w> {
@@ -58,6 +59,12 @@ def small_proto() -> onnx.ModelProto:
 @cache
 def small_model() -> osc.Model:
     return osc.load(small_proto(), input_range=(0, 1))
+
+
+@cache
+def small_video() -> osc.Picture:
+    form = Form("NCTHW", 3, 2, (0, 1, 2))
+    return replace(small_picture(), images=np.zeros((1, 2, 8, 8, 3), np.float32), form=form)
 
 
 @cache

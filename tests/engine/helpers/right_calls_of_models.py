@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnxscope as osc
 from PIL import Image
-from right_calls import OBJECTIVE, PATH, Call, small_model, small_picture, small_proto
+from right_calls import OBJECTIVE, PATH, Call, small_model, small_picture, small_proto, small_video
 
 
 @cache
@@ -32,6 +32,8 @@ def calls() -> dict[str, Call]:
         "batch_size": "3",
         "transforms": "[]; ()",
         "redirect_steps": "3",
+        "fix": "",
+        "show": "",
         "starts": "3",
         "patience": "3",
         "snapshots": "[]; (); {}; {3: 3}",
@@ -39,7 +41,16 @@ def calls() -> dict[str, Call]:
         "cache": "True",
         "progress": "True",
     }
-    alone = ("batch", "batch_size", "snapshots", "progress", "redirect_steps", "transforms")
+    alone = (
+        "batch",
+        "batch_size",
+        "snapshots",
+        "progress",
+        "redirect_steps",
+        "transforms",
+        "fix",
+        "show",
+    )
     study = {name: right for name, right in rendering.items() if name not in alone}
     aimed = "target|layer|objective"
     gradient = osc.Gradient(model, wanted)
@@ -87,6 +98,10 @@ def calls() -> dict[str, Call]:
             {"path": "picture.png"},
             {"alpha": "True", "percentile": "3; 2.5"},
             PATH | {"alpha": "alpha|importance"},
+        ),
+        "Picture.save_frames": Call(small_video().save_frames, {"path": "picture.gif"}, words=PATH),
+        "Picture.showing": Call(
+            small_picture().showing, {"channels": 1}, words={"channels": "show"}
         ),
         "Picture.save_animation": Call(
             small_picture().save_animation, {"path": "picture.gif"}, words=PATH

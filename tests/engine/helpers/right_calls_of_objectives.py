@@ -135,7 +135,7 @@ def calls() -> dict[str, Call]:
         "neuron": Call(
             osc.neuron,
             {"layer": "c", "unit": 1},
-            {"layer": "text", "unit": "3", "y": "3", "x": "3", "token": "3"},
+            {"layer": "text", "unit": "3", "y": "3", "x": "3", "token": "3", "z": "3"},
         ),
         "objective": Call(osc.objective, {"layers": "c"}, {"layers": "text"}),
     }

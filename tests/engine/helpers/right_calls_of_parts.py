@@ -89,6 +89,7 @@ def calls() -> dict[str, Call]:
         "distill": Call(osc.distill),
         "flip": Call(osc.flip, right={"horizontal": "True", "vertical": "True"}),
         "homography": Call(osc.homography, {"strength": 0.1}),
+        "jitter_depth": Call(osc.jitter_depth, {"slices": 3}, {"slices": "3"}),
         "jitter": Call(osc.jitter, {"pixels": 3}, {"pixels": "3"}),
         "blur": Call(osc.blur, {"most": 1}, {"most": "3; 2.5"}),
         "crop": Call(osc.crop, {"smallest": 0.2}),
@@ -101,6 +102,11 @@ def calls() -> dict[str, Call]:
         ),
         "Shared": Call(
             osc.Shared, right={"cell": "3", "strength": "3; 2.5"}, words={"of": "Fourier"}
+        ),
+        "fixed": Call(
+            osc.fixed,
+            {"channels": {0: 0.5}},
+            words={"channels": "channel", "of": "Fourier"},
         ),
         "within": Call(
             osc.within,

@@ -14,6 +14,10 @@ from onnxscope.parameterizations.registry import from_json, to_json
 from parts import picture
 
 EXAMPLES: dict[str, list[Parameterization]] = {
+    "fixed": [
+        osc.fixed({2: 0.5}),
+        osc.fixed({0: 0, 1: np.full((1, 1), 9, np.uint8)}, osc.Pixels()),
+    ],
     "fourier": [osc.Fourier(), osc.Fourier(0.1, 1.5, False)],
     "maco": [
         osc.Maco(),

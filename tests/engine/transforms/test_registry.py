@@ -8,6 +8,7 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from onnxscope.errors import InputError
+from onnxscope.forms import Form
 from onnxscope.transforms import geometric, noise, registry
 from onnxscope.transforms.base import Transform, size_behind, views_of
 from onnxscope.transforms.composition import compose, to_json
@@ -28,6 +29,7 @@ EXAMPLES: dict[str, list[Transform]] = {
     "blur": [osc.blur(0), osc.blur(1.5)],
     "recolor": [osc.recolor(), osc.recolor(0, contrast=0.5)],
     "noise": [osc.noise(0), osc.noise(0.1)],
+    "jitter_depth": [osc.jitter_depth(n).formed(Form("NDHW", 1, 3, None)) for n in (0, 2)],
 }
 """Some of each kind; a kind without an example fails."""
 

@@ -1,0 +1,193 @@
+"""Pictures of any form as networks take them: read from files, checked, cut and scaled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import InputError
+from .forms import Form
+from .images import are_several, as_batch, is_file, why_unreadable
+from .plain import shown
+
+if TYPE_CHECKING:
+    from .images import Photo
+
+
+def as_planes(
+    images: Photo | Sequence[Photo], form: Form, fit: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Make pictures what networks take.
+
+    Args:
+        images: For RGB as `images.as_batch` takes them. For other forms one or several pictures:
+            arrays (H, W, C), or (D, H, W, C) of volumes and videos, float in [0, 1] or unsigned
+            integers of their whole range, where one channel needs no axis; files `.npy` that hold
+            them; and what Pillow reads, in which frames and pages are the slices, and where one
+            channel is wanted, colours become grey.
+        form: What the network takes.
+        fit: The height and width to which files are cut and scaled; `None` where there shall be no
+            such.
+
+    Returns:
+        (N, P, H, W) float32 in [0, 1].
+
+    Raises:
+        InputError: another shape, type or range, or a file cannot be read.
+    """
+    if form.is_rgb:
+        return as_batch(images, fit)
+    listed: list[Any] = list(images) if isinstance(images, list | tuple) else [images]
+    found = [_of_one(image, form, fit) for image in listed]
+    sizes = {batch.shape[1:] for batch in found}
+    if len(sizes) > 1:
+        named = " and ".join(" × ".join(map(str, shape)) for shape in sorted(sizes)[:3])
+        raise InputError(f"the pictures are of different shapes, {named} planes, rows and columns")
+    return np.concatenate(found)
+
+
+def several_planes(images: object, form: Form) -> bool:
+    """Return whether these are several pictures, or a list of perhaps one."""
+    if form.is_rgb:
+        return are_several(images)
+    if isinstance(images, list | tuple):
+        return True
+    array = () if is_file(images) else np.asarray(images)
+    rank = 3 + (form.stack is not None)
+    return np.ndim(array) > rank or (
+        form.channels == 1 and np.ndim(array) == rank and np.shape(array)[-1] != 1
+    )
+
+
+def _of_one(image: Any, form: Form, fit: tuple[int, int] | None) -> np.ndarray:
+    """One picture, or an array of several, as (N, P, H, W)."""
+    if not is_file(image):
+        return _checked(np.asarray(image), form)
+    if isinstance(image, str | os.PathLike):
+        path = Path(image)
+        array = read_array(path) if path.suffix.lower() == ".npy" else _read_frames(path, form)
+    else:
+        array = _frames_of(image, form)
+    planes = _checked(array, form)
+    return planes if fit is None or planes.shape[2:] == fit else fitted(planes, fit)
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Read an array from a file `.npy`.
+
+    Raises:
+        InputError: it cannot be read, or holds no numbers.
+    """
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read {path}: {reason}") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise InputError(f"{path} holds no array of numbers")
+    return array
+
+
+def read_grey(path: Path) -> np.ndarray:
+    """Read one channel from a file `.npy`, or from a picture, of which it is the brightness.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if path.suffix.lower() == ".npy":
+        return read_array(path)
+    return _read_frames(path, Form("NHW", 1, 1, None))[..., 0]
+
+
+def _read_frames(path: Path, form: Form) -> np.ndarray:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return _frames_of(image, form)
+    except UnidentifiedImageError as error:
+        raise InputError(f"cannot read the photograph {path}: {why_unreadable(path)}") from error
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the photograph {path}: {reason}") from error
+
+
+def _frames_of(image: Any, form: Form) -> np.ndarray:
+    """What Pillow has, as (H, W, C), or of a stack (D, H, W, C)."""
+    from PIL import ImageSequence
+
+    wanted = {1: "L", 3: "RGB", 4: "RGBA"}.get(form.channels)
+    frames = []
+    for frame in ImageSequence.Iterator(image) if form.stack else [image]:
+        deep = frame.mode == "F" or frame.mode.startswith("I")
+        one = frame if deep or wanted is None else frame.convert(wanted)
+        array = np.asarray(one)
+        if frame.mode.startswith("I"):
+            array = np.clip(array, 0, 65535).astype(np.uint16)
+        frames.append(array if array.ndim == 3 else array[..., None])
+    return np.stack(frames) if form.stack else frames[0]
+
+
+def _checked(array: np.ndarray, form: Form) -> np.ndarray:
+    """An array of one or several pictures as (N, P, H, W) float32.
+
+    Raises:
+        InputError: another shape, type or range.
+    """
+    given = array.shape
+    rank = 4 if form.stack else 3
+    if form.channels == 1 and (array.ndim < rank or array.shape[-1] != 1):
+        array = array[..., None]
+    if array.ndim == rank:
+        array = array[None]
+    if array.ndim != rank + 1 or array.shape[-1] != form.channels or 0 in array.shape:
+        several = form.array_words.replace("(", "(N, ")
+        raise InputError(
+            f"pictures of this network must be of shape {form.array_words} or {several}, not "
+            f"{given}: {form.words()}"
+        )
+    if array.dtype.kind == "f":
+        low, high = float(array.min()), float(array.max())
+        if not (low >= -1e-3 and high <= 1 + 1e-3):
+            raise InputError(
+                f"float pictures must have values in [0, 1], not {low:.4g} to {high:.4g}: bring "
+                "them there by what the network's input_range says"
+            )
+    elif array.dtype.kind == "u":
+        array = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
+    else:
+        raise InputError(
+            f"pictures must be float in [0, 1] or unsigned integers, not {shown(array)}"
+        )
+    return form.as_batch(array.astype(np.float32))
+
+
+def fitted(planes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return the middle of pictures in a size: the largest part of that shape, scaled.
+
+    Args:
+        planes: (N, P, H, W) float32 in [0, 1].
+        size: The height and width that are wanted.
+
+    Returns:
+        (N, P, height, width) float32 in [0, 1], scaled with antialiasing.
+    """
+    from PIL import Image
+
+    height, width = size
+    rows, columns = planes.shape[2:]
+    scale = min(rows / height, columns / width)
+    tall, wide = min(scale * height, rows), min(scale * width, columns)
+    top, left = (rows - tall) / 2, (columns - wide) / 2
+    box = (left, top, min(left + wide, columns), min(top + tall, rows))
+    flat = planes.reshape(-1, rows, columns)
+    scaled = [
+        np.asarray(Image.fromarray(p).resize((width, height), Image.Resampling.BICUBIC, box))
+        for p in flat.astype(np.float32)
+    ]
+    clipped: np.ndarray = np.clip(np.stack(scaled), 0, 1)
+    return clipped.reshape(*planes.shape[:2], height, width)
