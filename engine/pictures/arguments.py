@@ -40,12 +40,12 @@ def check_climbing(
     *,
     steps: int,
     seed: int,
-    batch: int,
     provider: str,
-    optimizer: Optimizer | None,
-    snapshots: Collection[int],
     callback: Callback | None,
     cache: bool,
+    batch: int = 1,
+    optimizer: Optimizer | None = None,
+    snapshots: Collection[int] = (),
 ) -> Climbing:
     """Check what `render` and its like are given of an ascent.
 

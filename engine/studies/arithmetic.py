@@ -55,7 +55,7 @@ def arithmetic(
         OnnxscopeError: see `render`.
     """
     down, across = _listed("rows", rows), _listed("columns", columns)
-    model = opened(model, callback, cache=cache)
+    model = opened(model, callback, steps=steps, seed=seed, provider=provider, cache=cache)
     every = [wanted(model, target) for target in (*across, *down)]
     scales, _ = reached(model, every, size=size, seed=seed, provider=provider, cache=cache)
     alike = [1 / scale * one for one, scale in zip(every, scales, strict=True)]

@@ -69,7 +69,10 @@ def invert(
         OnnxscopeError: an argument is of another kind, the photo cannot be read, or see `render`.
     """
     smooth = real("smooth", smooth)
-    height, width = pixels_of(model := opened(model, callback, cache=cache), size)
+    height, width = pixels_of(
+        model := opened(model, callback, steps=steps, seed=seed, provider=provider, cache=cache),
+        size,
+    )
     weight = smooth / (height * width)
 
     def of(layer: str, array: np.ndarray) -> Objective:
@@ -130,7 +133,7 @@ def caricatures(
     Raises:
         OnnxscopeError: an argument is of another kind, the photo cannot be read, or see `render`.
     """
-    model = opened(model, callback, cache=cache)
+    model = opened(model, callback, steps=steps, seed=seed, provider=provider, cache=cache)
     return _of_photo(
         model,
         photo,

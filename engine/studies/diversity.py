@@ -72,7 +72,7 @@ def diversify(
         raise InputError(f"strength must be at least 0, not {strength:g}")
     if layer is not None:
         text("layer", layer, "the name of a layer", LayerError)
-    model = opened(model, callback, cache=cache)
+    model = opened(model, callback, steps=steps, seed=seed, provider=provider, cache=cache)
     each = wanted(model, target)
     if layer is None:
         layer = layer_of(model, each)

@@ -99,7 +99,7 @@ def dream(
     if strength <= 0:
         raise InputError(f"strength must be above 0, not {strength:g}")
     tile = None if tile is None else whole("tile", tile, 16)
-    model = opened(model, callback, cache=cache)
+    model = opened(model, callback, steps=steps, seed=seed, provider=provider, cache=cache)
     objective = wanted(model, target)
     array = as_photo(photo)
     if size is not None:

@@ -70,7 +70,7 @@ def morph(
         raise InputError(f"strength must be at least 0, not {strength:g}")
     if layer is not None:
         text("layer", layer, "the name of a layer", LayerError)
-    model = opened(model, callback, cache=cache)
+    model = opened(model, callback, steps=steps, seed=seed, provider=provider, cache=cache)
     ends = wanted(model, start), wanted(model, stop)
     if layer is None:
         layer = layer_of(model, ends[0])

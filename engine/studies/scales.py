@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..ascent.loop import Callback
 from ..errors import TargetError
 from ..network.loading import load
 from ..network.model import Model
 from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import resolve
+from ..pictures.arguments import check_climbing
 from ..pictures.picture import Picture
 from ..pictures.rendering import render
-from ..plain import a_function
 
 STEPS = 32
 """How far the ascents go that find a scale: there values are some half of what they come to."""
@@ -22,14 +23,21 @@ _LAST = 8
 """Of so many last steps the largest value counts, since each sees another random transform."""
 
 
-def opened(model: Model | str, callback: object, *, cache: bool) -> Model:
-    """Return a model as it is, or load it; and see that a callback is one, before any work.
+def opened(
+    model: Model | str,
+    callback: Callback | None,
+    *,
+    steps: int,
+    seed: int,
+    provider: str,
+    cache: bool,
+) -> Model:
+    """Return a model as it is, or load it; and check how it is climbed, before any work.
 
     Raises:
-        OnnxscopeError: it cannot be loaded, or the callback is none.
+        OnnxscopeError: it cannot be loaded, or an argument is not right.
     """
-    if callback is not None:
-        a_function("callback", callback, "one argument, a Progress", takes=1)
+    check_climbing(steps=steps, seed=seed, provider=provider, callback=callback, cache=cache)
     return model if isinstance(model, Model) else load(model, cache=cache)
 
 

@@ -12,6 +12,7 @@ from ..network.loading import load
 from ..network.model import Model
 from ..network.photos import pixels_of
 from ..objectives.making import before_activation, channel
+from ..pictures.arguments import check_climbing
 from ..pictures.rendering import render
 from ..plain import text
 from ..runtime.session import check_provider
@@ -76,6 +77,7 @@ def unit_spectrum(
     text("target", target, "a unit such as 'fire5:11'")
     provider = check_provider(provider)
     opened = model if isinstance(model, Model) else load(model)
+    check_climbing(steps=steps, seed=seed, provider=provider, callback=callback, cache=cache)
     aim = unit_of(opened, target)
     if isinstance(photos, Examples):
         found = photos

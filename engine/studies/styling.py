@@ -78,7 +78,7 @@ def stylize(
         raise InputError(f"strength must be at least 0, not {strength:g}")
     if content is not None:
         text("content", content, "the name of a layer", LayerError)
-    model = opened(model, callback, cache=cache)
+    model = opened(model, callback, steps=steps, seed=seed, provider=provider, cache=cache)
     names: Sequence[str]
     if styles is None:
         names = usual_layers(model, _SPACED)[: _SPACED - 1]
