@@ -21,6 +21,7 @@ from ..graph.versions import OPSET
 from ..plain import shown
 from .attributes import check_attributes
 from .checking import all_nodes, check_model, is_sorted
+from .checking import shown as shown_node
 from .external import check_data_is_there, read_external_data, with_data_inside
 from .inlining import call_as_in_file, inlined
 from .leniency import as_runtimes_read
@@ -214,6 +215,7 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
         reason = _ASSERTION.sub("", (str(error).strip().splitlines() or ["no reason given"])[-1])
         raise ModelError(
             f"{origin} is written in opset {opset} and cannot be brought to {OPSET}: {reason}"
+            f"{_along_axes(proto, opset)}"
         ) from error
     for tensor in converted.graph.initializer:
         if tensor.name in weights:
@@ -225,6 +227,17 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
     if opset < 11:
         keep_old_resizing(converted.graph)
     return converted
+
+
+def _along_axes(proto: onnx.ModelProto, opset: int) -> str:
+    """Name the nodes that may be to blame: the converter does not know how they broadcast."""
+    nodes = [
+        shown_node(node)
+        for node in all_nodes(proto.graph)
+        if opset < 7 and {"axis", "broadcast"} <= {attribute.name for attribute in node.attribute}
+    ]
+    named = f"{', '.join(nodes[:3])}{', …' if len(nodes) > 3 else ''}"
+    return f"; operands are broadcast along an axis in {named}" if nodes else ""
 
 
 def _is_unknown(node: onnx.NodeProto, opset: int) -> bool:

@@ -172,3 +172,19 @@ def test_a_scan_of_batches_with_several_lengths_is_refused():
     slope = x * (1 - np.tanh(sums) ** 2)
     expected = np.cumsum(slope[:, ::-1], 1)[:, ::-1]
     np.testing.assert_allclose(found["grad_x"], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_a_sum_along_an_axis_that_the_converter_refuses_is_named():
+    node = helper.make_node("Add", ["x", "b"], ["y"], name="plus", axis=1, broadcast=1)
+    graph = helper.make_graph(
+        [node],
+        "axis",
+        [
+            helper.make_tensor_value_info("x", 1, [2, 3, 2]),
+            helper.make_tensor_value_info("b", 1, [3]),
+        ],
+        [helper.make_tensor_value_info("y", 1, [2, 3, 2])],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 6)], ir_version=3)
+    with pytest.raises(ModelError, match=r"broadcast along an axis in Add \(node 'plus'\)"):
+        osc.differentiate(proto, of="y", wrt=["x"])
