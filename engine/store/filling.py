@@ -150,7 +150,7 @@ def still_wanted(
 
 
 def groups(order: Sequence[Place]) -> Iterator[list[Place]]:
-    """Pieces of work: pictures that follow each other and are made alike."""
+    """Yield pieces of work: pictures that follow each other and are made alike."""
     for _, alike in groupby(order, lambda one: one[2].name):
         units = list(alike)
         yield from (units[at : at + _GROUP] for at in range(0, len(units), _GROUP))
