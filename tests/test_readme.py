@@ -54,7 +54,9 @@ def test_the_snippet_runs(monkeypatch, tmp_path):
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (90, 120, 3), np.uint8)).save("dog.jpg")
     Path("photos").mkdir(exist_ok=True)
-    shutil.copy("dog.jpg", "photos")
+    for number in range(12):
+        other = rng.integers(0, 256, (70, 70, 3), np.uint8) // (number + 1)
+        Image.fromarray(other).save(f"photos/{number}.jpg")
     np.savez("sae.npz", directions=rng.standard_normal((20, 512)).astype(np.float32))
     shutil.copy(models.fetch("squeezenet"), "other.onnx")
     names = {
@@ -64,6 +66,9 @@ def test_the_snippet_runs(monkeypatch, tmp_path):
     }
     for called in ("render", "accentuate", "compare", "diversify", "dream"):
         monkeypatch.setattr(osc, called, _quick(getattr(osc, called)))
+    monkeypatch.setattr(osc, "examples", partial(osc.examples, size=64))
+    for called in ("unit_spectrum", "score"):
+        monkeypatch.setattr(osc, called, partial(getattr(osc, called), steps=2))
     # Hundreds of small pictures.
     quick = partial(osc.blocks, steps=1, size=32, groups=(2,))
     monkeypatch.setattr(osc, "blocks", quick)

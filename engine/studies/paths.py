@@ -62,15 +62,16 @@ def path_similarity(layers: Sequence[PathLayer]) -> float | None:
         layers: Of the way to the unit.
 
     Returns:
-        From 0 to 1: how much more alike to the unit's photos the picture is than random photos are,
-        over how much more they are alike among each other, summed over layers. So layers in which
-        they are nothing special have no say. `None` where that is so in all.
+        From 0 to 1, the mean of the layers' similarities, each with the weight of how much more the
+        unit's photos are alike than random ones: layers in which they are nothing special have no
+        say. `None` where that is so in all.
     """
-    telling = [one for one in layers if one.similarity is not None]
+    weights = [one.photos - one.others for one in layers]
+    found = [one.similarity for one in layers]
+    telling = [(w, s) for w, s in zip(weights, found, strict=True) if s is not None]
     if not telling:
         return None
-    apart = sum(one.photos - one.others for one in telling)
-    return float(np.clip(sum(one.picture - one.others for one in telling) / apart, 0, 1))
+    return sum(weight * one for weight, one in telling) / sum(weight for weight, _ in telling)
 
 
 class Way:
