@@ -516,11 +516,8 @@ class Model:
         """
         rows, columns = self._facts.sides
         form, depth = self.form, planes // self.form.channels
-        if planes % form.channels:
-            raise InputError(
-                f"{self.name} takes {form.words()}; {planes} planes are no whole number of "
-                f"{form.channels} channels"
-            )
+        if planes % form.channels or (form.stack is None and depth != 1):
+            raise InputError(f"{self.name} takes {form.words()}, not pictures of {planes} channels")
         if self.fixed_size not in (None, (height, width)) and form.stack is None and form.turns:
             fixed = "×".join(str(n) for n in self.fixed_size or ())
             raise InputError(

@@ -52,6 +52,20 @@ def fit(
     return np.stack(cut) if are_several(photos) else cut[0]
 
 
+def in_colour(model: Model) -> Model:
+    """Return a model that takes photographs, pictures in three colours.
+
+    Raises:
+        InputError: it takes others, as `Model.form` says.
+    """
+    if not model.form.is_rgb:
+        raise InputError(
+            f"this is of photographs in three colours, and {model.name} takes "
+            f"{model.form.words()}, of which there are render, Gradient and Model.activations"
+        )
+    return model
+
+
 def pixels_of(model: Model, size: object) -> tuple[int, int]:
     """Return height and width, where `None` stands for a model's own.
 

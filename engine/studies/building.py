@@ -15,7 +15,7 @@ from ..images import as_batch, as_photos, as_uint8, fitted_to
 from ..network.class_scores import ClassScores, class_scores
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photos import pixels_of
+from ..network.photos import in_colour, pixels_of
 from ..plain import a_function, listed, texts, whole
 from ..runtime.session import Session, check_provider, choose_provider, open_for
 from . import influence
@@ -123,7 +123,7 @@ class BlockMaker:
         steps, seed = whole("steps", steps, 1), whole("seed", seed, 0, None)
         if self._counts:
             check_scikit_learn()
-        self.model = model if isinstance(model, Model) else load(model)
+        self.model = in_colour(model if isinstance(model, Model) else load(model))
         if layers is None:
             self.layers = usual_layers(self.model)
         else:

@@ -18,7 +18,7 @@ from ..network.class_scores import class_scores
 from ..network.loading import load
 from ..network.model import Model, identity_of
 from ..network.photo_files import PhotoFiles
-from ..network.photos import pixels_of
+from ..network.photos import in_colour, pixels_of
 from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import resolve
 from ..plain import a_function, flag, shown, text, whole
@@ -125,7 +125,7 @@ def examples(
     kept = None if state is None else a_path("state", state)
     if kept is not None and kept.suffix != ".npz":
         raise InputError(f"the state is a file that ends in .npz, not {kept}")
-    opened = model if isinstance(model, Model) else load(model)
+    opened = in_colour(model if isinstance(model, Model) else load(model))
     aims = aims_of(opened, targets)
     measure = Measure(
         by, _relevant(opened, relevance), flag("before_activation", before_activation)

@@ -13,7 +13,7 @@ from ..errors import InputError, LayerError, MemoryShortageError, TargetError
 from ..images import as_batch, as_photos, as_uint8, fitted_to
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photos import pixels_of
+from ..network.photos import in_colour, pixels_of
 from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import find_unit, is_plain, resolve
 from ..plain import path as a_path
@@ -121,7 +121,7 @@ class Explainer:
         self._provider = check_provider(provider)
         self.method = method_called(method)
         self._batch = None if batch_size is None else whole("batch_size", batch_size, 1)
-        self.model = model if isinstance(model, Model) else load(model)
+        self.model = in_colour(model if isinstance(model, Model) else load(model))
         self.size = pixels_of(self.model, size)
         self.objective: Objective | None = None
         self._name = ""

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..images import as_batch, as_photos, as_uint8
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photos import pixels_of
+from ..network.photos import in_colour, pixels_of
 from ..objectives.making import channel
 from ..pictures.picture import Picture
 from ..pictures.rendering import render
@@ -128,7 +128,7 @@ def score(
     steps, cache = whole("steps", steps, 1), flag("cache", cache)
     if callback is not None:
         a_function("callback", callback, "one argument, a Progress", takes=1)
-    opened = model if isinstance(model, Model) else load(model)
+    opened = in_colour(model if isinstance(model, Model) else load(model))
     aim = unit_of(opened, target)
     image = None if picture is None else _one_picture(picture)
     other = eye if isinstance(eye, Model) or eye is None else load(eye)

@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..images import as_batch
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photos import pixels_of
+from ..network.photos import in_colour, pixels_of
 from ..objectives.making import before_activation, channel
 from ..pictures.arguments import check_climbing
 from ..pictures.rendering import render
@@ -76,7 +76,7 @@ def unit_spectrum(
     """
     text("target", target, "a unit such as 'fire5:11'")
     provider = check_provider(provider)
-    opened = model if isinstance(model, Model) else load(model)
+    opened = in_colour(model if isinstance(model, Model) else load(model))
     check_climbing(steps=steps, seed=seed, provider=provider, callback=callback, cache=cache)
     aim = unit_of(opened, target)
     if isinstance(photos, Examples):

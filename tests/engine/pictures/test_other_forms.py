@@ -340,6 +340,38 @@ def test_bad_arrays_are_said() -> None:
         np.testing.assert_array_equal(found, model.activations(one, "conv1")["conv1"])
 
 
+def test_what_is_of_photographs_says_so() -> None:
+    model = loaded("grey")
+    photo = np.zeros((12, 12, 3))
+    for make in (
+        lambda: osc.explain(model, photo, "scores:1"),
+        lambda: osc.compare(model, "conv2:1", steps=1),
+        lambda: osc.dream(model, photo, "conv2:1", steps=1),
+    ):
+        with pytest.raises(InputError, match=r"photographs in three colours, and .* grey pictures"):
+            make()
+    with pytest.raises(InputError, match="Started makes pictures in three colours"):
+        osc.render(model, "conv2:1", steps=1, parameterization=osc.start(photo))
+
+
+@pytest.mark.parametrize("kind", ["grey", "four", "volume, last"])
+def test_gradients_of_arrays(kind: str) -> None:
+    model = loaded(kind)
+    form, rng = model.form, np.random.default_rng(0)
+    stack = (form.depth,) if form.stack else ()
+    array = rng.random((*stack, *model.usual_size, form.channels), np.float32)
+    gradient = osc.Gradient(model, "scores:1", provider="cpu")
+    _, found = gradient(array)
+    assert found.shape == array.shape
+    inner = array * 0.8 + 0.1
+    _, slope = gradient(inner)
+    # Along the gradient itself, in steps that pass few kinks.
+    direction = slope / np.linalg.norm(slope) * np.float32(0.02)
+    ends = [gradient(inner + sign * direction)[0][0] for sign in (1, -1)]
+    assert (ends[0] - ends[1]) / 2 == pytest.approx(float((slope * direction).sum()), rel=0.03)
+    assert osc.verify(model, "scores:1", provider="cpu", directions=1).agrees
+
+
 def test_files_of_other_forms(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     grey = np.uint8(rng.integers(0, 256, (12, 12)))
