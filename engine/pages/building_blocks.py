@@ -56,6 +56,7 @@ def write_blocks(every: Iterable[Blocks], folder: str | os.PathLike[str]) -> Pat
     taken: set[str] = set()
     photos: list[dict[str, str]] = []
     first: Blocks | None = None
+    written: Path | None = None
     if not isinstance(every, Iterable):
         raise InputError(f"a page takes a list of blocks, at least one, not {shown(every)}")
     for blocks in every:
@@ -70,8 +71,15 @@ def write_blocks(every: Iterable[Blocks], folder: str | os.PathLike[str]) -> Pat
         name = slug(Path(blocks.name).stem, taken)
         photos.append({"slug": name, "name": blocks.name, "source": f"photos/{name}/photo.jpg"})
         _write_photo(blocks, target, name)
-    if first is None:
+        # After each, so that what was interrupted is a page of those that are done.
+        written = _write_page(first, photos, target)
+    if written is None:
         raise InputError("a page needs the blocks of at least one photo")
+    return written
+
+
+def _write_page(first: Blocks, photos: list[dict[str, str]], folder: Path) -> Path:
+    """Write what all photographs share."""
     counts = sorted({count for layer in first.layers for count in layer.groups})
     known = {
         "photos": [photo["slug"] for photo in photos],
@@ -79,8 +87,8 @@ def write_blocks(every: Iterable[Blocks], folder: str | os.PathLike[str]) -> Pat
         "groups": counts,
     }
     start = "window.onnxscope = window.onnxscope || {};\nwindow.onnxscope.blocks = "
-    write_text(target, "data.js", script(start, known))
-    write_assets(target, _ASSETS)
+    write_text(folder, "data.js", script(start, known))
+    write_assets(folder, _ASSETS)
     text = page(
         "blocks.html",
         title=f"The building blocks of {first.model}",
@@ -94,7 +102,7 @@ def write_blocks(every: Iterable[Blocks], folder: str | os.PathLike[str]) -> Pat
         classes=len(first.classes),
         groups=counts,
     )
-    return write_text(target, "index.html", text)
+    return write_text(folder, "index.html", text)
 
 
 def _of(blocks: Blocks) -> tuple[object, ...]:

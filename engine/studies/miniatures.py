@@ -132,6 +132,9 @@ class Miniatures:
             callback=told,
             progress=False,
         )
+        if made.interrupted:
+            # Pictures that are missing or less far would be taken for what the network sees.
+            raise KeyboardInterrupt
         for at, image in zip(alive, made.images, strict=True):
             pictures[at] = self._cut(as_uint8(image))
         return pictures

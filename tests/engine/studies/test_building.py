@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from onnxscope.errors import InputError, LayerError
 from onnxscope.studies.building import BlockMaker
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "helpers"))
-from seen_network import network, photo, taken_apart
+from seen_network import network, photo, taken_apart, tokens
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,40 @@ def test_a_network_without_classes_and_one_whose_last_layer_reads_the_first():
     total = trunk.layers[2].influences["one"].sum((2, 3))
     np.testing.assert_allclose(total, trunk.layers[2].lengths, rtol=1e-3, atol=1e-4)
     assert trunk.layers[1].groups[2].effects is None
+
+
+@pytest.mark.slow
+def test_a_network_that_takes_one_picture_of_one_size():
+    given = {"steps": 1, "size": 16, "groups": (), "units": 1, "classes": 2, "provider": "cpu"}
+    fixed = osc.blocks(osc.load(network(fixed=True)), photo(), ["three"], **given)
+    free = osc.blocks(osc.load(network()), photo(), ["three"], **given)
+    assert fixed.layers[0].pictures.shape == (12, 12, 16, 16, 3)
+    one, other = fixed.layers[0].class_maps, free.layers[0].class_maps
+    np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_patches_among_tokens_are_cells():
+    model = osc.load(tokens())
+    taken = osc.blocks(
+        model, photo(), ["block0", "block1"], steps=1, size=16, groups=(2,), provider="cpu"
+    )
+    assert [layer.shape for layer in taken.layers] == [(6, 6), (6, 6)]
+    cells = model.activations(photo(), ["block1"])["block1"][0][:, 1:].reshape(16, 6, 6)
+    np.testing.assert_allclose(taken.layers[1].vectors, cells.transpose(1, 2, 0), rtol=1e-5)
+    assert taken.layers[0].class_maps.any()
+
+
+def test_what_is_interrupted_gives_no_pictures_that_are_less_far(monkeypatch):
+    from onnxscope.studies import miniatures
+
+    real = miniatures.render
+
+    def interrupted(*given, **named):
+        return replace(real(*given, **named), interrupted=True)
+
+    monkeypatch.setattr(miniatures, "render", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        taken_apart(groups=())
 
 
 def test_figures(found):
