@@ -8,13 +8,17 @@ from ..ascent import registry as optimizers
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..parameterizations.base import PARAMETERIZATIONS
+from ..rules.named import checked_names
 from ..transforms.composition import compose
 from ..transforms.composition import to_json as transforms_to_json
 from .recipe import Recipe
 from .series import Settings
 
 _IN_PARTS = ("objective", "parameterization", "transforms", "optimizer")
-_COMPARED = (*_IN_PARTS, "size", "steps", "seed", "batch", "redirect_steps", "precision")
+_COMPARED = (
+    *(*_IN_PARTS, "size", "steps", "seed", "batch", "redirect_steps", "leak", "leak_steps"),
+    *("rules", "precision"),
+)
 
 
 def difference(recipe: Recipe, model: Model, objective: Objective, settings: Settings) -> str:
@@ -35,6 +39,9 @@ def difference(recipe: Recipe, model: Model, objective: Objective, settings: Set
         asked["transforms"] = transforms_to_json(compose(transforms))
     if (optimizer := settings.get("optimizer")) is not None:
         asked["optimizer"] = optimizers.to_json(optimizer)
+    if (rules := settings.get("rules")) is not None:
+        # A table of the user's own has no name, and is in no recipe.
+        asked["rules"] = checked_names(rules) if isinstance(rules, str | list | tuple) else None
     for name in _COMPARED:
         found, wanted = getattr(recipe, name), asked.get(name)
         if name == "steps" and settings.get("patience") is not None:

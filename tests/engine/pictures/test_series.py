@@ -131,6 +131,9 @@ def test_warnings_are_those_of_each_picture(squeezenet: osc.Model):
         ({"transforms": ()}, "of another transforms"),
         ({"optimizer": osc.Adam(0.1)}, "of another optimizer"),
         ({"parameterization": osc.Pixels()}, "of another parameterization"),
+        ({"leak": 0.1}, "leak None, not 0.1"),
+        ({"rules": "linear"}, "rules None, not ('linear',)"),
+        ({"rules": osc.standard_rules()}, ""),
     ],
 )
 def test_another_picture_is_told_by_its_recipe(squeezenet: osc.Model, alone, changed, words):
