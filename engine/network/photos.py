@@ -66,6 +66,20 @@ def in_colour(model: Model) -> Model:
     return model
 
 
+def flat(model: Model) -> Model:
+    """Return a model that takes pictures without slices or frames.
+
+    Raises:
+        InputError: it takes volumes or videos.
+    """
+    if model.form.stack is not None:
+        raise InputError(
+            f"this is of flat pictures, and {model.name} takes {model.form.words()}, of which "
+            "there are render, Gradient and Model.activations"
+        )
+    return model
+
+
 def pixels_of(model: Model, size: object) -> tuple[int, int]:
     """Return height and width, where `None` stands for a model's own.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,11 +13,12 @@ from ..errors import InputError, LayerError, MemoryShortageError, TargetError
 from ..images import as_batch, as_photos, as_uint8, fitted_to
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photos import in_colour, pixels_of
+from ..network.photos import flat, pixels_of
 from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import find_unit, is_plain, resolve
 from ..plain import path as a_path
 from ..plain import text, whole
+from ..planes import as_planes, fitted
 from ..rules.by_provider import rules_for
 from ..rules.standard import standard_rules
 from ..runtime.memory import Footprint, Use, check_memory
@@ -121,7 +122,7 @@ class Explainer:
         self._provider = check_provider(provider)
         self.method = method_called(method)
         self._batch = None if batch_size is None else whole("batch_size", batch_size, 1)
-        self.model = in_colour(model if isinstance(model, Model) else load(model))
+        self.model = flat(model if isinstance(model, Model) else load(model))
         self.size = pixels_of(self.model, size)
         self.objective: Objective | None = None
         self._name = ""
@@ -153,13 +154,7 @@ class Explainer:
             raise InputError(
                 "top is how many classes of each photo are explained; leave target out"
             )
-        # What has the size already is seen as it is, not in 256 steps.
-        fitted = [
-            photo if photo.shape[:2] == self.size else fitted_to(photo, *self.size)
-            for photo in as_photos(photos)
-        ]
-        images = np.concatenate([as_batch(photo) for photo in fitted])
-        shown = np.stack([p if p.dtype == np.uint8 else as_uint8(p) for p in fitted])
+        images, shown = self._seen(photos)
         targets: tuple[str, ...] = (self._name,) * len(images)
         classes: np.ndarray | None = None
         if self.objective is None:
@@ -186,16 +181,18 @@ class Explainer:
             batch: How many pictures it takes.
 
         Returns:
-            From `image` (N, 3, H, W), RGB in [0, 1], to `map` (N, H, W) and `values` (samples, N):
-            the target's value for every sample that the method takes. Without a target it explains
-            each picture's class with the highest score.
+            From `image` (N, 3, H, W), RGB in [0, 1], or with as many channels as other pictures
+            have, to `map` (N, H, W) and `values` (samples, N): the target's value for every sample
+            that the method takes. Without a target it explains each picture's class with the
+            highest score.
 
         Raises:
             OnnxscopeError: see `explain`.
         """
         if self._candidates:
-            self._choose(np.full((1, 3, *self.size), 0.5, np.float32), None)
-        shape = (whole("batch", batch, 1), 3, *self.size)
+            planes = self.model.form.planes
+            self._choose(np.full((1, planes, *self.size), 0.5, np.float32), None)
+        shape = (whole("batch", batch, 1), self.model.form.planes, *self.size)
         return explainer(self._wanted("", highest=True), shape)
 
     def save(self, path: str | os.PathLike[str], *, batch: int = 1) -> Path:
@@ -210,6 +207,29 @@ class Explainer:
         return write_model(a_path("path", path), self.to_onnx(batch=batch))[0]
 
     # ---------------------------------------------------------------------------------------------
+
+    def _seen(self, photos: Photo | Sequence[Photo]) -> tuple[np.ndarray, np.ndarray]:
+        """Photos as the network takes them, and as people look at them, (N, H, W, 3) uint8."""
+        form = self.model.form
+        if form.is_rgb:
+            # What has the size already is seen as it is, not in 256 steps.
+            cut = [
+                photo if photo.shape[:2] == self.size else fitted_to(photo, *self.size)
+                for photo in as_photos(photos)
+            ]
+            images = np.concatenate([as_batch(photo) for photo in cut])
+            return images, np.stack([p if p.dtype == np.uint8 else as_uint8(p) for p in cut])
+        listed = list(photos) if isinstance(photos, list | tuple) else [photos]
+        if form.channels == 1:
+            # Files are read in colour before they come here.
+            listed = [_grey(photo) for photo in listed]
+        planes = [as_planes(photo, form, fit=self.size) for photo in listed]
+        whole_size = [p if p.shape[2:] == self.size else fitted(p, self.size) for p in planes]
+        images = np.concatenate(whole_size)
+        colors = form.colors
+        looks = images.mean(1, keepdims=True) if colors is None else images[:, list(colors)]
+        in_colour = np.broadcast_to(looks, (len(images), 3, *self.size))
+        return images, as_uint8(in_colour.transpose(0, 2, 3, 1))
 
     def _value(self, values: np.ndarray) -> np.ndarray:
         """The target's value on the pictures themselves."""
@@ -269,7 +289,7 @@ class Explainer:
     def _session(self, kind: str, batch: int) -> Session:
         key = (f"{kind} {self.layer}", batch)
         if key not in self._sessions:
-            shape = (batch, 3, *self.size)
+            shape = (batch, self.model.form.planes, *self.size)
 
             def build(provider: str) -> onnx.ModelProto:
                 if kind == "scores":
@@ -334,6 +354,13 @@ class Explainer:
             f"none of the last {len(self._candidates)} layers of {self.model.name} has a gradient "
             f"at its patches: give one as layer, such as {self._candidates[-1].title}"
         )
+
+
+def _grey(photo: Any) -> Any:
+    """An array in three colours as grey; anything else as it is."""
+    if isinstance(photo, np.ndarray) and photo.ndim == 3 and photo.shape[2] == 3:
+        return as_uint8(as_batch(photo).mean(1)[0])
+    return photo
 
 
 def _footprint(proto: onnx.ModelProto, batch: int) -> Footprint:

@@ -158,8 +158,19 @@ class _FromBaseline(Method):
         object.__setattr__(self, "baseline", colour)
 
     def colour(self, like: Tensor) -> Tensor:
-        """Append the colour (1, 3, 1, 1)."""
-        array = np.array(self.baseline, np.float32).reshape(1, 3, 1, 1)
+        """Append the colour (1, 3, 1, 1), or of other pictures than RGB one grey of all channels.
+
+        Raises:
+            InputError: the colour is not grey, and the pictures are not RGB.
+        """
+        planes = like.shape[1]
+        if planes != 3 and len(set(self.baseline)) != 1:
+            raise InputError(
+                f"the baseline of pictures of {planes} channels is grey, three equal numbers, not "
+                f"{shown(self.baseline)}"
+            )
+        parts = self.baseline if planes == 3 else self.baseline[:1] * planes
+        array = np.array(parts, np.float32).reshape(1, planes, 1, 1)
         return like.builder.constant(array, np.dtype(np.float32))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxscope as osc
@@ -11,6 +12,7 @@ from onnxscope.errors import InputError, NoPictureError
 from onnxscope.forms import Form, checked_colors, checked_layout
 from onnxscope.objectives.targets import resolve
 from onnxscope.pictures.recipe import Recipe, read_recipe
+from onnxscope.studies import methods
 from other_forms import LAYOUTS, SAID, SHAPES, loaded, network
 from PIL import Image
 
@@ -344,12 +346,13 @@ def test_what_is_of_photographs_says_so() -> None:
     model = loaded("grey")
     photo = np.zeros((12, 12, 3))
     for make in (
-        lambda: osc.explain(model, photo, "scores:1"),
         lambda: osc.compare(model, "conv2:1", steps=1),
         lambda: osc.dream(model, photo, "conv2:1", steps=1),
     ):
         with pytest.raises(InputError, match=r"photographs in three colours, and .* grey pictures"):
             make()
+    with pytest.raises(InputError, match=r"of flat pictures, and .* takes grey volumes"):
+        osc.explain(loaded("volume"), photo, "scores:1")
     with pytest.raises(InputError, match="Started makes pictures in three colours"):
         osc.render(model, "conv2:1", steps=1, parameterization=osc.start(photo))
 
@@ -370,6 +373,27 @@ def test_gradients_of_arrays(kind: str) -> None:
     ends = [gradient(inner + sign * direction)[0][0] for sign in (1, -1)]
     assert (ends[0] - ends[1]) / 2 == pytest.approx(float((slope * direction).sum()), rel=0.03)
     assert osc.verify(model, "scores:1", provider="cpu", directions=1).agrees
+
+
+@pytest.mark.parametrize("kind", ["grey", "four", "sound"])
+@pytest.mark.parametrize(
+    "method",
+    ["grad_cam", "integrated_gradients", "saliency", methods.Occlusion(window=4, stride=2)],
+)
+def test_explained_without_rgb(kind: str, method: Any, tmp_path: Path) -> None:
+    model = loaded(kind)
+    array = np.random.default_rng(0).random((*model.usual_size, model.form.channels), np.float32)
+    np.save(tmp_path / "picture.npy", array)
+    found = osc.explain(model, array, "scores:1", method)
+    assert found.maps.shape == (1, *model.usual_size)
+    assert found.photos.shape == (1, *model.usual_size, 3)
+    assert found.maps.any() or method == "grad_cam"
+    value = model.activations(array, "scores")["scores"][0, 1]
+    np.testing.assert_allclose(found.values[0], value, rtol=1e-4, atol=1e-5)
+    again = osc.explain(model, tmp_path / "picture.npy", "scores:1", method)
+    np.testing.assert_allclose(again.maps, found.maps, rtol=1e-5, atol=1e-6)
+    if method == "integrated_gradients":
+        assert abs(found.completeness[0]) < 0.1 * max(abs(value), 0.1)
 
 
 def test_files_of_other_forms(tmp_path: Path) -> None:
