@@ -6,15 +6,17 @@ import io
 import sys
 import warnings
 from collections import UserDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
 
 from ..errors import OnnxscopeError, OnnxscopeWarning
+from ..files import watched
+from .overwriting import Overwriting
 
 # A command is the `app` of the module of its name, and is shown by --help in this order.
 COMMANDS = (
@@ -71,13 +73,24 @@ def _readable_warnings() -> Iterator[None]:
         yield
 
 
+def _guarded(invoke: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Run a command so that it writes over nothing that it reads, and says what it replaces."""
+
+    def call(ctx: Any) -> Any:
+        with watched(Overwriting(ctx.params)):
+            return invoke(ctx)
+
+    return call
+
+
 class _Modules(UserDict[str, Any]):
     """Commands by name, each taken from its module when it is first asked for."""
 
     def __getitem__(self, name: str) -> Any:
         found = self.data[name]
         if isinstance(found, str):
-            found = typer.main.get_command(import_module(f".{found}", __package__).app)
+            found = cast("Any", typer.main.get_command(import_module(f".{found}", __package__).app))
+            found.invoke = _guarded(found.invoke)
             self.data[name] = found
         return found
 

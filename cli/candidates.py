@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .console import show_facts
+from .console import plural, show_facts
 from .preprocessing import Preprocessing, words_for
-from .typed import command_line, show_commands
+from .typed import command_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ..network.candidates import Answer, Candidate
     from ..network.model import Model
 
-_NOTHING = "nothing: the file says it"
 # What is said of a model besides what is done to its pictures.
 _BESIDE = {"layout", "channel_axis", "image_input", "inputs", "labels"}
 
@@ -44,7 +43,7 @@ def show_candidates(console: Console, model: Model, photo: Path, given: Preproce
     answers = try_candidates(model, picture, candidates=_candidates(model))
     facts = [
         ("photograph", f"{photo}, its middle in {height}×{width} pixels"),
-        ("scores", f"{layer.title}, {layer.channels} classes"),
+        ("scores", f"{layer.title}, {plural(layer.channels, 'class')}"),
     ]
     show_facts(console, model.name, facts)
     console.print()
@@ -57,30 +56,21 @@ def show_candidates(console: Console, model: Model, photo: Path, given: Preproce
         advice += " --labels FILE names the classes."
     if len(answers) == 1:
         return
+    # None is recommended: how sure a network is grows with the range of what it is given.
     console.print(f"\n{advice}", style="dim")
-    console.print("\nwhat to type for each:", style="dim")
-    width = max(len(answer.candidate.name) for answer in answers)
+    console.print("\nwhat to type for the right one:", style="dim")
     known = model.preprocessing is not None
     for number, answer in enumerate(answers):
         words = [] if known and not number else words_for(answer.candidate.preprocessing)
-        console.print(
-            f"  {answer.candidate.name:{width}}  {' '.join(words) or _NOTHING}", soft_wrap=True
-        )
-    best = max(answers, key=lambda answer: answer.classes[0][1])
-    said = [] if known and best is answers[0] else words_for(best.candidate.preprocessing)
-    unit = f"{layer.title}:{best.classes[0][0]}"
-    show_commands(
-        console,
-        f"for example, with {best.candidate.name}, under which it is surest",
-        [command_line("render", model.name, unit, *said, *given.words(_BESIDE))],
+        unit = f"{layer.title}:{answer.classes[0][0]}"
+        line = command_line("render", model.name, unit, *words, *given.words(_BESIDE))
+        console.print(f"  {answer.candidate.name}", style="dim", soft_wrap=True)
+        console.print(f"    {line}", soft_wrap=True)
+    console.print(
+        "\nThe same words, given to `onnxscope prepare` with -o FILE, say it once and for all, in a "
+        "new file.",
+        style="dim",
     )
-    if said:
-        ready = Path(model.name).stem + "-ready.onnx"
-        show_commands(
-            console,
-            "or once and for all, in a new file",
-            [command_line("prepare", model.name, *said, *given.words({"labels"}), "-o", ready)],
-        )
 
 
 def _candidates(model: Model) -> list[Candidate]:
@@ -110,8 +100,11 @@ def _table(answers: list[Answer], names: tuple[str, ...]) -> Table:
         if number:
             table.add_row()
         classes = [
-            (names[index].split(",")[0] if names else f"class {index}", f"{chance:.1%}")
-            for index, chance in answer.classes
+            (
+                names[index].split(",")[0] if names else f"class {index}",
+                f"{value:.1%}" if answer.are_chances else f"{value:.4g}",
+            )
+            for index, value in answer.classes
         ]
         table.add_row(
             answer.candidate.name,

@@ -83,7 +83,7 @@ def _show(model: Model, scores: ClassScores, found: list[int], given: list[str])
     console = stdout()
     title = model.layers[scores.layer].title
     first, last = _target(model, scores, 0), _target(model, scores, scores.count - 1)
-    where = f"{title}, {plural(scores.count, 'class').replace('classs', 'classes')}"
+    where = f"{title}, {plural(scores.count, 'class')}"
     if scores.places:
         where += f", each with a score for every box or place ({first} to {last})"
     show_facts(console, model.name, [("scores", where)])

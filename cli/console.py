@@ -71,8 +71,9 @@ def file_size(count: int) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """Return `1 layer`, `2 layers`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    """Return `1 layer`, `2 layers`, `2 classes`."""
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{ending}"
 
 
 def times(shape: tuple[int, ...]) -> str:

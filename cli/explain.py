@@ -15,6 +15,7 @@ from .console import file_size, plural, stdout, warn
 from .given import parse_size
 from .groups import expanded
 from .preprocessing import Preprocessing
+from .outputs import check_folder, make_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,6 +100,8 @@ def explain(
     preprocessing: Preprocessing,
 ) -> None:
     """Show where in photographs a class or a unit comes from."""
+    from ..network.photo_files import is_picture
+
     given, target = _told_apart(photos or [])
     if not given and export is None:
         raise InputError("explain takes photographs, or --export FILE")
@@ -260,14 +263,11 @@ def _write_folder(
     import numpy as np
     from PIL import Image
 
-    from ..errors import OutputError
     from ..files import atomic_path
     from ..pictures.picture import save_image
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror or error}") from error
+    check_folder(folder)
+    make_folder(folder)
     skipped = _Skipped()
     count = 0
     taken: dict[str, int] = {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError, OutputError
-from ..files import check_writable
+from ..files import check_allowed, check_writable
 from .console import warn
 from .given import parse_channels
 
@@ -61,7 +61,7 @@ def check_folder(folder: Path) -> None:
     """See that files can be written to a folder, which is made when the first one is.
 
     Raises:
-        OutputError: they cannot.
+        OutputError: they cannot, or would lie among photographs that the command reads.
     """
     there = folder
     while not there.exists() and there != there.parent:
@@ -73,6 +73,7 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+    check_allowed(folder)
 
 
 def make_folder(folder: Path) -> None:
@@ -221,10 +222,6 @@ class Outputs:
         if self.animation is not None:
             check_animation_suffix(self.animation)
             check_writable(self.animation)
-
-    def replaced(self) -> list[Path]:
-        """Return the files that are there already."""
-        return [file for file in self._by_option().values() if file.exists()]
 
     def _by_option(self) -> dict[str, Path]:
         files = {"-o": self.picture, "--strip": self.strip, "--animation": self.animation}

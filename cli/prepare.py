@@ -116,13 +116,10 @@ def _write(model: Model, output: Path, said: dict[str, Any]) -> None:
     from ..network.preparing import said_of, write_prepared
 
     check_writable(output)
-    replaced = output.exists()
     wanted = model.preprocessing if "input_range" in said else None
     files = write_prepared(
         model.name, output, said_of(wanted, model.labels if "labels" in said else ())
     )
-    if replaced:
-        note(f"replaced {output}")
     facts = [] if wanted is None else [str(wanted)]
     facts += [plural(len(said["labels"]), "label")] if "labels" in said else []
     console = stdout()

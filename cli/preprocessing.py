@@ -243,8 +243,6 @@ class Preprocessing:
                 "--channel-order; what each does shows "
                 f"`{command_line('inspect', name, '--image', 'PHOTO')}`"
             )
-        if self.labels is not None:
-            check_labels(model, str(self.labels))
         return model
 
     @property
@@ -283,25 +281,6 @@ _OPTIONS = {"inputs": "input", "ranges": "range"}
 _SEVERAL = {"ranges": "input_range", "means": "mean", "stds": "std"}
 _OF_PICTURES = {"preprocessing", "input_range", "mean", "std", "channel_order", *_SEVERAL}
 
-
-def check_labels(model: Model, where: str) -> None:
-    """See that there are as many names of classes as scores, where the model has scores.
-
-    Raises:
-        InputError: there are not.
-    """
-    from ..errors import LayerError
-    from ..network.class_scores import class_scores
-
-    try:
-        scores = class_scores(model)
-    except LayerError:
-        return
-    if len(model.labels) != scores.count:
-        raise InputError(
-            f"{where} names {len(model.labels)} classes, and {model.layers[scores.layer].title} of "
-            f"{model.name} has {scores.count} scores"
-        )
 
 
 def fetch_published(name: str) -> Path | None:

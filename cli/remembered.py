@@ -53,7 +53,7 @@ def remember(sha256: str, said: dict[str, Any]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {path.parent}: {error.strerror}") from error
-    write_bytes(path, json.dumps(said, indent=2, ensure_ascii=False).encode())
+    write_bytes(path, json.dumps(said, indent=2, ensure_ascii=False).encode(), own=True)
     return path
 
 

@@ -261,9 +261,7 @@ def render(
             raise InputError("say with -o FILE where to write the picture made again")
         _refuse_beside_recipe(ctx)
         outputs = ways.of(Path(output))
-        _render_again(
-            recipe, model, run, outputs, quiet=quiet, cache=not no_cache, overwrite=overwrite
-        )
+        _render_again(recipe, model, run, outputs, quiet=quiet, cache=not no_cache)
         return
     if model is None or not targets:
         raise InputError("give a MODEL and a TARGET such as mixed4a:11, or --recipe PICTURE")
@@ -293,8 +291,11 @@ def render(
     # Behind a ReLU a negative ascent would end as soon as the unit is off.
     wanted, described = aim.resolve(opened, every[0], descends_before_activation=True)
 
-    from ..objectives.meaning import meaning
+    from ..network.class_scores import class_scores
+    from ..objectives.meaning import meaning, score_words
     from ..pictures import rendering
+
+    words = score_words(opened, class_scores(opened)) if "logit" in described else ""
 
     def make(snapshots: Collection[int], watch: Watch) -> Picture:
         return rendering.render(
@@ -312,8 +313,7 @@ def render(
         outputs,
         run.steps,
         quiet=quiet,
-        meaning=meaning(wanted, score="logit" in described),
-        overwrite=overwrite,
+        meaning=meaning(wanted, score=words),
     )
 
 
@@ -409,7 +409,6 @@ def _render_again(
     *,
     quiet: bool,
     cache: bool,
-    overwrite: bool,
 ) -> None:
     outputs.check()
 
@@ -431,9 +430,7 @@ def _render_again(
         )
 
     described = f"{objectives.from_json(recipe.objective)} of {model or recipe.model['name']}"
-    running.run(
-        f"{described}, again", make, outputs, recipe.steps, quiet=quiet, overwrite=overwrite
-    )
+    running.run(f"{described}, again", make, outputs, recipe.steps, quiet=quiet)
 
 
 def _refuse_beside_recipe(ctx: typer.Context) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .console import fail, note, plural, stdout, times, warn
+from .console import fail, plural, stdout, times, warn
 from .outputs import Outputs
 from .progress import Watch, show_value
 
@@ -34,7 +34,6 @@ def run(
     *,
     quiet: bool,
     meaning: str = "",
-    overwrite: bool = False,
 ) -> None:
     """Make a picture, write it, and say what came out.
 
@@ -45,7 +44,6 @@ def run(
         steps: How many steps are planned.
         quiet: Print the files' names only; warnings and errors all the same.
         meaning: What the objective's value is, in words.
-        overwrite: Whether the user said that files may be replaced, so that it need not be said.
 
     Raises:
         typer.Exit: the user interrupted it, or it failed on the way; what there was by then is
@@ -54,9 +52,6 @@ def run(
     """
     from ..errors import AscentError
 
-    if not quiet and not overwrite:
-        for file in outputs.replaced():
-            note(f"replaces {file}")
     failure = ""
     with Watch(description, quiet=quiet) as watch:
         try:

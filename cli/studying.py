@@ -11,7 +11,7 @@ import typer
 
 from ..files import check_writable
 from . import options
-from .console import fail, note, plural, stdout, times, warn
+from .console import fail, plural, stdout, times, warn
 from .given import parse_size
 from .progress import Watch
 from .running import FAILED, INTERRUPTED, say_why_not_cuda
@@ -147,8 +147,6 @@ def run_study(
     """
     from ..errors import AscentError
 
-    if not quiet and file.exists():
-        note(f"replaces {file}")
     with Watch(description, quiet=quiet) as watch:
         try:
             found = make(watch)

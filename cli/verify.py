@@ -189,8 +189,11 @@ def _show(console: Console, found: Verification) -> None:
 
 
 def _facts(found: Verification) -> Iterable[tuple[str, str]]:
+    from ..runtime.session import has_gpu
+
     yield "target", found.target
-    reason = found.provider.reason
+    # Where there is no GPU, nobody misses one.
+    reason = found.provider.reason if has_gpu() else ""
     yield "provider", found.provider.name + (f" (not CUDA: {reason})" if reason else "")
     yield "network", str(found.faithfulness)
     yield (

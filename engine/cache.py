@@ -93,8 +93,8 @@ class GraphCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             for size, digest, piece in pieces:
                 if digest and _size(self._part(digest)) != size:
-                    write_bytes(self._part(digest), piece)
-            write_bytes(self._entry(key), _entry_digest(key, body) + body)
+                    write_bytes(self._part(digest), piece, own=True)
+            write_bytes(self._entry(key), _entry_digest(key, body) + body, own=True)
             self._trim()
 
     def size(self) -> int:

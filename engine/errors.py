@@ -71,6 +71,10 @@ class ProviderError(OnnxscopeError):
     """An execution provider that is not there, or does not work."""
 
 
+class StepError(ModelError):
+    """A step that could not be made: a node failed, or what it gave is not finite."""
+
+
 class AscentError(ModelError):
     """An ascent that failed on the way, such as for want of memory.
 

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from .errors import OutputError
 
@@ -24,8 +25,47 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("onnxscope"))
 
 
+class Watcher(Protocol):
+    """Who is asked before a file is written, and told when one is replaced."""
+
+    def check(self, target: Path) -> None:
+        """See that a file, or anything in a folder, may be written.
+
+        Raises:
+            OutputError: it may not.
+        """
+
+    def replaces(self, target: Path) -> None:
+        """Take note that a file of the user's, which is there, gives way to a new one."""
+
+
+_watchers: list[Watcher] = []
+
+
 @contextmanager
-def atomic_path(target: str | os.PathLike[str], folder: Path | None = None) -> Iterator[Path]:
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Have all files that are written in the block watched, in whichever thread."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
+
+
+def check_allowed(target: Path) -> None:
+    """See with the watchers whether a file, or anything in a folder, may be written.
+
+    Raises:
+        OutputError: it may not.
+    """
+    for watcher in _watchers:
+        watcher.check(target)
+
+
+@contextmanager
+def atomic_path(
+    target: str | os.PathLike[str], folder: Path | None = None, *, own: bool = False
+) -> Iterator[Path]:
     """Give a temporary path, renamed to `target` when the block ends well.
 
     The temporary file keeps the target's suffix, since writers choose formats by it. When the block
@@ -34,11 +74,13 @@ def atomic_path(target: str | os.PathLike[str], folder: Path | None = None) -> I
     Args:
         target: The file.
         folder: Where the temporary file is, on the same file system; by default beside `target`.
+        own: Whether the file is kept for this program's sake, so that no user minds what was there.
 
     Raises:
-        OutputError: the folder is missing or not writable, or the disk is full.
+        OutputError: the folder is missing or not writable, the disk is full, or a watcher objects.
     """
     target = Path(target)
+    check_allowed(target)
     try:
         handle, name = tempfile.mkstemp(
             dir=folder or target.parent, prefix=f".{target.stem}-", suffix=target.suffix
@@ -53,6 +95,9 @@ def atomic_path(target: str | os.PathLike[str], folder: Path | None = None) -> I
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         yield temporary
+        if not own and target.exists():
+            for watcher in _watchers:
+                watcher.replaces(target)
         os.replace(temporary, target)
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
@@ -64,7 +109,8 @@ def check_writable(target: str | os.PathLike[str]) -> None:
     """See that `target` can be written, before long work is done for it.
 
     Raises:
-        OutputError: it is a folder or device, or its folder is missing or not writable.
+        OutputError: it is a folder or device, its folder is missing or not writable, or a watcher
+            objects.
     """
     target = Path(target)
     try:
@@ -75,6 +121,7 @@ def check_writable(target: str | os.PathLike[str]) -> None:
             pass
     except OSError as error:
         raise OutputError(f"cannot write {target}: {_reason(error, target.parent)}") from error
+    check_allowed(target)
 
 
 def _reason(error: OSError, folder: Path) -> str:
@@ -83,7 +130,9 @@ def _reason(error: OSError, folder: Path) -> str:
     return error.strerror or str(error)
 
 
-def write_bytes(target: str | os.PathLike[str], data: bytes, folder: Path | None = None) -> None:
+def write_bytes(
+    target: str | os.PathLike[str], data: bytes, folder: Path | None = None, *, own: bool = False
+) -> None:
     """Write `data` to `target` whole or not at all (see `atomic_path`)."""
-    with atomic_path(target, folder) as temporary:
+    with atomic_path(target, folder, own=own) as temporary:
         temporary.write_bytes(data)

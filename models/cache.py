@@ -66,7 +66,7 @@ def keep_converted(name: str, made_from: str, data: bytes) -> Path:
             f"cannot make the cache folder {path.parent}: {error.strerror}; "
             f"set {VARIABLE} to a folder that can be written"
         ) from error
-    write_bytes(path, data)
+    write_bytes(path, data, own=True)
     return path
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..cache import GraphCache
-from ..errors import InputError, ModelError, OnnxscopeError
+from ..errors import InputError, ModelError, OnnxscopeError, StepError
+from ..network.finite import why_not_finite
 from ..runtime.session import Provider
 from .climbers import Climber, make_climber
 from .interrupts import DeferredInterrupt
@@ -17,6 +18,7 @@ from .optimizers import Optimizer
 from .streams import Streams
 
 if TYPE_CHECKING:
+    from ..network.model import Model
     from .composition import Composition
 
 _RISE = 0.01
@@ -141,6 +143,7 @@ def ascend(
             objective or its gradient is not finite.
     """
     streams = Streams(composition, seed, numbers)
+    model = composition.model
     climber = make_climber(composition, streams.parameters(), optimizer, provider, cache)
     values: list[np.ndarray] = []
     kept: dict[int, np.ndarray] = {}
@@ -150,7 +153,9 @@ def ascend(
         with DeferredInterrupt() as interrupt:
             for step in range(1, steps + 1):
                 try:
-                    values.append(_step(climber, streams, step, redirect=step <= redirect_steps))
+                    values.append(
+                        _step(climber, streams, step, model, redirect=step <= redirect_steps)
+                    )
                 except OnnxscopeError as error:
                     failure = error
                     break
@@ -208,7 +213,9 @@ def stalled(values: Sequence[np.ndarray], patience: int) -> bool:
     return bool((later - earlier <= _RISE * np.abs(earlier)).all())
 
 
-def _step(climber: Climber, streams: Streams, step: int, *, redirect: bool) -> np.ndarray:
+def _step(
+    climber: Climber, streams: Streams, step: int, model: Model, *, redirect: bool
+) -> np.ndarray:
     """Make one step and give the objective before it, (N,).
 
     Raises:
@@ -226,16 +233,18 @@ def _step(climber: Climber, streams: Streams, step: int, *, redirect: bool) -> n
         # On the CPU a picture that is not a number makes some operators stop.
         not_a_number = isinstance(error, ModelError) and climber.provider.name == "cpu"
         advice = f"; {_ADVICE}" if not_a_number else ""
-        kind = ModelError if isinstance(error, ModelError) else InputError
+        kind = StepError if isinstance(error, ModelError) else InputError
         raise kind(f"step {step} failed: {error}{advice}") from error
     # Adding zero turns the −0 of a negated unit that is off into 0.
     value = value + 0.0
     if not finite and (blamed := streams.blame(data)):
         raise InputError(f"step {step} failed: {blamed}")
     if not finite:
-        raise ModelError(
+        # What is wrong from the start, no smaller step mends.
+        advice = why_not_finite(model) if step == 1 else _ADVICE
+        raise StepError(
             f"the objective or its gradient is not finite at step {step} (value "
-            f"{np.array2string(value, precision=4)}); {_ADVICE}"
+            f"{np.array2string(value, precision=4)}); {advice}"
         )
     return value
 

@@ -163,12 +163,13 @@ class Gradient:
         """Write `to_onnx` to a file; of more than 2 GB, the weights to a second one beside it.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: it cannot be written, or is the model's own file.
             OnnxscopeError: see `to_onnx`.
         """
-        from ..importer.model_file import write_model
+        from ..importer.external import write_apart
 
-        return write_model(a_path("path", path), self.to_onnx(size=size, batch=batch))[0]
+        target, proto = a_path("path", path), self.to_onnx(size=size, batch=batch)
+        return write_apart(target, proto, self.model.path)[0]
 
     def _compiled(self, shape: tuple[int, ...], provider: str) -> onnx.ModelProto | bytes:
         """The graph for a provider."""

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import onnx
 import onnx_ir as ir
+from google.protobuf.message import DecodeError
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-from ..errors import ModelError
-from .model_file import ModelFile
+from ..errors import ModelError, OutputError
+from .model_file import ModelFile, write_model
 
 _LFS = b"version https://git-lfs"
 
@@ -47,6 +48,51 @@ def read_external_data(proto: onnx.ModelProto, file: ModelFile) -> str:
     for tensor in proto.graph.initializer:
         digest.update(tensor.raw_data)
     return digest.hexdigest()
+
+
+def check_apart(target: Path, model: Path) -> None:
+    """See that a new file is neither a model's own file nor one with its weights.
+
+    Args:
+        target: The new file.
+        model: The model's file, which may be gone by now.
+
+    Raises:
+        OutputError: it is.
+    """
+    if not target.exists() or not model.exists():
+        return
+    if target.samefile(model):
+        raise OutputError(f"{target} is the model itself; give the new file another name")
+    try:
+        data = model.read_bytes()
+        # Most files are not even mentioned, and need no parsing.
+        if target.name.encode() not in data:
+            return
+        tensors = onnx.ModelProto.FromString(data).graph.initializer
+    except (OSError, DecodeError):
+        return
+    places = {ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)}
+    for place in places:
+        beside = model.parent / place
+        if beside.exists() and target.samefile(beside):
+            raise OutputError(
+                f"{target} holds the weights of {model}; give the new file another name"
+            )
+
+
+def write_apart(
+    target: Path, model: onnx.ModelProto, source: Path | None, limit: int | None = None
+) -> list[Path]:
+    """Write a model as `write_model` does, but over none of the files that it was made from.
+
+    Raises:
+        OutputError: it cannot be written, or is one of those.
+    """
+    for file in (target, target.with_name(f"{target.name}.data")):
+        if source is not None:
+            check_apart(file, source)
+    return write_model(target, model) if limit is None else write_model(target, model, limit)
 
 
 def with_data_inside(model: ir.Model) -> onnx.ModelProto:

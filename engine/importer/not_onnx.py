@@ -106,8 +106,7 @@ def _sentence(found: tuple[str, str] | None, path: Path | None) -> str | None:
         return None
     what, way = found
     file = Path("FILE") if path is None else path
-    # Text in the place of a model may be called .onnx already.
-    target = str(file.with_suffix(".converted.onnx" if file.suffix == ".onnx" else ".onnx"))
+    target = str(_beside(file))
     way = way.format(
         file=_typed(str(file)),
         folder=_typed(str(file if file.is_dir() else file.parent)),
@@ -116,6 +115,15 @@ def _sentence(found: tuple[str, str] | None, path: Path | None) -> str | None:
         onnx_path=repr(target),
     )
     return f"{'the model' if path is None else path} is {what}: {way}"
+
+
+def _beside(file: Path) -> Path:
+    """What a model that is made of a file or folder may be called."""
+    if file.name in ("", ".."):
+        # `.`, `..` and `/` have no name to put another behind.
+        return file / "model.onnx"
+    # Text in the place of a model may be called .onnx already.
+    return file.with_suffix(".converted.onnx" if file.suffix == ".onnx" else ".onnx")
 
 
 def _literal(text: str) -> str:

@@ -40,10 +40,13 @@ class Answer:
     Attributes:
         candidate: The preprocessing.
         classes: The likeliest classes with their probabilities, the likeliest first.
+        are_chances: Whether those are probabilities; the score of a single class is any number,
+            where nothing makes it one.
     """
 
     candidate: Candidate
     classes: tuple[tuple[int, float], ...]
+    are_chances: bool = True
 
 
 CANDIDATES = (
@@ -86,19 +89,43 @@ def try_candidates(
     # A file may fix how many pictures it takes.
     batch = np.repeat(photo[None], model.fixed_batch or 1, axis=0)
     answers = []
+    by = _chances_by(model, layer)
     for candidate in candidates:
         tried = copy(model)
         tried.preprocessing = replace(candidate.preprocessing, layout=model.expected_layout)
         scores = tried.activations(batch, layer, provider)[layer][0]
-        chances = probabilities(scores)
-        best = np.argsort(-chances, kind="stable")[:count]
-        answers.append(Answer(candidate, tuple((int(i), float(chances[i])) for i in best)))
+        values = scores if by == "nothing" else probabilities(scores, by)
+        best = np.argsort(-values, kind="stable")[:count]
+        classes = tuple((int(i), float(values[i])) for i in best)
+        answers.append(Answer(candidate, classes, by != "nothing"))
     return answers
 
 
-def probabilities(scores: np.ndarray) -> np.ndarray:
-    """Return class scores (K,) as probabilities, by a softmax where they are none yet."""
+def _chances_by(model: Model, name: str) -> str:
+    """What makes probabilities of a layer's scores: softmax, sigmoid, or nothing."""
+    layer = model.layers[name]
+    if layer.op_type == "Sigmoid":
+        return "sigmoid, made"
+    layers = list(model.layers.values())
+    for behind in layers[layers.index(layer) + 1 :]:
+        if behind.shape == layer.shape and behind.op_type == "Sigmoid":
+            return "sigmoid"
+    # A softmax over one class is 1 whatever the score is.
+    return "softmax" if layer.channels > 1 else "nothing"
+
+
+def probabilities(scores: np.ndarray, by: str = "softmax") -> np.ndarray:
+    """Return class scores (K,) as probabilities, where they are none yet.
+
+    Args:
+        scores: The scores.
+        by: `softmax`, or `sigmoid`, of classes that do not exclude each other.
+    """
     scores = np.asarray(scores, np.float64)
+    if by == "sigmoid, made":
+        return scores
+    if by == "sigmoid":
+        return np.asarray(0.5 * (1 + np.tanh(scores / 2)))
     if scores.min() >= 0 and abs(scores.sum() - 1) < 1e-3:
         return scores
     powers = np.exp(scores - scores.max())

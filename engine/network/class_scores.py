@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import LayerError
+from ..errors import InputError, LayerError
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
 
@@ -66,9 +66,14 @@ def logits_of(model: Model) -> str:
     scores = [layer for layer in model.layers.values() if len(layer.shape) == 1]
     # Behind other heads there may be other numbers than scores of classes.
     named = [layer for layer in scores if layer.channels == len(model.labels)] or scores
-    for layer in reversed(named):
-        if layer.op_type not in _TOGETHER:
-            return layer.name
+    for number, layer in reversed(list(enumerate(named))):
+        if layer.op_type in _TOGETHER:
+            continue
+        # A sigmoid loses all slope where it is saturated; what it is given does not.
+        before = named[number - 1] if number else None
+        if layer.op_type == "Sigmoid" and before and before.channels == layer.channels:
+            continue
+        return layer.name
     raise LayerError(
         f"{model.name} has no layer of class scores: name a layer and a unit, as LAYER:UNIT"
     )
@@ -115,6 +120,23 @@ def class_scores(model: Model) -> ClassScores:
     if layer is not None:
         return ClassScores(layer.name, 0, layer.channels)
     raise LayerError(f"{model.name} has no layer of class scores{_advice(model, count)}")
+
+
+def check_labels(model: Model) -> None:
+    """See that there are as many names of classes as scores, where the model has scores.
+
+    Raises:
+        InputError: there are not.
+    """
+    try:
+        scores = class_scores(model)
+    except LayerError:
+        return
+    if len(model.labels) != scores.count:
+        raise InputError(
+            f"the number of labels is {len(model.labels)}, and that of the scores "
+            f"{model.layers[scores.layer].title} of {model.name} {scores.count}"
+        )
 
 
 def _in_places(model: Model, count: int) -> ClassScores | None:

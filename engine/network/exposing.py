@@ -12,8 +12,13 @@ import onnx
 from onnx.external_data_helper import uses_external_data
 
 from ..errors import InputError, LayerError, NoPictureError
-from ..importer.external import check_data_is_there, read_external_data, with_data_inside
-from ..importer.model_file import ModelFile, write_model
+from ..importer.external import (
+    check_data_is_there,
+    read_external_data,
+    with_data_inside,
+    write_apart,
+)
+from ..importer.model_file import ModelFile
 from ..importer.opsets import parsed
 from ..importer.outputs import cut_behind, with_outputs
 from ..plain import flag, texts
@@ -34,11 +39,13 @@ class Exposed:
         proto: The model, its weights inside.
         values: The outputs that were asked for, as the file calls them, in the order of asking.
         beside: Whether the file's weights are in files beside it.
+        source: The file, which `save` does not write over; `None` where it was given otherwise.
     """
 
     proto: onnx.ModelProto
     values: tuple[str, ...]
     beside: bool
+    source: Path | None = None
 
     def save(self, path: str | os.PathLike[str]) -> list[Path]:
         """Write the model whole or not at all.
@@ -47,11 +54,9 @@ class Exposed:
         original are in files of their own, or where one file would have more than 2 GB.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: it cannot be written, or is the original.
         """
-        return (
-            write_model(path, self.proto, limit=0) if self.beside else write_model(path, self.proto)
-        )
+        return write_apart(Path(path), self.proto, self.source, 0 if self.beside else None)
 
 
 def expose(
@@ -98,7 +103,7 @@ def exposed(
     with_outputs(proto, found, origin)
     if cut:
         cut_behind(proto, found)
-    return Exposed(proto, found, beside)
+    return Exposed(proto, found, beside, reading.path)
 
 
 def _file(model: Model | ModelSource) -> tuple[onnx.ModelProto, str, bool, Reading | Model]:

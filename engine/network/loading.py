@@ -16,6 +16,7 @@ from ..errors import InputError, ModelError, nearest
 from ..importer.model_file import ModelFile
 from ..notebook import working
 from ..plain import by_name, flag, real, reals, shown, text, texts
+from .class_scores import check_labels
 from .inputs.preprocessing import Preprocessing, Range
 from .inputs.presets import preset
 from .model import Model
@@ -88,8 +89,8 @@ def load(
     Raises:
         ModelError: there is no such model or file, or it is damaged.
         OperatorError: it holds operators of another domain.
-        InputError: an argument is of another kind, the preprocessing is contradictory, or the
-            value of an input does not fit it.
+        InputError: an argument is of another kind, the preprocessing is contradictory, the value of
+            an input does not fit it, or there are not as many labels as scores.
     """
     cache, compare = flag("cache", cache), flag("compare", compare)
     axes = by_name("channel_axis", channel_axis, "{'encoder': 2}")
@@ -114,6 +115,8 @@ def load(
             cache=graph_cache() if cache else None,
         )
         model = Model(reading, None, axes, compared=compare, labels=names, colors=colors)
+    if names is not None:
+        check_labels(model)
     if said is None and named is None:
         return model
     if model.metadata is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
@@ -23,6 +23,8 @@ from .inputs.preprocessing import Preprocessing
 from .layers.layer import LayerNames, Layers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..graph.tensor import Tensor
     from ..images import Photo
     from ..importer.faithfulness import Faithfulness
@@ -143,6 +145,21 @@ class Model:
     def self_contained(self) -> bool:
         """Whether its weights are all in memory: none in files beside its own, which may change."""
         return self._facts.self_contained
+
+    @property
+    def path(self) -> Path | None:
+        """The file that it was read from; `None` where it was given otherwise."""
+        return self._reading.path
+
+    def weights(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield the names and values of the constants that the file holds.
+
+        Raises:
+            OnnxscopeError: see `onnxscope.load`.
+        """
+        for name, value in self._reading.loaded.model.graph.initializers.items():
+            if value.const_value is not None:
+                yield name, value.const_value.numpy()
 
     @property
     def original(self) -> Original:

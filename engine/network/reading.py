@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -96,6 +97,13 @@ class Reading:
         return self.kept(
             "facts", lambda: Facts.of(self.loaded, self.network), Facts.to_json, Facts.from_json
         )
+
+    @property
+    def path(self) -> Path | None:
+        """The file that it is read from; `None` where it was given otherwise."""
+        if isinstance(self._source, ModelFile):
+            return self._source.path
+        return None if self._loaded is None else self._loaded.original.path
 
     @property
     def loaded(self) -> LoadedModel:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..network.saturation import squashed_by
 from .algebra import BeforeActivation, Negative, Objective
 from .units import Channel, LayerEnergy, Neuron
 
+if TYPE_CHECKING:
+    from ..network.class_scores import ClassScores
+    from ..network.model import Model
 
-def meaning(objective: Objective, *, score: bool = False) -> str:
+
+def score_words(model: Model, scores: ClassScores) -> str:
+    """Return what the number of a class is: a score, or what a bounded function made of it."""
+    by = squashed_by(model, scores.layer)
+    number = f"the class's value behind a {by}" if by else "the class's score, before any softmax"
+    return f"{number}, the mean over all boxes or places" if scores.places else number
+
+
+def meaning(objective: Objective, *, score: str = "") -> str:
     """Return what the number says; empty for objectives whose formula says it.
 
     Args:
         objective: What was maximised.
-        score: Whether a unit of it is a class, whose score is one number.
+        score: Where a unit of it is a class, what its number is (see `score_words`).
     """
     if isinstance(objective, Negative):
         inner = meaning(objective.operand, score=score)
@@ -21,7 +35,7 @@ def meaning(objective: Objective, *, score: bool = False) -> str:
         return f"{inner}, before its activation function" if inner else ""
     if isinstance(objective, Channel):
         if score:
-            return "the class's score, before any softmax"
+            return score
         over = "mean" if objective.reduction == "mean" else "sum"
         return f"the {over} of the channel's activation over all positions"
     if isinstance(objective, Neuron):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _KINDS = ("channel", "neuron", "layer")
 _SHOWN_CLASSES = 6
+_CLOSE = 0.8
 
 _CELL = re.compile(r"(.+:\d+)@(\d+(?:\s*,\s*\d+){1,2})")
 """A unit at a cell, `mixed4a:11@7,7`: row and column, of volumes the slice before them."""
@@ -223,15 +225,27 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
         return class_scores(model).unit(found[0])
     # Layers and classes are both worth suggesting, each with its name in its own way.
     what = "has no layer and no class" if model.labels else "names no classes and has no layer"
-    advice = names.nearest(target, model.labels) + _classes_like(model, target)
-    raise LayerError(f"{model.name} {what} {target!r}{advice}")
+    raise LayerError(f"{model.name} {what} {target!r}{_advice(model, target)}")
+
+
+def _advice(model: Model, target: str) -> str:
+    """What may be meant instead, by one ranking: a layer that is close, classes, what is like it.
+
+    What `search_classes` finds is meant rather than what is merely spelt alike.
+    """
+    layers = [name.casefold() for name in model.layer_names]
+    if difflib.get_close_matches(target.casefold(), layers, n=1, cutoff=_CLOSE):
+        return model.names.nearest(target)
+    return _classes_like(model, target) or model.names.nearest(target, model.labels)
 
 
 def _classes_like(model: Model, target: str) -> str:
-    """The classes that a word may mean, for messages; empty where it means none or one alone."""
+    """The classes that a word may mean, for messages; empty where it means none."""
     similar = search_classes(model.labels, target)
-    if len(similar) < 2:
+    if not similar:
         return ""
+    if len(similar) == 1:
+        return f"; did you mean {model.labels[similar[0]].split(',')[0]!r}, class {similar[0]}?"
     shown = [f"{index} {model.labels[index].split(',')[0]}" for index in similar[:_SHOWN_CLASSES]]
     more = f" and {len(similar) - len(shown)} more" if len(similar) > len(shown) else ""
     return f"; classes like it are {', '.join(shown)}{more}"

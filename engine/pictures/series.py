@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from ..ascent.side_by_side import cores
-from ..errors import AscentError, MemoryShortageError, OnnxscopeError
+from ..errors import AscentError, MemoryShortageError, OnnxscopeError, OperatorError, StepError
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..plain import whole
@@ -97,7 +97,8 @@ def render_each(
         What became of each objective, in order. Behind an interruption nothing follows.
 
     Raises:
-        OnnxscopeError: an argument does not fit, or there is not enough memory for a single one.
+        OnnxscopeError: an argument does not fit, so that none of the first objectives even begins,
+            each for the same reason; or there is not enough memory for a single one.
     """
     if batch_size is not None:
         batch_size = whole("batch_size", batch_size, 1)
@@ -106,6 +107,7 @@ def render_each(
         # With patience those of a group end together.
         size = 1
     next_one = 0
+    waiting: list[Made] | None = []
     while next_one < len(objectives):
         numbers = range(next_one, min(next_one + size, len(objectives)))
         if begin is not None:
@@ -117,14 +119,32 @@ def render_each(
                 raise
             size = error.fitting
             continue
-        first = found[0]
-        if first.error is not None and first.picture is None and first.number == 0:
-            # What does not even begin is an argument's fault, and the others' too.
-            raise first.error
+        if waiting is not None:
+            waiting += found
+            fault = _fault_of_all(waiting)
+            if fault is not None and (len(waiting) > 1 or numbers.stop == len(objectives)):
+                raise fault
+            if fault is not None:
+                # One alone does not tell whether it is at fault itself.
+                next_one = numbers.stop
+                continue
+            found, waiting = waiting, None
         yield from found
         if any(made.interrupted for made in found):
             return
         next_one = numbers.stop
+
+
+def _fault_of_all(found: Sequence[Made]) -> OnnxscopeError | None:
+    """The error of objectives of which none even begins, all for the same reason: an argument's.
+
+    A step that fails and an operator without a gradient are the single objective's own.
+    """
+    errors = [made.error for made in found if made.picture is None]
+    first = errors[0] if len(errors) == len(found) else None
+    if first is None or any(str(error) != str(first) for error in errors):
+        return None
+    return None if isinstance(first, OperatorError | StepError) and len(found) > 1 else first
 
 
 def _made(

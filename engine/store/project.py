@@ -78,7 +78,7 @@ class Project:
         except OSError as error:
             raise OutputError(f"cannot write to {path}: {error.strerror}") from error
         data = {"format": _FORMAT, "model": described}
-        write_bytes(path / _NAME, _as_json(data))
+        write_bytes(path / _NAME, _as_json(data), own=True)
         return cls(path, described)
 
     @classmethod
@@ -207,7 +207,7 @@ class Writer:
         Raises:
             OutputError: it cannot be written.
         """
-        write_bytes(self.project.folder / _PLAN, _as_json(plan.to_json()), self.work)
+        write_bytes(self.project.folder / _PLAN, _as_json(plan.to_json()), self.work, own=True)
 
     def keep(self, question: Question, png: bytes, facts: Mapping[str, Any]) -> None:
         """Keep a picture, and what is known of it.
@@ -225,9 +225,9 @@ class Writer:
             image.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"cannot write {image}: {error.strerror or error}") from error
-        write_bytes(image, png, self.work)
+        write_bytes(image, png, self.work, own=True)
         data = {"asked": dict(question.asked), **facts}
-        write_bytes(self.project.path_of(question, ".json"), _as_json(data), self.work)
+        write_bytes(self.project.path_of(question, ".json"), _as_json(data), self.work, own=True)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -228,7 +228,7 @@ class _State:
         arrays = {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
         for number, ranking in enumerate(work.rankings):
             arrays |= {f"{number}/{name}": array for name, array in ranking.arrays().items()}
-        with atomic_path(self._path) as temporary, temporary.open("wb") as file:
+        with atomic_path(self._path, own=True) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
         self._written = time.monotonic()
         self._pause = max(_SECONDS, (self._written - began) / _SHARE)

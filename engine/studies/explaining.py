@@ -199,12 +199,12 @@ class Explainer:
         """Write `to_onnx` to a file.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: it cannot be written, or is the model's own file.
             OnnxscopeError: see `explain`.
         """
-        from ..importer.model_file import write_model
+        from ..importer.external import write_apart
 
-        return write_model(a_path("path", path), self.to_onnx(batch=batch))[0]
+        return write_apart(a_path("path", path), self.to_onnx(batch=batch), self.model.path)[0]
 
     # ---------------------------------------------------------------------------------------------
 

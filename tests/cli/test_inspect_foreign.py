@@ -195,7 +195,7 @@ def test_a_photograph_that_does_not_fit(refused, written, folder) -> None:
     assert "cannot read the photograph text.jpg" in refused("inspect", name, "--image", "text.jpg")
     assert "cannot read the photograph" in refused("inspect", name, "--image", "nowhere.jpg")
     message = refused("inspect", name, "--image", "grey.png", "--labels", "labels.txt")
-    assert "labels.txt names 2 classes, and fc of net.onnx has 5 scores" in message
+    assert "the number of labels is 2, and that of the scores fc of net.onnx 5" in message
     assert "leave LAYER out" in refused("inspect", name, "conv1", "--image", "grey.png")
 
 
@@ -213,6 +213,30 @@ def test_what_a_file_says_is_shown_first(run, written, folder) -> None:
     lines = run("inspect", written(proto), "--image", "green.png").stdout.splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("pictures from"))
     assert lines[at + 1].startswith("in the file's metadata")
-    to_type = lines[lines.index("what to type for each:") + 1 :]
-    assert to_type[0].endswith("nothing: the file says it")
-    assert to_type[1].endswith("--preprocessing none")
+    to_type = lines[lines.index("what to type for the right one:") + 1 :]
+    assert to_type[0].startswith("  in the file's metadata")
+    assert "--preprocessing" not in to_type[1]
+    assert to_type[3].endswith("--preprocessing none")
+    assert "surest" not in "".join(lines)
+
+
+def test_one_sigmoid_is_a_probability_and_one_score_a_number(run, folder) -> None:
+    Image.new("RGB", (40, 40), (90, 120, 30)).save(folder / "green.png")
+    for last, shows in (("Sigmoid", "%"), ("Identity", "")):
+        proto = onnx.parser.parse_model(
+            '<ir_version: 8, opset_import: ["": 18]> g (float[N, 3, 32, 32] x) => (float[N, 1] y) '
+            "<float[1, 3] w = {9.0, 1.0, -2.0}> "
+            "{ p = GlobalAveragePool(x)  f = Flatten(p)  wt = Transpose(w)  s = MatMul(f, wt) "
+            f" y = {last}(s) }}"
+        )
+        onnx.save(proto, "one.onnx")
+        result = run("inspect", "one.onnx", "--image", "green.png")
+        assert result.exit_code == 0, result.output
+        assert "1 class " in result.stdout
+        assert "1 classes" not in result.stdout
+        (row,) = [line for line in result.stdout.splitlines() if line.startswith("0 to 1 ")]
+        assert row.strip().endswith(shows)
+        assert ("%" in row) is bool(shows)
+        if last == "Sigmoid":
+            # What it is given can be moved where the sigmoid itself is saturated.
+            assert " s:0 " in result.stdout

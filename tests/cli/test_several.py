@@ -96,7 +96,7 @@ def test_one_unit_into_a_folder(run, tiny, folder):
     assert "replaces" not in result.stderr
     again = run("render", tiny, "mixed4a:1", *SHORT, "-o", "new/units")
     assert again.exit_code == 0
-    assert again.stderr.splitlines()[0] == f"replaces {Path('new/units/mixed4a-1.png')}"
+    assert f"replaces {Path('new/units/mixed4a-1.png')}" in again.stderr.splitlines()
     quiet = run("render", tiny, "mixed4a:1", *SHORT, "-o", "new/units", "--overwrite")
     assert "replaces" not in quiet.stderr
 

@@ -294,3 +294,10 @@ def test_a_missing_file_is_told_its_neighbours(tmp_path):
         osc.load(tmp_path / "resnet5O.onnx")
     with pytest.raises(ModelError, match=r"there is no folder .*models"):
         osc.load(tmp_path / "models" / "resnet50.onnx")
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_folders_without_a_name_are_refused_in_a_sentence(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match="folder"):
+        osc.load(name)
