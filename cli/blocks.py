@@ -11,8 +11,9 @@ import typer
 
 from ..errors import InputError
 from . import options
-from .console import file_size, plural, stdout
+from .console import note, file_size, plural, stdout
 from .groups import expanded
+from .outputs import check_folder
 from .preprocessing import Preprocessing
 from .progress import Stages
 
@@ -94,8 +95,9 @@ def blocks(
     for photo in photos:
         # What cannot be read is told before minutes of work.
         read_photo(photo)
-    if output.exists() and not output.is_dir():
-        raise InputError(f"cannot write {output}: it is no folder")
+    check_folder(output)
+    if (output / "index.html").exists():
+        note(f"replaces {output / 'index.html'}")
     began = time.perf_counter()
     maker = BlockMaker(
         preprocessing.open(model),

@@ -67,8 +67,8 @@ def show_candidates(console: Console, model: Model, photo: Path, given: Preproce
         console.print(f"  {answer.candidate.name}", style="dim", soft_wrap=True)
         console.print(f"    {line}", soft_wrap=True)
     console.print(
-        "\nThe same words, given to `onnxscope prepare` with -o FILE, say it once and for all, in a "
-        "new file.",
+        "\nThe same words, given to `onnxscope prepare` with -o FILE, say it once and for all, in "
+        "a new file.",
         style="dim",
     )
 

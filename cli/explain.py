@@ -14,8 +14,8 @@ from . import options
 from .console import file_size, plural, stdout, warn
 from .given import parse_size
 from .groups import expanded
-from .preprocessing import Preprocessing
 from .outputs import check_folder, make_folder
+from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,7 +114,6 @@ def explain(
             )
         _export(asked, method, provider, export)
         return
-    from ..network.photo_files import is_picture
 
     target_path = Path("explanation.png") if output is None else output
     if target_path.suffix.lower() == ".npy" or is_picture(target_path):

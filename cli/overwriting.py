@@ -56,7 +56,8 @@ class Overwriting:
                     f"cannot write {target}: it is {_NAMES.get(name, 'what the command reads')} "
                     "itself; give the new file another name"
                 )
-            if file.suffix == _SUFFIX:
+            if file.suffix == _SUFFIX and target.name.encode() in file.read_bytes():
+                # Few files are mentioned in a model: then it is read, for which it takes ONNX.
                 from ..importer.external import check_apart
 
                 check_apart(target, file)

@@ -54,13 +54,14 @@ Mean = Annotated[
     tuple[float, float, float] | None,
     typer.Option(
         metavar="R G B",
-        help="Subtracted after that, in the same units and in the order of the colours.",
+        help="Three numbers, subtracted after that, in the same units and in the order of the "
+        "colours.",
         rich_help_panel=_PANEL,
     ),
 ]
 Std = Annotated[
     tuple[float, float, float] | None,
-    typer.Option(metavar="R G B", help="Divided by then.", rich_help_panel=_PANEL),
+    typer.Option(metavar="R G B", help="Three numbers; divided by then.", rich_help_panel=_PANEL),
 ]
 Ranges = Annotated[
     str | None,
@@ -280,7 +281,6 @@ class Preprocessing:
 _OPTIONS = {"inputs": "input", "ranges": "range"}
 _SEVERAL = {"ranges": "input_range", "means": "mean", "stds": "std"}
 _OF_PICTURES = {"preprocessing", "input_range", "mean", "std", "channel_order", *_SEVERAL}
-
 
 
 def fetch_published(name: str) -> Path | None:

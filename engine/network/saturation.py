@@ -87,19 +87,6 @@ def find_saturated(
     return None
 
 
-def squashed_by(model: Model, layer: str) -> str:
-    """Return the bounded function whose results are a layer's units; empty where there is none."""
-    name = model.names.find(layer)
-    for _ in range(_FAR):
-        op_type, sources = model.origin_of(name)
-        if op_type in _SLOPES or op_type == "LogSoftmax":
-            return op_type
-        if op_type not in _KEEPING or not sources:
-            return ""
-        name = sources[0]
-    return ""
-
-
 def _bounded(model: Model, start: str) -> Iterator[tuple[str, bool]]:
     """Values of bounded functions from a layer towards the picture.
 

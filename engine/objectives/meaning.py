@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..network.saturation import squashed_by
 from .algebra import BeforeActivation, Negative, Objective
 from .units import Channel, LayerEnergy, Neuron
+
+_BOUNDED = ("Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid", "Tanh")
 
 if TYPE_CHECKING:
     from ..network.class_scores import ClassScores
@@ -14,10 +15,16 @@ if TYPE_CHECKING:
 
 
 def score_words(model: Model, scores: ClassScores) -> str:
-    """Return what the number of a class is: a score, or what a bounded function made of it."""
-    by = squashed_by(model, scores.layer)
-    number = f"the class's value behind a {by}" if by else "the class's score, before any softmax"
-    return f"{number}, the mean over all boxes or places" if scores.places else number
+    """Return what the number of a class is: a score, or what a bounded function made of it.
+
+    Nothing is looked at but what is known of the layers without the graph.
+    """
+    if scores.places:
+        return "the class's value, the mean over all boxes or places"
+    by = model.layers[scores.layer].op_type
+    if by in _BOUNDED:
+        return f"the class's value behind a {by}"
+    return "the class's score, before any softmax"
 
 
 def meaning(objective: Objective, *, score: str = "") -> str:

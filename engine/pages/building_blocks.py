@@ -115,7 +115,7 @@ def _write_photo(blocks: Blocks, folder: Path, name: str) -> None:
     made(folder / inside)
     buffer = io.BytesIO()
     Image.fromarray(blocks.photo).save(buffer, "JPEG", quality=_PHOTO_QUALITY)
-    write_bytes(folder / inside / "photo.jpg", buffer.getvalue())
+    write_bytes(folder / inside / "photo.jpg", buffer.getvalue(), own=True)
     height, width = blocks.photo.shape[:2]
     data = {
         "name": blocks.name,

@@ -60,7 +60,7 @@ def write_text(folder: Path, name: str, text: str) -> Path:
     Raises:
         OutputError: it cannot be written.
     """
-    write_bytes(folder / name, text.encode())
+    write_bytes(folder / name, text.encode(), own=True)
     return folder / name
 
 
@@ -73,7 +73,7 @@ def write_assets(folder: Path, names: list[str]) -> None:
     made(folder / "assets")
     for name in names:
         content = files(__package__ or "onnxscope.pages").joinpath("assets", name).read_bytes()
-        write_bytes(folder / "assets" / name, content)
+        write_bytes(folder / "assets" / name, content, own=True)
 
 
 def made(folder: Path) -> Path:

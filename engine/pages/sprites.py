@@ -70,5 +70,5 @@ def write_sheet(pictures: np.ndarray, folder: Path, source: str) -> Sheet:
     image = Image.fromarray(np.ascontiguousarray(tiled.reshape(rows * step, columns * step, 3)))
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=_QUALITY, method=6)
-    write_bytes(folder / source, buffer.getvalue())
+    write_bytes(folder / source, buffer.getvalue(), own=True)
     return Sheet(source, side, columns, rows)

@@ -45,4 +45,4 @@ def test_what_is_refused(refused, folder, photo, tiny, foreign):
     assert "mixed4b" in refused("blocks", tiny, photo, "--layers", "mixed4b")
     assert "--preprocessing" in refused("blocks", foreign, photo)
     (folder / "taken").write_text("")
-    assert "it is no folder" in refused("blocks", tiny, photo, "-o", "taken")
+    assert "taken is no folder" in refused("blocks", tiny, photo, "-o", "taken")

@@ -19,7 +19,7 @@ from PIL import Image
 
 STEPS = ("--steps", "1", "--size", "48", "--provider", "cpu")
 # What names files that are read; a new option with a file is one of these, or of OUTPUTS.
-READ = {"recipe", "labels", "image", "inputs", "parameterization"}
+READ = {"recipe", "labels", "image", "inputs", "parameterization", "fix", "picture"}
 FILES = ("FILE", "FOLDER", "DIR", "PICTURE", "PHOTO", ".npy")
 # What else each takes, so that it would write: commands whose output is a model or a picture.
 WRITING = {
@@ -42,7 +42,7 @@ WRITING = {
     "bench": ("mixed4a:1", "--json"),
 }
 # Their output is a folder of files with names of their own.
-FOLDERS = {"examples", "microscope"}
+FOLDERS = {"examples", "microscope", "blocks"}
 
 
 def commands() -> Iterator[tuple[str, Any]]:

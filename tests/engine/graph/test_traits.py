@@ -394,6 +394,7 @@ BY_NAME = {
     "engine/expansions/recurrent/expansion.py:_LSTM": "the activations of its gates",
     "engine/expansions/recurrent/expansion.py:_GRU": "the activations of its gates",
     "engine/expansions/table.py:_sources": "what gives shapes, whatever the values",
+    "engine/objectives/meaning.py:_BOUNDED": "whose results people take for probabilities",
     "engine/gradient/idioms.py:_ARITHMETIC": "whose polynomials are multiplied out",
     "engine/gradient/idioms.py:_FUNCTIONS": "that idioms are known of",
     "engine/importer/old_meanings.py:_CHANGES": "what earlier opsets meant by them",
