@@ -11,7 +11,7 @@ import typer
 
 from ..errors import InputError
 from . import options
-from .console import note, file_size, plural, stdout
+from .console import file_size, note, plural, stdout
 from .groups import expanded
 from .outputs import check_folder
 from .preprocessing import Preprocessing

@@ -346,8 +346,8 @@ class Model:
             raise InputError(
                 f"{self.name} does not say what its input {self._facts.image_input!r} expects of "
                 f"a picture{_in_brackets(self.expectation.words)}: give "
-                'preprocessing="imagenet", or give input_range, such as (0, 1), (-1, 1) or (0, 255), '
-                "and mean, std and channel_order where the model was trained with them"
+                'preprocessing="imagenet", or give input_range, such as (0, 1), (-1, 1) or '
+                "(0, 255), and mean, std and channel_order where the model was trained with them"
             )
         planes, height, width = image.shape[1:]
         self._check_size(planes, height, width)
