@@ -61,7 +61,8 @@ def in_colour(model: Model) -> Model:
     if not model.form.is_rgb:
         raise InputError(
             f"this is of photographs in three colours, and {model.name} takes "
-            f"{model.form.words()}, of which there are render, Gradient and Model.activations"
+            f"{model.form.words()}; for those there are render, explain, Gradient and "
+            "Model.activations"
         )
     return model
 
@@ -74,7 +75,7 @@ def flat(model: Model) -> Model:
     """
     if model.form.stack is not None:
         raise InputError(
-            f"this is of flat pictures, and {model.name} takes {model.form.words()}, of which "
+            f"this is of flat pictures, and {model.name} takes {model.form.words()}; for those "
             "there are render, Gradient and Model.activations"
         )
     return model

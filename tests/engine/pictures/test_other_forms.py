@@ -32,6 +32,7 @@ def test_what_an_input_is_taken_for(kind: str) -> None:
     assert model.layers["conv1"].shape[0] == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("make", [osc.Fourier, osc.Pixels, osc.Laplacian])
 def test_three_ascents_raise_the_value(kind: str, make: type) -> None:
