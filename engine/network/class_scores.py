@@ -76,6 +76,7 @@ def logits_of(model: Model) -> str:
         return layer.name
     raise LayerError(
         f"{model.name} has no layer of class scores: name a layer and a unit, as LAYER:UNIT"
+        f"{'' if model.labels else '; of a detector, name the classes with --labels FILE'}"
     )
 
 
@@ -134,8 +135,8 @@ def check_labels(model: Model) -> None:
         return
     if len(model.labels) != scores.count:
         raise InputError(
-            f"the number of labels is {len(model.labels)}, and that of the scores "
-            f"{model.layers[scores.layer].title} of {model.name} {scores.count}"
+            f"there are {len(model.labels)} labels, and {model.layers[scores.layer].title} of "
+            f"{model.name} has {scores.count} scores"
         )
 
 
@@ -158,10 +159,16 @@ def _in_places(model: Model, count: int) -> ClassScores | None:
 
 def _advice(model: Model, count: int) -> str:
     """What to say where boxes lie along the axis that channels usually have."""
+    if not count:
+        return (
+            "; of a detector or a segmentation, which has scores for every box or place, they are "
+            "found by the number of its classes: name these with --labels FILE (in Python "
+            "labels=[…]); any other layer is rendered as LAYER:UNIT"
+        )
     for name, reason in reversed(model.layers.left_out.items()):
         divided = _DIVIDED.match(reason)
         sizes = divided[1].split("×") if divided else []
-        if not count or len(sizes) != 3:
+        if len(sizes) != 3:
             continue
         if int(sizes[2]) - count in _BEFORE:
             title = model.names.naming.aliases.get(name, name)

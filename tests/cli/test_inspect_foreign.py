@@ -195,7 +195,7 @@ def test_a_photograph_that_does_not_fit(refused, written, folder) -> None:
     assert "cannot read the photograph text.jpg" in refused("inspect", name, "--image", "text.jpg")
     assert "cannot read the photograph" in refused("inspect", name, "--image", "nowhere.jpg")
     message = refused("inspect", name, "--image", "grey.png", "--labels", "labels.txt")
-    assert "the number of labels is 2, and that of the scores fc of net.onnx 5" in message
+    assert "there are 2 labels, and fc of net.onnx has 5 scores" in message
     assert "leave LAYER out" in refused("inspect", name, "conv1", "--image", "grey.png")
 
 

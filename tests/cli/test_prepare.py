@@ -173,7 +173,7 @@ def test_what_says_itself_what_it_is(refused, tiny, foreign, tmp_path_factory):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a\nb\n", "the number of labels is 2, and that of the scores logits of"),
+        ("a\nb\n", "there are 2 labels, and logits of"),
         ("a\n\nb\nc\nd\n", "has no name for class 1, in line 2"),
         ("", "names no classes"),
         ("[1, 2]", "names no classes"),

@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
-from onnxscope.errors import InputError, StepError
+from onnxscope.errors import InputError, LayerError, StepError
+from onnxscope.network.class_scores import class_scores
 from onnxscope.pictures.series import render_each
 
 TEXT = (
@@ -58,5 +59,14 @@ def test_labels_are_counted():
         "{ p = GlobalAveragePool(x)  y = Flatten(p) }"
     )
     assert osc.load(proto, labels=["a", "b", "c"]).labels == ("a", "b", "c")
-    with pytest.raises(InputError, match="the number of labels is 2, and that of the scores y"):
+    with pytest.raises(InputError, match="there are 2 labels, and y of"):
         osc.load(proto, labels=["a", "b"])
+
+
+def test_a_detector_without_labels_is_told_what_to_say():
+    proto = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 18]> g (float[N, 3, 8, 8] x) => (float[N, 3, 8, 8] y) '
+        "{ y = Relu(x) }"
+    )
+    with pytest.raises(LayerError, match="name these with --labels FILE"):
+        class_scores(osc.load(proto))
