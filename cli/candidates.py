@@ -63,7 +63,9 @@ def show_candidates(console: Console, model: Model, photo: Path, given: Preproce
     for number, answer in enumerate(answers):
         words = [] if known and not number else words_for(answer.candidate.preprocessing)
         unit = f"{layer.title}:{answer.classes[0][0]}"
-        line = command_line("render", model.name, unit, *words, *given.words(_BESIDE))
+        # What is known without words in the file was given, and is given again.
+        besides = given.words(_BESIDE) if words else given.words()
+        line = command_line("render", model.name, unit, *words, *besides)
         console.print(f"  {answer.candidate.name}", style="dim", soft_wrap=True)
         console.print(f"    {line}", soft_wrap=True)
     console.print(

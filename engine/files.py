@@ -44,7 +44,7 @@ _watchers: list[Watcher] = []
 
 @contextmanager
 def watched(watcher: Watcher) -> Iterator[None]:
-    """Have all files that are written in the block watched, in whichever thread."""
+    """Tell a watcher of all files that are written in the block, in whichever thread."""
     _watchers.append(watcher)
     try:
         yield
