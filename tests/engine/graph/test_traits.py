@@ -425,7 +425,7 @@ BY_NAME = {
     "engine/rules/cpu.py:_is_not_negative": "ranges of values",
     "engine/runtime/memory.py:_FILLED": "what ONNX Runtime computes once and keeps",
     "engine/studies/methods.py:_through_relu": "that guided backpropagation has rules for",
-    "engine/studies/scene.py:_on_the_way": "what brings channels to the second axis",
+    "engine/studies/scene.py:on_the_way": "what brings channels to the second axis",
     "models/zoo.py:_EXPOSED": "the operators of one file, which it is recognised by",
 }
 
