@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import InputError, LayerError
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
+from .box_scores import score_advice
 
 if TYPE_CHECKING:
     from .model import Model
@@ -63,6 +64,16 @@ def logits_of(model: Model) -> str:
     Raises:
         LayerError: the model does not end in classes.
     """
+    found = _logits(model)
+    if found is not None:
+        return found
+    raise LayerError(
+        f"{model.name} has no layer of class scores: name a layer and a unit, as LAYER:UNIT"
+        f"{_advice(model, len(model.labels))}"
+    )
+
+
+def _logits(model: Model) -> str | None:
     scores = [layer for layer in model.layers.values() if len(layer.shape) == 1]
     # Behind other heads there may be other numbers than scores of classes.
     named = [layer for layer in scores if layer.channels == len(model.labels)] or scores
@@ -74,10 +85,7 @@ def logits_of(model: Model) -> str:
         if layer.op_type == "Sigmoid" and before and before.channels == layer.channels:
             continue
         return layer.name
-    raise LayerError(
-        f"{model.name} has no layer of class scores: name a layer and a unit, as LAYER:UNIT"
-        f"{'' if model.labels else '; of a detector, name the classes with --labels FILE'}"
-    )
+    return None
 
 
 def before_softmax(layer: Tensor) -> Tensor:
@@ -107,10 +115,8 @@ def class_scores(model: Model) -> ClassScores:
         LayerError: there are none; where they are in a value whose channels cannot be told, the
             message says how to say it.
     """
-    try:
-        layer = model.layers[logits_of(model)]
-    except LayerError:
-        layer = None
+    name = _logits(model)
+    layer = None if name is None else model.layers[name]
     count = len(model.labels)
     if layer is not None and count in (0, layer.channels):
         return ClassScores(layer.name, 0, layer.channels)
@@ -160,11 +166,7 @@ def _in_places(model: Model, count: int) -> ClassScores | None:
 def _advice(model: Model, count: int) -> str:
     """What to say where boxes lie along the axis that channels usually have."""
     if not count:
-        return (
-            "; of a detector or a segmentation, which has scores for every box or place, they are "
-            "found by the number of its classes: name these with --labels FILE (in Python "
-            "labels=[…]); any other layer is rendered as LAYER:UNIT"
-        )
+        return score_advice(model)
     for name, reason in reversed(model.layers.left_out.items()):
         divided = _DIVIDED.match(reason)
         sizes = divided[1].split("×") if divided else []
@@ -173,7 +175,7 @@ def _advice(model: Model, count: int) -> str:
         if int(sizes[2]) - count in _BEFORE:
             title = model.names.naming.aliases.get(name, name)
             return (
-                f" that can be told; they seem to be in {title} ({divided[1] if divided else ''}), "
+                f"; they seem to be in {title} ({divided[1] if divided else ''}), "
                 f"along axis 2: say channel_axis={{{title!r}: 2}} (--channel-axis {title}=2)"
             )
     return ""

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import LayerError, TargetError, nearest
+from ..network.box_scores import score_advice
 from ..network.class_scores import class_scores
 from ..network.class_search import search_classes
 from ..network.model import Model
@@ -236,7 +237,8 @@ def _advice(model: Model, target: str) -> str:
     layers = [name.casefold() for name in model.layer_names]
     if difflib.get_close_matches(target.casefold(), layers, n=1, cutoff=_CLOSE):
         return model.names.nearest(target)
-    return _classes_like(model, target) or model.names.nearest(target, model.labels)
+    near = _classes_like(model, target) or model.names.nearest(target, model.labels)
+    return near or ("" if model.labels else _score(model))
 
 
 def _classes_like(model: Model, target: str) -> str:
@@ -263,10 +265,10 @@ def _class_index(model: Model, index: int) -> tuple[str, int]:
     return scores.unit(index)
 
 
-def _score(model: Model, index: int) -> str:
+def _score(model: Model, index: int = 0) -> str:
     """What to write for a class by its number, where the model has scores but no names."""
     try:
         layer = model.layers[class_scores(model).layer]
     except LayerError:
-        return ""
+        return score_advice(model)
     return f"; the score of class {index} is {layer.title}:{index}" * (index < layer.channels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 import detectors
@@ -11,6 +12,7 @@ import onnxscope as osc
 import pytest
 from onnxscope.network.class_scores import class_scores
 from onnxscope.network.class_search import _KINDS, is_imagenet, search_classes
+from PIL import Image
 
 SHORT = ("--steps", 2, "--size", 64, "--provider", "cpu")
 
@@ -135,3 +137,28 @@ def test_a_map_of_classes(folder):
     proto.metadata_props.add(key="labels", value='["road", "sky"]')
     scores = class_scores(osc.load(proto))
     assert (scores.layer, scores.first, scores.places) == ("c", 0, True)
+
+
+@pytest.mark.parametrize("kind", ["yolov8", "yolov5", "ssd"])
+@pytest.mark.parametrize(
+    "command",
+    [("classes", "net.onnx"), ("inspect", "net.onnx", "--image", "photo.png"),
+     ("render", "net.onnx", "15", *SHORT)],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_a_detector_without_names_says_what_to_type(run, refused, folder, kind, command):
+    proto = detectors.detector(kind)
+    del proto.metadata_props[:]
+    onnx.save(proto, folder / "net.onnx")
+    Image.new("RGB", (80, 70), "gray").save("photo.png")
+    if command[0] == "render":
+        command = (*command, "--preprocessing", "yolo")
+    message = refused(*command)
+    assert "name the classes with --labels FILE" in message
+    (words,) = re.findall(r"`onnxscope render` takes ([^;]*);", message)
+    given = shlex.split(words)
+    if command[0] == "render":
+        given += ["--preprocessing", "yolo"]
+    result = run("render", "net.onnx", *given, *SHORT, "-o", "it.png")
+    assert result.exit_code == 0, result.output
+    assert osc.read_recipe("it.png").model["preprocessing"]["input_range"] == [0, 1]

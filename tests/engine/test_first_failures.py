@@ -68,5 +68,8 @@ def test_a_detector_without_labels_is_told_what_to_say():
         '<ir_version: 8, opset_import: ["": 18]> g (float[N, 3, 8, 8] x) => (float[N, 3, 8, 8] y) '
         "{ y = Relu(x) }"
     )
-    with pytest.raises(LayerError, match="name these with --labels FILE"):
+    with pytest.raises(
+        LayerError,
+        match=r"its last layer is y \(3×8×8\): `onnxscope render` takes y:2; or name the",
+    ):
         class_scores(osc.load(proto))
