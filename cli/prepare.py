@@ -24,11 +24,14 @@ EPILOG = """Example: onnxscope prepare my.onnx --preprocessing imagenet -o my-re
 
 With classes: onnxscope prepare my.onnx --preprocessing caffe --labels names.txt -o ready.onnx
 
+A detector: onnxscope prepare ssd.onnx --labels names.txt --channel-axis scores=2 -o ready.onnx
+
 For this file, on this machine: onnxscope prepare my.onnx --preprocessing clip --remember"""
 
 _WHAT = (
-    "say what the network expects, such as --preprocessing imagenet, --input-range 0 255, or what "
-    "its classes are called, --labels FILE"
+    "say what the network expects, such as --preprocessing imagenet, --input-range 0 255, what "
+    "its classes are called, --labels FILE, or on which axis a layer's channels are, "
+    "--channel-axis NAME=AXIS"
 )
 
 
@@ -48,11 +51,9 @@ def prepare(
     forget: Annotated[
         bool, typer.Option("--forget", help="Forget what is remembered for this file.")
     ] = False,
-    preprocessing: Annotated[
-        Preprocessing, Without("layout", "colors", "channel_axis", "image_input", "inputs")
-    ],
+    preprocessing: Annotated[Preprocessing, Without("layout", "colors", "image_input", "inputs")],
 ) -> None:
-    """Say once what a model expects of pictures, and what its classes are called.
+    """Say once what a model expects of pictures, and what and where its classes are.
 
     The new file is the old one with some lines of metadata more; its weights are the same bytes.
     """
@@ -108,6 +109,8 @@ def _said(model: Model, preprocessing: Preprocessing) -> dict[str, Any]:
         del said["layout"]
     if preprocessing.labels is not None:
         said["labels"] = list(model.labels)
+    if preprocessing.channel_axis is not None:
+        said["channel_axis"] = model.arguments()["channel_axis"]
     return said
 
 
@@ -117,11 +120,13 @@ def _write(model: Model, output: Path, said: dict[str, Any]) -> None:
 
     check_writable(output)
     wanted = model.preprocessing if "input_range" in said else None
-    files = write_prepared(
-        model.name, output, said_of(wanted, model.labels if "labels" in said else ())
-    )
+    axes = said.get("channel_axis", {})
+    metadata = said_of(wanted, model.labels if "labels" in said else (), axes)
+    files = write_prepared(model.name, output, metadata)
     facts = [] if wanted is None else [str(wanted)]
     facts += [plural(len(said["labels"]), "label")] if "labels" in said else []
+    names = model.names.naming.aliases
+    facts += [f"channels of {names.get(name, name)} on axis {axis}" for name, axis in axes.items()]
     console = stdout()
     console.print(", ".join(map(str, files)), style="bold", soft_wrap=True)
     console.print(f"  {', '.join(facts)}", soft_wrap=True)

@@ -229,8 +229,11 @@ class Preprocessing:
         if recalled and not self.says_pictures and model.metadata is None:
             kept = recall(model.sha256)
             if kept:
-                model = load(name, **kept | said, cache=cache)
-                note(f"preprocessing: remembered for this file: {model.preprocessing or 'labels'}")
+                given = {key: value for key, value in said.items() if value}
+                model = load(name, **kept | given, cache=cache)
+                others = {"labels": "labels", "channel_axis": "channel axes"}
+                kinds = " and ".join(words for key, words in others.items() if key in kept)
+                note(f"preprocessing: remembered for this file: {model.preprocessing or kinds}")
         if for_pictures and model.preprocessing is None and not model.form.is_rgb:
             raise InputError(
                 f"{name} takes {model.form.words()}, and does not say of what range: give "

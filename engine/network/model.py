@@ -18,7 +18,7 @@ from ..notebook import working
 from ..plain import text, texts, whole
 from ..planes import as_planes
 from .class_scores import logits_of
-from .inputs.expectations import Expectation, find_labels, find_size
+from .inputs.expectations import Expectation, find_axes, find_labels, find_size
 from .inputs.preprocessing import Preprocessing
 from .layers.layer import LayerNames, Layers
 
@@ -96,7 +96,7 @@ class Model:
         self._named_size = find_size(facts.props)
         self._given_axes = {
             self.names.find(layer): whole(f"the channel axis of {layer}", axis, 1)
-            for layer, axis in (channel_axis or {}).items()
+            for layer, axis in (find_axes(facts.props) | dict(channel_axis or {})).items()
         }
 
     def __repr__(self) -> str:

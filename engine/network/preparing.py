@@ -18,6 +18,7 @@ from ..errors import InputError, ModelError, OutputError
 from ..files import atomic_path, write_bytes
 from ..graph.wire import BYTES, WireError, bytes_field, content, fields, text, whole_fields
 from ..importer.model_file import ModelFile
+from .inputs.expectations import AXES
 from .inputs.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -30,12 +31,19 @@ _METADATA, _KEY, _VALUE = 14, 1, 2
 _RANGE, _MEAN, _STD, _ORDER, _LABELS = "input_range", "mean", "std", "channel_order", "labels"
 
 
-def said_of(preprocessing: Preprocessing | None, labels: Sequence[str]) -> dict[str, str]:
-    """Return the metadata that say a preprocessing and names of classes, as far as there are any.
+def said_of(
+    preprocessing: Preprocessing | None,
+    labels: Sequence[str],
+    channel_axis: Mapping[str, int] | None = None,
+) -> dict[str, str]:
+    """Return the metadata that say a preprocessing, names of classes and axes of channels.
+
+    What there is none of is left out.
 
     Args:
         preprocessing: What the network expects; its layout is not said, the file has it.
         labels: Names of the classes, in the order of their scores.
+        channel_axis: Of layers, by name, the axis with the channels.
     """
     said: dict[str, str] = {}
     if preprocessing is not None:
@@ -45,6 +53,8 @@ def said_of(preprocessing: Preprocessing | None, labels: Sequence[str]) -> dict[
         said[_ORDER] = preprocessing.channel_order
     if labels:
         said[_LABELS] = json.dumps(list(labels), ensure_ascii=False)
+    if channel_axis:
+        said[AXES] = json.dumps(dict(channel_axis), ensure_ascii=False)
     return said
 
 

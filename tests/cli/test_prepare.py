@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import detectors
 import numpy as np
 import onnx
 import onnxscope as osc
@@ -204,3 +205,35 @@ def test_labels_in_several_forms(run, foreign, folder, text):
     result = run("inspect", foreign, "a dog", "--labels", "names.txt", "--preprocessing", "none")
     assert result.exit_code == 0, result.output
     assert "the score of the class 'a dog'" in result.stdout
+
+
+@pytest.mark.parametrize(("kind", "axis"), [("yolov5", "output0=2"), ("ssd", "scores=2")])
+@pytest.mark.parametrize("where", ["file", "here"])
+def test_a_detector_is_ready(run, folder, kind, axis, where):
+    proto = detectors.detector(kind)
+    del proto.metadata_props[:]
+    onnx.save(proto, "net.onnx")
+    Path("names.txt").write_text("\n".join(detectors.NAMES), encoding="utf-8")
+    given = ("--preprocessing", "yolo", "--labels", "names.txt", "--channel-axis", axis)
+    to = ("-o", "ready.onnx") if where == "file" else ("--remember",)
+    result = run("prepare", "net.onnx", *given, *to)
+    assert result.exit_code == 0, result.output
+    layer = axis.partition("=")[0]
+    if where == "file":
+        assert f"3 labels, channels of {layer} on axis 2" in " ".join(result.stdout.split())
+    name = "ready.onnx" if where == "file" else "net.onnx"
+    listed = json.loads(run("classes", name, "--json").stdout)
+    assert [entry["name"] for entry in listed] == list(detectors.NAMES)
+    assert listed[0]["target"].startswith(f"{layer}:")
+    result = run("render", name, "bicycle", "--steps", 2, "--provider", "cpu")
+    assert result.exit_code == 0, result.output
+    assert "logit 1, bicycle" in result.stdout
+
+
+def test_axes_of_others_metadata(foreign):
+    proto = onnx.load(foreign)
+    entry = proto.metadata_props.add(key="channel_axis", value="1")
+    assert osc.load(proto).arguments() == osc.load(foreign).arguments()
+    entry.value = '{"nothing": 1}'
+    with pytest.raises(osc.OnnxscopeError, match="no layer 'nothing'"):
+        osc.load(proto)

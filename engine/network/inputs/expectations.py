@@ -30,6 +30,14 @@ _RANGES = ("input_range", "value_range", "pixel_range")
 _LABELS = ("labels", "classes", "class_names", "label_names", "names", "id2label", "categories")
 _SIZES = ("input_size", "imgsz", "image_size", "img_size")
 
+# What Ultralytics writes into every export, and for which tasks pictures are divided by 255 alone:
+# its classifiers also subtracted ImageNet's mean for a while.
+_ULTRALYTICS = ("names", "imgsz", "task")
+_TASKS = ("detect", "segment", "pose", "obb")
+
+AXES = "channel_axis"
+"""The metadata's key of layers' channel axes; only `onnxscope prepare` writes it."""
+
 # Of ImageNet, of 1; in this order they stand for red, green, blue (Russakovsky et al. 2015).
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 
@@ -77,7 +85,7 @@ def find_expectation(
     if image.dtype is not None and image.dtype.name == "UINT8":
         preprocessing = Preprocessing((0.0, 255.0), layout=layout, channels=channels)
         return Expectation(preprocessing, f"its input takes bytes{_assumed('', channels)}")
-    return said or done or Expectation()
+    return said or done or _of_ultralytics(props, layout, channels) or Expectation()
 
 
 def find_labels(props: Mapping[str, str]) -> tuple[str, ...]:
@@ -88,6 +96,18 @@ def find_labels(props: Mapping[str, str]) -> tuple[str, ...]:
             if labels:
                 return labels
     return ()
+
+
+def find_axes(props: Mapping[str, str]) -> dict[str, int]:
+    """Find the axes of layers' channels in the metadata, by the layers' names; empty for none.
+
+    Such an entry is read where it is a JSON object of numbers, and is somebody else's where not.
+    """
+    said = _parsed(props.get(AXES, ""))
+    if not isinstance(said, dict) or not all(isinstance(name, str) for name in said):
+        return {}
+    whole = all(isinstance(axis, int) and not isinstance(axis, bool) for axis in said.values())
+    return said if whole else {}
 
 
 def find_size(props: Mapping[str, str]) -> int | None:
@@ -125,6 +145,17 @@ def _from_metadata(props: Mapping[str, str], layout: str, channels: int) -> Expe
     except InputError as error:
         return Expectation(None, f"{where}, but it is no preprocessing: {error}")
     return Expectation(preprocessing, where + assumed)
+
+
+def _of_ultralytics(props: Mapping[str, str], layout: str, channels: int) -> Expectation | None:
+    """What the exports of Ultralytics take, which all write down the same facts."""
+    if any(key not in props for key in _ULTRALYTICS) or props["task"] not in _TASKS:
+        return None
+    preprocessing = Preprocessing((0.0, 1.0), layout=layout, channels=channels)
+    return Expectation(
+        preprocessing,
+        "in the file's metadata, which is Ultralytics' (names, imgsz, task): divided by 255 alone",
+    )
 
 
 def _range_of(

@@ -193,6 +193,17 @@ def test_labels_in_metadata(text: str) -> None:
     assert osc.load(_bare({"names": '{"1": "cat"}'})).labels == ()
 
 
+def test_exports_of_ultralytics() -> None:
+    props = {"names": "{0: 'cat', 1: 'dog'}", "imgsz": "[16, 16]", "task": "detect", "stride": "8"}
+    model = osc.load(_bare(props))
+    assert model.preprocessing == osc.load(_bare(), preprocessing="yolo").preprocessing
+    assert "in the file's metadata, which is Ultralytics'" in model.expectation.words
+    assert model.labels == ("cat", "dog")
+    for key in ("names", "imgsz", "task"):
+        assert osc.load(_bare({k: v for k, v in props.items() if k != key})).preprocessing is None
+    assert osc.load(_bare(props | {"task": "classify"})).preprocessing is None
+
+
 def test_a_size_in_metadata() -> None:
     model = osc.load(_bare({"input_size": "[3, 48, 48]"}, (1, 3, "H", "W")))
     assert model.size == 48
