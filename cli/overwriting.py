@@ -17,7 +17,11 @@ an output option that is not among these could replace nothing, so that it canno
 # A file may stand in a call, `start("dog.jpg")`, behind a name, `mask=m.npy`, or in a target.
 _BETWEEN = re.compile(r"""["'=@,()]""")
 _SUFFIX = ".onnx"
-_NAMES = {"model": "the model", "weights": "the weights", "recipe": "the recipe"}
+_NAMES = {
+    "model": "it is the model itself",
+    "weights": "it is the weights themselves",
+    "recipe": "it is the recipe itself",
+}
 
 
 class Overwriting:
@@ -52,10 +56,8 @@ class Overwriting:
             if not file.is_file():
                 continue
             if target.samefile(file):
-                raise OutputError(
-                    f"cannot write {target}: it is {_NAMES.get(name, 'what the command reads')} "
-                    "itself; give the new file another name"
-                )
+                why = _NAMES.get(name, "the command reads it")
+                raise OutputError(f"cannot write {target}: {why}; give the new file another name")
             if file.suffix == _SUFFIX and target.name.encode() in file.read_bytes():
                 # Few files are mentioned in a model: then it is read, for which it takes ONNX.
                 from ..importer.external import check_apart

@@ -21,7 +21,12 @@ _TENSOR = re.compile(r"(?:(seq|optional)\()?tensor\((\w+)\)\)?$")
 
 
 def with_outputs(
-    proto: onnx.ModelProto, names: Sequence[str], origin: str, *, folder: Path | None = None
+    proto: onnx.ModelProto,
+    names: Sequence[str],
+    origin: str,
+    *,
+    folder: Path | None = None,
+    called: Iterable[str] = (),
 ) -> None:
     """Give a model more outputs, in place: nothing else of it changes.
 
@@ -34,6 +39,7 @@ def with_outputs(
         names: Values that its nodes compute; those that are outputs already stay as they are.
         origin: What to call the model in messages.
         folder: Where weights are that it has in files of their own.
+        called: What values are called besides, of which messages name the nearest.
 
     Raises:
         LayerError: there is no such value, it is an input or a weight, or stands in a subgraph or
@@ -45,7 +51,7 @@ def with_outputs(
     given = {value.name for value in graph.output}
     for name in names:
         if name not in computed:
-            raise LayerError(_no_output(proto, name, computed, origin))
+            raise LayerError(_no_output(proto, name, {*computed, *called}, origin))
     wanted = [name for name in dict.fromkeys(names) if name not in given]
     if not wanted:
         return
@@ -130,7 +136,7 @@ def _called(proto: onnx.ModelProto, nodes: Iterable[onnx.NodeProto]) -> set[tupl
     return found
 
 
-def _no_output(proto: onnx.ModelProto, name: str, computed: Iterable[str], origin: str) -> str:
+def _no_output(proto: onnx.ModelProto, name: str, known: Iterable[str], origin: str) -> str:
     """Why a name can be no output."""
     graph = proto.graph
     if name in {value.name for value in graph.input}:
@@ -152,7 +158,7 @@ def _no_output(proto: onnx.ModelProto, name: str, computed: Iterable[str], origi
                 "may be called several times; onnx.inliner.inline_local_functions writes functions "
                 "out, and gives their values names"
             )
-    return f"{origin} computes no value {name!r}{nearest(name, computed)}"
+    return f"{origin} computes no value {name!r}{nearest(name, known)}"
 
 
 def _types(proto: onnx.ModelProto, wanted: Sequence[str]) -> dict[str, onnx.TypeProto]:

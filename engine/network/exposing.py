@@ -100,7 +100,8 @@ def exposed(
     computed = {name for node in proto.graph.node for name in node.output if name}
     # What the file itself calls a value needs no other name.
     found = tuple(name if name in computed else _value(reading, name) for name in layers)
-    with_outputs(proto, found, origin)
+    unknown = any(name not in computed for name in found)
+    with_outputs(proto, found, origin, called=_called(reading) if unknown else ())
     if cut:
         cut_behind(proto, found)
     return Exposed(proto, found, beside, reading.path)
@@ -131,17 +132,27 @@ def _file(model: Model | ModelSource) -> tuple[onnx.ModelProto, str, bool, Readi
     return proto, origin, beside, reading
 
 
+def _called(reading: Reading | Model) -> list[str]:
+    """What people may write for values, besides their names."""
+    naming = _opened(reading).names.naming
+    scopes = [scope.name for scope in naming.scopes.values()]
+    return [*naming.aliases.values(), *scopes]
+
+
+def _opened(reading: Reading | Model) -> Model | Values:
+    """Who knows what people call values."""
+    if isinstance(reading, Model):
+        return reading
+    try:
+        return Model(reading)
+    except (InputError, NoPictureError):
+        # Which input takes pictures does not matter to what values are called.
+        return Values(reading.loaded, reading.name)
+
+
 def _value(reading: Reading | Model, name: str) -> str:
     """The value that people call so; a name that nobody knows as it is."""
-    if isinstance(reading, Model):
-        model = reading
-    else:
-        try:
-            model = Model(reading)
-        except (InputError, NoPictureError):
-            # Which input takes pictures does not matter to what values are called.
-            names = Values(reading.loaded, reading.name).names
-            return names.find(name) if names.meanings(name) else name
+    model = _opened(reading)
     if model.names.meanings(name):
         return model.names.find(name)
-    return model.logits() if name == "logits" else name
+    return model.logits() if name == "logits" and isinstance(model, Model) else name

@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..images import are_several, as_photos, fitted_to
 from ..plain import height_and_width, shown, whole
 from ..planes import as_planes, fitted, several_planes
+from .loading import load
 from .model import Model
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def fit(
     photos: Photo | Sequence[Photo],
-    model: Model,
+    model: Model | str,
     *,
     size: int | tuple[int, int] | None = None,
 ) -> np.ndarray:
@@ -32,7 +33,7 @@ def fit(
         photos: One or a list: paths, images of Pillow's, arrays (H, W, 3), uint8 or float in
             [0, 1]. Files are turned as the camera says; grey becomes colour, and what is
             transparent white. They may be of different sizes.
-        model: The model.
+        model: A model, or the name or path of one, as `onnxscope.load` takes it.
         size: Height and width in pixels, or one number for both; by default the model's usual size.
 
     Returns:
@@ -41,9 +42,14 @@ def fit(
 
     Raises:
         InputError: a photograph cannot be read, or is none.
+        ModelError: there is no such model.
     """
+    if isinstance(model, str):
+        model = load(model)
     if not isinstance(model, Model):
-        raise InputError(f"model must be a model, as onnxscope.load gives it, not {shown(model)}")
+        raise InputError(
+            f"model must be a model, as onnxscope.load gives it, or its name, not {shown(model)}"
+        )
     height, width = pixels_of(model, size)
     if not model.form.is_rgb:
         arrays = model.form.as_arrays(fitted(as_planes(photos, model.form), (height, width)))

@@ -88,7 +88,7 @@ def test_no_command_writes_over_what_it_reads(own, refused, name):
     before = {file: file.read_bytes() for file in own.iterdir()}
     refused(name, model, *WRITING[name], model)
     if "photo.png" in WRITING[name]:
-        assert "it is what the command reads" in refused(name, model, *WRITING[name], "photo.png")
+        assert "the command reads it; give" in refused(name, model, *WRITING[name], "photo.png")
     # A link leads to the same file.
     Path("link.png").symlink_to("photo.png")
     if "photo.png" in WRITING[name]:
@@ -99,7 +99,7 @@ def test_no_command_writes_over_what_it_reads(own, refused, name):
 def test_files_inside_of_other_arguments_are_read_as_well(own, refused):
     start = ("--parameterization", 'start("photo.png")')
     for target in (("-o", "photo.png"), ("--sheet", "photo.png"), ("--strip", "photo.png")):
-        assert "it is what the command reads" in refused(
+        assert "the command reads it; give" in refused(
             "render", "own.onnx", "mixed4a:1", *STEPS, *start, *target
         )
 

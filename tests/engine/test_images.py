@@ -40,6 +40,15 @@ def test_files_are_fitted_and_arrays_taken_as_they_are(model, tmp_path):
     assert (value.shape, slope.shape) == ((1,), (224, 224, 3))
 
 
+def test_fit_takes_names_as_render_does(model, tmp_path):
+    path = tmp_path / "m.onnx"
+    onnx.save(onnx.parser.parse_model(NETWORK), path)
+    picture = photo(300, 500)
+    np.testing.assert_array_equal(osc.fit(picture, str(path)), osc.fit(picture, model))
+    with pytest.raises(osc.OnnxscopeError, match=r"no model of that name.*squeezenet"):
+        osc.fit(picture, "squeezenett")
+
+
 def test_fit_takes_the_middle(model):
     wide = np.zeros((100, 300, 3), np.uint8)
     wide[:, 100:200] = 255

@@ -252,6 +252,7 @@ def test_results_of_functions_are_outputs():
         (branches, "x", "'x' is an input"),
         (network, "w1", "'w1' is a weight"),
         (network, "heads", "computes no value 'heads'; did you mean 'head'"),
+        (network, "body.rely", "computes no value 'body.rely'; did you mean 'body.relu'"),
     ],
 )
 def test_what_can_be_no_output_is_refused(model, name, said):
