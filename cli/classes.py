@@ -85,12 +85,14 @@ def _show(model: Model, scores: ClassScores, found: list[int], given: list[str])
     first, last = _target(model, scores, 0), _target(model, scores, scores.count - 1)
     where = f"{title}, {plural(scores.count, 'class')}"
     if scores.places:
-        where += f", each with a score for every box or place ({first} to {last})"
+        units = f"{first} to {last}" if first != last else first
+        where += f", each with a score for every box or place ({units})"
     show_facts(console, model.name, [("scores", where)])
     console.print()
     if not model.labels:
+        which = f"them: they are {first} to {last}" if first != last else f"it: it is {first}"
         console.print(
-            f"The file does not name them: they are {first} to {last}; --labels FILE names them.",
+            f"The file does not name {which}; --labels FILE names {which.split(':')[0]}.",
             soft_wrap=True,
         )
     width = len(str(max(found)))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import onnx
     from rich.console import Console
     from rich.text import Text
+
+_NAMELESS = re.compile(r"[^()+*\s]+\.\d+")
 
 
 def stdout() -> Console:
@@ -76,7 +79,7 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{ending}"
 
 
-def times(shape: tuple[int, ...]) -> str:
+def times(shape: Sequence[int]) -> str:
     """Return a shape as `512×14×14`."""
     return "×".join(str(size) for size in shape)
 
@@ -117,9 +120,14 @@ def kind_of(value: onnx.ValueInfoProto) -> str:
     if not tensor.HasField("shape"):
         return f"{ {'float': 'float32', 'double': 'float64'}.get(name, name) } of any shape"
     dims = [
-        str(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param or "?"
+        str(dim.dim_value) if dim.HasField("dim_value") else _open_size(dim.dim_param)
         for dim in tensor.shape.dim
     ]
     # Sizes that follow from others are formulas.
     shape = "×".join(f"({dim})" if " " in dim else dim for dim in dims) or "one number"
     return f"{ {'float': 'float32', 'double': 'float64'}.get(name, name) } {shape}"
+
+
+def _open_size(name: str) -> str:
+    """A size that the file names, or `?`: `X.0` is how a graph tells apart what has no name."""
+    return "?" if not name or _NAMELESS.fullmatch(name) else name

@@ -15,7 +15,7 @@ import typer
 
 from ..errors import InputError, OutputError
 from ..files import check_allowed, check_writable
-from .console import warn
+from .console import times, warn
 from .given import parse_channels
 
 if TYPE_CHECKING:
@@ -160,6 +160,17 @@ class View:
         if self.crop or self.mark or pale or not is_mostly_grey(picture.images[0]):
             return ""
         return "most of it is plain, as of a neuron that sees few pixels: --crop writes those alone"
+
+    def pixels(self, picture: Picture) -> str:
+        """Return the size of a picture, and of what is cut out of it and written, in words."""
+        whole = times(picture.images.shape[1:-1])
+        if not self.crop:
+            return whole
+        written = picture.cropped(enlarge=self.enlarge).images.shape[1:-1]
+        if self.enlarge == 1:
+            return whole if times(written) == whole else f"{times(written)} of {whole}"
+        cut = times([side // self.enlarge for side in written])
+        return f"{times(written)} ({cut} of {whole}, enlarged {self.enlarge} times)"
 
     def of(self, picture: Picture) -> Picture:
         """Return the picture as it is written."""

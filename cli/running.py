@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .console import fail, plural, stdout, times, warn
+from .console import fail, plural, stdout, warn
 from .outputs import Outputs
 from .progress import Watch, show_value
 
@@ -63,7 +63,7 @@ def run(
         for file in files:
             typer.echo(file)
     else:
-        _summarize(description, picture, files, watch, meaning)
+        _summarize(description, picture, outputs.view.pixels(picture), files, watch, meaning)
         hint = outputs.view.hint(picture)
         if hint:
             stdout().print(f"  {hint}", style="dim", soft_wrap=True)
@@ -78,13 +78,18 @@ def run(
 
 
 def _summarize(
-    description: str, picture: Picture, files: list[Path], watch: Watch, meaning: str
+    description: str,
+    picture: Picture,
+    pixels: str,
+    files: list[Path],
+    watch: Watch,
+    meaning: str,
 ) -> None:
     from rich.text import Text
 
     console = stdout()
     console.print(Text(", ".join(map(str, files)), style="bold"), soft_wrap=True)
-    facts = [times(picture.images.shape[1:-1]), plural(len(picture.values), "step")]
+    facts = [pixels, plural(len(picture.values), "step")]
     if len(picture.values):
         facts.append(f"value {show_value(picture.values[-1])}")
     facts += [f"{watch.rate:.3g} steps/s", picture.provider.name]

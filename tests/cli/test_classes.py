@@ -162,3 +162,14 @@ def test_a_detector_without_names_says_what_to_type(run, refused, folder, kind, 
     result = run("render", "net.onnx", *given, *SHORT, "-o", "it.png")
     assert result.exit_code == 0, result.output
     assert osc.read_recipe("it.png").model["preprocessing"]["input_range"] == [0, 1]
+
+
+def test_one_class(run, folder):
+    proto = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 18]> g (float[N, 3, 8, 8] x) => (float[N, 1] y) '
+        "<float[1, 3, 1, 1] w = {1, 2, 3}> "
+        "{ c = Conv(x, w)  p = GlobalAveragePool(c)  f = Flatten(p)  y = Sigmoid(f) }"
+    )
+    onnx.save(proto, "one.onnx")
+    shown = run("classes", "one.onnx").stdout
+    assert "The file does not name it: it is f:0; --labels FILE names it.\n" in shown

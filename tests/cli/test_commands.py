@@ -49,6 +49,19 @@ def test_gradient(run, tiny):
     np.testing.assert_array_equal(gradient.transpose(0, 2, 3, 1), wanted[1])
 
 
+def test_an_open_size_is_written_as_elsewhere(run, folder):
+    proto = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 15]> g (float[?, 4] x) => (float[?, 4] y) '
+        "{ y = Tanh(x) }"
+    )
+    onnx.save(proto, "m.onnx")
+    assert "x ?×4 float32" in " ".join(run("inspect", "m.onnx").stdout.split())
+    result = run("gradient", "m.onnx", "y", "--wrt", "x", "-o", "g.onnx")
+    assert result.exit_code == 0, result.output
+    assert "in   x  float32 ?×4\n" in result.stdout
+    assert "out  grad_x  float32 ?×4\n" in result.stdout
+
+
 # models ------------------------------------------------------------------------------------------
 
 

@@ -292,7 +292,8 @@ def test_only_what_a_neuron_sees(run, refused, tiny):
     assert cut.shape == (15, 15, 3)
     assert any((whole[y : y + 15, x : x + 15] == cut).all() for y in range(34) for x in range(34))
     assert Image.open("strip.png").size[1] == 15
-    run(*neuron, "-o", "large.png", "--crop", "--enlarge", 8)
+    large = run(*neuron, "-o", "large.png", "--crop", "--enlarge", 8)
+    assert ": 120×120 (15×15 of 48×48, enlarged 8 times), 2 steps" in large.stdout
     assert Image.open("large.png").size == (120, 120)
     run("render", "--recipe", "cut.png", "-o", "marked.png", "--mark")
     marked = np.asarray(Image.open("marked.png"))

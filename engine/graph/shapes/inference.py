@@ -253,5 +253,9 @@ def _exceeds_picture(node: ir.Node) -> bool:
 def _describe(value: ir.Value | None) -> str:
     if value is None:
         return "nothing"
-    shape = "?" if value.shape is None else "×".join(str(dim) for dim in value.shape)
+    shape = "?" if value.shape is None else "×".join(_size_text(dim) for dim in value.shape)
     return f"{value.name} ({value.dtype}, {shape or 'scalar'})"
+
+
+def _size_text(dim: int | ir.SymbolicDim) -> str:
+    return str(dim) if isinstance(dim, int) else dim.value or "?"
