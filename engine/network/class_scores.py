@@ -167,6 +167,13 @@ def _advice(model: Model, count: int) -> str:
     """What to say where boxes lie along the axis that channels usually have."""
     if not count:
         return score_advice(model)
+    places = _in_places(model, count)
+    if places is not None:
+        title = model.layers[places.layer].title
+        return (
+            f"; its classes have a score for every box or place, {title}:{places.first} to "
+            f"{title}:{places.first + count - 1}"
+        )
     for name, reason in reversed(model.layers.left_out.items()):
         divided = _DIVIDED.match(reason)
         sizes = divided[1].split("×") if divided else []

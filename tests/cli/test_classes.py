@@ -118,6 +118,9 @@ def test_detectors(run, folder, kind, given, layer, first):
         assert result.exit_code == 2
         assert f"({' '.join(given)})" in result.stderr
     listed = json.loads(run("classes", "net.onnx", *given, "--json").stdout)
+    Image.new("RGB", (80, 70), "gray").save("photo.png")
+    message = run("inspect", "net.onnx", *given, "--image", "photo.png").stderr
+    assert f"for every box or place, {layer}:{first} to {layer}:{first + 2}" in message
     assert [entry["name"] for entry in listed] == list(detectors.NAMES)
     assert [entry["target"] for entry in listed] == [f"{layer}:{first + i}" for i in range(3)]
     result = run("render", "net.onnx", "traffic light", *given, "--preprocessing", "yolo", *SHORT)
