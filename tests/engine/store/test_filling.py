@@ -183,4 +183,5 @@ def test_killed_again_and_again_it_is_what_it_would_have_been(
         seen = len(list(killed.rglob("*.png")))
     assert 0 < seen < 16
     subprocess.run([*command, *options, "-o", str(killed)], check=True)
-    assert files(killed) == files(undisturbed)
+    assert files(killed / "answers") == files(undisturbed / "answers")
+    assert not (killed / ".unfinished").exists()

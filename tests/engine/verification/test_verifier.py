@@ -12,7 +12,7 @@ from onnxscope.graph.passes.plan import Pass
 from onnxscope.rules.table import RuleTable
 from onnxscope.runtime import session
 from onnxscope.runtime.session import Provider
-from onnxscope.verification import faults, verifier
+from onnxscope.verification import faults, gradient_graph, verifier
 
 SIZE = 96
 
@@ -85,7 +85,7 @@ def test_a_provider_that_computes_wrongly_is_caught(squeezenet, monkeypatch):
         broken.provider = Provider("npu")
         return broken
 
-    monkeypatch.setattr(verifier, "open_for", open_broken)
+    monkeypatch.setattr(gradient_graph, "open_for", open_broken)
     monkeypatch.setattr(
         faults, "open_session", lambda graph, provider: session.open_session(spoilt(graph), "cpu")
     )
