@@ -10,12 +10,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..graph.traits import Trait, operators_with
+
 if TYPE_CHECKING:
     from .layers.layer import Layer
     from .model import Model
 
 _SQUASHED = ("Sigmoid", "Softmax", "LogSoftmax")
-_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_WEIGHTED = operators_with(Trait.WEIGHTED)
 
 # A box has four numbers; what has more for each has scores among them.
 _BOX = 4

@@ -29,6 +29,9 @@ def fail(monkeypatch: pytest.MonkeyPatch) -> Fail:
         def __init__(self, message: str) -> None:
             self.message = message
 
+        def get_inputs(self) -> list[object]:
+            return []
+
         def get_outputs(self) -> list[object]:
             return []
 

@@ -413,6 +413,7 @@ BY_NAME = {
     "engine/graph/shapes/windows.py:SHAPES": "a table from operators to formulas",
     "engine/importer/integers.py:_BOUNDARIES": "what has expansions for integers kept as reals",
     "engine/importer/evaluation.py:_PLAIN": "what the reference evaluator is right about",
+    "engine/network/box_scores.py:_SQUASHED": "what makes scores probabilities",
     "engine/network/class_scores.py:_TOGETHER": "what is behind class scores",
     "engine/network/inputs/normalization.py:find_normalization": "the arithmetic that it follows",
     "engine/network/layers/layer.py:_FINISHING": "what exporters write a layer's end with",
