@@ -222,16 +222,7 @@ def _details(
 def _command(plan: Plan, layer: Layer, unit: int, kind: Kind) -> str:
     """What to type for the same picture."""
     height, width = plan.height_and_width
-    target = f"{layer.title}:{unit}"
-    words = {
-        "channel": [target],
-        "neuron": [target, "--objective", "neuron"],
-        "negative": [target, "--negative"],
-    }.get(kind.name)
-    if words is None:
-        words = [f'channel("{layer.title}", {unit}) - diversity("{layer.title}")']
-    if kind.pictures > 1:
-        words += ["--batch", str(kind.pictures)]
+    words = kind.words(layer, unit)
     size = str(height) if height == width else f"{height}x{width}"
     settings = plan.settings
     words += ["--size", size, "--steps", str(settings["steps"])]

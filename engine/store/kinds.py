@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ class Kind:
         name: What it is called, in files and at the command line.
         title: What people read above it.
         objective: From a layer and one of its units to what is maximised.
+        words: From the same to what `onnxscope render` takes for it.
         pictures: How many are made together.
         needs_cells: Whether a layer without positions has none: it would be the channel's.
         tells_likeness: Whether it is kept how much it excites each unit of the layer.
@@ -33,6 +35,7 @@ class Kind:
     name: str
     title: str
     objective: Callable[[Layer, int], Objective]
+    words: Callable[[Layer, int], list[str]]
     pictures: int = 1
     needs_cells: bool = False
     tells_likeness: bool = False
@@ -42,11 +45,23 @@ def _channel(layer: Layer, unit: int) -> Objective:
     return Channel(layer.title, unit)
 
 
+def _channel_words(layer: Layer, unit: int) -> list[str]:
+    return [f"{layer.title}:{unit}"]
+
+
+def _middle_token(layer: Layer) -> int | None:
+    """The token of a neuron, where patches among tokens are unknown, so that there is no middle."""
+    return layer.shape[1] // 2 if len(layer.shape) == 2 and layer.grid is None else None
+
+
 def _neuron(layer: Layer, unit: int) -> Objective:
-    # Where patches among tokens are unknown there is no middle; the token in the middle is one.
-    if len(layer.shape) == 2 and layer.grid is None:
-        return Neuron(layer.title, unit, token=layer.shape[1] // 2)
-    return Neuron(layer.title, unit)
+    return Neuron(layer.title, unit, token=_middle_token(layer))
+
+
+def _neuron_words(layer: Layer, unit: int) -> list[str]:
+    token = _middle_token(layer)
+    where = [] if token is None else ["--token", str(token)]
+    return [*_channel_words(layer, unit), "--objective", "neuron", *where]
 
 
 def _negative(layer: Layer, unit: int) -> Objective:
@@ -54,17 +69,28 @@ def _negative(layer: Layer, unit: int) -> Objective:
     return -BeforeActivation(Channel(layer.title, unit))
 
 
+def _negative_words(layer: Layer, unit: int) -> list[str]:
+    return [*_channel_words(layer, unit), "--negative"]
+
+
 def _diverse(layer: Layer, unit: int) -> Objective:
     return Channel(layer.title, unit) - _DIVERSITY * diversity(layer.title)
+
+
+def _diverse_words(layer: Layer, unit: int) -> list[str]:
+    # Names of layers are texts of Python's there.
+    name = json.dumps(layer.title, ensure_ascii=False)
+    expression = f"channel({name}, {unit}) - {_DIVERSITY:g} * diversity({name})"
+    return [expression, "--batch", str(VARIETIES)]
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("channel", "channel", _channel, tells_likeness=True),
-        Kind("neuron", "neuron", _neuron, needs_cells=True),
-        Kind("negative", "negative channel", _negative),
-        Kind("diversity", "diversity", _diverse, VARIETIES, needs_cells=True),
+        Kind("channel", "channel", _channel, _channel_words, tells_likeness=True),
+        Kind("neuron", "neuron", _neuron, _neuron_words, needs_cells=True),
+        Kind("negative", "negative channel", _negative, _negative_words),
+        Kind("diversity", "diversity", _diverse, _diverse_words, VARIETIES, needs_cells=True),
     )
 }
 """The kinds by name, in the order in which they are made: those that say most come first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..errors import InputError, TargetError, nearest
@@ -14,7 +15,7 @@ from ..network.photos import pixels_of
 from ..pictures.series import Settings
 from ..plain import from_digits, text, texts, whole
 from .kinds import KINDS, Kind
-from .questions import Question
+from .questions import Question, described, in_plain_data
 
 ORDER = (
     "all layers by turns, and in each units from all over it, so that an even sample comes first"
@@ -106,7 +107,8 @@ class Plan:
         settings = Settings(**self.settings)
         if kind.pictures > 1:
             settings["batch"] = kind.pictures
-        question = Question.of(self.model, kind.objective(layer, unit), settings)
+        objective = kind.objective(layer, unit)
+        question = Question.of(self._described, self.made_with, objective, kind.pictures)
         return Wanted(layer, unit, kind, question, settings)
 
     def kinds_of(self, layer: Layer) -> tuple[Kind, ...]:
@@ -125,12 +127,14 @@ class Plan:
         """The pictures' height and width in pixels."""
         return pixels_of(self.model, self.settings["size"])
 
-    @property
+    @cached_property
     def made_with(self) -> dict[str, Any]:
-        """How all pictures are made, as plain data: what a question holds but for the objective."""
-        asked = dict(self.wanted(self.layers[0], self.units[0][0], self.kinds[0]).question.asked)
-        del asked["model"], asked["objective"], asked["batch"]
-        return asked
+        """How all pictures are made, as plain data: what tens of thousands of questions share."""
+        return in_plain_data(self.settings)
+
+    @cached_property
+    def _described(self) -> dict[str, Any]:
+        return described(self.model)
 
     def to_json(self) -> dict[str, Any]:
         """Write it down as plain data, for whoever shows the project without the model's file."""

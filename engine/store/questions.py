@@ -40,30 +40,46 @@ class Question:
         object.__setattr__(self, "key", key)
 
     @classmethod
-    def of(cls, model: Model, objective: Objective, settings: Settings) -> Self:
+    def of(
+        cls,
+        model: Mapping[str, Any],
+        made_with: Mapping[str, Any],
+        objective: Objective,
+        pictures: int,
+    ) -> Self:
         """Ask for a picture.
 
         Args:
-            model: Of which.
+            model: Of which, as `described` returns it.
+            made_with: How, as `in_plain_data` returns it.
             objective: What is maximised.
-            settings: As for `render`, with `size` and `steps`; what they leave out is as there.
+            pictures: How many are made together.
         """
-        transforms = settings.get("transforms")
-        return cls(
-            {
-                "model": {"sha256": model.sha256, "preprocessing": model.arguments()},
-                "objective": objective.to_json(),
-                "parameterization": PARAMETERIZATIONS.to_json(
-                    settings.get("parameterization") or Fourier()
-                ),
-                "transforms": to_json(compose(lucid() if transforms is None else transforms)),
-                "optimizer": optimizers.to_json(settings.get("optimizer") or Adam()),
-                "size": settings["size"],
-                "steps": settings["steps"],
-                "seed": settings.get("seed", 0),
-                "batch": settings.get("batch", 1),
-                "redirect_steps": settings.get("redirect_steps", REDIRECT_STEPS),
-                "leak": [settings.get("leak"), settings.get("leak_steps")],
-                "precision": settings.get("precision", "tf32"),
-            }
-        )
+        own = {"model": model, "objective": objective.to_json(), "batch": pictures}
+        return cls({**made_with, **own})
+
+
+def described(model: Model) -> dict[str, Any]:
+    """Return all that determines what a model computes, as plain data."""
+    return {"sha256": model.sha256, "preprocessing": model.arguments()}
+
+
+def in_plain_data(settings: Settings) -> dict[str, Any]:
+    """Return how pictures are made, as plain data.
+
+    Args:
+        settings: As for `render`, with `size` and `steps`; what they leave out is as there.
+    """
+    transforms = settings.get("transforms")
+    parameterization = settings.get("parameterization") or Fourier()
+    return {
+        "parameterization": PARAMETERIZATIONS.to_json(parameterization),
+        "transforms": to_json(compose(lucid() if transforms is None else transforms)),
+        "optimizer": optimizers.to_json(settings.get("optimizer") or Adam()),
+        "size": settings["size"],
+        "steps": settings["steps"],
+        "seed": settings.get("seed", 0),
+        "redirect_steps": settings.get("redirect_steps", REDIRECT_STEPS),
+        "leak": [settings.get("leak"), settings.get("leak_steps")],
+        "precision": settings.get("precision", "tf32"),
+    }

@@ -11,18 +11,15 @@ import onnxscope as osc
 import pytest
 from onnxscope.pages.microscope import write_microscope
 from onnxscope.store.filling import fill
-from onnxscope.store.plan import make_plan
+from onnxscope.store.plan import Plan, make_plan
 from onnxscope.store.project import Project
 
 EVIL = "</script><img src=x onerror=alert(1)>"
 UNITS = "0:3,70:72,126:128"
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three layers, of whose pictures all channels are made and the first neurons."""
-    network = osc.load("squeezenet", labels=[EVIL, *(f"class {n}" for n in range(1, 1000))])
-    plan = make_plan(
+def planned(network: osc.Model) -> Plan:
+    return make_plan(
         network,
         ["fire3", "fire4", "logits"],
         units=UNITS,
@@ -31,6 +28,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         steps=2,
         settings={"provider": "cpu"},
     )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three layers, of whose pictures all channels are made and the first neurons."""
+    network = osc.load("squeezenet", labels=[EVIL, *(f"class {n}" for n in range(1, 1000))])
+    plan = planned(network)
     project = Project.create(tmp_path_factory.mktemp("site") / "scope", network)
     order = plan.order()
     fill(plan, project, order=order[:22])
@@ -207,14 +211,6 @@ def test_a_phone_scrolls_in_one_direction_only(opened):
 def test_what_is_as_it_was_is_not_written_again(site):
     network = osc.load("squeezenet")
     before = {file: file.stat().st_mtime_ns for file in (site.parent / "sheets").glob("*.webp")}
-    plan = make_plan(
-        network,
-        ["fire3", "fire4", "logits"],
-        units=UNITS,
-        kinds=["channel", "neuron"],
-        size=48,
-        steps=2,
-        settings={"provider": "cpu"},
-    )
+    plan = planned(network)
     write_microscope(plan, Project.open(site.parent))
     assert {file: file.stat().st_mtime_ns for file in before} == before

@@ -5,6 +5,9 @@ from __future__ import annotations
 import onnxscope as osc
 import pytest
 from onnxscope.errors import InputError, LayerError, TargetError
+from onnxscope.network.layers.layer import Layer
+from onnxscope.objectives.targets import resolve
+from onnxscope.store.kinds import KINDS
 from onnxscope.store.plan import make_plan, shard
 
 
@@ -113,3 +116,23 @@ def test_what_does_not_fit_is_said(squeezenet: osc.Model, how, error, words):
 def test_shards_that_are_none(squeezenet: osc.Model, text):
     with pytest.raises(InputError, match=r"part|shard"):
         shard(make_plan(squeezenet, ["fire3"]).order(), text)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_what_is_typed_for_a_picture_means_it(squeezenet: osc.Model, kind):
+    layer = squeezenet.layers["fire3"]
+    target, *options = kind.words(layer, 7)
+    given = {
+        "objective": "neuron" if "--objective" in options else None,
+        "negative": "--negative" in options,
+        "preactivation": "--negative" in options,
+    }
+    assert resolve(squeezenet, target, **given) == kind.objective(layer, 7)
+    assert (str(kind.pictures) in options) == (kind.pictures > 1)
+
+
+def test_a_neuron_among_tokens_of_unknown_places_is_typed_with_its_token():
+    layer = Layer("blocks", (16, 50), 16, "Add")
+    words = KINDS["neuron"].words(layer, 3)
+    assert words == ["blocks:3", "--objective", "neuron", "--token", "25"]
+    assert KINDS["neuron"].objective(layer, 3) == osc.neuron("blocks", 3, token=25)
