@@ -11,6 +11,7 @@ from ..declarations import ArrayTypes
 from ..errors import InputError
 from ..forms import Form, InForm
 from ..graph.tensor import Tensor
+from ..plain import shown
 from ..registry import Registry, named
 
 
@@ -73,6 +74,34 @@ PARAMETERIZATIONS: Registry[Parameterization] = Registry(
     "parameterization", Parameterization, foreign=named
 )
 """The parameterizations that recipes know; those of the user's own they can only name."""
+
+
+class Within:
+    """What a picture has that is made by another parameterization, its `of`, in some part."""
+
+    of: Parameterization
+
+    def check_maker(self) -> None:
+        """See that there is one.
+
+        Raises:
+            InputError: it is none.
+        """
+        if isinstance(self.of, type) or not isinstance(self.of, Parameterization):
+            raise InputError(
+                f"of must be a parameterization such as Fourier(), not {shown(self.of)}"
+            )
+
+    @property
+    def mixes_pictures(self) -> bool:
+        """Whether what makes it joins pictures."""
+        return bool(getattr(self.of, "mixes_pictures", False))
+
+    def initial(
+        self, rng: np.random.Generator, count: int, height: int, width: int
+    ) -> dict[str, np.ndarray]:
+        """Draw those of what makes it."""
+        return self.of.initial(rng, count, height, width)
 
 
 def formed(parameterization: Parameterization, form: Form) -> Parameterization:

@@ -18,7 +18,7 @@ from ..graph.tensor import Tensor
 from ..identity import ByContent
 from ..plain import shown, whole
 from ..planes import read_grey
-from .base import PARAMETERIZATIONS, Parameterization, formed
+from .base import PARAMETERIZATIONS, Parameterization, Within, formed
 from .fourier import Fourier
 
 Channel = npt.ArrayLike | str | os.PathLike[str]
@@ -27,7 +27,7 @@ Channel = npt.ArrayLike | str | os.PathLike[str]
 
 @PARAMETERIZATIONS.add("fixed")
 @dataclass(frozen=True, eq=False)
-class Fixed(ByContent, InForm):
+class Fixed(ByContent, Within, InForm):
     """A picture of which only some channels are made (see `fixed`).
 
     Attributes:
@@ -42,18 +42,10 @@ class Fixed(ByContent, InForm):
     values: np.ndarray
 
     def __post_init__(self) -> None:
-        if isinstance(self.of, type) or not isinstance(self.of, Parameterization):
-            raise InputError(
-                f"of must be a parameterization such as Fourier(), not {shown(self.of)}"
-            )
+        self.check_maker()
         object.__setattr__(self, "channels", tuple(whole("a channel", c, 0) for c in self.channels))
         if not self.channels or np.ndim(self.values) != 4 or len(self.values) != len(self.channels):
             raise InputError("fixed channels must be numbers with as many arrays (D, H, W)")
-
-    @property
-    def mixes_pictures(self) -> bool:
-        """Whether what makes it joins pictures."""
-        return bool(getattr(self.of, "mixes_pictures", False))
 
     def formed(self, form: Form) -> Fixed:
         """Return the same for pictures of that form.
@@ -87,12 +79,6 @@ class Fixed(ByContent, InForm):
                 f"{form.sizes_in_words((height, width))}: bring them to its size"
             )
         return self.of.parameters(count, height, width)
-
-    def initial(
-        self, rng: np.random.Generator, count: int, height: int, width: int
-    ) -> dict[str, np.ndarray]:
-        """Draw those of what makes it."""
-        return self.of.initial(rng, count, height, width)
 
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
         """Append the picture with its fixed channels, (N, P, H, W), in [0, 1]."""

@@ -14,8 +14,8 @@ from ..errors import InputError
 from ..graph.tensor import Tensor
 from ..identity import ByContent
 from ..images import as_batch, as_photos, as_uint8, checked_photo, fitted_to, means_over_shares
-from ..plain import numbers, shown
-from .base import PARAMETERIZATIONS, Parameterization
+from ..plain import numbers
+from .base import PARAMETERIZATIONS, Parameterization, Within
 from .fourier import Fourier
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @PARAMETERIZATIONS.add("masked")
 @dataclass(frozen=True, eq=False)
-class Masked(ByContent):
+class Masked(ByContent, Within):
     """A picture that is only made where a mask is (see `within`).
 
     Attributes:
@@ -38,10 +38,7 @@ class Masked(ByContent):
     mask: np.ndarray
 
     def __post_init__(self) -> None:
-        if isinstance(self.of, type) or not isinstance(self.of, Parameterization):
-            raise InputError(
-                f"of must be a parameterization such as Fourier(), not {shown(self.of)}"
-            )
+        self.check_maker()
         object.__setattr__(
             self, "picture", checked_photo("the picture around a mask", self.picture)
         )
@@ -50,20 +47,9 @@ class Masked(ByContent):
             raise InputError("a mask must hold numbers in [0, 1], some of them above 0")
         object.__setattr__(self, "mask", mask)
 
-    @property
-    def mixes_pictures(self) -> bool:
-        """Whether what makes it joins pictures."""
-        return bool(getattr(self.of, "mixes_pictures", False))
-
     def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
         """Declare those of what makes it."""
         return self.of.parameters(count, height, width)
-
-    def initial(
-        self, rng: np.random.Generator, count: int, height: int, width: int
-    ) -> dict[str, np.ndarray]:
-        """Draw those of what makes it."""
-        return self.of.initial(rng, count, height, width)
 
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
         """Append the mixture of both by the mask, (N, 3, H, W), in [0, 1]."""
