@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError, LayerError
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..objectives.batches import diversity
 from ..pictures.rendering import render
-from ..plain import real, text, whole
 from .gallery import Gallery, titled
-from .layers import layer_of
+from .layers import check_comparison, compared_at
 from .page import number
 from .scales import opened, reached, wanted
 
@@ -67,16 +65,10 @@ def diversify(
         TargetError: the target compares pictures, looks at no layer, or stays at 0.
         OnnxscopeError: see `render`.
     """
-    count, strength = whole("count", count, 2), real("strength", strength)
-    if strength < 0:
-        raise InputError(f"strength must be at least 0, not {strength:g}")
-    if layer is not None:
-        text("layer", layer, "the name of a layer", LayerError)
+    count, strength = check_comparison(count, strength, layer)
     model = opened(model, callback, steps=steps, seed=seed, provider=provider, cache=cache)
     each = wanted(model, target)
-    if layer is None:
-        layer = layer_of(model, each)
-    model.names.find(layer)
+    layer = compared_at(model, each, layer)
     whole_one = each
     if strength:
         (scale,), _ = reached(model, [each], size=size, seed=seed, provider=provider, cache=cache)

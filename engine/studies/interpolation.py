@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError, LayerError
+from ..errors import LayerError
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..objectives.batches import alignment, interpolate
 from ..pictures.rendering import render
-from ..plain import real, text, whole
 from .gallery import Gallery, titled
-from .layers import layer_of
+from .layers import check_comparison, compared_at
 from .scales import opened, reached, wanted
 
 if TYPE_CHECKING:
@@ -65,16 +64,10 @@ def morph(
         TargetError: a target compares pictures, looks at no layer, or stays at 0.
         OnnxscopeError: see `render`.
     """
-    count, strength = whole("count", count, 2), real("strength", strength)
-    if strength < 0:
-        raise InputError(f"strength must be at least 0, not {strength:g}")
-    if layer is not None:
-        text("layer", layer, "the name of a layer", LayerError)
+    count, strength = check_comparison(count, strength, layer)
     model = opened(model, callback, steps=steps, seed=seed, provider=provider, cache=cache)
     ends = wanted(model, start), wanted(model, stop)
-    if layer is None:
-        layer = layer_of(model, ends[0])
-    model.names.find(layer)
+    layer = compared_at(model, ends[0], layer)
     scales, alone = reached(model, ends, size=size, seed=seed, provider=provider, cache=cache)
     first, last = (1 / scale * end for end, scale in zip(ends, scales, strict=True))
     objective = interpolate(first, last, count)

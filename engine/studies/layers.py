@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import LayerError, TargetError
+from ..errors import InputError, LayerError, TargetError
 from ..network.model import Model
 from ..objectives.algebra import Objective
+from ..plain import real, text, whole
 
 if TYPE_CHECKING:
     from ..network.layers.layer import Layer
@@ -62,6 +63,34 @@ def layer_of(model: Model, objective: Objective) -> str:
             return name
     every = usual_layers(model, _EVERY)
     return every[3 * len(every) // 4]
+
+
+def check_comparison(count: int, strength: float, layer: str | None) -> tuple[int, float]:
+    """Check what says how pictures are compared with each other, before any work.
+
+    Raises:
+        InputError: there are less than two pictures, or the strength is no number from 0.
+        LayerError: the layer is no text.
+    """
+    count, strength = whole("count", count, 2), real("strength", strength)
+    if strength < 0:
+        raise InputError(f"strength must be at least 0, not {strength:g}")
+    if layer is not None:
+        text("layer", layer, "the name of a layer", LayerError)
+    return count, strength
+
+
+def compared_at(model: Model, objective: Objective, layer: str | None) -> str:
+    """Return the layer at which pictures are compared: the given one, or `layer_of` an objective.
+
+    Raises:
+        LayerError: the model has no such layer.
+        TargetError: see `layer_of`.
+    """
+    if layer is None:
+        layer = layer_of(model, objective)
+    model.names.find(layer)
+    return layer
 
 
 def _has_cells(layer: Layer) -> bool:
