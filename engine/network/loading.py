@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -173,11 +173,10 @@ class _Said:
 
 def _ranges(given: tuple[float, float] | Sequence[tuple[float, float]]) -> tuple[Range, ...]:
     """One pair of ends, or one for each channel."""
-    if not _is_list(given):
-        given = reals("input_range", given, "(0, 255)")  # type: ignore[assignment]  # refuses it
-    several = len(given) > 0 and all(_is_list(item) for item in given)
+    items: Sequence[object] = given if _is_list(given) else ()
+    several = len(items) > 0 and all(_is_list(item) for item in items)
     pairs = []
-    for pair in cast(Sequence[Any], given if several else [given]):
+    for pair in items if several else [given]:
         ends = reals("input_range", pair, "(0, 255)")
         if len(ends) != 2:
             raise InputError(f"input_range takes two numbers, such as (0, 255), not {shown(given)}")

@@ -11,7 +11,7 @@ import ast
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -216,9 +216,9 @@ def _numbers(value: object) -> tuple[float, ...]:
 def _limits(value: object) -> tuple[Range, ...]:
     """What black and white are: two numbers, or two for each channel; else nothing."""
     parsed = _parsed(value)
-    nested = isinstance(parsed, list | tuple) and len(parsed) > 0
-    nested = nested and all(isinstance(part, list | tuple) for part in parsed)  # type: ignore[attr-defined]  # is a list
-    found = [_numbers(part) for part in parsed] if nested else [_numbers(value)]  # type: ignore[attr-defined]  # as above
+    parts: Sequence[object] = parsed if isinstance(parsed, list | tuple) else ()
+    nested = len(parts) > 0 and all(isinstance(part, list | tuple) for part in parts)
+    found = [_numbers(part) for part in parts] if nested else [_numbers(value)]
     if any(len(pair) != 2 for pair in found):
         return ()
     return tuple((pair[0], pair[1]) for pair in found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -160,11 +160,10 @@ def ranges_from_json(
 
 def _pairs(ranges: Sequence[float] | Sequence[Sequence[float]]) -> tuple[Range, ...]:
     """Ranges one by one, of one pair or of several."""
-    first = ranges[0]
-    if isinstance(first, Sequence):
-        return tuple((low, high) for low, high in ranges)  # type: ignore[misc]  # the first is one
-    low, high = ranges
-    return ((low, high),)  # type: ignore[return-value]  # the first is a number
+    if isinstance(ranges[0], Sequence):
+        return tuple((low, high) for low, high in cast(Sequence[Sequence[float]], ranges))
+    low, high = cast(Sequence[float], ranges)
+    return ((low, high),)
 
 
 def _listed(ranges: Range | tuple[Range, ...]) -> list[Any]:
