@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time as clock
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -209,27 +210,18 @@ def _fill_watched(
                     watch.complain("warning", words)
                 said.add(warning)
 
+        filled = partial(fill, callback=watch)
         if scheduler is not None:
             from ..store.cluster import fill_on
 
-            return fill_on(
-                scheduler,
-                plan,
-                project,
-                order=order,
-                seconds=seconds,
-                batch_size=batch_size,
-                begin=begin,
-                done=done,
-            )
-        return fill(
+            filled = partial(fill_on, scheduler)
+        return filled(
             plan,
             project,
             order=order,
             seconds=seconds,
             batch_size=batch_size,
             begin=begin,
-            callback=watch,
             done=done,
         )
 

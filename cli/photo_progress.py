@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .console import labelled, plural, stderr
+from .progress import Shown
 
 if TYPE_CHECKING:
     from ..studies.collecting import Looked
@@ -17,7 +17,7 @@ _NAMED = 20
 """So many files that cannot be read are named; the others are counted."""
 
 
-class PhotoWatch:
+class PhotoWatch(Shown):
     """Shows how many photographs were looked at, how fast, and the time that is left.
 
     Where nobody watches, as in a log, a line says it every ten seconds.
@@ -55,21 +55,13 @@ class PhotoWatch:
             )
             self._bar.add_task(description, total=None, rate="preparing")
 
-    def __enter__(self) -> PhotoWatch:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._bar is not None:
-            # The terminal may be gone.
-            with suppress(OSError):
-                self._bar.stop()
+        super().__exit__(kind, error, trace)
         if self._skipped > _NAMED:
             more = plural(self._skipped - _NAMED, "more file")
             self._warn(f"{more} cannot be read, and {'is' if more[:2] == '1 ' else 'are'} left out")

@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from .console import labelled, plural, stderr, stdout
 
@@ -21,7 +21,29 @@ _SECONDS_BETWEEN_UPDATES = 0.1
 _SECONDS_BETWEEN_LINES = 10.0
 
 
-class Watch:
+class Shown:
+    """A bar that is on the terminal while a block runs."""
+
+    _bar: Bar | None
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            # The terminal may be gone, and what was made is to be written all the same.
+            with suppress(OSError):
+                self._bar.stop()
+
+
+class Watch(Shown):
     """Watches an ascent as its callback, counting steps and time, and shows a bar meanwhile.
 
     Attributes:
@@ -48,22 +70,6 @@ class Watch:
         # Of several pictures the first one of this ascent, the one behind its last, and how many
         # there are.
         self._place: tuple[int, int, int] | None = None
-
-    def __enter__(self) -> Watch:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            # The terminal may be gone, and what was made is to be written all the same.
-            with suppress(OSError):
-                self._bar.stop()
 
     def begin(self, first: int, stop: int, of: int, description: str) -> None:
         """Take note of what is prepared now: pictures `first` to before `stop`, counted from 0."""

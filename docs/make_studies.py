@@ -34,9 +34,10 @@ def photo_of(path: Path | None) -> np.ndarray:
 def studies(photo: np.ndarray) -> dict[str, Callable[[], Image.Image]]:
     """Name the pictures, and what makes each."""
     given = {"steps": 192, "size": 160}
-    texture: Callable[[], np.ndarray] = lambda: (  # noqa: E731 (made when it is needed)
-        osc.render(_MODEL, "fire5:100", steps=128, size=224).images[0]
-    )
+
+    def texture() -> np.ndarray:
+        return osc.render(_MODEL, "fire5:100", steps=128, size=224).images[0]
+
     return {
         "compare": lambda: osc.compare(_MODEL, "fire8:5").figure(),
         "diversity": lambda: osc.diversify(_MODEL, "fire8:5", 4, **given).figure(),
