@@ -420,12 +420,26 @@ class Model:
             LayerError: the name is no text.
         """
         text("name", name, "the name of a value", LayerError)
-        producers = self._network.producers
-        if name not in producers:
-            return "", ()
-        node = producers[name]
-        read = (value.name for value in node.inputs if value is not None and value.name)
-        return node.op_type, tuple(name for name in read if name in producers)
+        return self._origins.get(name, ("", ()))
+
+    @cached_property
+    def _origins(self) -> dict[str, tuple[str, tuple[str, ...]]]:
+        """See `origin_of`, of all values; why a picture is grey is asked without the graph."""
+
+        def find() -> dict[str, tuple[str, tuple[str, ...]]]:
+            producers = self._network.producers
+            found = {}
+            for name, node in producers.items():
+                read = (value.name for value in node.inputs if value is not None and value.name)
+                found[name] = node.op_type, tuple(one for one in read if one in producers)
+            return found
+
+        return self._kept(
+            "origins",
+            find,
+            lambda found: found,
+            lambda data: {name: (op, tuple(read)) for name, (op, read) in data.items()},
+        )
 
     def smallest_size(self, layers: Sequence[str]) -> int:
         """Return the least side of square pictures for which all `layers` have cells.
