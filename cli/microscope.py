@@ -142,7 +142,7 @@ def microscope(
     )
     order = plan.order()
     if shard is not None:
-        order = part_of(order, shard)
+        order = part_of(plan, shard)
     project = Project.create(output, network)
     if not quiet:
         for words in project.differences(plan):

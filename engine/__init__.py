@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .objectives.directions import neurons as neurons
     from .objectives.encoders import encoder as encoder
     from .objectives.fed import directions as directions
+    from .objectives.fed import each_unit as each_unit
     from .objectives.levels import toward as toward
     from .objectives.making import before_activation as before_activation
     from .objectives.making import channel as channel
@@ -155,6 +156,7 @@ _HOMES = {
     "direction": "objectives.directions",
     "neurons": "objectives.directions",
     "directions": "objectives.fed",
+    "each_unit": "objectives.fed",
     "sharpness": "objectives.penalties",
     "seen_by": "objectives.others",
     "boundary": "objectives.penalties",

@@ -97,10 +97,12 @@ class Composition:
 
         Raises:
             TargetError: they are for another number of pictures.
+            LayerError: the model does not have what they mean.
         """
         # Of several views of a picture each would need its row.
         if not isinstance(self.objective, Fed) or self.views > 1:
             return {}
+        self.objective.check_numbers(self.model)
         found = {}
         for name, rows in self.objective.rows.items():
             each = np.repeat(rows, self.batch, axis=0) if len(rows) == 1 else rows

@@ -47,6 +47,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
         making.each,
         directions.direction,
         fed.directions,
+        fed.each_unit,
         directions.cosine,
         directions.channels,
         directions.neurons,

@@ -222,7 +222,7 @@ def _details(
 def _command(plan: Plan, layer: Layer, unit: int, kind: Kind) -> str:
     """What to type for the same picture."""
     height, width = plan.height_and_width
-    words = kind.words(layer, unit)
+    words = kind.typed(layer, unit, shared=plan.shared)
     size = str(height) if height == width else f"{height}x{width}"
     settings = plan.settings
     words += ["--size", size, "--steps", str(settings["steps"])]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from ..ascent.side_by_side import cores
 from ..errors import AscentError, MemoryShortageError, OnnxscopeError, OperatorError, StepError
+from ..identity import describe
 from ..network.model import Model
 from ..objectives.algebra import Objective
+from ..objectives.fed import Fed
 from ..plain import whole
 from ..runtime.session import choose_provider
 from .picture import Picture
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 # On a device all pictures of a group are one graph, which has to be made for each group anew.
 _GROUP_ON_DEVICE = 16
+# Those that share a graph are opened once for each group.
+_SHARING = 32
 
 
 class Settings(TypedDict, total=False):
@@ -86,8 +90,8 @@ def render_each(
         model: The model.
         objectives: What the pictures are for, none of which compares pictures.
         batch_size: How many are made at once. By default one for each core of the CPU, or on a
-            device sixteen, or as many as fit into memory. With `batch` each objective is made by
-            itself.
+            device sixteen, or as many as fit into memory; of objectives that share a graph, as
+            those of `each_unit` do, 32. With `batch` each objective is made by itself.
         begin: Called before a group is prepared, with the numbers of its first objective and of the
             one behind its last.
         callback: As for `render`, in each group anew.
@@ -102,7 +106,8 @@ def render_each(
     """
     if batch_size is not None:
         batch_size = whole("batch_size", batch_size, 1)
-    size = batch_size or _group_size(settings.get("provider", "auto"))
+    shared = _one_for_all(objectives) is not None
+    size = batch_size or (_SHARING if shared else _group_size(settings.get("provider", "auto")))
     if settings.get("batch", 1) != 1 or settings.get("patience") is not None:
         # With patience those of a group end together.
         size = 1
@@ -162,7 +167,7 @@ def _made(
             return
         picture = render(
             model,
-            chosen,
+            _one_for_all(chosen) or chosen,
             batch_size=len(chosen),
             same_start=True,
             callback=callback,
@@ -184,6 +189,15 @@ def _made(
         return
     for index, number in enumerate(numbers):
         yield Made(number, _alone(picture, index, chosen[index]))
+
+
+def _one_for_all(objectives: Sequence[Objective]) -> Objective | None:
+    """One objective of all pictures, which share its graph; `None` where they do not."""
+    fed = [one for one in objectives if isinstance(one, Fed) and one.count == 1]
+    if len(fed) < max(len(objectives), 2):
+        return None
+    alike = describe(fed[0].unfed())
+    return fed[0].joined(fed[1:]) if all(describe(o.unfed()) == alike for o in fed[1:]) else None
 
 
 def _alone(picture: Picture, index: int, objective: Objective) -> Picture:

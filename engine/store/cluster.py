@@ -69,7 +69,7 @@ def fill_on(
         writer.begin(plan)
         # It goes to each worker once, and is opened there once.
         maker = client.scatter(Maker(plan), broadcast=True, hash=False)
-        pieces = groups(missing)
+        pieces = groups(plan, missing)
         running: dict[Future[Any], list[Wanted]] = {}
         group = next(pieces, None)
         try:

@@ -17,9 +17,6 @@ from .project import Project, Writer
 if TYPE_CHECKING:
     from ..ascent.loop import Callback
 
-_GROUP = 8
-"""So many pictures are one piece of work."""
-
 Place = tuple[Layer, int, Kind]
 
 
@@ -101,7 +98,7 @@ def fill(
     maker = Maker(plan)
     with project.writing() as writer:
         writer.begin(plan)
-        for group in groups(missing):
+        for group in groups(plan, missing):
             if deadline is not None and time.monotonic() >= deadline:
                 filling.out_of_time = True
                 break
@@ -149,8 +146,18 @@ def still_wanted(
     return left
 
 
-def groups(order: Sequence[Place]) -> Iterator[list[Place]]:
-    """Yield pieces of work: pictures that follow each other and are made alike."""
-    for _, alike in groupby(order, lambda one: one[2].name):
+def groups(plan: Plan, order: Sequence[Place]) -> Iterator[list[Place]]:
+    """Yield pieces of work: pictures that follow each other and are made alike.
+
+    Args:
+        plan: What there shall be.
+        order: Its pictures, or some of them.
+    """
+
+    def likeness(one: Place) -> tuple[str, str]:
+        # Of one layer the units share a graph.
+        return one[2].name, one[0].name if plan.shared else ""
+
+    for _, alike in groupby(order, likeness):
         units = list(alike)
-        yield from (units[at : at + _GROUP] for at in range(0, len(units), _GROUP))
+        yield from (units[at : at + plan.chunk] for at in range(0, len(units), plan.chunk))

@@ -80,7 +80,7 @@ class Maker:
         Raises:
             OnnxscopeError: the settings do not fit.
         """
-        objectives = [one.kind.objective(one.layer, one.unit) for one in wanted]
+        objectives = [one.objective for one in wanted]
         for made in render_each(
             self.plan.model,
             objectives,

@@ -12,6 +12,7 @@ from ..errors import InputError, TargetError, nearest
 from ..network.layers.layer import Layer
 from ..network.model import Model
 from ..network.photos import pixels_of
+from ..objectives.algebra import Objective
 from ..pictures.series import Settings
 from ..plain import from_digits, text, texts, whole
 from .kinds import KINDS, Kind
@@ -22,8 +23,9 @@ ORDER = (
 )
 """In which order units are taken, of one kind of picture after the other."""
 
-_CHUNK = 8
-"""So many units of a layer follow each other: on a device they are one graph."""
+_CHUNK, _SHARED_CHUNK = 8, 32
+"""So many units of a layer follow each other: on a device they are one graph; the second where they
+share one anyway, which is opened for each chunk."""
 
 _PART = re.compile(r"(\d+)(?:\s*([-–:])\s*(\d+))?")
 
@@ -36,17 +38,20 @@ class Quality:
         name: Such as `draft`.
         steps: How many.
         size: Pixels at most; the model's usual size where that is smaller, or the only one.
+        shared: Whether the units of a layer share one graph, which takes less time where steps are
+            few: to build one for each takes longer than to climb it.
     """
 
     name: str
     steps: int
     size: int | None
+    shared: bool = False
 
 
 QUALITIES = {
     quality.name: quality
     for quality in (
-        Quality("draft", 48, 112),
+        Quality("draft", 48, 112, shared=True),
         Quality("good", 192, 224),
         Quality("fine", 512, None),
     )
@@ -64,6 +69,7 @@ class Wanted:
         kind: What of it.
         question: All of it, with how it is made.
         settings: As for `render`.
+        objective: What is maximised.
     """
 
     layer: Layer
@@ -71,6 +77,7 @@ class Wanted:
     kind: Kind
     question: Question = field(repr=False)
     settings: Settings = field(repr=False)
+    objective: Objective = field(repr=False)
 
     @property
     def target(self) -> str:
@@ -88,6 +95,7 @@ class Plan:
         units: The numbers of each layer's units.
         kinds: What is made of each unit.
         settings: Of all pictures, as for `render`.
+        shared: Whether the units of a layer share one graph, where a kind has such.
     """
 
     model: Model
@@ -95,6 +103,7 @@ class Plan:
     units: tuple[tuple[int, ...], ...]
     kinds: tuple[Kind, ...]
     settings: Settings
+    shared: bool = False
 
     def wanted(self, layer: Layer, unit: int, kind: Kind) -> Wanted:
         """Return one of the pictures.
@@ -107,9 +116,9 @@ class Plan:
         settings = Settings(**self.settings)
         if kind.pictures > 1:
             settings["batch"] = kind.pictures
-        objective = kind.objective(layer, unit)
+        objective = kind.goal(layer, unit, shared=self.shared)
         question = Question.of(self._described, self.made_with, objective, kind.pictures)
-        return Wanted(layer, unit, kind, question, settings)
+        return Wanted(layer, unit, kind, question, settings, objective)
 
     def kinds_of(self, layer: Layer) -> tuple[Kind, ...]:
         """Return what there is of a layer's units: without positions, no neurons."""
@@ -144,15 +153,21 @@ class Plan:
                 for layer, units in zip(self.layers, self.units, strict=True)
             ],
             "kinds": [kind.name for kind in self.kinds],
+            "shared": self.shared,
             "made_with": self.made_with,
         }
+
+    @property
+    def chunk(self) -> int:
+        """How many units of a layer follow each other."""
+        return _SHARED_CHUNK if self.shared else _CHUNK
 
     def order(self) -> list[tuple[Layer, int, Kind]]:
         """Return all pictures in the order in which they are made (see `ORDER`)."""
         found = []
         for kind in self.kinds:
             chunks = [
-                [(layer, chunk) for chunk in _spread(units)]
+                [(layer, chunk) for chunk in _spread(units, self.chunk)]
                 for layer, units in zip(self.layers, self.units, strict=True)
                 if kind in self.kinds_of(layer)
             ]
@@ -217,14 +232,15 @@ def make_plan(
         tuple(found for found in numbers if found),
         tuple(kind for kind in KINDS.values() if kind.name in named),
         known,
+        how.shared,
     )
 
 
-def shard(order: Sequence[tuple[Layer, int, Kind]], text: str) -> list[tuple[Layer, int, Kind]]:
-    """Return the part of an order that one of several machines makes.
+def shard(plan: Plan, text: str) -> list[tuple[Layer, int, Kind]]:
+    """Return the part of a plan's order that one of several machines makes.
 
     Args:
-        order: All of it.
+        plan: All of it.
         text: Which part of how many, such as `2/8`, from 1.
 
     Raises:
@@ -238,7 +254,7 @@ def shard(order: Sequence[tuple[Layer, int, Kind]], text: str) -> list[tuple[Lay
     if not 1 <= part <= parts:
         raise InputError(f"there is no part {part} of {parts}: parts are counted from 1 to {parts}")
     # Whole chunks, whose units are one graph where there is a device.
-    return [one for at, one in enumerate(order) if at // _CHUNK % parts == part - 1]
+    return [one for at, one in enumerate(plan.order()) if at // plan.chunk % parts == part - 1]
 
 
 def _layers(model: Model, names: Sequence[str] | None) -> list[Layer]:
@@ -281,13 +297,13 @@ def _units(layer: Layer, ranges: Sequence[range] | None) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _spread(units: Sequence[int]) -> Iterator[list[int]]:
-    """Chunks of units, of which the first ones lie evenly across all.
+def _spread(units: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Chunks of so many units, of which the first ones lie evenly across all.
 
     Their order is that of the bits of their numbers, read backwards: half, quarters, eighths
     (van der Corput's sequence).
     """
-    chunks = [list(units[at : at + _CHUNK]) for at in range(0, len(units), _CHUNK)]
+    chunks = [list(units[at : at + size]) for at in range(0, len(units), size)]
     bits = max(len(chunks) - 1, 1).bit_length()
     yield from (
         chunks[number]

@@ -55,6 +55,12 @@ def calls() -> dict[str, Call]:
             {"layer": "text", "cosine": "3; 2.5"} | PLACE,
             {"vectors": "directions"},
         ),
+        "each_unit": Call(
+            osc.each_unit,
+            {"layer": "c", "units": [8]},
+            {"layer": "text", "least": "True"} | PLACE,
+            {"units": "units"},
+        ),
         "diversity": Call(osc.diversity, {"layer": "c"}, {"layer": "text"}),
         "encoder": Call(
             osc.encoder,

@@ -91,3 +91,35 @@ def test_what_does_not_fit_is_refused(squeezenet: osc.Model) -> None:
         osc.render(squeezenet, osc.directions("fire5", VECTORS[:, :7]), size=48)
     with pytest.raises(InputError, match=r"directions must be numbers of shape \(N, C\)"):
         osc.directions("fire5", VECTORS[0])
+
+
+@pytest.mark.parametrize(
+    ("more", "alone"),
+    [
+        ({}, lambda unit: osc.channel("fire5", unit)),
+        ({"radius": 0}, lambda unit: osc.neuron("fire5", unit)),
+        ({"least": True}, lambda unit: -osc.before_activation(osc.channel("fire5", unit))),
+    ],
+)
+def test_each_unit_is_what_a_graph_of_its_own_makes(squeezenet: osc.Model, more, alone) -> None:
+    units = [7, 100, 255]
+    together = osc.render(squeezenet, osc.each_unit("fire5", units, **more), **GIVEN)
+    for number, unit in enumerate(units):
+        one = osc.render(squeezenet, alone(unit), **GIVEN | {"same_start": False})
+        np.testing.assert_allclose(together.values[:, number], one.values, rtol=1e-3)
+        np.testing.assert_allclose(together.images[number], one.images[0], atol=0.02)
+        again = osc.render(
+            squeezenet,
+            osc.each_unit("fire5", [unit], **more),
+            **GIVEN | {"same_start": False},
+        )
+        np.testing.assert_array_equal(again.images[0], together.images[number])
+
+
+def test_units_that_are_not_there(squeezenet: osc.Model) -> None:
+    with pytest.raises(LayerError, match="fire5 has 256 channels"):
+        osc.render(squeezenet, osc.each_unit("fire5", [1, 256]), size=48, steps=1)
+    with pytest.raises(LayerError, match="there is no channel 256"):
+        osc.Gradient(squeezenet, 2 * osc.each_unit("fire5", [256]))(np.zeros((1, 48, 48, 3)))
+    with pytest.raises(TargetError, match="at least one"):
+        osc.each_unit("fire5", [])

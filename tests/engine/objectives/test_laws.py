@@ -24,6 +24,8 @@ LEAVES: dict[str, Objective] = {
     "direction, box": osc.direction("fire5", VECTOR, box=(0.2, 0, 1, 0.6)),
     "direction, mask": osc.direction("fire5", VECTOR, cosine=1, mask=SPREAD),
     "directions": osc.directions("fire5", VECTOR[None], cosine=1),
+    "each unit": osc.each_unit("fire5", [11]),
+    "each unit, least": osc.each_unit("fire5", [11], least=True, radius=0),
     "cosine": osc.cosine("fire5", VECTOR),
     "channels": osc.channels("fire5", {3: 1, 200: -0.5, 11: 2}, mask=SPREAD),
     "neurons": osc.neurons("fire5", 11, y=1, radius=1),

@@ -44,6 +44,10 @@ EXAMPLES: dict[str, list[algebra.Objective]] = {
         osc.directions("fire5", [[1, 2], [3, -4]]),
         osc.directions("fire5", [[1, 2]], cosine=2, radius=0),
     ],
+    "each_unit": [
+        osc.each_unit("fire5", [8, 9]),
+        osc.each_unit("fire5", [8], least=True, radius=0),
+    ],
     "seen_by": [
         others.SeenBy(A, "other.onnx", "0" * 64),
         others.SeenBy(A - B, "other.onnx", "0" * 64, '{"input_range": [0, 1]}'),

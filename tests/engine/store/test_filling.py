@@ -13,6 +13,7 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from onnxscope.errors import InputError, OutputError
+from onnxscope.objectives.targets import resolve
 from onnxscope.pictures.recipe import read_recipe
 from onnxscope.store.filling import fill
 from onnxscope.store.plan import make_plan
@@ -185,3 +186,31 @@ def test_killed_again_and_again_it_is_what_it_would_have_been(
     subprocess.run([*command, *options, "-o", str(killed)], check=True)
     assert files(killed / "answers") == files(undisturbed / "answers")
     assert not (killed / ".unfinished").exists()
+
+
+def test_drafts_share_graphs_and_are_what_their_commands_say(squeezenet: osc.Model, tmp_path):
+    plan = make_plan(
+        squeezenet,
+        ["fire3", "logits"],
+        units="0:3,60",
+        quality="draft",
+        size=48,
+        steps=2,
+        settings={"provider": "cpu"},
+    )
+    assert plan.shared
+    project = Project.create(tmp_path / "p", squeezenet)
+    groups = []
+    fill(plan, project, begin=lambda filling, wanted: groups.append([one.target for one in wanted]))
+    assert groups[0] == ["fire3:0", "fire3:1", "fire3:2", "fire3:60"]
+    for layer, unit, kind in plan.order():
+        wanted = plan.wanted(layer, unit, kind)
+        target, *options = kind.typed(layer, unit, shared=True)
+        assert "--batch" in options or resolve(squeezenet, target) == wanted.objective
+        alone = osc.render(
+            squeezenet, wanted.objective, size=48, steps=2, batch=kind.pictures, provider="cpu"
+        )
+        file = project.path_of(wanted.question, ".png")
+        assert read_recipe(file) == alone.recipe
+        with Image.open(file) as image:
+            np.testing.assert_array_equal(np.asarray(image), np.asarray(alone.sheet()))

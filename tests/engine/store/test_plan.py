@@ -55,8 +55,9 @@ def test_units_are_read(squeezenet: osc.Model, units, found):
 
 @pytest.mark.parametrize("parts", [1, 3, 7])
 def test_shards_are_all_of_it_and_nothing_twice(squeezenet: osc.Model, parts):
-    order = make_plan(squeezenet, ["fire3", "fire4"], kinds=["channel"]).order()
-    made = [shard(order, f"{part}/{parts}") for part in range(1, parts + 1)]
+    plan = make_plan(squeezenet, ["fire3", "fire4"], kinds=["channel"])
+    order = plan.order()
+    made = [shard(plan, f"{part}/{parts}") for part in range(1, parts + 1)]
     assert sorted(map(id, (one[0] for one in order))) == sorted(
         id(one[0]) for part in made for one in part
     )
@@ -115,7 +116,7 @@ def test_what_does_not_fit_is_said(squeezenet: osc.Model, how, error, words):
 @pytest.mark.parametrize("text", ["3/2", "0/2", "2", "a/b", "1/0"])
 def test_shards_that_are_none(squeezenet: osc.Model, text):
     with pytest.raises(InputError, match=r"part|shard"):
-        shard(make_plan(squeezenet, ["fire3"]).order(), text)
+        shard(make_plan(squeezenet, ["fire3"]), text)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
