@@ -15,7 +15,7 @@ import numpy as np
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from .table import RuleTable
-from .vocabulary import between_mask, positive_mask
+from .vocabulary import between_mask, positive_mask, where_asked
 
 
 def define(rules: RuleTable) -> None:
@@ -233,7 +233,11 @@ def _mish(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
 
 def _softmax(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, axis: int) -> Tensor:
     weighted = dy * y
-    return weighted - y * weighted.sum(axis, keepdims=True)
+    dx = weighted - y * weighted.sum(axis, keepdims=True)
+    # Of a row that is masked throughout there are no numbers, which exporters replace by zeros.
+    if any(reader.op_type == "IsNaN" for reader, _ in y.value.uses()):
+        return where_asked(dy, dx)
+    return dx
 
 
 def _log_softmax(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, axis: int) -> Tensor:

@@ -1,7 +1,9 @@
 """Rules of operators that work element by element: arithmetic, trigonometry, choices, types.
 
 At a kink the derivative is a subgradient: Abs(0) gives 0; where inputs of Max or Min are equal, the
-first one takes all.
+first one takes all. A slope that is infinite, as that of a root at 0, counts as 0 where the value
+cannot go beyond by the way it is made, as a sum of squares cannot (see `graph.ranges`), and where
+nothing behind asks for it.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ import numpy as np
 
 from ..errors import OperatorError
 from ..graph.builder import Operators
+from ..graph.ranges import may_be_infinite, range_of
 from ..graph.tensor import Tensor
 from .table import RuleTable
+from .vocabulary import unless_zero, where_asked
 
 
 def define(rules: RuleTable) -> None:
@@ -19,8 +23,8 @@ def define(rules: RuleTable) -> None:
     # Arithmetic
     rules.define("Add", lambda op, dy, a, b: dy, lambda op, dy, a, b: dy)
     rules.define("Sub", lambda op, dy, a, b: dy, lambda op, dy, a, b: -dy)
-    rules.define("Mul", lambda op, dy, a, b: dy * b, lambda op, dy, a, b: dy * a)
-    rules.define("Div", lambda op, dy, a, b: dy / b, lambda op, dy, a, b, *, y: -(dy * y) / b)
+    rules.define("Mul", _times, lambda op, dy, a, b: _times(op, dy, b, a))
+    rules.define("Div", _numerator, _divisor)
     # Only the remainder of C's fmod is defined for floating-point numbers: a − b · trunc(a / b).
     rules.define("Mod", lambda op, dy, a, b: dy, _mod_divisor, ignores=("fmod",))
     rules.define("Pow", _pow_base, _pow_exponent)
@@ -30,23 +34,23 @@ def define(rules: RuleTable) -> None:
     rules.define("Min", each=_extremum)
     rules.define("Neg", lambda op, dy, x: -dy)
     rules.define("Abs", lambda op, dy, x: dy * op.Sign(x))
-    rules.define("Reciprocal", lambda op, dy, x, *, y: -(dy * y * y))
-    rules.define("Sqrt", lambda op, dy, x, *, y: dy / (y * 2))
-    rules.define("Exp", lambda op, dy, x, *, y: dy * y)
-    rules.define("Log", lambda op, dy, x: dy / x)
+    rules.define("Reciprocal", lambda op, dy, x, *, y: _divided(dy, x, -(dy * y * y)))
+    rules.define("Sqrt", lambda op, dy, x, *, y: _root(dy, x, dy / (y * 2)))
+    rules.define("Exp", lambda op, dy, x, *, y: _grown(dy, x, dy * y))
+    rules.define("Log", lambda op, dy, x: _divided(dy, x, dy / x))
 
     # Trigonometry; differences of squares as products, which keep their digits near the poles
     rules.define("Sin", lambda op, dy, x: dy * op.Cos(x))
     rules.define("Cos", lambda op, dy, x: -(dy * op.Sin(x)))
     rules.define("Tan", lambda op, dy, x, *, y: dy * (y * y + 1))
-    rules.define("Asin", lambda op, dy, x: dy / ((1 - x) * (1 + x)).sqrt())
-    rules.define("Acos", lambda op, dy, x: -dy / ((1 - x) * (1 + x)).sqrt())
+    rules.define("Asin", lambda op, dy, x: _arc(op, dy, x))
+    rules.define("Acos", lambda op, dy, x: -_arc(op, dy, x))
     rules.define("Atan", lambda op, dy, x: dy / (x * x + 1))
-    rules.define("Sinh", lambda op, dy, x: dy * op.Cosh(x))
-    rules.define("Cosh", lambda op, dy, x: dy * op.Sinh(x))
+    rules.define("Sinh", lambda op, dy, x: _grown(dy, x, dy * op.Cosh(x)))
+    rules.define("Cosh", lambda op, dy, x: _grown(dy, x, dy * op.Sinh(x)))
     rules.define("Asinh", lambda op, dy, x: dy / (x * x + 1).sqrt())
-    rules.define("Acosh", lambda op, dy, x: dy / ((x - 1) * (x + 1)).sqrt())
-    rules.define("Atanh", lambda op, dy, x: dy / ((1 - x) * (1 + x)))
+    rules.define("Acosh", _acosh)
+    rules.define("Atanh", lambda op, dy, x: where_asked(dy, dy / ((1 - x) * (1 + x))))
 
     # Choices
     rules.define("Where", None, _where_chosen, _where_other)
@@ -56,6 +60,57 @@ def define(rules: RuleTable) -> None:
     rules.define("Cast", _cast, ignores=("to", "saturate", "round_mode"))
     rules.define("CastLike", _cast, ignores=("saturate", "round_mode"))
     rules.define("Dropout", _dropout, ignores=("seed",))
+
+
+def _times(op: Operators, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    dx = dy * b
+    return where_asked(dy, dx) if may_be_infinite(b) else dx
+
+
+def _divided(dy: Tensor, b: Tensor, dx: Tensor) -> Tensor:
+    """What becomes of a cotangent that is divided by a value, which may be zero."""
+    low, high = range_of(b)
+    return dx if low > 0 or high < 0 else where_asked(dy, dx)
+
+
+def _numerator(op: Operators, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return _divided(dy, b, dy / b)
+
+
+def _divisor(op: Operators, dy: Tensor, a: Tensor, b: Tensor, *, y: Tensor) -> Tensor:
+    return _divided(dy, b, -(dy * y) / b)
+
+
+def _grown(dy: Tensor, x: Tensor, dx: Tensor) -> Tensor:
+    """What becomes of a cotangent that is multiplied by a power of e, which may be infinite."""
+    low, high = range_of(x)
+    largest = {2: 10, 4: 88, 8: 709}[dy.dtype.itemsize]
+    return dx if max(high, -low) < largest else where_asked(dy, dx)
+
+
+def _root(dy: Tensor, x: Tensor, dx: Tensor) -> Tensor:
+    """What becomes of a cotangent before a root of x, whose slope is infinite at 0."""
+    low, _ = range_of(x)
+    if low > 0:
+        return dx
+    return unless_zero(x, dx) if low == 0 else where_asked(dy, dx)
+
+
+def _arc(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
+    """The rule of Asin, whose slope is infinite at −1 and 1."""
+    width, (low, high) = ((1 - x) * (1 + x)).sqrt(), range_of(x)
+    dx = dy / width
+    if low > -1 and high < 1:
+        return dx
+    return unless_zero(width, dx) if low >= -1 and high <= 1 else where_asked(dy, dx)
+
+
+def _acosh(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
+    width, (low, _) = ((x - 1) * (x + 1)).sqrt(), range_of(x)
+    dx = dy / width
+    if low > 1:
+        return dx
+    return unless_zero(width, dx) if low == 1 else where_asked(dy, dx)
 
 
 def _cast(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
@@ -84,14 +139,20 @@ def _pow_base(
         if p == 3:
             return dy * (base * base * 3)
         if p == 0.5:
-            return dy * 0.5 / y
+            return _root(dy, base, dy * 0.5 / y)
         dx = dy * op.Pow(base, op.constant(p - 1, base.dtype)) * p
-        return dx if p.is_integer() else _where_there_is_a_value(op, dx, y)
+        if not p.is_integer():
+            dx = _where_there_is_a_value(op, dx, y)
+        if p > 1:
+            return dx
+        return _root(dy, base, dx) if p > 0 else _divided(dy, base, dx)
     exact = exponent.astype(base.dtype)
     zero, one = op.constant(0, base.dtype), op.constant(1, base.dtype)
     # Where p is 0, x^(p-1) may be infinite and must not meet it.
     lowered = op.Where(op.Equal(exact, zero), one, exact - 1)
     dx = dy * exact * op.Pow(base, lowered)
+    if power is None or bool((power < 1).any()):
+        dx = where_asked(dy, dx)
     if power is None or bool((power == np.round(power)).all()):
         return dx
     return _where_there_is_a_value(op, dx, y)

@@ -16,6 +16,7 @@ from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
 from ..graph.words import count_of, count_up, expand_as, normalized_axes, reshape_as, shape_of
 from .table import Rule, RuleTable
+from .vocabulary import where_asked
 
 _INT64 = np.dtype(np.int64)
 
@@ -28,7 +29,10 @@ def define(rules: RuleTable) -> None:
         ("ReduceSumSquare", lambda op, dy, x, y, over: x * over.kept(dy * 2)),
         ("ReduceL1", lambda op, dy, x, y, over: op.Sign(x) * over.kept(dy)),
         ("ReduceL2", _l2),
-        ("ReduceLogSum", lambda op, dy, x, y, over: over.spread(dy * op.Exp(-y))),
+        (
+            "ReduceLogSum",
+            lambda op, dy, x, y, over: over.spread(where_asked(dy, dy * op.Exp(-y))),
+        ),
         (
             "ReduceLogSumExp",
             lambda op, dy, x, y, over: op.Exp(x - over.kept(y)) * over.kept(dy),

@@ -1,0 +1,138 @@
+"""Slopes that are infinite or no number, where nothing asks for them: the gradient has a number."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxscope as osc
+import pytest
+from graphs import run, text_model
+
+CONSTANTS = (
+    "<float zero={0}, float one={1}, float two={2}, float least={-1}, float half={0.5}, "
+    "float tenth={0.1}, float twenty={20}, int64[1] last={-1}>"
+)
+ROWS = [[0.0, 0.0], [3.0, 4.0]]
+UNIT = [[0.0, 0.0], [0.6, 0.8]]
+SIGNS = [-1.0, 0.0, 4.0]
+ROOTED = [0.0, 0.0, 0.25]
+
+# Of each function of x what it is, the point, and its slope there with a cotangent of ones.
+CASES = {
+    # The norm of a row of zeros has the subgradient 0, however it is spelled.
+    "Mul": ("s = Mul(x, x) t = ReduceSum(s, last) y = Sqrt(t)", ROWS, UNIT),
+    "Pow": ("s = Pow(x, two) t = ReduceSum(s, last) y = Pow(t, half)", ROWS, UNIT),
+    "ReduceSumSquare": ("t = ReduceSumSquare(x, last) y = Sqrt(t)", ROWS, UNIT),
+    "ReduceL2": ("y = ReduceL2(x, last)", ROWS, UNIT),
+    "twice": ("a = Neg(x) b = Neg(x) s = Mul(a, b) y = Sqrt(s)", [0.0, -2.0], [0.0, -1.0]),
+    "Einsum": ('t = Einsum<equation = "ij,ij->i">(x, x) y = Sqrt(t)', ROWS, UNIT),
+    "moved": (
+        "s = Abs(x) t = Transpose(s) p = Mul(t, t) q = ReduceMean(p) y = Sqrt(q)",
+        [[0.0, 0.0]],
+        [[0.0, 0.0]],
+    ),
+    # Divided by what is at least a tenth, a row of zeros has the slope 10.
+    "Max": (
+        "s = Mul(x, x) t = ReduceSum(s, last) n = Sqrt(t) m = Max(n, tenth) y = Div(x, m)",
+        ROWS,
+        [[10.0, 10.0], [0.2 - 0.6 * 7 / 25, 0.2 - 0.8 * 7 / 25]],
+    ),
+    "Clip": (
+        "t = ReduceSumSquare(x, last) n = Sqrt(t) m = Clip(n, tenth) y = Div(x, m)",
+        ROWS,
+        [[10.0, 10.0], [0.2 - 0.6 * 7 / 25, 0.2 - 0.8 * 7 / 25]],
+    ),
+    # What is cut off at the edge of a function's domain does not move it.
+    "Sqrt of Relu": ("a = Relu(x) y = Sqrt(a)", SIGNS, ROOTED),
+    "Sqrt of Clip": ("a = Clip(x, zero) y = Sqrt(a)", SIGNS, ROOTED),
+    "Sqrt of Max": ("a = Max(x, zero) y = Sqrt(a)", SIGNS, ROOTED),
+    "Pow of Relu": ("a = Relu(x) y = Pow(a, half)", SIGNS, ROOTED),
+    "Asin": ("a = Clip(x, least, one) y = Asin(a)", [-2.0, 0.6, 2.0], [0.0, 1.25, 0.0]),
+    "Acos": ("a = Clip(x, least, one) y = Acos(a)", [-2.0, 0.6, 2.0], [0.0, -1.25, 0.0]),
+    "Acosh": ("a = Max(x, one) y = Acosh(a)", [-2.0, 1.0, 1.25], [0.0, 0.0, 4 / 3]),
+    # Where passes over it.
+    "chosen Sqrt": ("c = Greater(x, zero) a = Sqrt(x) y = Where(c, a, zero)", SIGNS, ROOTED),
+    "chosen Log": (
+        "c = Greater(x, zero) r = Relu(x) a = Log(r) y = Where(c, a, zero)",
+        SIGNS,
+        ROOTED,
+    ),
+    "chosen Div": (
+        "c = Greater(x, zero) a = Div(one, x) y = Where(c, a, zero)",
+        SIGNS,
+        [0.0, 0.0, -1 / 16],
+    ),
+    "chosen Reciprocal": (
+        "c = Greater(x, zero) r = Relu(x) a = Reciprocal(r) y = Where(c, a, zero)",
+        SIGNS,
+        [0.0, 0.0, -1 / 16],
+    ),
+    "chosen Pow": (
+        "c = Greater(x, zero) p = Neg(half) a = Pow(x, p) y = Where(c, a, zero)",
+        SIGNS,
+        [0.0, 0.0, -1 / 16],
+    ),
+    "chosen Atanh": (
+        "a = Abs(x) c = Less(a, one) b = Atanh(x) y = Where(c, b, zero)",
+        [1.0, 0.5],
+        [0.0, 4 / 3],
+    ),
+    "Elu": ("c = Greater(x, zero) a = Exp(x) y = Where(c, x, a)", [0.0, 400.0], [1.0, 1.0]),
+    "Softplus": (
+        "c = Greater(x, twenty) a = Exp(x) b = Add(a, one) d = Log(b) y = Where(c, x, d)",
+        [0.0, 400.0],
+        [0.5, 1.0],
+    ),
+    "product": (
+        "c = Greater(x, twenty) a = Exp(x) b = Mul(a, x) y = Where(c, x, b)",
+        [0.0, 400.0],
+        [1.0, 1.0],
+    ),
+    "Cosh": (
+        "c = Greater(x, twenty) a = Cosh(x) b = Sinh(a) y = Where(c, x, b)",
+        [0.0, 400.0],
+        [0.0, 1.0],
+    ),
+    "ReduceLogSum": (
+        "a = ReduceLogSum(x, last) c = ReduceMax(x, last) d = Greater(c, zero) "
+        "y = Where(d, a, zero)",
+        [[0.0, 0.0], [1.0, 3.0]],
+        [[0.0, 0.0], [0.25, 0.25]],
+    ),
+    # A row that is masked throughout, as attention has it where a sentence is padding.
+    "Softmax": (
+        "d = Sub(x, x) e = Log(d) m = Add(x, e) a = Softmax(m) k = IsNaN(a) y = Where(k, zero, a)",
+        [[1.0, 2.0]],
+        [[0.0, 0.0]],
+    ),
+    # At the edge of its domain itself a function's slope is infinite.
+    "Sqrt": ("y = Sqrt(x)", [0.0, 4.0], [np.inf, 0.25]),
+    "Sqrt of Sqrt": ("a = Sqrt(x) y = Sqrt(a)", [0.0, 16.0], [np.inf, 1 / 32]),
+    "Log": ("y = Log(x)", [0.0, 4.0], [np.inf, 0.25]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_slope(name):
+    text, x, expected = CASES[name]
+    point = np.asarray(x, np.float32)
+    shape = ",".join(map(str, point.shape))
+    model = text_model(f"g (float[{shape}] x) => (float y) {CONSTANTS} {{ {text} }}")
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    graph = osc.differentiate(model, of="y", wrt=["x"], compare=False)
+    feeds = {"x": point}
+    for value in graph.graph.input:
+        if value.name == "grad_y":
+            dims = value.type.tensor_type.shape.dim
+            feeds["grad_y"] = np.ones([dim.dim_value for dim in dims], np.float32)
+    found = run(graph, feeds)["grad_x"]
+    np.testing.assert_allclose(found, np.asarray(expected), rtol=2e-6, atol=1e-7)
+
+
+def test_what_stays_away_from_the_edge_costs_nothing():
+    text = (
+        "v = ReduceMean<keepdims = 1>(x) d = Sub(x, v) s = Mul(d, d) t = ReduceMean(s) "
+        "u = Add(t, tenth) r = Sqrt(u) y = Div(d, r)"
+    )
+    model = text_model(f"g (float[2,4] x) => (float[2,4] y) {CONSTANTS} {{ {text} }}")
+    graph = osc.differentiate(model, of="y", wrt=["x"], compare=False)
+    assert not {"Where", "Equal"}.intersection(node.op_type for node in graph.graph.node)
