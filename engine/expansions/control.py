@@ -55,13 +55,12 @@ def _unroll_loop(call: Call) -> Sequence[Tensor | None]:
     first = list(carried)
     kept: list[list[Tensor]] = [[] for _ in body.outputs[1 + len(carried) :]]
     alive = True if condition is None else _truth(call, condition)
+    if alive and rounds > _MOST_ROUNDS and _goes_on(body):
+        raise _too_long(call)
     number = 0
     while alive and number < rounds:
         if number == _MOST_ROUNDS:
-            raise OperatorError(
-                f"{call.where} runs more than {_MOST_ROUNDS:,} times: such loops are not "
-                "differentiated"
-            )
+            raise _too_long(call)
         still, *rest = run(number, carried)
         alive = still is None or _truth(call, still)
         carried = rest[: len(carried)]
@@ -73,6 +72,28 @@ def _unroll_loop(call: Call) -> Sequence[Tensor | None]:
         empty = _empty(call, body.outputs[1 + len(carried) :], lambda: run(0, first), 0)
         return [*carried, *empty][: len(call.node.outputs)]
     return [*carried, *(_stacked(call, tensors, 0) for tensors in kept)][: len(call.node.outputs)]
+
+
+def _too_long(call: Call) -> OperatorError:
+    return OperatorError(
+        f"{call.where} runs more than {_MOST_ROUNDS:,} times: such loops are not differentiated"
+    )
+
+
+def _goes_on(body: ir.Graph) -> bool:
+    """Whether the condition of a loop stays what it is, as its body alone tells."""
+    value: ir.Value | None = body.outputs[0]
+    while value is not None and value is not body.inputs[1]:
+        node, held = value.producer(), value.const_value
+        if held is not None:
+            return bool(held.numpy().all())
+        if node is None or node.op_type not in ("Identity", "Constant"):
+            return False
+        if node.op_type == "Constant":
+            attribute = node.attributes.get("value")
+            return attribute is not None and bool(attribute.as_tensor().numpy().all())
+        value = node.inputs[0]
+    return value is not None
 
 
 def _unroll_scan(call: Call) -> Sequence[Tensor | None]:

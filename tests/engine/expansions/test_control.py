@@ -200,3 +200,25 @@ def test_a_scan_of_no_length_collects_nothing(axis):
     np.testing.assert_array_equal(y, x)
     np.testing.assert_array_equal(dx, x)
     assert gathered.shape == tuple(shape)
+
+
+@pytest.mark.parametrize(
+    ("condition", "written"),
+    [("c2 = Identity(c)", 0), ("c2 = Constant<value = bool {1}>()", 0), ("c2 = Not(c)", 1)],
+)
+def test_a_loop_that_only_its_count_ends_is_refused_at_once(monkeypatch, condition, written):
+    rounds = []
+    run = control._run
+    monkeypatch.setattr(control, "_run", lambda *args: rounds.append(1) or run(*args))
+    inner = body(
+        f"b (int64 i, bool c, float[3] p) => (bool c2, float[3] q) {{ q = Sin(p) {condition} }}"
+    )
+    node = helper.make_node("Loop", ["n", "t", "x"], ["y"], body=inner)
+    model = flow_model(node, {"x": [3]}, {"n": np.int64(10**9), "t": np.array(True)})
+    if written:
+        # Its condition is false after the first round.
+        assert operators(osc.differentiate(model, of="y", wrt=["x"])).count("Sin") == 1
+    else:
+        with pytest.raises(OperatorError, match="more than 1,024 times"):
+            osc.differentiate(model, of="y", wrt=["x"])
+    assert len(rounds) == written

@@ -13,6 +13,7 @@ from onnx import helper, numpy_helper
 from onnx.parser import parse_model as text_model
 from onnxscope.errors import ModelError, UnfaithfulWarning
 from onnxscope.expansions import registry
+from onnxscope.importer import faithfulness as faithfulness_module
 from onnxscope.importer import replay as replay_module
 from onnxscope.importer.faithfulness import (
     Faithfulness,
@@ -22,6 +23,7 @@ from onnxscope.importer.faithfulness import (
 )
 from onnxscope.importer.opsets import load_graph
 from onnxscope.network.comparison import compare_tensors
+from onnxscope.runtime.apart import run_apart
 from onnxscope.runtime.session import open_session
 
 NETWORK = """<ir_version: 9, opset_import: ["": 18]>
@@ -128,11 +130,12 @@ def test_flips_of_a_rounding_and_amplified_noise_are_none() -> None:
     assert found.compared == 6
 
 
-def test_what_onnx_runtime_does_not_run_is_said() -> None:
+def test_what_is_before_an_unknown_operator_is_compared() -> None:
     proto = text_model("""<ir_version: 8, opset_import: ["": 17, "com.example": 1]>
         g (float[2] x) => (float[2] y) { a = Relu (x)  y = com.example.Swirl (a) }""")
     found = compare_with_file(load_graph(proto), {"x": np.ones(2, np.float32)})
-    assert found.reason.startswith("ONNX Runtime does not run the file")
+    assert (found.compared, found.departure) == (1, None)
+    assert "Swirl of com.example is unknown" in found.left_out["y"]
     assert found.departure is None
     assert "could not be compared" in str(found)
 
@@ -363,3 +366,47 @@ def test_a_file_that_runs_as_it_is_read_alone_is_not_warned_of(on: None) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         osc.differentiate(proto, of="y", wrt=["x"])
+
+
+ENDLESS = """<ir_version: 8, opset_import: ["": 13]>
+g (float[3] x) => (float[3] y, float[3] s) <int64 n = {1000000000}, bool t = {1}> {
+    s = Sin (x)
+    y = Loop <body = b (int64 i, bool c, float[3] p) => (bool c2, float[3] q) {
+        q = Sin (p)
+        c2 = Identity (c)
+    }> (n, t, s)
+}"""
+
+
+def test_a_loop_that_cannot_be_written_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+
+    def recorded(model, *others):
+        seen.append([node.op_type for node in onnx.load_model_from_string(model).graph.node])
+        return run_apart(model, *others)
+
+    monkeypatch.setattr(faithfulness_module, "run_apart", recorded)
+    found = compare(ENDLESS, x=np.ones(3, np.float32))
+    assert (found.compared, found.departure, list(found.left_out)) == (1, None, ["y"])
+    assert seen == [["Sin"]]
+
+
+def test_nothing_is_run_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faithfulness_module, "run_apart", None)
+    text = (
+        ENDLESS.replace(", float[3] s)", ")").replace("s = Sin (x)", "").replace("t, s)", "t, x)")
+    )
+    assert "more than 1,024 times" in compare(text, x=np.ones(3, np.float32)).reason
+
+
+def test_values_are_compared_themselves_and_not_as_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    # ONNX Runtime takes minutes to rid itself of thousands of copies.
+    opened: list[onnx.ModelProto] = []
+
+    def recorded(model, provider):
+        opened.append(model)
+        return open_session(model, provider)
+
+    monkeypatch.setattr(faithfulness_module, "open_session", recorded)
+    compare(NETWORK, x=np.ones((3, 4), np.float32))
+    assert "Identity" not in {node.op_type for model in opened for node in model.graph.node}
