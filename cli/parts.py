@@ -31,6 +31,7 @@ def parse_parameterization(text: str, *, decorrelate: bool) -> Parameterization:
     from ..parameterizations.pixels import Pixels
     from ..parameterizations.pyramids import Laplacian, Shared
     from ..parameterizations.started import start
+    from ..parameterizations.transparent import transparent
 
     def maco(photos: Any = None, **given: Any) -> Maco:
         return Maco(None if photos is None else spectrum(photos), **given)
@@ -44,6 +45,7 @@ def parse_parameterization(text: str, *, decorrelate: bool) -> Parameterization:
         "maco": maco,
         "start": start,
         "within": within,
+        "transparent": transparent,
     }
     if text in ("fourier", "pixels", "laplacian"):
         return functions[text](decorrelate=decorrelate)  # type: ignore[no-any-return]  # one of the three
@@ -98,7 +100,7 @@ def parse_transforms(text: str) -> tuple[Transform, ...]:
     Raises:
         InputError: there is no such transform, or it refuses its arguments.
     """
-    from ..transforms import filters, geometric, glimpses, noise, presets, slices
+    from ..transforms import backdrops, filters, geometric, glimpses, noise, presets, slices
 
     functions: Mapping[str, Callable[..., Any]] = {
         function.__name__: function
@@ -117,6 +119,7 @@ def parse_transforms(text: str) -> tuple[Transform, ...]:
             filters.blur,
             filters.recolor,
             noise.noise,
+            backdrops.backdrop,
             slices.jitter_depth,
         )
     } | {"none": tuple}

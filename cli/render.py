@@ -59,6 +59,7 @@ class Ascent:
     Attributes:
         parameterization: What the picture is made of.
         no_decorrelate: Whether its parameters are plain RGB.
+        transparent: Whether the picture has an opacity of its own.
         fix: Channels that are given, each as `CHANNEL=FILE`.
         transforms: What happens to the picture in each step; `None` for what fits it.
         learning_rate: Adam's.
@@ -85,6 +86,15 @@ class Ascent:
         typer.Option(
             "--no-decorrelate",
             help="Climb in plain RGB instead of decorrelated colours.",
+            rich_help_panel=_ASCENT,
+        ),
+    ] = False
+    transparent: Annotated[
+        bool,
+        typer.Option(
+            "--transparent",
+            help="Make it opaque only where the unit needs it, in front of random pictures, in "
+            ".png or .webp.",
             rich_help_panel=_ASCENT,
         ),
     ] = False
@@ -178,6 +188,10 @@ class Ascent:
             from ..parameterizations.fixed import fixed
 
             made_of = fixed(parse_fixed(self.fix), made_of)
+        if self.transparent:
+            from ..parameterizations.transparent import transparent
+
+            made_of = transparent(made_of)
         return {
             "parameterization": made_of,
             "transforms": None if self.transforms is None else parse_transforms(self.transforms),
@@ -269,6 +283,7 @@ def render(
         # What can be told already is told before the model is read.
         ways.outputs(output, targets[0], aim).check()
     settings = ascent.settings()
+    _check_transparent(settings, output, view)
     settings["cache"] = not no_cache
     settings["size"] = parse_sizes(run.size)
     settings["steps"], settings["seed"], settings["batch"] = run.steps, run.seed, run.batch
@@ -315,6 +330,28 @@ def render(
         quiet=quiet,
         meaning=meaning(wanted, score=words),
     )
+
+
+def _check_transparent(settings: Settings, output: str | None, view: View) -> None:
+    """See, before any work, that a transparent picture can be written as it is asked for.
+
+    Args:
+        settings: As for `render`.
+        output: Where the picture goes.
+        view: What of it is shown.
+
+    Raises:
+        OnnxscopeError: it cannot.
+    """
+    from ..parameterizations.transparent import Transparent
+    from ..pictures.picture import check_suffix
+
+    if not isinstance(settings.get("parameterization"), Transparent):
+        return
+    if view.alpha:
+        raise InputError("the picture has an opacity of its own; leave out --alpha")
+    if output is not None and not is_folder(output) and Path(output).suffix:
+        check_suffix(Path(output), "RGBA")
 
 
 def _fit(settings: Settings, model: Model, view: View) -> None:
@@ -413,10 +450,13 @@ def _render_again(
     outputs.check()
 
     from ..objectives import registry as objectives
+    from ..parameterizations import registry as parameterizations
     from ..pictures import remaking
     from ..pictures.recipe import read_recipe
 
     recipe = read_recipe(path)
+    made_of = parameterizations.from_json(recipe.parameterization)
+    _check_transparent({"parameterization": made_of}, str(outputs.picture), outputs.view)
 
     def make(snapshots: Collection[int], watch: Watch) -> Picture:
         return remaking.remake(

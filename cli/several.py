@@ -212,6 +212,7 @@ class _Session:
             return
         from PIL import Image
 
+        from ..pictures.display import opaque
         from ..pictures.picture import save_image
         from ..pictures.sheet import contact_sheet
 
@@ -219,7 +220,7 @@ class _Session:
             assert unit.file is not None  # it is there
             try:
                 with Image.open(unit.file) as image:
-                    self.images[unit.target] = image.convert("RGB")
+                    self.images[unit.target] = opaque(image)
             except (OSError, ValueError) as error:
                 warn(f"{unit.file} is not on the sheet: it cannot be read ({error})")
         shown = [unit for unit in self.units if unit.target in self.images]

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from .objectives.populations import batch_norm_prior as batch_norm_prior
     from .objectives.populations import distribution as distribution
     from .objectives.populations import statistics as statistics
+    from .objectives.transparency import opacity as opacity
     from .pages.building_blocks import write_blocks as write_blocks
     from .parameterizations.fixed import fixed as fixed
     from .parameterizations.fourier import Fourier as Fourier
@@ -80,6 +81,8 @@ if TYPE_CHECKING:
     from .parameterizations.pyramids import Laplacian as Laplacian
     from .parameterizations.pyramids import Shared as Shared
     from .parameterizations.started import start as start
+    from .parameterizations.transparent import Transparent as Transparent
+    from .parameterizations.transparent import transparent as transparent
     from .pictures.accentuation import accentuate as accentuate
     from .pictures.picture import Picture as Picture
     from .pictures.recipe import Recipe as Recipe
@@ -109,6 +112,7 @@ if TYPE_CHECKING:
     from .studies.spectra import unit_spectrum as unit_spectrum
     from .studies.spectrum_figure import UnitSpectrum as UnitSpectrum
     from .studies.styling import stylize as stylize
+    from .transforms.backdrops import backdrop as backdrop
     from .transforms.filters import blur as blur
     from .transforms.filters import recolor as recolor
     from .transforms.geometric import flip as flip
@@ -171,6 +175,7 @@ _HOMES = {
     "l1": "objectives.penalties",
     "l2": "objectives.penalties",
     "total_variation": "objectives.penalties",
+    "opacity": "objectives.transparency",
     "caricature": "objectives.photos",
     "difference": "objectives.photos",
     "distance": "objectives.photos",
@@ -195,6 +200,8 @@ _HOMES = {
     "Maco": "parameterizations.maco",
     "spectrum": "parameterizations.maco",
     "start": "parameterizations.started",
+    "Transparent": "parameterizations.transparent",
+    "transparent": "parameterizations.transparent",
     "Pixels": "parameterizations.pixels",
     "accentuate": "pictures.accentuation",
     "Picture": "pictures.picture",
@@ -226,6 +233,7 @@ _HOMES = {
     "score": "studies.scoring",
     "unit_spectrum": "studies.spectra",
     "UnitSpectrum": "studies.spectrum_figure",
+    "backdrop": "transforms.backdrops",
     "blur": "transforms.filters",
     "recolor": "transforms.filters",
     "crop": "transforms.glimpses",

@@ -59,12 +59,15 @@ class Form:
         channels: How many there are; 1 where no axis counts them.
         depth: How many slices or frames; 1 where no axis counts them.
         colors: Which channels are red, green and blue; `None` where none are.
+        opacity: Whether the last channel says how opaque the others are, from 0 to 1. Networks take
+            no such pictures: it is seen in front of something.
     """
 
     layout: str = "NCHW"
     channels: int = 3
     depth: int = 1
     colors: tuple[int, int, int] | None = (0, 1, 2)
+    opacity: bool = False
 
     @property
     def is_rgb(self) -> bool:
@@ -109,6 +112,10 @@ class Form:
         """Return the same with another number of slices or frames; `None` leaves it."""
         return self if depth in (None, self.depth) else replace(self, depth=int(depth or 1))
 
+    def with_opacity(self) -> Form:
+        """Return the same with a last channel that says how opaque the others are."""
+        return replace(self, channels=self.channels + 1, opacity=True)
+
     def as_arrays(self, batch: np.ndarray) -> np.ndarray:
         """Return (N, P, H, W) as people have pictures: (N, H, W, C), or (N, D, H, W, C)."""
         count, planes, height, width = batch.shape
@@ -129,6 +136,9 @@ class Form:
         Args:
             size: Height and width, where they are to be said as well.
         """
+        if self.opacity:
+            what = "transparent pictures"
+            return what if size is None else f"{what}, {self.sizes_in_words(size)}"
         if self.stack is not None:
             what = "volumes" if self.stack is SLICES else "videos"
         else:
@@ -154,6 +164,20 @@ class Form:
 
 RGB = Form()
 """Pictures in three colours."""
+
+
+# Lucid's matrix: the square root of the covariance of ImageNet's colours.
+_COLOR_CORRELATION = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+
+
+def mixing(form: Form = RGB) -> np.ndarray:
+    """Return what decorrelated channels are multiplied by, (C, C): three colours are mixed."""
+    matrix: np.ndarray = _COLOR_CORRELATION / np.linalg.norm(_COLOR_CORRELATION, axis=0).max()
+    if form.is_rgb or form.colors is None:
+        return matrix if form.is_rgb else np.eye(form.channels)
+    whole_matrix = np.eye(form.channels)
+    whole_matrix[np.ix_(form.colors, form.colors)] = matrix
+    return whole_matrix
 
 
 def plane_of(layout: str) -> tuple[Meaning, Meaning]:

@@ -181,6 +181,12 @@ class Composition:
         """
         return formed(self.parameterization, self.form)
 
+    @property
+    def made_form(self) -> Form:
+        """What is made: pictures as the model takes them, perhaps with an opacity."""
+        made: Form = getattr(self.made_of, "made_form", self.form)
+        return made
+
     @cached_property
     def seen_through(self) -> tuple[Transform, ...]:
         """The transforms, for pictures of their form."""

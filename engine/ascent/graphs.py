@@ -33,8 +33,8 @@ class Graphs:
 
     @property
     def form(self) -> Form:
-        """What is a picture."""
-        return self._composition.form
+        """What is a picture, as it is made."""
+        return self._composition.made_form
 
     def image(self) -> Graph:
         """Return the graph from parameters to pictures (see `step.image_graph`)."""

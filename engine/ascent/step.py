@@ -20,6 +20,7 @@ from ..objectives.seen import Span
 from ..plain import shown
 from ..rules.leaking import leaking_relu
 from ..rules.table import RuleTable
+from ..transforms.backdrops import Backdrop
 from .composition import Composition
 from .optimizers import GraphOptimizer
 
@@ -184,7 +185,10 @@ def _transformed(
     for number, (transform, drawn) in enumerate(zip(composition.seen_through, data, strict=True)):
         if number == 0 and composition.views > 1:
             continue  # every view has its row already
-        shape = (*image.shape[:2], *composition.sizes[number + 1])
+        # In front of a backdrop pictures have an opacity no more.
+        opaque = isinstance(transform, Backdrop)
+        planes = composition.form.planes if opaque else image.shape[1]
+        shape = (image.shape[0], planes, *composition.sizes[number + 1])
         own = drawn
         if span != (0, composition.batch * composition.views):
             own = {name: tensor[slice(*span)] for name, tensor in drawn.items()}
@@ -222,6 +226,6 @@ def _image(composition: Composition, builder: Builder) -> tuple[Tensor, list[Ten
     image = pictures(
         composition.made_of.image(Declared(giver, by_name), height, width),
         giver,
-        (composition.batch, composition.form.planes, height, width),
+        (composition.batch, composition.made_form.planes, height, width),
     )
     return image, list(inputs.values())

@@ -45,6 +45,7 @@ def append_objective(
         objective: What is appended behind its layers.
         image: What the network sees, (N, P, H, W).
         picture: The same before any transform, which the objective may look at; by default `image`.
+            Of transparent pictures it has one plane more, how opaque they are.
         view: The transforms that are between the two, for photographs that the objective compares
             with; by default none.
         fed: Numbers of the objective that the graph is fed, by name; by default they are constants.
@@ -77,6 +78,8 @@ def append_objective(
         shows_picture=objective.sees_picture,
         look=_Look(model, image, view),
         fed=fed,
+        # The network sees all other planes, in front of something.
+        transparent=picture.shape[1] == image.shape[1] + 1,
     )
     value = symbolic(objective.build(seen), f"the objective {objective}", TargetError)
     if value.shape != image.shape[:1]:

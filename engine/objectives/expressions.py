@@ -25,6 +25,7 @@ from . import (
     penalties,
     photos,
     populations,
+    transparency,
 )
 from .algebra import Objective, as_objective, check_objective
 
@@ -69,6 +70,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
         penalties.linf,
         penalties.sharpness,
         penalties.boundary,
+        transparency.opacity,
     )
 } | {"array": _array}
 """What may be called, by name: each is what `onnxscope` calls so."""

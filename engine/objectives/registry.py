@@ -16,6 +16,7 @@ from . import (
     penalties,
     photos,
     populations,
+    transparency,
     units,
 )
 from .algebra import OBJECTIVES, Objective
@@ -32,6 +33,7 @@ _FAMILIES = (
     penalties,
     photos,
     populations,
+    transparency,
     units,
 )
 """The modules whose classes recipes know: each adds its own as it is imported."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..network.model import Model
 
 
+_BEHIND = 0.5
+"""The grey behind transparent pictures, for objectives that look at these."""
+
 Span = tuple[int, int]
 """The first of some pictures, and the one behind the last."""
 
@@ -63,12 +66,14 @@ class Seen:
         look: Look | None = None,
         changes: Sequence[Callable[[Tensor], Tensor]] = (),
         fed: Mapping[str, Tensor] | None = None,
+        transparent: bool = False,
     ) -> None:
         """Gather what there is.
 
         Args:
             layers: Activations by layer name.
-            picture: (N, 3, H, W), RGB in [0, 1], before any transform.
+            picture: (N, 3, H, W), RGB in [0, 1], before any transform; of transparent ones there is
+                a last plane, how opaque it is.
             grids: Where the patches are among a layer's tokens, by layer name.
             labels: Class names.
             shows_picture: Whether the objective says that it looks at the picture.
@@ -76,6 +81,7 @@ class Seen:
             look: What appends the activations of other pictures and networks.
             changes: What was done to the layers, and is done to these activations as well.
             fed: Numbers of the objective, by name.
+            transparent: Whether the pictures are.
         """
         self.layers = dict(layers)
         self.grids = dict(grids or {})
@@ -86,6 +92,7 @@ class Seen:
         self._span = span
         self._look = look
         self._changes = tuple(changes)
+        self._transparent = transparent
         self._image: Tensor | None = None
 
     def __getitem__(self, layer: str) -> Tensor:
@@ -108,9 +115,32 @@ class Seen:
     def image(self) -> Tensor:
         """The pictures (N, 3, H, W), RGB in [0, 1], before any transform.
 
+        Of transparent ones it is what they look like in front of grey.
+
         Raises:
             TargetError: the objective says that it does not look at them.
         """
+        whole = self._whole
+        if not self._transparent:
+            return whole
+        return (whole[:, :-1] - _BEHIND) * whole[:, -1:] + _BEHIND
+
+    @property
+    def opacity(self) -> Tensor:
+        """How opaque the pictures are, (N, 1, H, W) in [0, 1].
+
+        Raises:
+            TargetError: they are not transparent, or the objective says that it does not look.
+        """
+        if not self._transparent:
+            raise TargetError(
+                "opacity is of transparent pictures, and these are opaque: render them with "
+                "parameterization=transparent()"
+            )
+        return self._whole[:, -1:]
+
+    @property
+    def _whole(self) -> Tensor:
         if not self._shows_picture:
             raise TargetError(
                 "an objective looks at the picture; let its class say so: sees_picture is True"
@@ -154,6 +184,7 @@ class Seen:
             labels=model.labels,
             shows_picture=self._shows_picture,
             span=self._span,
+            transparent=self._transparent,
         )
 
     def _looked(
@@ -190,6 +221,7 @@ class Seen:
             span=(first + start, first + stop),
             look=self._look,
             changes=self._changes,
+            transparent=self._transparent,
         )
 
     def changed(self, change: Callable[[Tensor], Tensor]) -> Seen:
@@ -203,4 +235,5 @@ class Seen:
             span=self._span,
             look=self._look,
             changes=(*self._changes, change),
+            transparent=self._transparent,
         )

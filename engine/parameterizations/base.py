@@ -85,11 +85,16 @@ class Within:
         """See that there is one.
 
         Raises:
-            InputError: it is none.
+            InputError: it is none, or makes transparent pictures.
         """
         if isinstance(self.of, type) or not isinstance(self.of, Parameterization):
             raise InputError(
                 f"of must be a parameterization such as Fourier(), not {shown(self.of)}"
+            )
+        if hasattr(self.of, "made_form"):
+            raise InputError(
+                "transparent() goes around all others, as in transparent(within(…)), and not into "
+                "one"
             )
 
     @property

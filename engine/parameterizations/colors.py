@@ -4,26 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..forms import RGB, Form
+from ..forms import RGB, Form, mixing
 from ..graph.tensor import Tensor
-
-# Lucid's matrix: the square root of the covariance of ImageNet's colours.
-COLOR_CORRELATION = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
-COLOR_MEAN = np.array([0.48, 0.46, 0.41])
-
 
 _LEAST = 1 / 510
 """What black becomes, which no parameters make: half a step of eight bits."""
-
-
-def mixing(form: Form = RGB) -> np.ndarray:
-    """Return what decorrelated channels are multiplied by, (C, C): three colours are mixed."""
-    matrix: np.ndarray = COLOR_CORRELATION / np.linalg.norm(COLOR_CORRELATION, axis=0).max()
-    if form.is_rgb or form.colors is None:
-        return matrix if form.is_rgb else np.eye(form.channels)
-    whole = np.eye(form.channels)
-    whole[np.ix_(form.colors, form.colors)] = matrix
-    return whole
 
 
 def colors_of(pictures: np.ndarray, decorrelate: bool, form: Form = RGB) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..declarations import ArrayType, ArrayTypes
+from ..forms import InForm
 from ..graph.tensor import Tensor
 from ..plain import whole
 from .base import PARAMETERIZATIONS
@@ -18,13 +19,13 @@ _LINEAR, _SQUARE = 0.67, 0.6
 
 @PARAMETERIZATIONS.add("cppn")
 @dataclass(frozen=True)
-class Cppn:
+class Cppn(InForm):
     """A picture as a compositional pattern-producing network: from a pixel's place to its colour.
 
     Its weights are what is optimised, and all pixels share them, which makes smooth and abstract
     pictures (Stanley 2007; Mordvintsev et al., *Differentiable Image Parameterizations*, 2018, of
     whom the activations are: of x the arctangent and its square, side by side). It wants small
-    steps, such as `Adam(0.005)`.
+    steps, such as `Adam(0.005)`. In volumes and videos a place is one of three dimensions.
 
     Attributes:
         hidden: Numbers in each layer.
@@ -41,8 +42,10 @@ class Cppn:
     @property
     def _widths(self) -> list[tuple[int, int]]:
         """Of each layer, how many numbers go in and come out; the last one's are the colours."""
+        form = self.form
         inner = [(2 * self.hidden, self.hidden)] * (self.layers - 1)
-        return [(2, self.hidden), *inner, (2 * self.hidden, 3)]
+        axes = 2 if form.stack is None else 3
+        return [(axes, self.hidden), *inner, (2 * self.hidden, form.channels)]
 
     def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
         """Declare `weights0`, `biases0`, …: (N, in, out) and (N, 1, out)."""
@@ -66,15 +69,14 @@ class Cppn:
         return drawn
 
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
-        """Append the network at every pixel, (N, 3, H, W), in [0, 1]."""
+        """Append the network at every pixel, (N, P, H, W), in [0, 1]."""
         first = parameters["weights0"]
         op = first.op
-        # Coordinates of variance 1 along the longer side.
-        longest = max(height, width)
-        rows, columns = (
-            ((np.arange(size) + 0.5) * 2 - size) / longest * 3**0.5 for size in (height, width)
-        )
-        places = np.stack(np.meshgrid(columns, rows), -1).reshape(-1, 2)
+        form = self.form
+        sizes = (height, width) if form.stack is None else (form.depth, height, width)
+        # Coordinates of variance 1 along the longest side.
+        along = [((np.arange(n) + 0.5) * 2 - n) / max(sizes) * 3**0.5 for n in sizes]
+        places = np.stack(np.meshgrid(*along, indexing="ij")[::-1], -1).reshape(-1, len(sizes))
         values = first.builder.constant(places, first.dtype)
         for number in range(self.layers + 1):
             values = values @ parameters[f"weights{number}"] + parameters[f"biases{number}"]
@@ -82,4 +84,4 @@ class Cppn:
                 angle = op.Atan(values)
                 values = op.Concat(angle * (1 / _LINEAR), angle**2 * (1 / _SQUARE), axis=2)
         colors = op.Sigmoid(values).transpose(0, 2, 1)
-        return colors.reshape(first.shape[0], 3, height, width)
+        return colors.reshape(first.shape[0], form.planes, height, width)

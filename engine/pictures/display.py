@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
 from ..forms import Form, channels_in_words
 from ..plain import listed, whole
-from .tiles import joined
+from .tiles import image_of, joined
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _MOST_TILES = 36
 """More tiles of one picture are too small to be looked at: then some are shown, evenly apart."""
+
+
+_SQUARE, _SHADES = 8, (0.62, 0.76)
+"""The side of a square of a checkerboard, in pixels, and how light they are: next to no subject."""
 
 
 def checked_show(show: Sequence[int] | None, form: Form) -> tuple[int, ...] | None:
@@ -46,14 +54,17 @@ def is_held_by_png(form: Form, show: Sequence[int] | None) -> bool:
     """Return whether a PNG holds all that such pictures are, as it does RGB."""
     if form.stack is not None or show is not None:
         return False
+    if form.opacity:
+        return True
     return form.channels == 1 or (form.channels == 3 and form.colors is not None)
 
 
 def seen(images: np.ndarray, form: Form, show: Sequence[int] | None = None) -> np.ndarray:
     """Return pictures as they are looked at.
 
-    Channels that are no colours stand side by side, in grey; slices and frames as well, in rows
-    from left to right, each channel's below the last one's.
+    Transparent pictures lie on a checkerboard. Channels that are no colours stand side by side, in
+    grey; slices and frames as well, in rows from left to right, each channel's below the last
+    one's.
 
     Args:
         images: As `Form.as_arrays` has them, in [0, 1].
@@ -65,6 +76,8 @@ def seen(images: np.ndarray, form: Form, show: Sequence[int] | None = None) -> n
     """
     if form.is_rgb and show is None:
         return images
+    if form.opacity and show is None:
+        return on_checkerboard(images)
     groups = _groups(form, show)
     if form.stack is None:
         tiles = [images[..., list(group)] for group in groups]
@@ -74,6 +87,31 @@ def seen(images: np.ndarray, form: Form, show: Sequence[int] | None = None) -> n
     tiles = [images[:, at][..., list(group)] for group in groups for at in shown]
     columns = math.ceil(math.sqrt(len(shown))) if len(groups) == 1 else len(shown)
     return _tiled(tiles, columns)
+
+
+def on_checkerboard(images: np.ndarray) -> np.ndarray:
+    """Return transparent pictures in front of grey squares, so that it is seen where they are.
+
+    Args:
+        images: (N, H, W, 4), of grey ones (N, H, W, 2), in [0, 1].
+
+    Returns:
+        (N, H, W, 3), of grey ones (N, H, W, 1).
+    """
+    height, width = images.shape[1:3]
+    rows, columns = np.arange(height) // _SQUARE, np.arange(width) // _SQUARE
+    squares = np.where((rows[:, None] + columns) % 2, *_SHADES).astype(np.float32)[..., None]
+    colors, opacity = images[..., :-1], images[..., -1:]
+    there: np.ndarray = squares + opacity * (colors - squares)
+    return there
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    """Return an image of Pillow's in RGB, a transparent one in front of the same squares."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    array = np.asarray(image.convert("RGBA"), np.float32) / 255
+    return image_of(on_checkerboard(array[None])[0])
 
 
 def frames(images: np.ndarray, form: Form, show: Sequence[int] | None = None) -> list[np.ndarray]:

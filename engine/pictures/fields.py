@@ -17,7 +17,9 @@ _DARK, _LIGHT = 0.0, 1.0
 _PLAIN, _MOST = 0.06, 0.75
 
 
-def seen_part(model: Model, objective: Objective, size: tuple[int, int]) -> Box:
+def seen_part(
+    model: Model, objective: Objective, size: tuple[int, int], *, transparent: bool = False
+) -> Box:
     """Return the exact receptive field of an objective, as rows and columns of the picture.
 
     It is followed through every operator of the network, and ends at the picture's border. The
@@ -27,6 +29,8 @@ def seen_part(model: Model, objective: Objective, size: tuple[int, int]) -> Box:
         model: The network.
         objective: What looks at it, for one picture.
         size: Of the picture, height and width.
+        transparent: Whether the picture is; that the objective spares its opacity is no part of
+            what the network sees.
 
     Raises:
         OnnxscopeError: it does not fit the network or the size.
@@ -40,10 +44,12 @@ def seen_part(model: Model, objective: Objective, size: tuple[int, int]) -> Box:
 
     height, width = size
     builder = Builder(opset=model.opset)
-    image = builder.input(
-        "image", (model.fixed_batch or 1, model.form.planes, height, width), np.float32
-    )
-    builder.output("value", append_objective(model, objective, image))
+    count, planes = model.fixed_batch or 1, model.form.planes
+    image = builder.input("image", (count, planes, height, width), np.float32)
+    picture = None
+    if transparent:
+        picture = builder.input("picture", (count, planes + 1, height, width), np.float32)
+    builder.output("value", append_objective(model, objective, image, picture))
     # Rows and columns are taken of one channel, which has to be taken of the network first.
     narrow(builder, Plan())
     return needed_part(builder, image) or whole_picture(height, width)
@@ -74,12 +80,13 @@ def cut(images: np.ndarray, boxes: list[Box], enlarge: int) -> np.ndarray:
     return np.stack([_enlarged(part, enlarge) for part in parts])
 
 
-def framed(images: np.ndarray, boxes: list[Box]) -> np.ndarray:
+def framed(images: np.ndarray, boxes: list[Box], *, opacity: bool = False) -> np.ndarray:
     """Draw frames around parts of pictures: a light line and a dark one around it.
 
     Args:
         images: (N, H, W, C) in [0, 1].
         boxes: The part of each.
+        opacity: Whether the last channel is the opacity.
     """
     drawn = images.copy()
     for image, box in zip(drawn, boxes, strict=True):
@@ -89,6 +96,8 @@ def framed(images: np.ndarray, boxes: list[Box]) -> np.ndarray:
             bottom, right = min(box.bottom + width, height), min(box.right + width, breadth)
             inside = image[top + 1 : bottom - 1, left + 1 : right - 1].copy()
             image[top:bottom, left:right] = shade
+            if opacity:
+                image[top:bottom, left:right, -1] = 1
             image[top + 1 : bottom - 1, left + 1 : right - 1] = inside
     return drawn
 

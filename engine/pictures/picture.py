@@ -46,7 +46,7 @@ class Picture:
 
     Attributes:
         images: (N, H, W, 3) float32 in [0, 1]; of other forms than RGB (N, H, W, C), and of volumes
-            and videos (N, D, H, W, C).
+            and videos (N, D, H, W, C); of transparent pictures the last channel is the opacity.
         values: The objective before each step: (steps,), or (steps, N) for several pictures.
         snapshots: Pictures after the steps that were asked for, (N, H, W, 3), by step.
         recipe: What it takes to make them again.
@@ -152,7 +152,8 @@ class Picture:
 
         Returns:
             (N, h, w, 3), or (N, h, w, 1) where all is grey: slices in rows from left to right,
-            channels that are no colours side by side or, of slices, below each other.
+            channels that are no colours side by side or, of slices, below each other; transparent
+            pictures in front of a checkerboard.
         """
         return seen(self.images, self.form, self.shown)
 
@@ -201,9 +202,11 @@ class Picture:
         Raises:
             OnnxscopeError: see `cropped`.
         """
-        boxes = self._fields(model)
-        kept = {step: framed(images, boxes) for step, images in self.snapshots.items()}
-        return replace(self, images=framed(self.images, boxes), snapshots=kept)
+        boxes, clear = self._fields(model), self.form.opacity
+        kept = {
+            step: framed(images, boxes, opacity=clear) for step, images in self.snapshots.items()
+        }
+        return replace(self, images=framed(self.images, boxes, opacity=clear), snapshots=kept)
 
     def _fields(self, model: Model | str | None) -> list[Box]:
         """What each picture's objective sees of it."""
@@ -231,7 +234,7 @@ class Picture:
             part = objective.part(number, number + 1)
             key = str(part)
             if key not in seen:
-                seen[key] = seen_part(model, part, (height, width))
+                seen[key] = seen_part(model, part, (height, width), transparent=self.form.opacity)
             boxes.append(seen[key])
         return boxes
 
@@ -285,12 +288,19 @@ class Picture:
         target = a_path("path", path)
         if target.suffix.lower() == ".npy":
             return write_array(target, np.asarray(self), self.recipe.to_text())
-        if alpha:
+        if alpha and self.form.opacity:
+            raise InputError(
+                "the picture has an opacity of its own, which save writes; leave alpha out"
+            )
+        if alpha or self.is_transparent:
             check_suffix(target, "RGBA")
+        if alpha:
             opaque = with_opacity(self._in_one_tile(), self.importance, percentile)
             save_image(as_image(opaque), target, self._text())
         elif self.form.stack is not None and target.suffix.lower() in _MOVING:
             self.save_frames(target)
+        elif self.is_transparent:
+            save_image(as_image(self.images), target, self._text())
         else:
             save_image(self.sheet(), target, self._text())
         if not self.held:
@@ -310,6 +320,11 @@ class Picture:
                 "at as several, side by side; show one channel, or three as colours"
             )
         return np.broadcast_to(seen_ones, (*seen_ones.shape[:-1], 3))
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether the picture is written with an opacity of its own (see `transparent`)."""
+        return self.form.opacity and self.shown is None
 
     @property
     def held(self) -> bool:

@@ -26,11 +26,14 @@ from ..objectives.depth import check_recipe
 from ..objectives.fed import Fed
 from ..objectives.ranges import expand_targets
 from ..objectives.targets import resolve
+from ..objectives.transparency import sparing
 from ..parameterizations.base import PARAMETERIZATIONS, Parameterization
 from ..parameterizations.fixed import Channel, fixed
 from ..parameterizations.fourier import Fourier
+from ..parameterizations.transparent import Transparent
 from ..plain import flag, of_kind, shown, whole
 from ..rules.named import checked_names
+from ..transforms.backdrops import check_no_backdrop, with_backdrop
 from ..transforms.base import Transform
 from ..transforms.composition import compose, to_json
 from ..transforms.presets import fitting
@@ -174,12 +177,15 @@ def render(
         leaking = Leak(leak, round(steps * _LEAKING) if leak_steps is None else leak_steps)
     elif leak_steps is not None:
         raise InputError("leak_steps is for a gradient that leaks; give leak=…, such as 0.1")
-    if fix is not None:
+    if fix is not None and isinstance(parameterization, Transparent):
+        parameterization = replace(parameterization, of=fixed(fix, parameterization.of))
+    elif fix is not None:
         parameterization = fixed(fix, parameterization)
     given_warps = None if transforms is None else compose(transforms)
     if not isinstance(model, Model):
         model = load(model, cache=cache)
     objective, batch = _objective(model, objective, batch)
+    objective = objective_of(objective, parameterization)
     if same_start and not isinstance(objective, Each | Fed):
         raise InputError(
             "same_start is for the pictures of several objectives: of one they would all be the "
@@ -192,8 +198,8 @@ def render(
             raise InputError("patience ends all pictures together; leave batch_size out")
     depth, height, width = sizes_of(model, size)
     form = model.form.with_depth(depth)
-    shown_channels = checked_show(show, form)
     warps = compose(fitting(form, height, width)) if given_warps is None else given_warps
+    warps = transforms_of(warps, parameterization)
     composition = Composition(
         model,
         objective,
@@ -207,11 +213,15 @@ def render(
         leaking,
         depth,
     )
+    made_form = composition.made_form
+    shown_channels = checked_show(show, made_form)
     if batch_size is not None:
         batch_size = _batch_size(whole("batch_size", batch_size, 1), composition, optimizer)
     kept = graph_cache() if cache else None
     what = f"{objective} of {model.name}" if batch == 1 else f"{batch} pictures of {model.name}"
-    with shown_rising(what, callback, wanted=progress, form=form, show=shown_channels) as callback:
+    with shown_rising(
+        what, callback, wanted=progress, form=made_form, show=shown_channels
+    ) as callback:
         check_room(composition, optimizer, provider, kept)
 
         at_once = batch_size or batch
@@ -275,12 +285,31 @@ def render(
         model=model,
         objective=made.objective,
         importance=scaled(ascent.importance),
-        form=form,
+        form=made_form,
         shown=shown_channels,
     )
     if ascent.failure is not None:
         raise AscentError(str(ascent.failure), picture) from ascent.failure
     return picture
+
+
+def objective_of(objective: Objective, parameterization: Parameterization | None) -> Objective:
+    """Return what is climbed for an objective: of transparent pictures it spares the opacity."""
+    return sparing(objective) if isinstance(parameterization, Transparent) else objective
+
+
+def transforms_of(
+    transforms: tuple[Transform, ...], parameterization: Parameterization | None
+) -> tuple[Transform, ...]:
+    """Return what happens to pictures in each step: behind transparent ones there is a backdrop.
+
+    Raises:
+        InputError: there is one where it cannot be.
+    """
+    if isinstance(parameterization, Transparent):
+        return with_backdrop(transforms)
+    check_no_backdrop(transforms)
+    return transforms
 
 
 def _objective(

@@ -12,6 +12,7 @@ from ..rules.named import checked_names
 from ..transforms.composition import compose
 from ..transforms.composition import to_json as transforms_to_json
 from .recipe import Recipe
+from .rendering import objective_of, transforms_of
 from .series import Settings
 
 _IN_PARTS = ("objective", "parameterization", "transforms", "optimizer")
@@ -32,11 +33,14 @@ def difference(recipe: Recipe, model: Model, objective: Objective, settings: Set
     """
     if recipe.model.get("sha256") != model.sha256:
         return "of another model"
-    asked: dict[str, object] = {"objective": objective.to_json(), **settings}
-    if (parameterization := settings.get("parameterization")) is not None:
+    parameterization = settings.get("parameterization")
+    climbed = objective_of(objective, parameterization)
+    asked: dict[str, object] = {"objective": climbed.to_json(), **settings}
+    if parameterization is not None:
         asked["parameterization"] = PARAMETERIZATIONS.to_json(parameterization)
     if (transforms := settings.get("transforms")) is not None:
-        asked["transforms"] = transforms_to_json(compose(transforms))
+        seen_through = transforms_of(compose(transforms), parameterization)
+        asked["transforms"] = transforms_to_json(seen_through)
     if (optimizer := settings.get("optimizer")) is not None:
         asked["optimizer"] = optimizers.to_json(optimizer)
     if (rules := settings.get("rules")) is not None:

@@ -15,7 +15,7 @@ from ..objectives.fed import Fed
 from ..plain import whole
 from ..runtime.session import choose_provider
 from .picture import Picture
-from .rendering import render
+from .rendering import objective_of, render
 
 if TYPE_CHECKING:
     from ..ascent.loop import Callback
@@ -188,7 +188,8 @@ def _made(
                     return
         return
     for index, number in enumerate(numbers):
-        yield Made(number, _alone(picture, index, chosen[index]))
+        objective = objective_of(chosen[index], settings.get("parameterization"))
+        yield Made(number, _alone(picture, index, objective))
 
 
 def _one_for_all(objectives: Sequence[Objective]) -> Objective | None:

@@ -15,14 +15,21 @@ def as_image(images: np.ndarray) -> Image.Image:
     """Return pictures in [0, 1] as an image of Pillow's, several in a grid.
 
     Args:
-        images: (N, H, W, 3), or (N, H, W, 1) for grey.
+        images: (N, H, W, 3), or (N, H, W, 1) for grey; with one channel more they are transparent.
     """
     return image_of(tiled(images))
 
 
 def image_of(image: np.ndarray) -> Image.Image:
-    """Return a picture (H, W, 3), or (H, W, 1) for grey, in [0, 1] as an image of Pillow's."""
+    """Return a picture (H, W, C) in [0, 1] as an image of Pillow's.
+
+    Args:
+        image: Of 3 channels, or 1 for grey; with one more it is transparent.
+    """
     bytes_ = as_uint8(image)
+    if bytes_.shape[-1] == 2:
+        # Of one value each all viewers make grey.
+        bytes_ = bytes_[..., [0, 0, 0, 1]]
     return Image.fromarray(bytes_[..., 0] if bytes_.shape[-1] == 1 else bytes_)
 
 

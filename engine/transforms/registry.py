@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import InputError
 from ..plain import shown
-from . import filters, geometric, glimpses, noise, slices
+from . import backdrops, filters, geometric, glimpses, noise, slices
 from .base import TRANSFORMS, Transform
 
-_FAMILIES = (filters, geometric, glimpses, noise, slices)
+_FAMILIES = (backdrops, filters, geometric, glimpses, noise, slices)
 """The modules whose classes recipes know: each adds its own as it is imported."""
 
 

@@ -19,9 +19,9 @@ AIM = ["--objective", "--y", "--x", "--token", "--z", "--reduction", "--negative
        "--before-activation"]  # fmt: skip
 RUN = ["--steps", "--size", "--seed", "--batch", "--batch-size", "--provider"]
 VIEW = ["--crop", "--mark", "--enlarge", "--alpha", "--show"]
-ASCENT = ["--parameterization", "--no-decorrelate", "--fix", "--transforms", "--learning-rate",
-          "--redirect-steps", "--leak", "--leak-steps", "--starts", "--until-stalled",
-          "--rules", "--precision"]  # fmt: skip
+ASCENT = ["--parameterization", "--no-decorrelate", "--transparent", "--fix", "--transforms",
+          "--learning-rate", "--redirect-steps", "--leak", "--leak-steps", "--starts",
+          "--until-stalled", "--rules", "--precision"]  # fmt: skip
 PREPROCESSING = ["--preprocessing", "--input-range", "--mean", "--std", "--range", "--means",
                  "--stds", "--channel-order", "--layout", "--colors", "--channel-axis",
                  "--image-input", "--input", "--labels"]  # fmt: skip

@@ -23,6 +23,8 @@ from PIL import Image
         ("fourier(sd=0.1, decorrelate=False)", osc.Fourier(0.1, decorrelate=False)),
         ("shared(laplacian(3), cell=4)", osc.Shared(osc.Laplacian(3), 4)),
         ("maco(contrast=0.5)", osc.Maco(contrast=0.5)),
+        ("transparent", osc.transparent()),
+        ("transparent(maco(), pixels())", osc.transparent(osc.Maco(), osc.Pixels())),
     ],
 )
 def test_parameterizations(text: str, made: object) -> None:

@@ -320,3 +320,26 @@ def test_what_is_hardly_felt_is_transparent(run, refused, tiny):
     assert run("render", "--recipe", "a.png", "-o", "b.webp", "--alpha").exit_code == 0
     assert Image.open("b.webp").mode == "RGBA"
     assert "takes no RGBA pictures" in refused(*unit, "-o", "a.jpg")
+
+
+def test_a_picture_with_an_opacity_of_its_own(run, refused, tiny):
+    unit = ("render", tiny, "mixed4a:3", *SHORT, "--transparent")
+    assert run(*unit, "-o", "a.png").exit_code == 0
+    made = Image.open("a.png")
+    assert made.mode == "RGBA"
+    assert run("render", "--recipe", "a.png", "-o", "b.png").exit_code == 0
+    np.testing.assert_array_equal(np.asarray(Image.open("b.png")), np.asarray(made))
+    assert "takes no RGBA pictures" in refused(*unit, "-o", "a.jpg")
+    assert "takes no RGBA pictures" in refused("render", "--recipe", "a.png", "-o", "c.jpg")
+    assert "leave out --alpha" in refused(*unit, "-o", "d.png", "--alpha")
+    # Of several each is what it is alone, and a sheet shows them in front of squares.
+    several = ("render", tiny, "mixed4a:3,5", *SHORT, "--transparent", "-o", "units/")
+    assert run(*several, "--sheet", "sheet.png").exit_code == 0
+    np.testing.assert_array_equal(np.asarray(Image.open("units/mixed4a-3.png")), np.asarray(made))
+    assert Image.open("sheet.png").mode == "RGB"
+    again = run(*several, "--sheet", "again.png")
+    assert "made otherwise" not in again.stderr
+    assert "2 there already" in again.stdout
+    assert "made otherwise" in run(*several[:-3], "-o", "units/").stderr
+    calls = ("render", tiny, "mixed4a:3", *SHORT, "-o", "e.png")
+    assert run(*calls, "--parameterization", "transparent(pixels())").exit_code == 0

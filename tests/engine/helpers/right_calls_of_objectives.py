@@ -138,6 +138,7 @@ def calls() -> dict[str, Call]:
             {"layers": "text"},
             {"layers": "layer", "photo": "photo|picture"},
         ),
+        "opacity": Call(osc.opacity),
         "neuron": Call(
             osc.neuron,
             {"layer": "c", "unit": 1},

@@ -130,6 +130,9 @@ def calls() -> dict[str, Call]:
             {"noise": "3; 2.5"},
             {"photo": "photo|picture", "of": "Fourier"},
         ),
+        "transparent": Call(osc.transparent, words={"of": "Fourier", "opacity": "Fourier"}),
+        "Transparent": Call(osc.Transparent, words={"of": "Fourier", "opacity": "Fourier"}),
+        "backdrop": Call(osc.backdrop, right={"sd": "3; 2.5", "decay": "3; 2.5"}),
         "named_rules": Call(osc.named_rules, {"names": ["linear"]}, words={"names": "names|rules"}),
         "standard_rules": Call(osc.standard_rules),
     }

@@ -64,8 +64,10 @@ def test_every_kind_is_here() -> None:
     def kinds(objective: Objective) -> set[type]:
         return {type(objective)}.union(*map(kinds, objective.parts()))
 
-    # Those of a file are in `test_encoders.py` and `test_others.py`.
+    # Those of a file are in `test_encoders.py` and `test_others.py`, and what looks at a picture's
+    # opacity in `test_transparent.py`.
     old = {
+        "opacity",
         "encoded",
         "seen_by",
         "number",

@@ -72,6 +72,7 @@ EXAMPLES: dict[str, list[algebra.Objective]] = {
     "distance": [osc.distance(PHOTO)],
     "statistics": [osc.statistics("fire5", [1, 2, 3], [0, 1, 2])],
     "distribution": [osc.distribution("fire5", np.random.default_rng(0).random((2, 3, 4, 5)))],
+    "opacity": [osc.opacity()],
     "linf": [osc.linf(), osc.linf(0.25)],
     "total_variation": [osc.total_variation()],
     "l1": [osc.l1(), osc.l1(0)],

@@ -8,9 +8,9 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from onnxscope.errors import InputError
+from onnxscope.forms import mixing
 from onnxscope.images import fitted_to, means_over_shares
 from onnxscope.parameterizations.base import Parameterization
-from onnxscope.parameterizations.colors import mixing
 from parts import picture
 
 SIZES = [(16, 24), (13, 22), (1, 5), (3, 1)]

@@ -40,6 +40,11 @@ EXAMPLES: dict[str, list[Parameterization]] = {
         osc.start(np.zeros((6, 9, 3)), osc.Maco(), noise=0.5),
         osc.start(np.ones((6, 9, 3)), osc.Pixels(decorrelate=False)),
     ],
+    "transparent": [
+        osc.transparent(),
+        osc.transparent(osc.Maco(), osc.Cppn(5, 2)),
+        osc.transparent(osc.start(np.zeros((6, 9, 3))), osc.Pixels(0.2)),
+    ],
     "pixels": [osc.Pixels(), osc.Pixels(sd=0.2, decorrelate=False)],
 }
 """Some of each kind; a kind without an example fails."""
@@ -66,7 +71,8 @@ def test_every_kind_draws_what_it_declares(name: str, count: int, height: int, w
             assert (array.shape, array.dtype) == types[key]
             assert array.shape[0] == count
         images = picture(parameterization, drawn, height, width)
-        assert images.shape == (count, 3, height, width)
+        planes = 4 if name == "transparent" else 3
+        assert images.shape == (count, planes, height, width)
         assert images.min() >= 0
         assert images.max() <= 1
 

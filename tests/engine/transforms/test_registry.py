@@ -26,6 +26,7 @@ EXAMPLES: dict[str, list[Transform]] = {
     "crop": [osc.crop(0.2, 0.25), osc.crop(1)],
     "resize": [osc.resize(9), osc.resize(5, 7)],
     "views": [osc.views(1), osc.views(3)],
+    "backdrop": [osc.backdrop(), osc.backdrop(0.5, decay=0)],
     "blur": [osc.blur(0), osc.blur(1.5)],
     "recolor": [osc.recolor(), osc.recolor(0, contrast=0.5)],
     "noise": [osc.noise(0), osc.noise(0.1)],
