@@ -10,7 +10,7 @@ import typer
 
 from ..errors import InputError
 from . import options
-from .console import note, stdout, warn
+from .console import note, plural, stdout, warn
 from .given import targets_and_photos
 from .groups import Without, expanded
 from .photo_progress import PhotoWatch
@@ -21,7 +21,7 @@ from .studying import Making
 if TYPE_CHECKING:
     from ..network.model import Model
     from ..studies.collection import Examples
-    from ..studies.scoring import Score
+    from ..studies.unit_score import Score
 
 app = typer.Typer(add_completion=False)
 
@@ -67,7 +67,7 @@ def score(
     opened = preprocessing.open(model, cache=not making.no_cache)
 
     from ..network.loading import load
-    from ..studies.scoring import score as scored
+    from ..studies.scoring import scores
     from ..studies.second_eye import other_network
 
     quiet = making.quiet or as_json
@@ -84,17 +84,20 @@ def score(
     names = _names(opened, targets)
     if picture is not None and len(names) != 1:
         raise InputError(f"--picture is of one target, not of {len(names)}")
+    given_pictures = None if picture is None else {names[0]: picture}
     results: list[Score] = []
     if not quiet:
         stdout().print(_row("unit", "superstimulus", "agreement", "path"), style="dim")
-    for unit in names:
-        with Watch(f"picture of {unit}", quiet=quiet or picture is not None) as watch:
-            one = scored(opened, unit, found, picture, eye=second, callback=watch, **settings)
-        results.append(one)
-        if not as_json:
-            label = f"  {one.label}" if one.label else ""
-            numbers = map(_number, (one.superstimulus, one.agreement, one.path))
-            stdout().print(_row(one.name, *numbers) + label, soft_wrap=True)
+    what = names[0] if len(names) == 1 else plural(len(names), "unit")
+    with Watch(f"pictures of {what}", quiet=quiet or picture is not None) as watch:
+        for one in scores(
+            opened, targets, found, given_pictures, eye=second, callback=watch, **settings
+        ):
+            results.append(one)
+            if not as_json:
+                label = f"  {one.label}" if one.label else ""
+                numbers = map(_number, (one.superstimulus, one.agreement, one.path))
+                watch.show("", _row(one.name, *numbers) + label)
     if as_json:
         import json
 

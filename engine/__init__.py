@@ -107,8 +107,8 @@ if TYPE_CHECKING:
     from .studies.explaining import explain as explain
     from .studies.explanation import Explanation as Explanation
     from .studies.interpolation import morph as morph
-    from .studies.scoring import Score as Score
     from .studies.scoring import score as score
+    from .studies.scoring import scores as scores
     from .studies.spectra import unit_spectrum as unit_spectrum
     from .studies.spectrum_figure import UnitSpectrum as UnitSpectrum
     from .studies.styling import stylize as stylize
@@ -229,8 +229,9 @@ _HOMES = {
     "blocks": "studies.building",
     "write_blocks": "pages.building_blocks",
     "Explanation": "studies.explanation",
-    "Score": "studies.scoring",
+    "Score": "studies.unit_score",
     "score": "studies.scoring",
+    "scores": "studies.scoring",
     "unit_spectrum": "studies.spectra",
     "UnitSpectrum": "studies.spectrum_figure",
     "backdrop": "transforms.backdrops",

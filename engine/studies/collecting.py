@@ -345,14 +345,21 @@ def unit_of(model: Model, target: str) -> Aim:
     return aims[0]
 
 
-def measure_of(found: Examples, model: Model) -> Measure:
+def measure_of(found: Examples, model: Model, size: int | tuple[int, int] | None = None) -> Measure:
     """Return what examples were ranked by, to measure others likewise.
 
+    Args:
+        found: The examples.
+        model: The model that they are for.
+        size: Height and width that a user asks for; by default those of the examples.
+
     Raises:
-        InputError: they are of another model, or ranked by relevance.
+        InputError: they are of another model or size, or ranked by relevance.
     """
     if found.sha256 != model.sha256:
         raise InputError(f"the examples are of another model, {found.model}, not of {model.name}")
+    if size is not None and pixels_of(model, size) != found.size:
+        raise InputError(f"size is that of the examples, {found.size[0]}×{found.size[1]}")
     for by in MEASURES:
         for before in (True, False):
             measure = Measure(by, before_activation=before)

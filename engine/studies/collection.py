@@ -136,9 +136,9 @@ class Examples:
         found = self.layers[layer]
         at = 0 if found.units is None else found.units.index(unit)
         ranking = found.ranking
-        best = ranking.photos[0, at]
-        usual = np.flatnonzero((ranking.sampled != NOWHERE) & ~np.isin(ranking.sampled, best))
-        rows = np.random.default_rng(seed).permutation(usual)[:count]
+        # In an order that all units share, so that most of what is drawn is the same for them.
+        order = np.random.default_rng(seed).permutation(np.flatnonzero(ranking.sampled != NOWHERE))
+        rows = order[~np.isin(ranking.sampled[order], ranking.photos[0, at])][:count]
         return tuple(self._sampled(found, at, int(row)) for row in rows)
 
     def to_json(self) -> dict[str, Any]:

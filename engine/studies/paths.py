@@ -118,28 +118,31 @@ class Way:
         graph = model_of(builder)
         self._session = open_for(lambda _: graph, provider)
 
-    def ranks(self, pictures: np.ndarray, fields: np.ndarray) -> list[np.ndarray]:
-        """Return each layer's activations on pictures, as ranks of mean 0 and length 1.
+    def activations(
+        self, pictures: Sequence[np.ndarray], seen: np.ndarray, fields: np.ndarray
+    ) -> list[np.ndarray]:
+        """Return each layer's activations within fields of pictures.
 
         Args:
-            pictures: (N, H, W, 3) uint8.
-            fields: What the unit sees of each, as parts of its height and width: top, bottom, left,
-                right, (N, 4).
+            pictures: Each (H, W, 3) uint8; each is computed once.
+            seen: Which of them a field is of, (M,).
+            fields: What a unit sees of it, as parts of its height and width: top, bottom, left,
+                right, (M, 4).
 
         Returns:
-            For each layer (N, D) float64: products of rows are rank correlations.
+            For each layer (M, D).
         """
-        batch = as_batch(pictures)
-        found: list[list[np.ndarray]] = [[] for _ in self.layers]
-        for start in range(0, len(batch), self._batch):
-            part = batch[start : start + self._batch]
+        found: list[list[np.ndarray | None]] = [[None] * len(seen) for _ in self.layers]
+        for start in range(0, len(pictures), self._batch):
+            part = as_batch(np.stack(pictures[start : start + self._batch]))
             count = len(part)
             filled = np.concatenate([part, np.repeat(part[-1:], self._batch - count, axis=0)])
             given = self._session.run({"image": filled})
             for number, rows in enumerate(found):
                 values = given[f"layers/{number}"]
-                rows += [self._taken(values[at], fields[start + at]) for at in range(count)]
-        return [_standard_ranks(np.stack(rows)) for rows in found]
+                for row in np.flatnonzero((seen >= start) & (seen < start + count)):
+                    rows[row] = self._taken(values[seen[row] - start], fields[row])
+        return [np.stack([row for row in rows if row is not None]) for rows in found]
 
     def _taken(self, values: np.ndarray, field: np.ndarray) -> np.ndarray:
         """Activations at places of a field, of (C, H, W); all of others."""
@@ -159,21 +162,18 @@ class Way:
         chosen = np.random.default_rng(self._seed).permutation(flat.size)[:_ELEMENTS]
         return np.asarray(flat[chosen])
 
-    def compare(
-        self, pictures: np.ndarray, fields: np.ndarray, count: int
-    ) -> tuple[PathLayer, ...]:
+    def compare(self, activations: Sequence[np.ndarray], count: int) -> tuple[PathLayer, ...]:
         """Compare a picture with photographs in every layer.
 
         Args:
-            pictures: The picture, the unit's photos, two at least, and random ones, (N, H, W, 3)
-                uint8.
-            fields: As `ranks` takes them.
+            activations: For each layer those of the picture, of the unit's photos, two at least,
+                and of random ones, (N, D).
             count: How many are the unit's photos.
         """
-        every = self.ranks(pictures, fields)
         pairs = ~np.eye(count, dtype=bool)
         found = []
-        for name, ranks in zip(self.layers, every, strict=True):
+        for name, rows in zip(self.layers, activations, strict=True):
+            ranks = _standard_ranks(rows)
             own, of_best, of_others = ranks[0], ranks[1 : count + 1], ranks[count + 1 :]
             found.append(
                 PathLayer(

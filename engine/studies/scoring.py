@@ -1,78 +1,40 @@
-"""`score`: in how far a unit's picture can be trusted, by photographs of the user's."""
+"""`score`: in how far units' pictures can be trusted, by photographs of the user's."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
-from ..images import as_batch, as_photos, as_uint8
+from ..errors import InputError, TargetError, nearest
+from ..images import as_photos, as_uint8
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photos import in_colour, pixels_of
+from ..network.photos import in_colour
+from ..objectives.algebra import Objective
 from ..objectives.making import channel
+from ..pictures.arguments import Climbing, check_climbing
 from ..pictures.picture import Picture
 from ..pictures.rendering import render
-from ..plain import a_function, flag, shown, whole
-from ..runtime.session import check_provider
+from ..plain import shown
+from ..runtime.session import choose_provider
 from .collecting import examples, measure_of, unit_of
 from .collection import Examples
-from .looking import Look
-from .measuring import Aim
-from .paths import PathLayer, Way, path_similarity
-from .second_eye import SecondEye, agreement
-from .superstimulus import drawn_views, ratio, values_in_views
-from .unit_examples import Place
+from .measuring import Aim, aims_of
+from .scorer import BEST, Scorer
+from .second_eye import SecondEye
+from .unit_score import Score
 
 if TYPE_CHECKING:
-    from ..ascent.loop import Callback
+    from ..ascent.loop import Callback, Progress
     from ..images import Photo
     from .collecting import Looked
 
-BEST, OTHERS, VIEWS = 8, 32, 8
-_FEWEST = 4
-
-
-@dataclass(frozen=True)
-class Score:
-    """In how far a unit's picture can be trusted.
-
-    Attributes:
-        name: The unit, such as `fire5:11`.
-        label: The class that it is the score of; empty of others.
-        superstimulus: The picture's value over that of the best photo, both the mean over the same
-            views: above 1 the picture is more than any photo. `None` where none excites the unit.
-        agreement: How much nearer the picture is to the best photos than to random ones in the
-            features of another network: 0.5 is chance, 1 always (see `second_eye.agreement`).
-            `None` where there was no other.
-        path: In how far the picture travels through the layers as such photos do, from 0 to 1 (see
-            `paths.path_similarity`); `None` where such photos are nothing special.
-        layers: The same by layer.
-        value: What the picture is worth, in views.
-        best: What the best photo is worth, in views.
-        eye: The other network's name; empty where there was none.
-        photos: How many of the best photos and of random ones were compared.
-    """
-
-    name: str
-    label: str
-    superstimulus: float | None
-    agreement: float | None
-    path: float | None
-    layers: tuple[PathLayer, ...]
-    value: float
-    best: float
-    eye: str
-    photos: tuple[int, int]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        layers = [asdict(one) | {"similarity": one.similarity} for one in self.layers]
-        return asdict(self) | {"layers": layers, "photos": list(self.photos)}
+_ON_CPU, _ON_DEVICE = 8, 32
+"""How many units are rendered and scored before their scores are given."""
 
 
 def score(
@@ -118,91 +80,211 @@ def score(
 
     Raises:
         TargetError: the target is no unit, or several.
-        InputError: there are too few photos, the examples are of another model, or the picture is
-            of another size.
-        KeyboardInterrupt: Ctrl-C came before there was a picture.
+        InputError: there are too few photos, the examples are of another model or size, or the
+            picture is of another size.
+        KeyboardInterrupt: Ctrl-C came, or the callback ended it, before the picture was made.
         OnnxscopeError: see `onnxscope.render` and `onnxscope.examples`.
     """
-    provider, seed = check_provider(provider), whole("seed", seed, 0)
-    # Also where a picture is given, which needs none of them.
-    steps, cache = whole("steps", steps, 1), flag("cache", cache)
-    if callback is not None:
-        a_function("callback", callback, "one argument, a Progress", takes=1)
     opened = in_colour(model if isinstance(model, Model) else load(model))
     aim = unit_of(opened, target)
-    image = None if picture is None else _one_picture(picture)
+    (found,) = scores(
+        opened,
+        target,
+        photos,
+        None if picture is None else {_name(aim, aim.units[0]): picture},
+        eye=eye,
+        steps=steps,
+        size=size,
+        seed=seed,
+        provider=provider,
+        photo_callback=photo_callback,
+        callback=callback,
+        cache=cache,
+    )
+    return found
+
+
+def scores(
+    model: Model | str,
+    targets: str | Sequence[str],
+    photos: Examples | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    pictures: Mapping[str, Picture | Photo] | None = None,
+    *,
+    eye: Model | str | None = None,
+    steps: int = 256,
+    size: int | tuple[int, int] | None = None,
+    seed: int = 0,
+    provider: str = "auto",
+    photo_callback: Callable[[Looked], object] | None = None,
+    callback: Callback | None = None,
+    cache: bool = True,
+) -> Iterator[Score]:
+    """Say in how far pictures of many units can be trusted, each as `score` does.
+
+    Pictures are made several at once, and photographs are computed once for several units.
+
+    Args:
+        model: A model, or what `onnxscope.load` takes.
+        targets: One or several: a layer, which means all of its units, `"fire5:0-15"`, classes.
+        photos: See `score`.
+        pictures: By unit, such as `"fire5:11"`, what is scored, as for `score`. The channels of
+            other units are rendered.
+        eye: See `score`.
+        steps: See `score`.
+        size: See `score`.
+        seed: See `score`.
+        provider: See `onnxscope.render`.
+        photo_callback: Told how far it is with the photographs.
+        callback: Called after each step of pictures that are rendered; `done` and `total` count
+            the steps of all of them.
+        cache: As for `onnxscope.render`.
+
+    Returns:
+        An iterator over the numbers, layer by layer. It renders and scores some units before it
+        gives the first of them; arguments are checked, and photographs looked at, at once.
+
+    Raises:
+        TargetError: a target is no unit.
+        InputError: there are too few photos, the examples are of another model or size, or a
+            picture is of another size, or of none of these units.
+        KeyboardInterrupt: Ctrl-C came, or the callback ended it, while pictures were made.
+        OnnxscopeError: see `onnxscope.render` and `onnxscope.examples`.
+    """
+    # Also where all pictures are given, which needs none of them.
+    climbing = check_climbing(
+        steps=steps, seed=seed, provider=provider, callback=callback, cache=cache
+    )
+    opened = in_colour(model if isinstance(model, Model) else load(model))
+    aims = aims_of(opened, targets)
+    for aim in aims:
+        if not aim.layer:
+            raise TargetError(
+                f"scores are of units, such as LAYER:UNIT or a class, not {aim.title}"
+            )
+    given = _given(pictures, aims)
     other = eye if isinstance(eye, Model) or eye is None else load(eye)
     if isinstance(photos, Examples):
         found = photos
-        if size is not None and pixels_of(opened, size) != found.size:
-            raise InputError(f"size is that of the examples, {found.size[0]}×{found.size[1]}")
     else:
         found = examples(
             opened,
-            target,
+            targets,
             photos,
             count=BEST,
             quantiles=(),
             size=size,
-            provider=provider,
-            seed=seed,
+            provider=climbing.provider,
+            seed=climbing.seed,
             callback=photo_callback,
         )
-    measure = measure_of(found, opened)
-    one = found.of(aim.title, aim.units[0])
-    best = one.most[:BEST]
-    others = found.drawn(aim.title, aim.units[0], OTHERS, seed)
-    if min(len(best), len(others)) < _FEWEST:
-        raise InputError(
-            f"scores need {_FEWEST} photos that excite {one.name} and {_FEWEST} others, better "
-            f"{BEST} and {OTHERS}; there are {len(best)} and {len(others)}"
-        )
-    if image is None:
-        made = render(
-            opened,
-            channel(aim.layer, aim.units[0]),
-            size=found.size,
-            steps=steps,
-            seed=seed,
-            provider=provider,
-            callback=callback,
-            cache=cache,
+    measure_of(found, opened, size)
+    for picture in given.values():
+        if picture.shape[:2] != found.size:
+            raise InputError(
+                f"the picture is {picture.shape[0]}×{picture.shape[1]} and the photos were looked "
+                f"at in {found.size[0]}×{found.size[1]}: give size to one of both"
+            )
+    seen = None if other is None else SecondEye(other, climbing.provider)
+    scorers = [Scorer(opened, found, aim, seen, climbing.seed, climbing.provider) for aim in aims]
+    at_once = _ON_CPU if choose_provider(climbing.provider).name == "cpu" else _ON_DEVICE
+
+    total = sum(len(aim.units) for aim in aims) - len(given)
+    rendered = _Rendered(opened, found.size, climbing, total)
+
+    def each() -> Iterator[Score]:
+        for scorer, aim in zip(scorers, aims, strict=True):
+            for start in range(0, len(aim.units), at_once):
+                units = aim.units[start : start + at_once]
+                missing = [unit for unit in units if _name(aim, unit) not in given]
+                made = rendered.channels(aim.layer, missing)
+                shots = [made[u] if u in made else given[_name(aim, u)] for u in units]
+                yield from scorer.of(units, shots)
+
+    return each()
+
+
+class _Rendered:
+    """Renders channels for scores, some at a time."""
+
+    def __init__(self, model: Model, size: tuple[int, int], climbing: Climbing, total: int) -> None:
+        """Take note of how.
+
+        Args:
+            model: The network.
+            size: Height and width.
+            climbing: How pictures are climbed.
+            total: How many there will be.
+        """
+        self._model = model
+        self._size = size
+        self._climbing = climbing
+        self._done, self._total = 0, total
+
+    def channels(self, layer: str, units: Sequence[int]) -> dict[int, np.ndarray]:
+        """Return by unit the channel's picture, (H, W, 3) uint8, as it is when it is alone.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C came, or the callback ended it, before all were made.
+            OnnxscopeError: see `onnxscope.render`.
+        """
+        if not units:
+            return {}
+        wanted: list[Objective] = [channel(layer, unit) for unit in units]
+        picture = render(
+            self._model,
+            wanted,
+            size=self._size,
+            steps=self._climbing.steps,
+            seed=self._climbing.seed,
+            same_start=True,
+            provider=self._climbing.provider,
+            callback=self._among_all(len(units)),
+            cache=self._climbing.cache,
             progress=False,
         )
-        if not len(made.images):
+        if picture.interrupted or len(picture.images) < len(units):
             raise KeyboardInterrupt
-        image = as_uint8(made.images[0])
-    if image.shape[:2] != found.size:
+        self._done += len(units)
+        return dict(zip(units, map(as_uint8, picture.images), strict=True))
+
+    def _among_all(self, count: int) -> Callback | None:
+        """The callback, told of these pictures as a part of all."""
+        callback, steps = self._climbing.callback, self._climbing.steps
+        if callback is None:
+            return None
+
+        def told(progress: Progress) -> object:
+            share = count * progress.done / progress.total
+            done = round(steps * (self._done + share))
+            return callback(replace(progress, done=done, total=steps * self._total))
+
+        return told
+
+
+def _name(aim: Aim, unit: int) -> str:
+    return f"{aim.title}:{unit}"
+
+
+def _given(
+    pictures: Mapping[str, Picture | Photo] | None, aims: Sequence[Aim]
+) -> dict[str, np.ndarray]:
+    """Pictures by unit, each (H, W, 3) uint8, as a file holds it."""
+    if pictures is None:
+        return {}
+    if not isinstance(pictures, Mapping):
         raise InputError(
-            f"the picture is {image.shape[0]}×{image.shape[1]} and the photos were looked at in "
-            f"{found.size[0]}×{found.size[1]}: give size to one of both"
+            f"pictures must be a dict such as {{'fire5:11': …}}, not {shown(pictures)}"
         )
-    shots = [place.photo() for place in (*best, *others)]
-    look = Look(opened, [aim], measure, found.size, provider, opened.fixed_batch or 4)
-    views = drawn_views(VIEWS, seed)
-    values = values_in_views(look, views, np.stack([image, *shots[: len(best)]]))
-    _, (at,) = look.run(as_batch(image))
-    fields = _fields(found, aim, int(at[0, 0]), (*best, *others))
-    pictures = np.stack([image, *shots])
-    way = Way(opened, aim.layer, found.size, provider, seed)
-    layers = way.compare(pictures, fields, len(best))
-    agreed = None
-    if other is not None:
-        patches = [_cut(shot, field) for shot, field in zip(pictures, fields, strict=True)]
-        features = SecondEye(other, provider).features(patches)
-        agreed = agreement(features[0], features[1 : len(best) + 1], features[len(best) + 1 :])
-    return Score(
-        one.name,
-        one.label,
-        ratio(values[0], values[1:]),
-        agreed,
-        path_similarity(layers),
-        layers,
-        float(values[0]),
-        float(values[1:].max()),
-        "" if other is None else other.name,
-        (len(best), len(others)),
-    )
+    names = [_name(aim, unit) for aim in aims for unit in aim.units]
+    found = {}
+    for name, picture in pictures.items():
+        if name not in names:
+            raise InputError(
+                f"a picture is given of {shown(name)}, which is none of the units that are scored"
+                f"{nearest(str(name), names)}"
+            )
+        found[name] = _one_picture(picture)
+    return found
 
 
 def _one_picture(given: Picture | Photo) -> np.ndarray:
@@ -211,36 +293,3 @@ def _one_picture(given: Picture | Photo) -> np.ndarray:
     if not found:
         raise InputError("there is no picture to score")
     return found[0] if found[0].dtype == np.uint8 else as_uint8(found[0])
-
-
-def _fields(found: Examples, aim: Aim, at: int, places: Sequence[Place]) -> np.ndarray:
-    """What the unit's strongest cell sees, (N, 4) as parts of height and width, also beyond these.
-
-    Fields at the border are as large as others, so that they can be laid over each other.
-    """
-    layer, unit = found.layers[aim.title], aim.units[0]
-    if not layer.columns or layer.units is None:
-        return np.tile([0.0, 1.0, 0.0, 1.0], (len(places) + 1, 1))
-    cells = np.array([divmod(at, layer.columns), *((place.y, place.x) for place in places)])
-    fields = []
-    branch = layer.fields.branch[layer.units.index(unit)]
-    for axis, seen in enumerate((layer.fields.rows[branch], layer.fields.columns[branch])):
-        side = found.size[axis]
-        span = int((seen[:, 1] - seen[:, 0]).max())
-        low, high = seen[cells[:, axis]].T.astype(float)
-        # Cut off at the border, a field begins or ends there.
-        low = np.where((low == 0) & (high < side), high - span, low)
-        high = np.where((high == side) & (low > 0), low + span, high)
-        fields += [low / side, high / side]
-    return np.stack(fields, axis=1)
-
-
-def _cut(shot: np.ndarray, field: np.ndarray) -> np.ndarray:
-    """What lies within a field, and in the picture."""
-    height, width = shot.shape[:2]
-    top, bottom = (round(float(at) * height) for at in field[:2])
-    left, right = (round(float(at) * width) for at in field[2:])
-    part: np.ndarray = shot[max(top, 0) : bottom, max(left, 0) : right]
-    if 0 in part.shape:
-        raise InputError(f"a field lies outside of its picture: {shown(field)}")
-    return part

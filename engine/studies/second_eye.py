@@ -31,6 +31,7 @@ class SecondEye:
     """A network's features of pictures: the means of its last cells.
 
     Attributes:
+        name: The network's.
         layer: The layer that they are of, the last main one with cells.
     """
 
@@ -50,6 +51,7 @@ class SecondEye:
         main = [known for known in cells if known.main] or cells
         if not main:
             raise LayerError(f"{model.name} has no layer of cells to compare pictures by")
+        self.name = model.name
         self.layer = main[-1].title
         self.size = pixels_of(model, None)
         self._batch = model.fixed_batch or 8

@@ -6,11 +6,10 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
 from ..images import as_batch
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photos import in_colour, pixels_of
+from ..network.photos import in_colour
 from ..objectives.making import before_activation, channel
 from ..pictures.arguments import check_climbing
 from ..pictures.rendering import render
@@ -68,8 +67,8 @@ def unit_spectrum(
 
     Raises:
         TargetError: the target is no unit, or several.
-        InputError: there is no picture among the photos, or examples are of another model, or
-            ranked by relevance.
+        InputError: there is no picture among the photos, or examples are of another model or
+            size, or ranked by relevance.
         LayerError: there are no examples of the unit.
         KeyboardInterrupt: Ctrl-C came before both pictures had begun.
         OnnxscopeError: see `onnxscope.render` and `onnxscope.examples`.
@@ -81,8 +80,6 @@ def unit_spectrum(
     aim = unit_of(opened, target)
     if isinstance(photos, Examples):
         found = photos
-        if size is not None and pixels_of(opened, size) != found.size:
-            raise InputError(f"size is that of the examples, {found.size[0]}×{found.size[1]}")
     else:
         found = photos_for(
             opened,
@@ -94,7 +91,7 @@ def unit_spectrum(
             state=state,
             callback=photo_callback,
         )
-    measure = measure_of(found, opened)
+    measure = measure_of(found, opened, size)
     one = found.of(aim.title, aim.units[0])
     wanted = channel(aim.layer, aim.units[0])
     picture = render(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 
@@ -59,19 +61,20 @@ def seen_in(views: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return np.stack(seen)
 
 
-def values_in_views(look: Look, views: np.ndarray, pictures: np.ndarray) -> np.ndarray:
-    """Return the mean over views of what pictures are worth to a unit.
+def values_in_views(look: Look, views: np.ndarray, pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the mean over views of what pictures are worth to units.
 
     Args:
-        look: What measures, one unit.
+        look: What measures the units, which are of one layer.
         views: As `drawn_views` gives them, (V, 3).
-        pictures: (N, H, W, 3) uint8.
+        pictures: Each (H, W, 3) uint8.
 
     Returns:
-        (N,) float64.
+        (N, U) float64.
     """
-    means = [look.measured(as_batch(seen_in(views, one)))[0][:, 0].mean() for one in pictures]
-    return np.array(means, np.float64)
+    found = [look.measured(as_batch(seen_in(views, one)))[0] for one in pictures]
+    # The sum over views is in an order that the number of units has no say in.
+    return np.array([np.ascontiguousarray(of.T).mean(axis=1) for of in found], np.float64)
 
 
 def ratio(picture: float, photos: np.ndarray) -> float | None:

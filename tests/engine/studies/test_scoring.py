@@ -81,6 +81,34 @@ def test_what_is_rendered_and_what_is_given(photos, tmp_path):
         osc.score(model, "units:2", [photos / "001.png", photos / "002.png"], picture)
 
 
+def test_several_are_as_alone(photos, eye, monkeypatch):
+    """Units share sessions, photographs and runs, and none of these is seen in the numbers."""
+    from onnxscope.studies import scoring
+
+    model = osc.load(fooling.network(fooled=False), input_range=(0, 1), compare=False)
+    found = osc.examples(model, ["filters", "units"], photos)
+    asked = ["units:1-3", "filters:0", "units:0"]
+    names = ["units:0", "units:1", "units:2", "units:3", "filters:0"]
+    settings = {"eye": eye, "steps": 3, "provider": "cpu"}
+    alone = [osc.score(model, name, found, **settings) for name in names]
+    monkeypatch.setattr(scoring, "_ON_CPU", 3)
+    told = []
+    several = list(osc.scores(model, asked, found, callback=told.append, **settings))
+    assert several == alone
+    assert {one.total for one in told} == {15}
+    assert [one.done for one in told] == sorted(one.done for one in told)
+    assert told[-1].done == 15
+    given = osc.render(model, "units:2", size=32, steps=3, provider="cpu", progress=False)
+    assert list(osc.scores(model, asked, found, {"units:2": given}, **settings)) == alone
+
+    with pytest.raises(InputError, match=r"'units:7', which is none of the units .* 'units:"):
+        osc.scores(model, asked, found, {"units:7": given})
+    with pytest.raises(InputError, match="size is that of the examples, 32×32"):
+        osc.scores(model, asked, found, size=16)
+    with pytest.raises(KeyboardInterrupt):
+        list(osc.scores(model, asked, found, callback=lambda _: False, **settings))
+
+
 def test_views():
     views = drawn_views(8, 3)
     np.testing.assert_array_equal(views[0], [0, 0, 1])
