@@ -72,7 +72,7 @@ class Scorer:
                 )
 
     def of(self, units: Sequence[int], pictures: Sequence[np.ndarray]) -> list[Score]:
-        """Score a picture of each of some units.
+        """Compute the scores of a picture of each of some units.
 
         Args:
             units: Of the layer's, some sixteen at most: memory grows with them.
