@@ -15,14 +15,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .ascent.falling import Cosine as Cosine
+    from .ascent.falling import Linear as Linear
     from .ascent.lbfgs import LBFGS as LBFGS
     from .ascent.loop import Progress as Progress
+    from .ascent.momentum import Momentum as Momentum
+    from .ascent.momentum import NAdam as NAdam
     from .ascent.optimizers import Adam as Adam
-    from .ascent.optimizers import Momentum as Momentum
-    from .ascent.optimizers import NAdam as NAdam
     from .ascent.schedules import Constant as Constant
-    from .ascent.schedules import Cosine as Cosine
-    from .ascent.schedules import Linear as Linear
     from .errors import OnnxscopeError as OnnxscopeError
     from .errors import OnnxscopeWarning as OnnxscopeWarning
     from .gradient.differentiation import differentiate as differentiate
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from .objectives.directions import direction as direction
     from .objectives.directions import neurons as neurons
     from .objectives.encoders import encoder as encoder
-    from .objectives.fed import directions as directions
-    from .objectives.fed import each_unit as each_unit
     from .objectives.levels import toward as toward
     from .objectives.making import before_activation as before_activation
     from .objectives.making import channel as channel
@@ -55,6 +53,8 @@ if TYPE_CHECKING:
     from .objectives.making import neuron as neuron
     from .objectives.making import objective as objective
     from .objectives.others import seen_by as seen_by
+    from .objectives.own_directions import directions as directions
+    from .objectives.own_units import each_unit as each_unit
     from .objectives.penalties import boundary as boundary
     from .objectives.penalties import l1 as l1
     from .objectives.penalties import l2 as l2
@@ -159,8 +159,8 @@ _HOMES = {
     "cosine": "objectives.directions",
     "direction": "objectives.directions",
     "neurons": "objectives.directions",
-    "directions": "objectives.fed",
-    "each_unit": "objectives.fed",
+    "directions": "objectives.own_directions",
+    "each_unit": "objectives.own_units",
     "sharpness": "objectives.penalties",
     "seen_by": "objectives.others",
     "boundary": "objectives.penalties",
@@ -186,11 +186,11 @@ _HOMES = {
     "statistics": "objectives.populations",
     "Adam": "ascent.optimizers",
     "LBFGS": "ascent.lbfgs",
-    "Momentum": "ascent.optimizers",
-    "NAdam": "ascent.optimizers",
+    "Momentum": "ascent.momentum",
+    "NAdam": "ascent.momentum",
     "Constant": "ascent.schedules",
-    "Cosine": "ascent.schedules",
-    "Linear": "ascent.schedules",
+    "Cosine": "ascent.falling",
+    "Linear": "ascent.falling",
     "Fourier": "parameterizations.fourier",
     "fixed": "parameterizations.fixed",
     "within": "parameterizations.masked",

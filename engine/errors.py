@@ -6,7 +6,6 @@ what was expected. The command line prints it and exits with code 2; a library u
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -112,6 +111,21 @@ class UnfaithfulWarning(OnnxscopeWarning):
     """A network that, as it is read, is not what ONNX Runtime makes of it, or does not run."""
 
 
+def spelt_alike(word: str, words: Iterable[str], count: int, least: float) -> list[str]:
+    """Return the words that are spelt most like one, the closest first.
+
+    Args:
+        word: What was written.
+        words: What may be meant.
+        count: How many at most.
+        least: How similar they have to be, in [0, 1]; 1 is the same.
+    """
+    # Imported here: a start in which nothing is misspelt does without.
+    from difflib import get_close_matches
+
+    return get_close_matches(word, list(words), n=count, cutoff=least)
+
+
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
     """Return a clause that suggests the names closest to a misspelt one.
 
@@ -120,7 +134,7 @@ def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
     """
     candidates = list(names)
     by_folded = {candidate.casefold(): candidate for candidate in candidates}
-    close = difflib.get_close_matches(name.casefold(), by_folded, n=count, cutoff=0.5)
+    close = spelt_alike(name.casefold(), by_folded, count, 0.5)
     quoted = [repr(by_folded[match]) for match in close]
     if not quoted:
         return ""

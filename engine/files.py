@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +80,9 @@ def atomic_path(
     """
     target = Path(target)
     check_allowed(target)
+    # Imported here, as below: a start that writes nothing does without.
+    import tempfile
+
     try:
         handle, name = tempfile.mkstemp(
             dir=folder or target.parent, prefix=f".{target.stem}-", suffix=target.suffix
@@ -113,6 +115,8 @@ def check_writable(target: str | os.PathLike[str]) -> None:
             objects.
     """
     target = Path(target)
+    import tempfile
+
     try:
         if target.exists() and not target.is_file():
             kind = "a folder" if target.is_dir() else "no ordinary file"

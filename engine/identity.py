@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import importlib.util
 import json
 import platform
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from .distributions import installed
 
 _PACKAGE = __name__.partition(".")[0]
 _DISTRIBUTIONS = ("onnx", "onnx-ir")
@@ -142,10 +143,8 @@ def _source() -> str:
 
 def library_version(distribution: str) -> str:
     """Return a distribution's version without importing it; empty where it is unknown."""
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    found = installed(distribution)
+    return "" if found is None else found.version
 
 
 def _place(module: str) -> str:

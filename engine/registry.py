@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import importlib
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -38,6 +39,9 @@ class Registry(Generic[T]):
 
     Code of a user's own, a class that is not registered or a function, is `{"custom": NAME}` in a
     recipe, perhaps with more beside it for people to read. Nothing can be read back from that.
+
+    A class costs a start half a millisecond. Where a registry is told in which modules its classes
+    are, one is imported when a name of it is read, and not before.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Registry(Generic[T]):
         argument: str = "",
         foreign: Callable[[T], dict[str, Any]] | None = None,
         parts: Sequence[Registry[Any]] = (),
+        homes: Mapping[str, Sequence[str]] = types.MappingProxyType({}),
     ) -> None:
         """Make a registry without classes.
 
@@ -59,6 +64,8 @@ class Registry(Generic[T]):
             argument: Of `remake`, what takes one that a recipe can only name; by default `what`.
             foreign: Writes down one whose class is not registered; by default that is refused.
             parts: Other registries, whose kinds may be in fields; annotated with their base.
+            homes: By module of this package, such as `"ascent.lbfgs"`, the names of the classes
+                that it adds as it is imported.
         """
         self.what = what
         self._base = base
@@ -66,6 +73,7 @@ class Registry(Generic[T]):
         self._argument = argument or what
         self._foreign = foreign
         self._parts = tuple(parts)
+        self._homes = {name: module for module, names in homes.items() for name in names}
         self._kinds: dict[str, type[T]] = {}
         self._names: dict[type, str] = {}
         self._older: dict[str, Callable[[Any], Any]] = {}
@@ -83,7 +91,8 @@ class Registry(Generic[T]):
         """
 
         def decorate(kind: C) -> C:
-            if name in self._kinds or name == _NAMED:
+            home = _module(self._homes[name]) if name in self._homes else kind.__module__
+            if name in self._kinds or name == _NAMED or home != kind.__module__:
                 raise ValueError(f"there are two kinds of {self.what} called {name!r}")
             self._kinds[name] = kind
             self._names[kind] = name
@@ -95,8 +104,19 @@ class Registry(Generic[T]):
 
     @property
     def kinds(self) -> Mapping[str, type[T]]:
-        """All classes by name, in the order in which they were added."""
-        return types.MappingProxyType(self._kinds)
+        """All classes by name: those of the package's modules, which are imported, then others."""
+        return types.MappingProxyType({name: self._kind(name) for name in self.names})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What recipes call the classes: those of the package's modules first."""
+        return tuple(dict.fromkeys((*self._homes, *self._kinds)))
+
+    def _kind(self, name: str) -> type[T]:
+        """The class of that name, whose module is imported for it."""
+        if name not in self._kinds:
+            importlib.import_module(_module(self._homes[name]))
+        return self._kinds[name]
 
     def name_of(self, value: object) -> str | None:
         """Return what recipes call the class of `value`; `None` where it is not registered."""
@@ -149,7 +169,7 @@ class Registry(Generic[T]):
         if depth > DEEPEST:
             raise InputError(f"it is nested more than {DEEPEST} deep")
         name, under, beside = self._named_in(data)
-        kind: type = self._kinds[name]
+        kind: type = self._kind(name)
         first, others = _fields(kind)
         if name in self._older:
             under = self._older[name](under)
@@ -190,13 +210,14 @@ class Registry(Generic[T]):
                     f"code of its author's: pass it to remake as {self._argument}=…"
                 )
             # Another writer may have sorted the keys.
-            for keys in (list(data)[:1], [key for key in data if key in self._kinds]):
-                if len(keys) == 1 and keys[0] in self._kinds:
+            names = self.names
+            for keys in (list(data)[:1], [key for key in data if key in names]):
+                if len(keys) == 1 and keys[0] in names:
                     beside = {key: value for key, value in data.items() if key != keys[0]}
                     return keys[0], data[keys[0]], beside
         raise _UnknownError(
             f"the recipe's {self.what} {shown(data)} is unknown; this version has "
-            f"{', '.join(self._kinds)}"
+            f"{', '.join(self.names)}"
         )
 
     # Fields -------------------------------------------------------------------------------------
@@ -262,6 +283,11 @@ class Registry(Generic[T]):
 def named(value: object) -> dict[str, Any]:
     """Write down the class of code of the user's: its name, for people to read."""
     return {_NAMED: type(value).__name__}
+
+
+def _module(home: str) -> str:
+    """The whole name of a module of this package."""
+    return f"{__package__}.{home}"
 
 
 class _UnknownError(OnnxscopeError):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from pathlib import Path
 
+from ..distributions import installed
 from ..errors import DownloadError, ModelError
 from .catalogue import Distribution
 
@@ -18,13 +18,12 @@ def installed_file(source: Distribution) -> Path:
             how to install it.
     """
     remedy = f"install it with: pip install '{source.name}=={source.version}'"
-    try:
-        found = importlib.metadata.distribution(source.name)
-    except importlib.metadata.PackageNotFoundError as error:
+    found = installed(source.name)
+    if found is None:
         raise DownloadError(
             f"the Python package {source.name} {source.version} is not installed; {remedy}"
-        ) from error
-    path = Path(str(found.locate_file(source.path)))
+        )
+    path = found.folder / source.path
     if not path.is_file():
         raise DownloadError(
             f"the Python package {source.name} {found.version} has no file {source.path}, "

@@ -16,11 +16,11 @@ import numpy as np
 from ..cache import GraphCache
 from ..errors import MemoryShortageError, OnnxscopeError
 from ..identity import has_identity
+from ..runtime.cores import cores
 from ..runtime.session import Provider, choose_provider
 from .climbers import make_climber
 from .loop import Ascent
 from .optimizers import GraphOptimizer, Optimizer
-from .side_by_side import cores
 from .streams import Streams
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from .climbing import Arrays
 from .compiled_climber import CompiledClimber, CompiledSessions
 from .host_climber import HostClimber
 from .optimizers import GraphOptimizer, Optimizer
-from .side_by_side import SideBySide, can_divide
 
 if TYPE_CHECKING:
     from .composition import Composition
@@ -90,8 +89,12 @@ def make_climber(
     if not isinstance(optimizer, GraphOptimizer):
         return HostClimber(composition, parameters, optimizer, provider, cache)
     chosen = choose_provider(provider) if isinstance(provider, str) else provider
-    if chosen.name == "cpu" and can_divide(composition, optimizer):
-        return SideBySide(composition, parameters, optimizer, chosen, cache)
+    if chosen.name == "cpu" and composition.batch > 1:
+        # Imported here: one picture alone does without Python's threads.
+        from .side_by_side import SideBySide, can_divide
+
+        if can_divide(composition, optimizer):
+            return SideBySide(composition, parameters, optimizer, chosen, cache)
     sessions = CompiledSessions(
         composition, optimizer, provider, cache, use=Use.whole(composition.batch)
     )

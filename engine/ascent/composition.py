@@ -19,12 +19,12 @@ from ..objectives.algebra import Objective
 from ..objectives.fed import Fed
 from ..parameterizations.base import Parameterization, formed
 from ..transforms.base import Transform, size_behind, views_of
-from .leak import Leak
 
 if TYPE_CHECKING:
     from ..graph.passes.precision import Precision
     from ..network.model import Model
     from ..rules.table import RuleTable
+    from .leak import Leak
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import lbfgs, optimizers
 from .optimizers import OPTIMIZERS, Optimizer
-
-_FAMILIES = (optimizers, lbfgs)
-"""The modules whose classes recipes know: each adds its own as it is imported."""
 
 
 def to_json(optimizer: Optimizer) -> dict[str, Any]:

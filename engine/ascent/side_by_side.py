@@ -6,7 +6,6 @@ computed from far away.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
@@ -15,8 +14,9 @@ import numpy as np
 
 from ..cache import GraphCache
 from ..identity import has_identity
+from ..runtime.cores import cores
 from ..runtime.memory import Use
-from ..runtime.session import Provider, allowed_threads
+from ..runtime.session import Provider
 from .climbing import Arrays
 from .compiled_climber import CompiledClimber, CompiledSessions
 from .graphs import Graphs
@@ -29,15 +29,6 @@ if TYPE_CHECKING:
 # MiB a picture, two in one graph take 0 to 15 % longer than one by one, eight up to 50 %; of 2 MiB
 # and less, one by one takes up to 60 % longer, since a node then costs more than what it computes.
 _NEAR = 8 * 2**20
-
-
-def cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
-    return min(count, allowed_threads() or count)
 
 
 def can_divide(composition: Composition, optimizer: GraphOptimizer) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
+
+from ..errors import spelt_alike
 
 # Of ILSVRC 2012, whose order keeps what WordNet has together: first and last class.
 _KINDS = {
@@ -90,7 +91,7 @@ def _misspelt(labels: Sequence[str], word: str) -> list[int]:
     for index, label in enumerate(labels):
         for name in _names(label):
             by_name.setdefault(name, []).append(index)
-    close = difflib.get_close_matches(word, by_name, n=5, cutoff=_CLOSE)
+    close = spelt_alike(word, by_name, 5, _CLOSE)
     return list(dict.fromkeys(index for name in close for index in by_name[name]))
 
 

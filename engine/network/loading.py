@@ -16,7 +16,6 @@ from ..errors import InputError, ModelError, nearest
 from ..importer.model_file import ModelFile
 from ..notebook import working
 from ..plain import by_name, flag, real, reals, shown, text, texts
-from .class_scores import check_labels
 from .inputs.preprocessing import Preprocessing, Range
 from .inputs.presets import preset
 from .model import Model
@@ -116,6 +115,9 @@ def load(
         )
         model = Model(reading, None, axes, compared=compare, labels=names, colors=colors)
     if names is not None:
+        # Imported here: few name the classes themselves.
+        from .class_scores import check_labels
+
         check_labels(model)
     if said is None and named is None:
         return model

@@ -17,7 +17,6 @@ from ..identity import NoIdentityError
 from ..notebook import working
 from ..plain import text, texts, whole
 from ..planes import as_planes
-from .class_scores import logits_of
 from .inputs.expectations import Expectation, find_axes, find_labels, find_size
 from .inputs.preprocessing import Preprocessing
 from .layers.layer import LayerNames, Layers
@@ -489,6 +488,9 @@ class Model:
         Raises:
             LayerError: the model does not end in classes.
         """
+        # Imported here: a picture of a unit does without.
+        from .class_scores import logits_of
+
         return logits_of(self)
 
     def expected_statistics(self) -> dict[str, ChannelStatistics]:

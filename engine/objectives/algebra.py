@@ -124,6 +124,36 @@ OBJECTIVES: Registry[Objective] = Registry(
     Objective,
     TargetError,
     foreign=lambda objective: objective.to_json(),
+    homes={
+        "objectives.algebra": (
+            "number",
+            "sum",
+            "product",
+            "negative",
+            "before_activation",
+            "each",
+        ),
+        "objectives.batches": ("diversity", "alignment"),
+        "objectives.classes": ("logit", "probability"),
+        "objectives.directions": ("direction", "cosine", "channels"),
+        "objectives.encoders": ("encoded",),
+        "objectives.levels": ("toward",),
+        "objectives.others": ("seen_by",),
+        "objectives.own_directions": ("directions",),
+        "objectives.own_units": ("each_unit",),
+        "objectives.penalties": (
+            "total_variation",
+            "l1",
+            "l2",
+            "linf",
+            "sharpness",
+            "boundary",
+        ),
+        "objectives.photos": ("difference", "inversion", "caricature", "style", "distance"),
+        "objectives.populations": ("statistics", "distribution"),
+        "objectives.transparency": ("opacity",),
+        "objectives.units": ("channel", "neuron", "layer"),
+    },
 )
 """The kinds of objectives that recipes know."""
 

@@ -4,39 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from . import (
-    algebra,
-    batches,
-    classes,
-    directions,
-    encoders,
-    fed,
-    levels,
-    others,
-    penalties,
-    photos,
-    populations,
-    transparency,
-    units,
-)
 from .algebra import OBJECTIVES, Objective
-
-_FAMILIES = (
-    algebra,
-    batches,
-    classes,
-    directions,
-    encoders,
-    fed,
-    levels,
-    others,
-    penalties,
-    photos,
-    populations,
-    transparency,
-    units,
-)
-"""The modules whose classes recipes know: each adds its own as it is imported."""
 
 
 def kinds() -> Mapping[str, type[Objective]]:

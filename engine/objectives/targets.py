@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING
 
 from ..errors import LayerError, TargetError, nearest
-from ..network.box_scores import score_advice
-from ..network.class_scores import class_scores
-from ..network.class_search import search_classes
 from ..network.model import Model
 from ..plain import from_digits
-from .algebra import Objective
+from .algebra import BeforeActivation, Objective
 from .labels import find_classes
-from .making import before_activation, channel, layer, neuron
+from .units import Channel, LayerEnergy, Neuron
 
 if TYPE_CHECKING:
     from .places import Place
 
 _KINDS = ("channel", "neuron", "layer")
-_SHOWN_CLASSES = 6
-_CLOSE = 0.8
 
 _CELL = re.compile(r"(.+:\d+)@(\d+(?:\s*,\s*\d+){1,2})")
 """A unit at a cell, `mixed4a:11@7,7`: row and column, of volumes the slice before them."""
@@ -112,13 +106,13 @@ def resolve(
     if kind == "layer":
         if unit is not None:
             raise TargetError(f"the layer objective takes a whole layer: {name}, not {target}")
-        result = layer(name)
+        result = LayerEnergy(name)
     elif unit is None:
         raise TargetError(f"a {kind} needs a unit: {name}:UNIT, such as {name}:0")
     elif kind == "channel":
-        result = channel(name, unit, reduction=reduction)
+        result = Channel(name, unit, reduction)
     else:
-        result = neuron(name, unit, y=y, x=x, token=token, z=z)
+        result = Neuron(name, unit, y, x, token, z)
     return _finished(result, negative=negative, preactivation=preactivation)
 
 
@@ -176,7 +170,7 @@ def is_expression(model: Model, target: str) -> bool:
 
 def _finished(result: Objective, *, negative: bool, preactivation: bool) -> Objective:
     if preactivation:
-        result = before_activation(result)
+        result = BeforeActivation(result)
     return -result if negative else result
 
 
@@ -212,63 +206,7 @@ def find_unit(model: Model, target: str) -> tuple[str, int | None]:
         )
     if separator and number.isdecimal():
         raise LayerError(f"{model.name} has no layer {name!r}{names.nearest(name)}")
-    if target.isdecimal():
-        return _class_index(model, from_digits("the class", target, LayerError))
-    found = find_classes(model.labels, target)
-    if len(found) > 1:
-        listed = ", ".join(map(str, found[:_SHOWN_CLASSES]))
-        more = ", …" if len(found) > _SHOWN_CLASSES else ""
-        raise TargetError(
-            f"{len(found)} classes of {model.name} are called {target!r}: {listed}{more}; "
-            "give the number of one"
-        )
-    if found:
-        return class_scores(model).unit(found[0])
-    # Layers and classes are both worth suggesting, each with its name in its own way.
-    what = "has no layer and no class" if model.labels else "names no classes and has no layer"
-    raise LayerError(f"{model.name} {what} {target!r}{_advice(model, target)}")
+    # Imported here: most targets are units of layers, and do without.
+    from .class_targets import find_class
 
-
-def _advice(model: Model, target: str) -> str:
-    """What may be meant instead, by one ranking: a layer that is close, classes, what is like it.
-
-    What `search_classes` finds is meant rather than what is merely spelt alike.
-    """
-    layers = [name.casefold() for name in model.layer_names]
-    if difflib.get_close_matches(target.casefold(), layers, n=1, cutoff=_CLOSE):
-        return model.names.nearest(target)
-    near = _classes_like(model, target) or model.names.nearest(target, model.labels)
-    return near or ("" if model.labels else _score(model))
-
-
-def _classes_like(model: Model, target: str) -> str:
-    """The classes that a word may mean, for messages; empty where it means none."""
-    similar = search_classes(model.labels, target)
-    if not similar:
-        return ""
-    if len(similar) == 1:
-        return f"; did you mean {model.labels[similar[0]].split(',')[0]!r}, class {similar[0]}?"
-    shown = [f"{index} {model.labels[index].split(',')[0]}" for index in similar[:_SHOWN_CLASSES]]
-    more = f" and {len(similar) - len(shown)} more" if len(similar) > len(shown) else ""
-    return f"; classes like it are {', '.join(shown)}{more}"
-
-
-def _class_index(model: Model, index: int) -> tuple[str, int]:
-    if not model.labels:
-        raise TargetError(
-            f"{model.name} names no classes, so that {index} means nothing; "
-            f"expected LAYER:UNIT or LAYER{_score(model, index)}"
-        )
-    scores = class_scores(model)
-    if not scores.places:
-        model.layers[scores.layer].check_channel(index)
-    return scores.unit(index)
-
-
-def _score(model: Model, index: int = 0) -> str:
-    """What to write for a class by its number, where the model has scores but no names."""
-    try:
-        layer = model.layers[class_scores(model).layer]
-    except LayerError:
-        return score_advice(model)
-    return f"; the score of class {index} is {layer.title}:{index}" * (index < layer.channels)
+    return find_class(model, target)

@@ -71,7 +71,20 @@ class Colored(Parameterization, Protocol):
 
 
 PARAMETERIZATIONS: Registry[Parameterization] = Registry(
-    "parameterization", Parameterization, foreign=named
+    "parameterization",
+    Parameterization,
+    foreign=named,
+    homes={
+        "parameterizations.fixed": ("fixed",),
+        "parameterizations.fourier": ("fourier",),
+        "parameterizations.maco": ("maco",),
+        "parameterizations.masked": ("masked",),
+        "parameterizations.networks": ("cppn",),
+        "parameterizations.pixels": ("pixels",),
+        "parameterizations.pyramids": ("laplacian", "shared"),
+        "parameterizations.started": ("started",),
+        "parameterizations.transparent": ("transparent",),
+    },
 )
 """The parameterizations that recipes know; those of the user's own they can only name."""
 
@@ -107,6 +120,11 @@ class Within:
     ) -> dict[str, np.ndarray]:
         """Draw those of what makes it."""
         return self.of.initial(rng, count, height, width)
+
+
+def has_opacity(parameterization: Parameterization | None) -> bool:
+    """Return whether the last channel of its pictures is how opaque they are."""
+    return bool(getattr(parameterization, "has_opacity", False))
 
 
 def formed(parameterization: Parameterization, form: Form) -> Parameterization:

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import fixed, fourier, maco, masked, networks, pixels, pyramids, started, transparent
 from .base import PARAMETERIZATIONS, Parameterization
-
-_FAMILIES = (fixed, fourier, maco, masked, networks, pixels, pyramids, started, transparent)
-"""The modules whose classes recipes know: each adds its own as it is imported."""
 
 
 def kinds() -> Mapping[str, type[Parameterization]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -36,6 +37,8 @@ class Transparent(Within, InForm):
         of: What makes the colours.
         opacity: What makes the opacity, as it would make a grey picture.
     """
+
+    has_opacity: ClassVar[bool] = True
 
     of: Parameterization = field(default_factory=Fourier)
     opacity: Parameterization = field(default_factory=Fourier)

@@ -11,7 +11,6 @@ from ..ascent import registry as optimizers
 from ..ascent.batching import climb_in_runs, is_divisible, run_size
 from ..ascent.composition import Composition
 from ..ascent.forecast import check_room
-from ..ascent.leak import Leak
 from ..ascent.loop import Ascent, Callback, ascend
 from ..ascent.optimizers import Optimizer
 from ..ascent.starts import Chosen, choose, stretch
@@ -26,15 +25,11 @@ from ..objectives.depth import check_recipe
 from ..objectives.fed import Fed
 from ..objectives.ranges import expand_targets
 from ..objectives.targets import resolve
-from ..objectives.transparency import sparing
-from ..parameterizations.base import PARAMETERIZATIONS, Parameterization
-from ..parameterizations.fixed import Channel, fixed
+from ..parameterizations.base import PARAMETERIZATIONS, Parameterization, has_opacity
 from ..parameterizations.fourier import Fourier
-from ..parameterizations.transparent import Transparent
 from ..plain import flag, of_kind, shown, whole
 from ..rules.named import checked_names
-from ..transforms.backdrops import check_no_backdrop, with_backdrop
-from ..transforms.base import Transform
+from ..transforms.base import Transform, takes_opacity
 from ..transforms.composition import compose, to_json
 from ..transforms.presets import fitting
 from .arguments import check_climbing
@@ -46,6 +41,8 @@ from .remarks import remarks_by_picture
 from .rising import shown_rising
 
 if TYPE_CHECKING:
+    from ..ascent.leak import Leak
+    from ..parameterizations.fixed import Channel
     from ..rules.table import RuleTable
 
 REDIRECT_STEPS = 16
@@ -172,15 +169,9 @@ def render(
     provider, optimizer = climbing.provider, climbing.optimizer
     snapshots, callback, cache = climbing.snapshots, climbing.callback, climbing.cache
     redirect_steps = whole("redirect_steps", redirect_steps, 0)
-    leaking = None
-    if leak is not None:
-        leaking = Leak(leak, round(steps * _LEAKING) if leak_steps is None else leak_steps)
-    elif leak_steps is not None:
-        raise InputError("leak_steps is for a gradient that leaks; give leak=…, such as 0.1")
-    if fix is not None and isinstance(parameterization, Transparent):
-        parameterization = replace(parameterization, of=fixed(fix, parameterization.of))
-    elif fix is not None:
-        parameterization = fixed(fix, parameterization)
+    leaking = _leaking(leak, leak_steps, steps)
+    if fix is not None:
+        parameterization = _around(fix, parameterization)
     given_warps = None if transforms is None else compose(transforms)
     if not isinstance(model, Model):
         model = load(model, cache=cache)
@@ -295,7 +286,12 @@ def render(
 
 def objective_of(objective: Objective, parameterization: Parameterization | None) -> Objective:
     """Return what is climbed for an objective: of transparent pictures it spares the opacity."""
-    return sparing(objective) if isinstance(parameterization, Transparent) else objective
+    if not has_opacity(parameterization):
+        return objective
+    # Imported here, as below: few pictures are transparent.
+    from ..objectives.transparency import sparing
+
+    return sparing(objective)
 
 
 def transforms_of(
@@ -306,7 +302,12 @@ def transforms_of(
     Raises:
         InputError: there is one where it cannot be.
     """
-    if isinstance(parameterization, Transparent):
+    transparent = has_opacity(parameterization)
+    if not transparent and not any(map(takes_opacity, transforms)):
+        return transforms
+    from ..transforms.backdrops import check_no_backdrop, with_backdrop
+
+    if transparent:
         return with_backdrop(transforms)
     check_no_backdrop(transforms)
     return transforms
@@ -346,6 +347,33 @@ def _objective(
     every = Each(objectives_in("each", parts))
     check_recipe(every)
     return every, len(parts)
+
+
+def _around(fix: Mapping[int, Channel], parameterization: Parameterization) -> Parameterization:
+    """What makes pictures around channels that are given; those of transparent ones are colours."""
+    # Imported here: few pictures have channels that are given.
+    from ..parameterizations.fixed import fixed
+    from ..parameterizations.transparent import Transparent
+
+    if isinstance(parameterization, Transparent):
+        return replace(parameterization, of=fixed(fix, parameterization.of))
+    return fixed(fix, parameterization)
+
+
+def _leaking(leak: float | None, leak_steps: int | None, steps: int) -> Leak | None:
+    """How the gradient leaks in an ascent of so many steps.
+
+    Raises:
+        InputError: a number is out of its range, or says when nothing leaks.
+    """
+    if leak is None:
+        if leak_steps is not None:
+            raise InputError("leak_steps is for a gradient that leaks; give leak=…, such as 0.1")
+        return None
+    # Imported here: few gradients leak.
+    from ..ascent.leak import Leak
+
+    return Leak(leak, round(steps * _LEAKING) if leak_steps is None else leak_steps)
 
 
 def _rules(rules: RuleTable | str | Sequence[str] | None) -> RuleTable | tuple[str, ...] | None:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from ..ascent.side_by_side import cores
 from ..errors import AscentError, MemoryShortageError, OnnxscopeError, OperatorError, StepError
 from ..identity import describe
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..objectives.fed import Fed
 from ..plain import whole
+from ..runtime.cores import cores
 from ..runtime.session import choose_provider
 from .picture import Picture
 from .rendering import objective_of, render

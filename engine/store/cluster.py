@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..ascent.side_by_side import cores
 from ..errors import InputError, OnnxscopeError
 from ..plain import text
+from ..runtime.cores import cores
 from .filling import Filling, Place, groups, still_wanted, what_is_missing
 from .making import Answer, Maker
 from .plan import Plan, Wanted

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..network.layers.layer import Layer
 from ..objectives.algebra import BeforeActivation, Objective
 from ..objectives.batches import diversity
-from ..objectives.fed import each_unit
+from ..objectives.own_units import each_unit
 from ..objectives.units import Channel, Neuron
 
 VARIETIES = 4

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..ascent.side_by_side import cores
 from ..errors import InputError
 from ..pictures.sheet import drawable
+from ..runtime.cores import cores
 from .unit_examples import Place, UnitExamples
 
 TILE = 96

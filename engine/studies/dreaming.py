@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ..ascent.optimizers import Momentum
+from ..ascent.momentum import Momentum
 from ..errors import InputError, MemoryShortageError
 from ..images import as_uint8, fitted_to
 from ..network.model import Model

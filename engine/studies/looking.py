@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..ascent.side_by_side import cores
 from ..errors import InputError, MemoryShortageError
 from ..images import as_batch, read_fitted
 from ..network.model import Model
 from ..network.photo_files import DecodingRoom
 from ..rules.by_provider import rules_for
+from ..runtime.cores import cores
 from ..runtime.memory import Footprint, Use, check_memory
 from ..runtime.session import choose_provider, open_for
 from .measuring import Aim, Measure, measuring_graph

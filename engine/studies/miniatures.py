@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..images import as_uint8
 from ..network.layers.layer import Layer
 from ..network.model import Model
-from ..objectives.fed import Directions
+from ..objectives.own_directions import Directions
 from ..pictures.rendering import render
 from ..transforms.geometric import jitter, pad, rotate, scale
 

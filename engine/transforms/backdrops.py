@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class Backdrop(InForm, Transform):
         sd: Standard deviation of its decorrelated colours, before the sigmoid.
         decay: Amplitudes fall with frequency to this power.
     """
+
+    takes_opacity: ClassVar[bool] = True
 
     sd: float = 1.0
     decay: float = 1.5

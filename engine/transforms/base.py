@@ -49,6 +49,11 @@ def views_of(transform: Transform) -> int:
     return int(getattr(transform, "views", 1))
 
 
+def takes_opacity(transform: Transform) -> bool:
+    """Return whether a transform makes opaque pictures of transparent ones (see `Backdrop`)."""
+    return bool(getattr(transform, "takes_opacity", False))
+
+
 def size_behind(transform: Transform, height: int, width: int) -> tuple[int, int]:
     """Return height and width of what a transform makes of pictures of a size (see `Resize`)."""
     output: tuple[int, int] | None = getattr(transform, "output", None)
@@ -56,6 +61,17 @@ def size_behind(transform: Transform, height: int, width: int) -> tuple[int, int
 
 
 TRANSFORMS: Registry[Transform] = Registry(
-    "transform", Transform, argument="transforms", foreign=named
+    "transform",
+    Transform,
+    argument="transforms",
+    foreign=named,
+    homes={
+        "transforms.backdrops": ("backdrop",),
+        "transforms.filters": ("blur", "recolor"),
+        "transforms.geometric": ("pad", "jitter", "scale", "rotate", "flip", "homography"),
+        "transforms.glimpses": ("views", "crop", "resize"),
+        "transforms.noise": ("noise",),
+        "transforms.slices": ("jitter_depth",),
+    },
 )
 """The transforms that recipes know; those of the user's own they can only name."""

@@ -7,7 +7,6 @@ import math
 from ..forms import Form
 from .base import Transform
 from .geometric import jitter, pad, rotate, scale
-from .slices import jitter_depth
 from .warp import Geometric
 
 _SIDE = 224
@@ -45,8 +44,13 @@ def fitting(form: Form, height: int, width: int) -> tuple[Transform, ...]:
     margin = pad(max(round(12 * part), math.ceil((first + last) / 2)))
     _, _, scaled, rotated, _ = lucid()
     turned = (scaled, rotated) if form.turns else ()
-    moved = (jitter_depth(max(1, round(form.depth / 16))),) if form.depth > 1 else ()
-    return (margin, jitter(first), *turned, jitter(last), *moved)
+    if form.depth == 1:
+        return (margin, jitter(first), *turned, jitter(last))
+    # Imported here: pictures without slices do without.
+    from .slices import jitter_depth
+
+    moved = jitter_depth(max(1, round(form.depth / 16)))
+    return (margin, jitter(first), *turned, jitter(last), moved)
 
 
 def distill() -> tuple[Geometric, ...]:

@@ -6,11 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import InputError
 from ..plain import shown
-from . import backdrops, filters, geometric, glimpses, noise, slices
 from .base import TRANSFORMS, Transform
-
-_FAMILIES = (backdrops, filters, geometric, glimpses, noise, slices)
-"""The modules whose classes recipes know: each adds its own as it is imported."""
 
 
 def kinds() -> Mapping[str, type[Transform]]:

@@ -8,8 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnxscope.ascent.optimizers import OPTIMIZERS
+from onnxscope.ascent.schedules import SCHEDULES
 from onnxscope.errors import InputError, TargetError
+from onnxscope.objectives.algebra import OBJECTIVES
+from onnxscope.parameterizations.base import PARAMETERIZATIONS
 from onnxscope.registry import DEEPEST, Registry
+from onnxscope.transforms.base import TRANSFORMS
 
 
 class Shape:
@@ -179,6 +184,41 @@ def test_what_no_recipe_can_hold() -> None:
     for value in (object(), np.array([None]), {1, 2}):
         with pytest.raises(TypeError, match="no recipe can hold"):
             SHAPES.to_json(Cloud(value))  # type: ignore[arg-type]
+
+
+def test_a_class_is_imported_when_its_name_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    shapes: Registry[Shape] = Registry(
+        "shape", Shape, homes={"shapes.round": ("dot",), "shapes.straight": ("line",)}
+    )
+
+    def imported(name: str) -> None:
+        asked.append(name)
+        kind = {"round": Dot, "straight": Line}[name.rpartition(".")[2]]
+        monkeypatch.setattr(kind, "__module__", name)
+        shapes.add("dot" if kind is Dot else "line")(kind)
+
+    monkeypatch.setattr("onnxscope.registry.importlib.import_module", imported)
+    assert shapes.names == ("dot", "line")
+    with pytest.raises(InputError, match="this version has dot, line"):
+        shapes.from_json({"circle": {}})
+    assert asked == []
+    for _ in range(2):
+        assert shapes.from_json({"line": [3, 5]}) == Line(3, 5)
+        assert asked == ["onnxscope.shapes.straight"]
+    assert list(shapes.kinds) == ["dot", "line"]
+    assert asked == ["onnxscope.shapes.straight", "onnxscope.shapes.round"]
+
+
+@pytest.mark.parametrize(
+    "registry", [OBJECTIVES, OPTIMIZERS, PARAMETERIZATIONS, SCHEDULES, TRANSFORMS]
+)
+def test_each_class_is_where_its_registry_says(registry: Registry[Any]) -> None:
+    for name, kind in registry.kinds.items():
+        assert kind.__module__ == f"onnxscope.{registry._homes[name]}"
+    assert all(registry.kinds.values())
+    with pytest.raises(ValueError, match="two kinds"):
+        registry.add(next(iter(registry.names)))(Dot)
 
 
 def test_no_two_kinds_have_one_name() -> None:

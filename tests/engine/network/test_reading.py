@@ -35,10 +35,43 @@ for number, target in enumerate(targets):
         standalone_mode=False,
     )
 heavy = ["onnx", "onnx_ir", "sympy", "onnxscope.graph.builder", "onnxscope.network.network"]
-# Each class of objectives or transforms costs a start a millisecond: only recipes need all.
-heavy += [f"onnxscope.{room}.registry" for room in ("objectives", "transforms")]
 print("imported:", *[name for name in heavy if name in sys.modules])
 """
+
+# The same picture by the library, and all that was imported for it.
+LIBRARY = """
+import sys
+import onnxscope as osc
+
+osc.render("squeezenet", "fire5:3", steps=3, size=64, provider="cpu")
+print(*sys.modules)
+"""
+
+# All of this package that such a start imports, by room: a class costs it half a millisecond.
+NEEDED = {
+    "": "cache declarations distributions errors files forms identity images notebook patience "
+    "plain planes registry",
+    "ascent": "batching climbers climbing compiled_climber composition forecast graphs "
+    "host_climber interrupts loop optimizers registry schedules starts streams",
+    "graph": "advice metadata passes passes.precision tensor traits walks wire",
+    "importer": "model_file",
+    "models": "cache catalogue conversion installed verification",
+    "network": "facts finite inputs inputs.expectations inputs.preprocessing inputs.presets layers "
+    "layers.axes layers.blocks layers.layer layers.naming layers.scopes layers.skips loading model "
+    "photos reading saturation",
+    "objectives": "algebra depth fed labels preactivation ranges seen targets units",
+    "parameterizations": "base colors fourier",
+    "pictures": "arguments arrays display fields importance picture recipe remarks rendering "
+    "rising tiles",
+    "rules": "named",
+    "runtime": "bound_session cores finished half memory session",
+    "transforms": "base composition geometric presets warp",
+}
+# Of Python's own, what costs a start milliseconds and is for other work.
+FOR_OTHER_WORK = (
+    *("concurrent.futures", "difflib", "email", "importlib.metadata", "tarfile", "tempfile"),
+    *("zipfile", "onnx", "onnx_ir", "sympy"),
+)
 
 
 @pytest.fixture
@@ -96,6 +129,17 @@ def test_a_cached_start_imports_nothing_that_reads_graphs(folder: Path, tmp_path
     again, imported = start("again")
     assert imported == []
     assert without == first == again
+
+    done = subprocess.run(
+        [sys.executable, "-c", LIBRARY], capture_output=True, text=True, check=True
+    )
+    modules = set(done.stdout.splitlines()[-1].split())
+    needed = {
+        f"{room}.{name}".lstrip(".") for room, names in NEEDED.items() for name in names.split()
+    }
+    ours = {name.removeprefix("onnxscope.") for name in modules if name.startswith("onnxscope.")}
+    assert sorted(ours - needed - NEEDED.keys()) == []
+    assert sorted(modules & set(FOR_OTHER_WORK)) == []
 
 
 @pytest.mark.parametrize(
