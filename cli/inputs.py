@@ -55,6 +55,8 @@ class AboutInputs:
 def parse_inputs(given: Sequence[str] | None) -> dict[str, npt.ArrayLike]:
     """Return `gain=0.5`, `tokens=101,7,102` or `mask=mask.npy` as a name and a value.
 
+    Several files, `parts=a.npy,b.npy`, are a sequence of arrays.
+
     Whether a value fits its input is for whoever knows the model.
 
     Raises:
@@ -67,7 +69,13 @@ def parse_inputs(given: Sequence[str] | None) -> dict[str, npt.ArrayLike]:
             raise InputError(_expected(text))
         if name in values:
             raise InputError(f"--input gives {name!r} twice")
-        values[name] = _read(value) if value.endswith(".npy") else _numbers(value, text)
+        files = value.split(",")
+        if all(file.endswith(".npy") for file in files):
+            arrays = [_read(file) for file in files]
+            # Several files are a sequence of arrays of any shapes.
+            values[name] = arrays[0] if len(arrays) == 1 else arrays  # type: ignore[assignment]
+        else:
+            values[name] = _numbers(value, text)
     return values
 
 

@@ -118,7 +118,7 @@ def verify(
         raise InputError(f"{_ABOUT_PICTURES}; of {model}, with --wrt it is not asked for any")
     as_tensors = shapes is not None or bool(values) or bool(wrt)
     as_pictures = asked or (not as_tensors and _takes_pictures(model))
-    if as_pictures:
+    if asked:
         try:
             opened = preprocessing.open(model, for_pictures=False)
         except NoPictureError as error:

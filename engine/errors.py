@@ -30,6 +30,10 @@ class NoPictureError(ModelError):
     loaded: Any = None
 
 
+class RowsError(ModelError):
+    """A value of a network of pictures that has not one row for each of them."""
+
+
 class EmptyError(ModelError):
     """An operator that would give a tensor without elements, such as a pool on too few pixels."""
 

@@ -2,7 +2,8 @@
 
 Rounding has no derivative but zero. Where a network rounds its values to a grid of integers, the
 gradient of the values before the grid is taken instead, and zero where they are beyond its ends.
-Between the two operators the grid's integers are kept as floating-point numbers. (Bengio, Léonard,
+Between the two operators the grid's integers, or floating-point numbers of few bits, are kept as
+wider floating-point numbers. (Bengio, Léonard,
 Courville: Estimating or Propagating Gradients Through Stochastic Neurons, 2013; Jacob et al.:
 Quantization and Training of Neural Networks, 2018.)
 """
@@ -28,12 +29,13 @@ def _quantize(call: Call) -> Sequence[Tensor | None]:
     kind = ir.DataType(code) if code else ir.DataType.UINT8
     if zero is not None and zero.value.dtype is not None:
         kind = zero.value.dtype
-    if not kind.is_integer():
-        raise OperatorError(
-            f"{call.where} quantises to {kind}: a straight-through gradient is taken for integers "
-            "only"
-        )
     scaled = x / _along_axis(call, scale.astype(x.dtype), x)
+    if not kind.is_integer():
+        if zero is not None and (zero.array is None or np.any(zero.array.astype(np.float32))):
+            raise OperatorError(
+                f"{call.where} quantises to {kind} with a zero point, which has to be 0 there"
+            )
+        return [_on_small_floats(call, scaled, kind)]
     return [on_grid(call, scaled, None if zero is None else _along_axis(call, zero, x), kind)]
 
 
@@ -59,6 +61,21 @@ def on_grid(
     grid = call.op.Clip(rounded, low, high)
     if fits:
         call.builder.composites[grid.value] = straight
+    call.builder.integers[grid.value] = kind
+    return grid
+
+
+def _on_small_floats(call: Call, scaled: Tensor, kind: ir.DataType) -> Tensor:
+    """Round numbers to those that a floating-point type of few bits has, kept as they were."""
+    op, saturate = call.op, call.node.attributes.get_int("saturate", 1)
+    if saturate:
+        bounds = (op.constant(float(end), scaled.dtype) for end in (kind.min, kind.max))
+        scaled = op.Clip(scaled, *bounds)
+    options = {"to": int(kind), "saturate": saturate}
+    (coarse,) = call.builder.append("Cast", [scaled], options)
+    grid = op.Cast(coarse, to=int(ir.DataType.from_numpy(scaled.dtype)))
+    straight = Composite(scaled, lambda dy: dy, rounding=call.where)
+    call.builder.composites[grid.value] = straight
     call.builder.integers[grid.value] = kind
     return grid
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import onnx_ir as ir
 
 from ..errors import OperatorError
-from ..graph.advice import shapes_to_give
+from ..graph.advice import called, shapes_to_give
 from ..graph.builder import Builder, Operators
 from ..graph.tensor import Tensor
 from ..graph.walks import read_by
@@ -92,7 +92,8 @@ class Call:
         if names:
             values = ", ".join(f"{name!r}: VALUE" for name in names)
             options = " ".join(f"--input {name}=VALUE" for name in names)
-            return f"; give the {_plural(names)}, such as inputs={{{values}}} ({options})"
+            given = f"{called('inputs')}={{{values}}} ({options})"
+            return f"; give the {_plural(names)}, such as {given}"
         return self.shapes_to_give if by_shape else ""
 
     @property

@@ -33,6 +33,7 @@ from ..importer.opsets import ModelSource, load_graph
 from ..importer.replay import own_tensor, replay
 from ..network.comparison import compare_tensors, is_on, warn_of
 from ..network.inputs.given import as_input
+from ..network.inputs.sequences import take_sequences
 from ..network.layers.lookups import lookups
 from ..network.values import value_called
 from ..plain import by_name, flag, of_kind, text, texts
@@ -80,7 +81,8 @@ def differentiate(
         shapes: Shapes of inputs whose shape the model leaves open.
         inputs: Values of inputs, by name, as `onnxscope.load` takes them. They become constants of
             the result, so that what follows from them alone is known: the branch that an `If`
-            takes, the rounds of a `Loop`, the length of a `DFT`.
+            takes, the rounds of a `Loop`, the length of a `DFT`. Of an input that is a sequence of
+            tensors they are a list of arrays, which has to be given.
         rules: Gradient rules; by default the standard ones.
         compare: Whether the network's values are compared with those that ONNX Runtime gives for
             the file as it is, once on a machine; `ONNXSCOPE_COMPARE=off` does without everywhere.
@@ -107,12 +109,15 @@ def differentiate(
     )
     compare = flag("compare", compare)
     loaded = load_graph(model)
+    graph, inputs = loaded.model.graph, dict(inputs)
+    sequences = take_sequences(graph, inputs)
     if compare and is_on():
         warn_of(
-            compare_tensors(loaded, arrays=inputs, shapes=shapes, cache=graph_cache()),
+            compare_tensors(
+                loaded, arrays=inputs, sequences=sequences, shapes=shapes, cache=graph_cache()
+            ),
             loaded.origin,
         )
-    graph = loaded.model.graph
     builder = Builder(graph.name or "gradient", opset=loaded.opset)
     entries: dict[str, Tensor] = {}
     given, constants = dict(shapes), dict(inputs)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +15,28 @@ _FIRST, _OTHERS = 1, 8
 
 # Of more open inputs than these some are shown.
 _SHOWN = 3
+
+
+_called: ContextVar[Mapping[str, str] | None] = ContextVar("called", default=None)
+
+
+@contextlib.contextmanager
+def arguments_called(**names: str) -> Iterator[None]:
+    """Give advice in the words of a function whose arguments have other names.
+
+    Args:
+        names: What it calls those that most functions call so, such as `inputs="at"`.
+    """
+    before = _called.set(names)
+    try:
+        yield
+    finally:
+        _called.reset(before)
+
+
+def called(argument: str) -> str:
+    """Return what an argument is called in the function that the user has called."""
+    return (_called.get() or {}).get(argument, argument)
 
 
 def shapes_to_give(graph: ir.Graph) -> str:

@@ -25,11 +25,13 @@ from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, operators_with
-from ..runtime.apart import EndedError, prepare, run_apart
+from ..runtime.apart import EndedError, Feeds, prepare, run_apart
 from ..runtime.memory import Footprint, Use, check_memory
 from ..runtime.session import open_session
 from .checking import is_sorted, shown
+from .integers import as_integers
 from .opsets import LoadedModel
+from .outputs import cut_behind
 from .replay import replay
 
 # What one node may make of rounding, relative to the largest element: by the digits of its result.
@@ -109,7 +111,11 @@ class Faithfulness:
         )
 
 
-def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> Faithfulness:
+def compare_with_file(
+    loaded: LoadedModel,
+    point: Mapping[str, np.ndarray],
+    sequences: Mapping[str, Sequence[np.ndarray]] | None = None,
+) -> Faithfulness:
     """Compare all values of a network with those that ONNX Runtime gives for the file as it is.
 
     What cannot be written here, such as a loop of a billion rounds, is not run there either.
@@ -117,6 +123,7 @@ def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> F
     Args:
         loaded: The network as it is read.
         point: All inputs of the file, by name.
+        sequences: Those of them that are sequences of tensors, which the network has as constants.
     """
     path = loaded.original.path
     folder = None if path is None else path.resolve().parent
@@ -130,6 +137,7 @@ def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> F
         return Faithfulness(reason="all that it computes depends on random numbers of the run")
     prepare()
     reading = _Reading(loaded, point)
+    fed: Feeds = {**point, **(sequences or {})}
     try:
         written = reading.written(wanted)
         # Of either all values are there at once.
@@ -138,12 +146,14 @@ def compare_with_file(loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> F
         return Faithfulness(reason=str(error))
     if not written.names:
         return Faithfulness(left_out=written.left_out, reason=next(iter(written.left_out.values())))
-    wanted = [name for name in wanted if name in set(written.names.values())]
-    original = _up_to(original, wanted)
+    there = set(written.names.values())
+    if any(name not in there for name in wanted) and is_sorted(original.graph):
+        wanted = [name for name in wanted if name in there]
+        original = _up_to(original, wanted)
     try:
-        theirs = _computed_by_file(original, wanted, point, folder)
+        theirs = _computed_by_file(original, wanted, fed, folder)
     except EndedError as error:
-        return Faithfulness(reason=f"{error} on this file{_where_it_ends(original, point, folder)}")
+        return Faithfulness(reason=f"{error} on this file{_where_it_ends(original, fed, folder)}")
     except OnnxscopeError as error:
         refused = _refusal(written.model, error)
         return Faithfulness(reason=f"ONNX Runtime does not run the file: {error}", refused=refused)
@@ -356,6 +366,10 @@ class _Reading:
         names: dict[str, str] = {}
         for number, (name, tensor) in enumerate(written.items()):
             names[f"compared.{number}"] = name
+            kept = builder.integers.get(tensor.value)
+            if kept is not None and not kept.is_integer():
+                # ONNX Runtime gives numbers of eight bits as these bits.
+                tensor = as_integers(builder, tensor)
             # Itself, where it can be: of thousands of copies ONNX Runtime rids itself in minutes.
             builder.output(f"compared.{number}", tensor)
         return model_of(builder), names
@@ -375,7 +389,7 @@ class _Reading:
 def _computed_by_file(
     original: onnx.ModelProto,
     wanted: Sequence[str],
-    point: Mapping[str, np.ndarray],
+    fed: Feeds,
     folder: Path | None,
 ) -> dict[str, np.ndarray]:
     """Values of a file, computed by ONNX Runtime from the file as it is.
@@ -384,51 +398,45 @@ def _computed_by_file(
         ModelError: ONNX Runtime does not run it.
     """
     try:
-        return _exposed(original, wanted, point, folder)
+        return _exposed(original, wanted, fed, folder)
     except OnnxscopeError:
         # Some values may be of no type that a graph can give; its own outputs always are.
         outputs = [output.name for output in original.graph.output]
-        return _exposed(original, [name for name in outputs if name in wanted], point, folder)
+        return _exposed(original, [name for name in outputs if name in wanted], fed, folder)
 
 
 def _exposed(
     original: onnx.ModelProto,
     wanted: Sequence[str],
-    point: Mapping[str, np.ndarray],
+    fed: Feeds,
     folder: Path | None,
 ) -> dict[str, np.ndarray]:
     exposed = onnx.ModelProto()
     exposed.CopyFrom(original)
-    known = {output.name for output in exposed.graph.output}
-    for name in wanted:
-        if name not in known:
-            exposed.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    _expose(exposed.graph, wanted)
     inputs = {value.name for value in exposed.graph.input}
-    feeds = {name: array for name, array in point.items() if name in inputs}
+    feeds = {name: array for name, array in fed.items() if name in inputs}
     return run_apart(exposed.SerializeToString(), feeds, list(wanted), folder)
 
 
 def _up_to(original: onnx.ModelProto, wanted: Sequence[str]) -> onnx.ModelProto:
-    """The part of a file that computes some values, and nothing besides."""
-    needed = set(wanted)
-    nodes = []
-    for node in reversed(original.graph.node):
-        if needed.intersection(node.output):
-            nodes.append(node)
-            needed.update(_reads(node))
-    if len(nodes) == len(original.graph.node) or not is_sorted(original.graph):
-        return original
+    """The part of a file that computes some of its values, which become its outputs."""
     part = onnx.ModelProto()
     part.CopyFrom(original)
-    del part.graph.node[:], part.graph.output[:]
-    part.graph.node.extend(reversed(nodes))
-    part.graph.output.extend(o for o in original.graph.output if o.name in needed)
+    _expose(part.graph, wanted)
+    cut_behind(part, wanted)
     return part
 
 
-def _where_it_ends(
-    original: onnx.ModelProto, point: Mapping[str, np.ndarray], folder: Path | None
-) -> str:
+def _expose(graph: onnx.GraphProto, names: Sequence[str]) -> None:
+    """Give a graph more outputs, whose types ONNX Runtime infers."""
+    known = {output.name for output in graph.output}
+    for name in names:
+        if name not in known:
+            graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+
+
+def _where_it_ends(original: onnx.ModelProto, fed: Feeds, folder: Path | None) -> str:
     """At which node ONNX Runtime ends the process; empty where no node by itself is to blame.
 
     Found by halves: the first nodes of the file alone, as many of them as it still runs.
@@ -438,18 +446,16 @@ def _where_it_ends(
     fewest, most = 0, len(original.graph.node)
     while most - fewest > 1:
         middle = (fewest + most) // 2
-        if _ends(original, middle, point, folder):
+        if _ends(original, middle, fed, folder):
             most = middle
         else:
             fewest = middle
-    if most == len(original.graph.node) and not _ends(original, most, point, folder):
+    if most == len(original.graph.node) and not _ends(original, most, fed, folder):
         return ""
     return f", at {shown(original.graph.node[most - 1])}"
 
 
-def _ends(
-    original: onnx.ModelProto, count: int, point: Mapping[str, np.ndarray], folder: Path | None
-) -> bool:
+def _ends(original: onnx.ModelProto, count: int, fed: Feeds, folder: Path | None) -> bool:
     """Whether ONNX Runtime ends the process on the first nodes of a file."""
     part = onnx.ModelProto()
     part.CopyFrom(original)
@@ -457,7 +463,7 @@ def _ends(
     del part.graph.output[:]
     wanted = _comparable(part)
     try:
-        _exposed(part, wanted, point, folder)
+        _exposed(part, wanted, fed, folder)
     except EndedError:
         return True
     except OnnxscopeError:

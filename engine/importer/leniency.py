@@ -26,6 +26,7 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
     * Sparse weights, as initializers or constants, are full ones.
     * A file that names versions of other operator sets alone has the newest standard one.
     * Of several versions of one operator set the last counts.
+    * Outputs without a name behind the last that has one are none.
 
     Args:
         proto: The model, which stays as it is; what is right is given back itself.
@@ -40,7 +41,8 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
     unnamed = bool(domains) and domains.isdisjoint({"", "ai.onnx"})
     last = {_domain(entry): entry.version for entry in proto.opset_import}
     repeated = len(last) < len(proto.opset_import)
-    if not (sparse or unnamed or repeated or any(_open_sizes(proto.graph))):
+    padded = any(_is_padded(node) for node in all_nodes(proto.graph))
+    if not (sparse or unnamed or repeated or padded or any(_open_sizes(proto.graph))):
         return proto
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
@@ -49,6 +51,9 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
         copy.opset_import.extend(helper.make_opsetid(*pair) for pair in last.items())
     if unnamed:
         copy.opset_import.append(helper.make_opsetid("", _ASSUMED_OPSET))
+    for node in all_nodes(copy.graph):
+        while _is_padded(node):
+            del node.output[-1]
     for dim in list(_open_sizes(copy.graph)):
         dim.Clear()
     for graph in all_graphs(copy.graph):
@@ -58,6 +63,10 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
         full = _dense(attribute.sparse_tensor, origin)
         attribute.CopyFrom(helper.make_attribute("value", full))
     return copy
+
+
+def _is_padded(node: onnx.NodeProto) -> bool:
+    return len(node.output) > 1 and not node.output[-1]
 
 
 def _domain(entry: onnx.OperatorSetIdProto) -> str:

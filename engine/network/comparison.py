@@ -28,8 +28,9 @@ from .network import Network
 VARIABLE = "ONNXSCOPE_COMPARE"
 """The environment variable that turns the comparison off: `off`, `no`, `false` or `0`."""
 
-# Sizes that are tried for what a file leaves open, until ONNX Runtime runs it.
-_SIZES = (8, 32, 224, 1)
+# Sizes that are tried for what a file leaves open, the first axis and others, until ONNX Runtime
+# runs it.
+_SIZES = ((1, 8), (1, 32), (1, 224), (1, 1), (8, 8))
 
 
 def is_on() -> bool:
@@ -41,6 +42,7 @@ def compare_tensors(
     loaded: LoadedModel,
     *,
     arrays: Mapping[str, npt.ArrayLike] | None = None,
+    sequences: Mapping[str, Sequence[np.ndarray]] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     cache: GraphCache | None = None,
 ) -> Faithfulness:
@@ -49,6 +51,7 @@ def compare_tensors(
     Args:
         loaded: The network.
         arrays: What some inputs are given, by name.
+        sequences: Sequences of tensors that are given, which the network has as constants.
         shapes: Shapes of inputs that the file leaves open; of others several sizes are tried.
         cache: Where it is kept what was found.
 
@@ -56,10 +59,10 @@ def compare_tensors(
         InputError: a given array or shape does not fit its input.
     """
     key = None
-    if cache is not None and not arrays and loaded.original.path is not None:
-        sizes = {name: list(shape) for name, shape in (shapes or {}).items()}
+    if cache is not None and not arrays and not sequences and loaded.original.path is not None:
+        given_sizes = {name: list(shape) for name, shape in (shapes or {}).items()}
         key = key_of(
-            kind="comparison", sha256=loaded.sha256, shapes=sizes, runtime=runtime_versions()
+            kind="comparison", sha256=loaded.sha256, shapes=given_sizes, runtime=runtime_versions()
         )
         kept = cache.get(key)
         if kept is not None:
@@ -72,11 +75,11 @@ def compare_tensors(
     found = Faithfulness(reason="it has no inputs of numbers")
     given = {*(arrays or {}), *(shapes or {})}
     is_open = any(_is_open(value) for name, value in inputs.items() if name not in given)
-    for size in _SIZES if is_open else _SIZES[:1]:
-        point = _point(inputs, arrays or {}, dict(shapes or {}), size)
+    for sizes in _SIZES if is_open else _SIZES[:1]:
+        point = _point(inputs, arrays or {}, dict(shapes or {}), sizes)
         if isinstance(point, str):
             return Faithfulness(reason=point)
-        found = compare_with_file(loaded, point)
+        found = compare_with_file(loaded, point, sequences or {})
         if not found.reason:
             break
     if cache is not None and key is not None:
@@ -147,7 +150,7 @@ def _point(
     inputs: Mapping[str, ir.Value],
     arrays: Mapping[str, npt.ArrayLike],
     shapes: Mapping[str, Sequence[int]],
-    size: int,
+    sizes: tuple[int, int],
 ) -> dict[str, np.ndarray] | str:
     """Random inputs with a size for what is open, or why there are none."""
     fixed = {n: as_input(inputs[n], a, shapes.get(n)) for n, a in arrays.items() if n in inputs}
@@ -162,11 +165,7 @@ def _point(
         shape = shapes.get(name)
         if shape is None:
             shape = [
-                dim
-                if isinstance(dim, int)
-                else bound.get(str(dim.value), 1 if axis == 0 else size)
-                if isinstance(dim, ir.SymbolicDim)
-                else size
+                dim if isinstance(dim, int) else bound.get(str(dim.value), sizes[min(axis, 1)])
                 for axis, dim in enumerate(value.shape or ())
             ]
         try:

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import onnx_ir as ir
 
-from ..errors import InputError, LayerError, ModelError, OnnxscopeError
+from ..errors import InputError, LayerError, ModelError, OnnxscopeError, RowsError
 from ..graph.tensor import Tensor
 from ..graph.walks import computed_from, read_by
 from ..importer.replay import replay
@@ -157,7 +157,7 @@ class Network:
             given_axes: Channel axes that the user says, by the layers' values.
 
         Raises:
-            ModelError: a value has not one row for each picture.
+            RowsError: a value has not one row for each picture.
             LayerError: it cannot be told where a value's channels are.
         """
         presented: dict[str, Tensor] = {}
@@ -165,7 +165,7 @@ class Network:
         for name, value_name in named.items():
             value, axes = found[0][value_name], found[1][value_name]
             if value.rank and value.dims[0] != pictures:
-                raise ModelError(
+                raise RowsError(
                     f"{name} has {value.dims[0]} rows for {pictures} pictures"
                     + (self.batch_advice(pictures) or "; a layer has one for each")
                 )

@@ -231,11 +231,16 @@ def _source_of(portable: tuple[str, str | bytes, str]) -> ModelFile | onnx.Model
 
 
 def _typed(graph: ir.Graph, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, np.ndarray]:
-    """Values as the inputs take them; names that the model does not have are told later."""
+    """Values as the inputs take them; names that the model does not have are told later.
+
+    Sequences of tensors no network of pictures is given.
+    """
     from .inputs.given import as_input
+    from .inputs.sequences import is_sequence
 
     by_name = {value.name: value for value in graph.inputs}
     return {
         name: as_input(by_name[name], given) if name in by_name else np.asarray(given)
         for name, given in inputs.items()
+        if name not in by_name or not is_sequence(by_name[name])
     }

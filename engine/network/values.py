@@ -29,6 +29,7 @@ from ..importer.replay import own_tensor, replay
 from .inputs.drawing import bound_dimensions
 from .inputs.given import as_input
 from .inputs.image_input import takes_rgb
+from .inputs.sequences import is_sequence, take_sequences, to_be_given
 from .layers.idle import bypass_idle, is_idle
 from .layers.layer import LayerNames, find_main
 from .layers.lookups import lookups
@@ -116,14 +117,16 @@ class Values:
         bypass_idle(graph)
         self._graph = graph
         self.shapes = dict(shapes or {})
+        constants = dict(constants or {})
+        take_sequences(graph, constants, needed=False)
         takes = {v.name: v for v in graph.inputs if v.name and v.name not in graph.initializers}
-        for name in {**self.shapes, **(constants or {})}:
+        for name in {**self.shapes, **constants}:
             if name not in takes:
                 hint = nearest_or_listed(name, takes, "input", takes)
                 raise LayerError(f"the model has no input {name!r}{hint}")
         self.constants = {
             name: as_input(takes[name], given, self.shapes.get(name))
-            for name, given in (constants or {}).items()
+            for name, given in constants.items()
         }
         self._bound = bound_dimensions(takes, self.constants, self.shapes)
         sources = _sources(graph)
@@ -350,6 +353,8 @@ def _symbols(dims: Iterable[int | str]) -> set[str]:
 
 def _unusable(value: ir.Value) -> str:
     """Why nothing can be told of what is computed from an input; empty where something can."""
+    if is_sequence(value):
+        return to_be_given(value)
     if value.dtype is None or not isinstance(value.type, ir.TensorType):
         return f"the input {value.name!r} is no tensor"
     if value.shape is None:

@@ -42,6 +42,10 @@ class EndedError(ModelError):
     """ONNX Runtime has ended the process that ran a graph."""
 
 
+Feeds = Mapping[str, np.ndarray | Sequence[np.ndarray]]
+"""Inputs by name: arrays, and sequences of them."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A graph to be run elsewhere.
@@ -55,7 +59,7 @@ class Run:
     """
 
     model: bytes
-    feeds: Mapping[str, np.ndarray] | None
+    feeds: Feeds | None
     outputs: Sequence[str]
     folder: Path | None
     seconds: float
@@ -69,7 +73,7 @@ def prepare() -> None:
 
 def run_apart(
     model: bytes,
-    feeds: Mapping[str, np.ndarray],
+    feeds: Feeds,
     outputs: Sequence[str],
     folder: Path | None = None,
 ) -> dict[str, np.ndarray]:
@@ -122,7 +126,7 @@ _running: subprocess.Popen[bytes] | None = None
 # What is answered is of the kind that was asked for.
 def _answer(
     model: bytes,
-    feeds: Mapping[str, np.ndarray] | None,
+    feeds: Feeds | None,
     outputs: Sequence[str],
     folder: Path | None,
 ) -> Any:

@@ -129,7 +129,7 @@ class Session:
 
     def run(
         self,
-        feeds: Mapping[str, np.ndarray],
+        feeds: Mapping[str, np.ndarray | Sequence[np.ndarray]],
         outputs: Sequence[str] | None = None,
         *,
         seconds: float | None = None,
@@ -454,8 +454,8 @@ def readable_errors() -> Iterator[None]:
         reason = _first_line(error)
         if re.search(r"allocat|bad_alloc|out of memory", reason, re.IGNORECASE):
             raise InputError(
-                "there is not enough memory for so many pictures of this size; "
-                f"ONNX Runtime says: {reason}"
+                "there is not enough memory for the values of a run: fewer at once, or a smaller "
+                f"size or shape, need less; ONNX Runtime says: {reason}"
             ) from error
         raise ModelError(f"ONNX Runtime stopped in the middle of a run: {reason}") from error
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from ..errors import InputError, OutOfTimeError, TargetError
-from ..importer.opsets import ModelSource
+from ..errors import InputError, ModelError, OutOfTimeError, RowsError, TargetError
+from ..graph.advice import arguments_called
+from ..importer.opsets import LoadedModel, ModelSource
 from ..network.inputs.image_input import takes_rgb
 from ..network.loading import open_model
 from ..network.model import Model
@@ -34,6 +35,9 @@ from .subjects import Subject, picture_subject, tensor_subject
 from .verdict import Verification
 from .verifier import Verifier
 from .widening import widen
+
+# How many examples are tried, where that is open.
+_EXAMPLES = (1, 8)
 
 
 def verify(
@@ -122,7 +126,11 @@ def verify(
         try:
             budget.begin("reading the network")
             # Networks and gradients that are not finite are a finding, not a reason to warn.
-            with limited_by(budget), np.errstate(all="ignore"):
+            with (
+                limited_by(budget),
+                np.errstate(all="ignore"),
+                arguments_called(inputs="at"),
+            ):
                 subject = _subject(model, target, at, size, shapes, wrt, rng, limits)
                 said = tuple(limits)
                 verifier = Verifier(subject, provider, rules, rng, budget)
@@ -165,6 +173,20 @@ def _takes_pictures(graph: ir.Graph, name: str, layout: str | None) -> bool:
     return takes_rgb(graph, name, layout)
 
 
+def _surely_takes_pictures(graph: ir.Graph, name: str) -> bool:
+    """Return whether a network takes pictures, where the file says it.
+
+    Raises:
+        InputError: it leaves that open, with what to do.
+    """
+    try:
+        return _takes_pictures(graph, name, None)
+    except InputError as error:
+        raise InputError(
+            f"{error}; layout is an argument of onnxscope.load, of which verify takes the model"
+        ) from error
+
+
 def _subject(
     model: Model | ModelSource,
     target: str | Objective | None,
@@ -181,7 +203,7 @@ def _subject(
         if widen(loaded.model.graph):
             limits.append("float32 instead of bfloat16, which ONNX Runtime hardly has on the CPU")
         as_tensors = shapes is not None or isinstance(at, Mapping) or bool(wrt)
-        if as_tensors or not _takes_pictures(loaded.model.graph, name, None):
+        if as_tensors or not _surely_takes_pictures(loaded.model.graph, name):
             if isinstance(target, Objective):
                 raise InputError(
                     f"{name} takes no picture that {target} could look at: give the name of a "
@@ -199,10 +221,68 @@ def _subject(
                 raise InputError(
                     f"{name} takes no picture: give at as arrays by the names of inputs"
                 )
-            return tensor_subject(
-                loaded, target, arrays=at or {}, shapes=shapes or {}, wrt=wrt, rng=rng
-            )
-        model = Model(reading)
+            return _of_tensors(model, loaded, target, at or {}, shapes or {}, wrt, rng)
+        picture = None if isinstance(at, Mapping) else at
+        try:
+            return picture_subject(Model(reading), target, picture=picture, size=size, rng=rng)
+        except RowsError:
+            if at is not None or size is not None or isinstance(target, Objective):
+                raise
+            return _of_tensors(model, None, target, {}, {}, wrt, rng)
     if shapes is not None or isinstance(at, Mapping) or wrt:
         raise InputError(f"{model.name} is loaded to take pictures: give size, or a picture at")
     return picture_subject(model, target, picture=at, size=size, rng=rng)
+
+
+def _of_tensors(
+    source: ModelSource,
+    loaded: LoadedModel | None,
+    target: str | None,
+    arrays: Mapping[str, npt.ArrayLike],
+    shapes: Mapping[str, Sequence[int]],
+    wrt: Sequence[str],
+    rng: np.random.Generator,
+) -> Subject:
+    """A value of a network of tensors, for as many examples as it needs where that is open.
+
+    One is enough for most, but not for the two largest of all examples.
+
+    Args:
+        source: What the network is read from.
+        loaded: The network, where it was read before, and nothing of it was changed since.
+        target: As `tensor_subject` takes it, and so all that follows.
+        arrays: Inputs that are given.
+        shapes: Of inputs.
+        wrt: What it is differentiated with respect to.
+        rng: Source of randomness.
+    """
+    refusal: ModelError | None = None
+    for examples in _EXAMPLES:
+        if loaded is None:
+            # Anew: what was refused may have been changed.
+            loaded = open_model(source).loaded
+            widen(loaded.model.graph)
+        try:
+            return tensor_subject(
+                loaded,
+                target,
+                arrays=arrays,
+                shapes=shapes,
+                wrt=wrt,
+                rng=rng,
+                examples=examples,
+            )
+        except ModelError as error:
+            refusal = refusal or error
+            if not any(_is_open(value, {*arrays, *shapes}) for value in loaded.model.graph.inputs):
+                break
+            loaded = None
+    assert refusal is not None  # else there would be a subject
+    raise refusal
+
+
+def _is_open(value: ir.Value, given: Container[str | None]) -> bool:
+    """Whether it is open how many examples an input is of."""
+    if value.name in given or value.shape is None or not value.shape.rank():
+        return False
+    return not isinstance(value.shape[0], int)

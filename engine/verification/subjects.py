@@ -6,6 +6,7 @@ its gradient with respect to the picture in [0, 1]. All others are graphs from t
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from ..errors import (
     InputError,
     LayerError,
     ModelError,
+    RowsError,
     UnfaithfulWarning,
     nearest,
     nearest_or_listed,
@@ -42,6 +44,7 @@ from ..network.inputs.drawing import (
     tables_of,
 )
 from ..network.inputs.given import as_input
+from ..network.inputs.sequences import take_sequences
 from ..network.model import Model
 from ..network.values import value_called
 from ..objectives.algebra import Objective
@@ -50,10 +53,14 @@ from ..objectives.targets import resolve
 from ..plain import from_digits
 from ..planes import as_planes
 from ..rules.table import RuleTable
+from ..runtime.memory import require_memory
 from ..runtime.session import open_session
 
 # A network of pictures sees little in fewer rows.
 _SMALLEST = 32
+
+# Of an element of what is verified: its weight as it is drawn, and in the value's type.
+_ELEMENT_BYTES = 12
 
 VALUE = "verified.value"
 """The output of what is verified."""
@@ -113,6 +120,7 @@ def picture_subject(
 
     Raises:
         InputError: there are several pictures, or they do not fit.
+        RowsError: what is verified has not one row for each picture.
     """
     model = model.on_plain_pictures()
     if isinstance(target, str):
@@ -181,7 +189,7 @@ def _last_layer(model: Model) -> str:
         main = [layer for layer in layers if layer.main] or layers
         if not main:
             reasons = list(model.layers.left_out.values())
-            raise ModelError(
+            raise RowsError(
                 f"{model.name} has no layers to verify" + (f": {reasons[0]}" if reasons else "")
             ) from None
         return main[-1].name
@@ -198,6 +206,7 @@ def tensor_subject(
     shapes: Mapping[str, Sequence[int]],
     wrt: Sequence[str] = (),
     rng: np.random.Generator,
+    examples: int = 1,
 ) -> Subject:
     """Return a value of any network, with respect to its real inputs.
 
@@ -215,11 +224,13 @@ def tensor_subject(
         wrt: Inputs, weights or values on the way that it is differentiated with respect to
             instead, as `onnxscope.differentiate` takes them.
         rng: Source of randomness.
+        examples: How many there are, where the first axis of an input is open.
 
     Raises:
         OnnxscopeError: there is no such value, input or shape.
     """
-    graph = loaded.model.graph
+    graph, arrays = loaded.model.graph, dict(arrays)
+    sequences = take_sequences(graph, arrays)
     inputs = {v.name: v for v in graph.inputs if v.name and v.name not in graph.initializers}
     for name in {**arrays, **shapes}:
         if name not in inputs:
@@ -230,14 +241,16 @@ def tensor_subject(
         require_indices(inputs[name], array)
     bound = bound_dimensions(inputs, fixed, shapes)
     point = {
-        name: fixed[name] if name in fixed else random_array(value, shapes.get(name), bound, rng)
+        name: fixed[name]
+        if name in fixed
+        else random_array(value, shapes.get(name), bound, rng, examples)
         for name, value in inputs.items()
     }
     drawn = {name: value for name, value in inputs.items() if name not in arrays}
     real = [name for name, value in inputs.items() if is_real(value)]
     of, unit = _find_value(graph, target)
     # Before tables are made inputs, which they are not in the file.
-    faithfulness = compare_with_file(loaded, point)
+    faithfulness = compare_with_file(loaded, point, sequences)
     if wrt:
         wanted = [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
         real = [_named(graph, name) for name in wanted]
@@ -399,7 +412,12 @@ def _find_value(graph: ir.Graph, target: str | None) -> tuple[str, int | None]:
 def _cotangent(
     name: str, unit: int | None, shape: tuple[int, ...], rng: np.random.Generator
 ) -> np.ndarray:
-    """Random weights of a value's elements; for a unit, those of the unit alone."""
+    """Random weights of a value's elements; for a unit, those of the unit alone.
+
+    Raises:
+        MemoryShortageError: there is not the memory for them.
+    """
+    require_memory(math.prod(shape) * _ELEMENT_BYTES, f"{name!r} of the shape {shape}")
     weights = np.asarray(rng.standard_normal(shape)) if shape else np.ones(())
     if unit is None:
         return weights

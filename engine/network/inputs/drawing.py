@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from ...errors import InputError, ModelError
-from ...graph.advice import zero_is_zero
+from ...graph.advice import called, zero_is_zero
 from ...runtime.memory import require_memory
 from ..layers.lookups import lookups
 
@@ -117,6 +117,7 @@ def random_array(
     shape: Sequence[int] | None,
     bound: Mapping[str, int],
     rng: np.random.Generator,
+    examples: int = 1,
 ) -> np.ndarray:
     """Draw plausible numbers of an input's type: normal ones, indices within their table, flags.
 
@@ -125,12 +126,13 @@ def random_array(
         shape: As given; by default the declared one, of one example.
         bound: Sizes of open dimensions, by name.
         rng: Source of randomness.
+        examples: How many there are, where the first axis is open.
 
     Raises:
         InputError: its shape is open, its type is not one of numbers, or there is not the memory.
     """
     dtype = _dtype(value)
-    dims = _random_dims(value, bound) if shape is None else tuple(shape)
+    dims = _random_dims(value, bound, examples) if shape is None else tuple(shape)
     require_memory(math.prod(dims) * (8 + dtype.itemsize), f"the input {value.name!r}")
     if is_real(value):
         return np.asarray(rng.standard_normal(dims)).astype(dtype)
@@ -139,7 +141,8 @@ def random_array(
     if dtype.kind not in "iub":
         raise InputError(
             f"the input {value.name!r} is {value.dtype}, of which no values can be drawn: give "
-            f"one, such as at={{{value.name!r}: array}} (--input {value.name}=VALUE)"
+            f"one, such as {called('inputs')}={{{value.name!r}: array}} "
+            f"(--input {value.name}=VALUE)"
         )
     places = _different_places(value, dims, rng) if dtype.kind == "i" else None
     if places is not None:
@@ -175,12 +178,12 @@ def _different_places(
     return None
 
 
-def _random_dims(value: ir.Value, bound: Mapping[str, int]) -> tuple[int, ...]:
+def _random_dims(value: ir.Value, bound: Mapping[str, int], examples: int) -> tuple[int, ...]:
     declared = _dims(value)
     sizes = [bound.get(dim, dim) if isinstance(dim, str) else dim for dim in declared or ()]
     if sizes and not isinstance(sizes[0], int):
         # The first dimension is how many examples there are.
-        sizes[0] = 1
+        sizes[0] = examples
     known = tuple(size for size in sizes if isinstance(size, int))
     if declared is None or len(known) < len(sizes):
         example = ",".join(str(size) if isinstance(size, int) else "8" for size in sizes) or "1,8"

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from ...errors import InputError, NoPictureError, nearest
 from ...forms import checked_layout
 from ...graph.advice import zero_is_zero
+from .sequences import is_sequence
 from .taken_for import counts_of, layouts_taken, sizes_of
 
 _TYPES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.UINT8)
@@ -55,7 +56,9 @@ def image_input(
             raise InputError(
                 f"{name} has no input {other!r}, only {described or 'none'}{nearest(other, inputs)}"
             )
-    candidates = [value for value in inputs.values() if value.name not in given]
+    candidates = [
+        value for value in inputs.values() if value.name not in given and not is_sequence(value)
+    ]
     if wanted is not None:
         candidates = [inputs[wanted]]
     elif len(candidates) > 1:
@@ -106,6 +109,8 @@ def takes_rgb(graph: ir.Graph, name: str, layout: str | None = None) -> bool:
 
 def _layout(value: ir.Value, name: str, layout: str | None) -> str:
     described = describe(value)
+    if is_sequence(value):
+        raise NoPictureError(f"the input {described} of {name} is no picture; {_ANY}")
     if value.dtype not in _TYPES:
         raise NoPictureError(
             f"the input {described} of {name} is no picture: expected float32, float16 or uint8; "
@@ -209,6 +214,8 @@ def other_layout(value: ir.Value, layout: str) -> str | None:
 
 def describe(value: ir.Value) -> str:
     """Return an input as `x (N×3×H×W)`, with its type where that is not float32."""
+    if is_sequence(value):
+        return f"{value.name} (a sequence of tensors)"
     shape = "?" if value.shape is None else "×".join(map(str, value.shape)) or "one number"
     kind = "" if value.dtype in (None, ir.DataType.FLOAT) else f" {str(value.dtype).lower()}"
     return f"{value.name} ({shape}{kind})"

@@ -92,3 +92,42 @@ def test_integer_arithmetic_is_refused(domain, op_type):
     proto = node_model(op_type, [values(2, 2), np.zeros((2, 2), np.uint8)], domain=domain)
     with pytest.raises(OperatorError, match=f"{op_type} .* computes with integers alone"):
         osc.differentiate(proto, of="o0", wrt=["i0"])
+
+
+@pytest.mark.parametrize("saturate", [0, 1])
+@pytest.mark.parametrize("kind", ["FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ"])
+def test_floats_of_eight_bits(kind, saturate):
+    code = TensorProto.DataType.Value(kind)
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"], saturate=saturate),
+        helper.make_node("Reshape", ["q", "two"], ["r"]),
+        helper.make_node("DequantizeLinear", ["r", "s", "z"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 3])],
+        [
+            numpy_helper.from_array(np.float32(0.5), "s"),
+            helper.make_tensor("z", code, [], [0.0]),
+            numpy_helper.from_array(np.array([2, 3], np.int64), "two"),
+        ],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    x = np.array([1, -2.3, 0.01, 0, 1e6, -1e6], np.float32)
+    with pytest.warns(StraightThroughWarning):
+        written = osc.differentiate(proto, of="y", wrt=["x"])
+    feeds = {"x": x, "grad_y": np.ones((2, 3), np.float32)}
+    y, gradient = session(written).run(["y", "grad_x"], feeds)
+    np.testing.assert_array_equal(y, session(proto).run(None, {"x": x})[0])
+    # What saturates does not move any more.
+    np.testing.assert_array_equal(gradient, [1, 1, 1, 1, 1 - saturate, 1 - saturate])
+
+
+def test_floats_of_eight_bits_around_another_zero_are_refused():
+    zero = numpy_helper.to_array(helper.make_tensor("z", TensorProto.FLOAT8E4M3FN, [], [2.0]))
+    arrays = [values(3).astype(np.float32), np.array(1, np.float32), zero]
+    proto = node_model("QuantizeLinear", arrays, opset=21, constants=("i1", "i2"))
+    with pytest.raises(OperatorError, match="with a zero point, which has to be 0"):
+        osc.differentiate(proto, of="o0", wrt=["i0"])

@@ -145,3 +145,21 @@ def test_a_file_that_names_another_operator_set_alone():
     del proto.opset_import[:]
     with pytest.raises(ModelError, match="names no version of the standard operator set"):
         osc.differentiate(proto, of="y", wrt=["x"])
+
+
+def test_outputs_without_a_name_at_the_end():
+    proto = onnx.parser.parse_model("""
+        <ir_version: 4, opset_import: ["": 9]>
+        g (float[2,3,2] x) => (float[2,3,2] y)
+        <float[3] s = {1, 2, 3}, float[3] b = {0, 1, 2}, float[3] m = {1, 1, 1},
+         float[3] v = {1, 4, 9}> { d, mask = Dropout(x)  y = BatchNormalization(d, s, b, m, v) }""")
+    proto.graph.node[0].output[1] = ""
+    proto.graph.node[1].output.extend([""] * 4)
+    graph = osc.differentiate(proto, of="y", wrt=["x"])
+    x = np.random.default_rng(0).normal(size=(2, 3, 2)).astype(np.float32)
+    found = run(graph, {"x": x, "grad_y": np.ones_like(x)})
+    # ONNX Runtime ends the process on the file as it is.
+    scale = (np.array([1, 2, 3]) / np.sqrt(np.array([1, 4, 9]) + 1e-5)).reshape(1, 3, 1)
+    bias = np.array([0, 1, 2]).reshape(1, 3, 1)
+    np.testing.assert_allclose(found["y"], (x - 1) * scale + bias, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found["grad_x"], np.broadcast_to(scale, x.shape), rtol=1e-6)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnxscope as osc
 import pytest
-from graphs import model, text_model
+from graphs import model, run, text_model
 from onnx import helper
-from onnxscope.errors import InputError, LayerError
+from onnxscope.errors import InputError, LayerError, ModelError, OperatorError
 
 
 def test_several_inputs_are_moved_one_by_one():
@@ -153,3 +154,92 @@ def test_nothing_is_written_twice_to_one_place(shape, new, node, seed):
     proto = text_model(f"""
         g (float[4,4] x, int64[{shape}] places, float[{new}] new) => (float[4,4] y) {{ {node} }}""")
     assert osc.verify(proto, provider="cpu", seed=seed).verdict == "agrees"
+
+
+@pytest.mark.parametrize("target", [None, "y"])
+def test_a_network_of_pictures_whose_values_are_not_by_picture(target):
+    network = text_model(
+        "g (float[1, 3, 8, 8] x) => (float[3, 8, 8] y) { s = Squeeze(x)  y = Sin(s) }"
+    )
+    found = osc.verify(network, target, directions=1)
+    assert found.agrees
+    assert [check.input for check in found.checks] == ["x"]
+
+
+def test_more_examples_are_taken_where_one_is_too_few():
+    network = text_model(
+        "g (float[N, 3] x) => (float y) <int64[1] k = {2}> "
+        "{ v, i = TopK<axis = 0>(x, k)  y = ReduceSum<keepdims = 0>(v) }"
+    )
+    found = osc.verify(network, directions=1)
+    assert found.agrees
+    assert found.faithfulness.compared == 3
+    with pytest.raises(ModelError, match="less than the requested k"):
+        osc.verify(network, shapes={"x": (1, 3)})
+
+
+def test_what_is_verified_has_to_fit_into_memory():
+    product = text_model(
+        "g (float[50] x) => (float[A, B, C, D, E, F, G, H, I, J, K, L] y) { y = Einsum"
+        f'<equation = "a,b,c,d,e,f,g,h,i,j,k,l->abcdefghijkl">({", ".join(["x"] * 12)}) }}'
+    )
+    with pytest.raises(InputError, match=r"'y' of the shape .* needs about \d+ GiB"):
+        osc.verify(product)
+
+
+SEQUENCE = """<ir_version: 8, opset_import: ["": 13]>
+    g (float[2] x, seq(float) q) => (float[2] y)
+    { a = ConcatFromSequence<axis = 0>(q)  s = ReduceSum<keepdims = 0>(a)  y = Mul(x, s) }"""
+
+
+def sequence_network() -> onnx.ModelProto:
+    network = onnx.parser.parse_model(SEQUENCE)
+    # Of tensors of any shape.
+    network.graph.input[1].type.sequence_type.elem_type.tensor_type.ClearField("shape")
+    return network
+
+
+def test_a_sequence_that_is_given():
+    network = sequence_network()
+    given = {"q": [np.ones(2), np.full(3, 2.0)]}
+    found = osc.verify(network, at=given, directions=1)
+    assert found.agrees
+    assert found.faithfulness.compared == 3
+    graph = osc.differentiate(network, of="y", wrt=["x"], inputs=given)
+    assert [value.name for value in graph.graph.input] == ["x", "grad_y"]
+    one = np.ones(2, np.float32)
+    result = run(graph, {"x": one, "grad_y": one})
+    np.testing.assert_array_equal(result["grad_x"], [8, 8])
+    np.testing.assert_array_equal(result["y"], [8, 8])
+
+
+def test_a_sequence_that_is_not_given_is_asked_for():
+    network = sequence_network()
+    with pytest.raises(InputError, match=r"'q' is a sequence.*inputs=\{'q': \[array, array\]\}"):
+        osc.differentiate(network, of="y", wrt=["x"])
+    with pytest.raises(InputError, match=r"such as at=\{'q': \[array, array\]\} \(--input q="):
+        osc.verify(network)
+    for wrong in (5, ["a"], np.ones(3)):
+        with pytest.raises(InputError, match="takes a list of arrays"):
+            osc.verify(network, at={"q": wrong})
+
+
+def test_advice_is_in_the_words_of_verify():
+    network = text_model("g (float[3] x, bool c) => (float[3] y) { y = If(c) <then_branch = "
+                         "a () => (float[3] p) { p = Sin(x) }, else_branch = "
+                         "b () => (float[3] q) { q = Cos(x) }> }")  # fmt: skip
+    with pytest.raises(OperatorError, match=r"such as at=\{'c': VALUE\} \(--input c=VALUE\)"):
+        osc.verify(network)
+    with pytest.raises(OperatorError, match=r"such as inputs=\{'c': VALUE\}"):
+        osc.differentiate(network, of="y", wrt=["x"])
+    assert osc.verify(network, at={"c": True}, directions=1).agrees
+
+
+def test_a_layout_is_said_where_the_network_is_loaded():
+    network = text_model("g (float x) => (float y) { m = ReduceMean(x)  y = Sub(x, m) }")
+    network.graph.input[0].type.tensor_type.ClearField("shape")
+    network.graph.output[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(InputError, match=r"say layout='NCHW' .* an argument of onnxscope\.load"):
+        osc.verify(network)
+    assert osc.verify(osc.load(network, layout="NCHW"), size=4, directions=1).agrees
+    assert osc.verify(network, shapes={"x": (2, 4)}, directions=1).agrees
