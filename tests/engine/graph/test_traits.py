@@ -389,6 +389,7 @@ def _looks_pointwise(case: Case) -> bool | None:
 # Where operators stand by name, and why that is not about the operators alone.
 BY_NAME = {
     "engine/expansions/contrib/fused.py:_activated": "activations by how many parameters they take",
+    "engine/expansions/control.py:_goes_on": "what exporters hand a condition on by",
     "engine/expansions/functions.py:EXPANSIONS": "a table from operators to expansions",
     "engine/expansions/recurrent/expansion.py:_STANDS_FOR": "what the gradient by hand is that of",
     "engine/expansions/recurrent/expansion.py:_LSTM": "the activations of its gates",
