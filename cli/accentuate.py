@@ -10,7 +10,7 @@ from . import options
 from .groups import expanded
 from .outputs import default_name
 from .preprocessing import Preprocessing
-from .studying import LayerOption, Making, PhotoName, study
+from .studying import LayerOption, Making, PhotoName, read_photo, study
 
 app = typer.Typer(add_completion=False)
 
@@ -37,8 +37,6 @@ def accentuate(
 ) -> None:
     """Make a photo more of what a unit sees in it, and leave the rest as it is."""
     file = making.file(default_name(f"{photo.stem}-{target}", kind="accentuated"))
-
-    from ..images import read_photo
 
     array = read_photo(photo)
     opened = preprocessing.open(model, cache=not making.no_cache)

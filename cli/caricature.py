@@ -10,7 +10,7 @@ from . import options
 from .groups import expanded
 from .outputs import default_name
 from .preprocessing import Preprocessing
-from .studying import Making, PhotoLayers, PhotoName, study
+from .studying import Making, PhotoLayers, PhotoName, read_photo, study
 
 app = typer.Typer(add_completion=False)
 
@@ -34,8 +34,6 @@ def caricature(
 ) -> None:
     """Show what layers see in a photo, exaggerated."""
     file = making.file(default_name(photo.stem, kind="caricatures"))
-
-    from ..images import read_photo
 
     array = read_photo(photo)
     opened = preprocessing.open(model, cache=not making.no_cache)

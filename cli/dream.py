@@ -11,7 +11,7 @@ from .console import note
 from .groups import expanded
 from .outputs import default_name
 from .preprocessing import Preprocessing
-from .studying import Making, PhotoName, study
+from .studying import Making, PhotoName, read_photo, study
 
 app = typer.Typer(add_completion=False)
 
@@ -51,8 +51,6 @@ def dream(
 ) -> None:
     """Let a network dream over a photo, in the photo's own size: Deep Dream."""
     file = making.file(default_name(f"{photo.stem}-{target}", kind="dream"))
-
-    from ..images import read_photo
 
     array = read_photo(photo)
     height, width = array.shape[:2]

@@ -12,20 +12,36 @@ import typer
 from ..files import check_writable
 from . import options
 from .console import fail, plural, stdout, times, warn
-from .given import parse_size
+from .given import parse_sizes
 from .progress import Watch
 from .running import FAILED, INTERRUPTED, say_why_not_cuda
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..pictures.picture import Picture
     from ..studies.study import Study
 
 Found = TypeVar("Found", bound="Study | Picture")
 
+
+def read_photo(path: Path) -> np.ndarray:
+    """Read a photograph, or an array `.npy` of what a network takes, before any work.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    from ..planes import kept
+
+    return kept(path)
+
+
 PhotoName = Annotated[
     Path,
     typer.Argument(
-        metavar="PHOTO", help="A photograph; where a size is given, the middle of it is shown."
+        metavar="PHOTO",
+        help="A photograph, or a .npy of the network's other pictures; where a size is given, the "
+        "middle of it is shown.",
     ),
 ]
 PhotoLayers = Annotated[
@@ -46,7 +62,7 @@ class Common(TypedDict, total=False):
     """What all studies take besides what they are about."""
 
     steps: int
-    size: tuple[int, int] | None
+    size: tuple[int, ...] | None
     seed: int
     provider: str
     cache: bool
@@ -59,7 +75,7 @@ class Making:
     Attributes:
         output: The file; `None` for one named after the study.
         steps: How many steps each picture climbs; `None` for as many as the study wants.
-        size: As `parse_size` reads it.
+        size: As `parse_sizes` reads it.
         seed: Of all that is random.
         provider: Where to compute.
         quiet: Whether nothing but the files' names is printed.
@@ -101,7 +117,7 @@ class Making:
     def settings(self) -> Common:
         """Return it as studies take it."""
         found: Common = {
-            "size": parse_size(self.size),
+            "size": parse_sizes(self.size),
             "seed": self.seed,
             "provider": "auto" if self.provider is None else self.provider,
             "cache": not self.no_cache,
@@ -146,6 +162,7 @@ def run_study(
         OnnxscopeError: it failed before, or the writing did.
     """
     from ..errors import AscentError
+    from ..pictures.picture import Picture
 
     with Watch(description, quiet=quiet) as watch:
         try:
@@ -154,7 +171,10 @@ def run_study(
             error.picture.save(file)
             fail(f"{error}; {file} shows how far it came")
             raise typer.Exit(FAILED) from None
-    return found, [found.save(file)]
+    files = [found.save(file)]
+    if isinstance(found, Picture) and not found.held:
+        files.append(file.with_suffix(".npy"))
+    return found, files
 
 
 def study(
@@ -202,7 +222,7 @@ def finish(
         console.print(", ".join(map(str, files)), style="bold", soft_wrap=True)
         facts = [
             plural(len(picture), "picture"),
-            times(picture.images.shape[1:3]),
+            times(picture.images.shape[1:-1]),
             plural(len(picture.values), "step"),
             picture.provider.name,
         ]

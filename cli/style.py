@@ -11,7 +11,7 @@ from . import options
 from .groups import expanded
 from .outputs import default_name
 from .preprocessing import Preprocessing
-from .studying import Making, PhotoName, study
+from .studying import Making, PhotoName, read_photo, study
 
 app = typer.Typer(add_completion=False)
 
@@ -49,8 +49,6 @@ def style(
 ) -> None:
     """Paint a photo in the textures of another picture: style transfer."""
     file = making.file(default_name(f"{photo.stem}-{painting.stem}", kind="style"))
-
-    from ..images import read_photo
 
     array, other = read_photo(photo), read_photo(painting)
     opened = preprocessing.open(model, cache=not making.no_cache)

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import InputError
-from .plain import shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -264,29 +263,6 @@ def as_pictures(batch: np.ndarray) -> np.ndarray:
 def as_uint8(images: np.ndarray) -> np.ndarray:
     """Return values in [0, 1] as 0 to 255, rounded."""
     return np.asarray(np.clip(images, 0, 1) * 255 + 0.5, np.uint8)
-
-
-def checked_photo(what: str, photo: object) -> np.ndarray:
-    """Return a photograph, (H, W, 3) uint8, which nobody can write to.
-
-    Args:
-        what: It is, for messages.
-        photo: The photograph.
-
-    Raises:
-        InputError: it is something else.
-    """
-    if (
-        not isinstance(photo, np.ndarray)
-        or photo.dtype != np.uint8
-        or photo.ndim != 3
-        or photo.shape[2] != 3
-        or 0 in photo.shape
-    ):
-        raise InputError(f"{what} must be (H, W, 3) of uint8, not {shown(photo)}")
-    copy = np.array(photo, order="C")
-    copy.flags.writeable = False
-    return copy
 
 
 def means_over_shares(mask: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -11,7 +11,15 @@ import numpy as np
 
 from .errors import InputError
 from .forms import Form
-from .images import are_several, as_batch, is_file, why_unreadable
+from .images import (
+    are_several,
+    as_batch,
+    as_photos,
+    as_uint8,
+    fitted_to,
+    is_file,
+    why_unreadable,
+)
 from .plain import shown
 
 if TYPE_CHECKING:
@@ -74,6 +82,113 @@ def _of_one(image: Any, form: Form, fit: tuple[int, int] | None) -> np.ndarray:
         array = _frames_of(image, form)
     planes = _checked(array, form)
     return planes if fit is None or planes.shape[2:] == fit else fitted(planes, fit)
+
+
+def kept(photo: Photo) -> np.ndarray:
+    """Return one picture as an array to be kept, whatever network it is for.
+
+    Args:
+        photo: What Pillow reads, which becomes (H, W, 3) of uint8, as do arrays of that shape; or
+            an array of any form (see `as_planes`), or a file `.npy` with one.
+
+    Returns:
+        What `kept_in_form` takes.
+
+    Raises:
+        InputError: it is none, cannot be read, or is several.
+    """
+    given: Any = photo
+    if isinstance(given, str | os.PathLike) and Path(given).suffix.lower() == ".npy":
+        given = read_array(Path(given))
+    array = None if is_file(given) or isinstance(given, list | tuple) else np.asarray(given)
+    if array is None or (array.ndim == 3 and array.shape[-1] == 3):
+        found = as_photos(given)
+        if len(found) != 1:
+            raise InputError(f"one photograph or picture is expected, not {len(found)}")
+        return found[0] if found[0].dtype == np.uint8 else as_uint8(found[0])
+    return checked_kept("a photograph or picture", array)
+
+
+def checked_kept(what: str, picture: object) -> np.ndarray:
+    """Return a picture of any form as it is kept, which nobody can write to.
+
+    Args:
+        what: It is, for messages.
+        picture: (H, W), (H, W, C), (D, H, W) or (D, H, W, C), unsigned integers or float in [0, 1].
+
+    Returns:
+        The same in uint8 or float32.
+
+    Raises:
+        InputError: it is something else.
+    """
+    array = np.asarray(picture) if isinstance(picture, np.ndarray) else None
+    if (
+        array is None
+        or array.ndim not in (2, 3, 4)
+        or 0 in array.shape
+        or array.dtype.kind not in "uf"
+    ):
+        raise InputError(
+            f"{what} must be (H, W, 3), or of the shape that the network's pictures have, unsigned "
+            f"integers or float in [0, 1], not {shown(picture)}"
+        )
+    if array.dtype.kind == "f":
+        low, high = float(array.min()), float(array.max())
+        if not (low >= -1e-3 and high <= 1 + 1e-3):
+            raise InputError(
+                f"{what} in float must have values in [0, 1], not {low:.4g} to {high:.4g}; give "
+                "uint8 for 0 to 255"
+            )
+        array = array.astype(np.float32)
+    elif array.dtype != np.uint8:
+        array = (array / np.float32(np.iinfo(array.dtype).max)).astype(np.float32)
+    copy = np.array(array, order="C")
+    copy.flags.writeable = False
+    return copy
+
+
+def kept_in_form(picture: np.ndarray, form: Form, size: tuple[int, int]) -> np.ndarray:
+    """Return the middle of a picture that was kept, as networks take it.
+
+    Args:
+        picture: What `kept` gives. Three colours become grey where one channel is wanted.
+        form: Of the pictures.
+        size: Their height and width.
+
+    Returns:
+        (1, P, height, width) float32 in [0, 1].
+
+    Raises:
+        InputError: it is of another form.
+    """
+    height, width = size
+    if form.is_rgb:
+        return as_batch(fitted_to(in_colours(picture), height, width))
+    if picture.ndim == 3 and picture.shape[-1] == 3 and form.channels == 1 and form.stack is None:
+        from PIL import Image
+
+        colours = picture if picture.dtype == np.uint8 else as_uint8(picture)
+        picture = np.asarray(Image.fromarray(colours).convert("L"))
+    planes = _checked(picture, form)
+    if len(planes) != 1 or planes.shape[1] != form.planes:
+        raise InputError(
+            f"the picture is of shape {picture.shape}, and the network's are "
+            f"{form.words()} as {form.array_words}, {form.sizes_in_words(size)}"
+        )
+    return planes if planes.shape[2:] == size else fitted(planes, size)
+
+
+def in_colours(picture: np.ndarray) -> np.ndarray:
+    """Return a picture that was kept as one in three colours, (H, W, 3) uint8.
+
+    Raises:
+        InputError: it has slices, or other channels.
+    """
+    found = as_photos(picture)
+    if len(found) != 1:
+        raise InputError(f"one photograph is expected, not {len(found)}")
+    return found[0] if found[0].dtype == np.uint8 else as_uint8(found[0])
 
 
 def read_array(path: Path) -> np.ndarray:

@@ -80,6 +80,7 @@ def append_objective(
         fed=fed,
         # The network sees all other planes, in front of something.
         transparent=picture.shape[1] == image.shape[1] + 1,
+        form=model.form.with_depth(image.shape[1] // model.form.channels),
     )
     value = symbolic(objective.build(seen), f"the objective {objective}", TargetError)
     if value.shape != image.shape[:1]:

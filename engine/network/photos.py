@@ -67,8 +67,8 @@ def in_colour(model: Model) -> Model:
     if not model.form.is_rgb:
         raise InputError(
             f"this is of photographs in three colours, and {model.name} takes "
-            f"{model.form.words()}; for those there are render, explain, Gradient and "
-            "Model.activations"
+            f"{model.form.words()}; for those there are render, explain, studies such as compare, "
+            "diversify and invert, Gradient and Model.activations"
         )
     return model
 
@@ -82,7 +82,8 @@ def flat(model: Model) -> Model:
     if model.form.stack is not None:
         raise InputError(
             f"this is of flat pictures, and {model.name} takes {model.form.words()}; for those "
-            "there are render, Gradient and Model.activations"
+            "there are render, diversify, morph, arithmetic, invert, caricatures, accentuate, "
+            "stylize, Gradient and Model.activations"
         )
     return model
 

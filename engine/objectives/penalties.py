@@ -222,8 +222,9 @@ class Boundary(_OfPicture):
         height, width = image.shape[2:]
         kernel = np.full((5, 5), _SIDE)
         kernel[1:-1, 1:-1] = _MIDDLE
-        kernels = image.builder.constant(np.tile(kernel, (3, 1, 1, 1)), image.dtype)
-        summed = image.op.Conv(image, kernels, group=3, pads=[2, 2, 2, 2])
+        planes = image.shape[1]
+        kernels = image.builder.constant(np.tile(kernel, (planes, 1, 1, 1)), image.dtype)
+        summed = image.op.Conv(image, kernels, group=planes, pads=[2, 2, 2, 2])
         blurred = summed / _sums(height, width)
         border = np.ones((height, width))
         border[self.width : -self.width, self.width : -self.width] = 0

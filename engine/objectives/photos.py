@@ -16,8 +16,8 @@ import numpy as np
 from ..errors import TargetError, nearest
 from ..graph.tensor import Tensor
 from ..identity import ByContent
-from ..images import as_batch, as_photos, as_uint8, checked_photo, fitted_to
 from ..plain import array_in_words, shown
+from ..planes import checked_kept, kept, kept_in_form
 from .algebra import OBJECTIVES, Leaf, Objective, layer_named
 from .directions import checked_power, floored_power
 from .seen import Seen
@@ -39,7 +39,8 @@ def difference(layer: str, photo: Photo, norm: str = "distance") -> Objective:
     Args:
         layer: Layer name, of any shape.
         photo: A path, an image of Pillow's, or (H, W, 3), uint8 or float in [0, 1]; its middle is
-            cut and scaled to the pictures' size.
+            cut and scaled to the pictures' size. For networks of other pictures than RGB an array
+            of theirs, or a file `.npy` with one.
         norm: `distance`, `l1` or `l2`.
 
     Returns:
@@ -48,7 +49,7 @@ def difference(layer: str, photo: Photo, norm: str = "distance") -> Objective:
     Raises:
         OnnxscopeError: an argument is of another kind, or the photo cannot be read.
     """
-    return Difference(layer, as_photo(photo), norm)
+    return Difference(layer, kept(photo), norm)
 
 
 def inversion(layer: str, photo: Photo) -> Objective:
@@ -64,7 +65,7 @@ def inversion(layer: str, photo: Photo) -> Objective:
     Raises:
         OnnxscopeError: an argument is of another kind, or the photo cannot be read.
     """
-    return Inversion(layer, as_photo(photo))
+    return Inversion(layer, kept(photo))
 
 
 def caricature(layer: str, photo: Photo, *, cosine: float = 1.0) -> Objective:
@@ -82,7 +83,7 @@ def caricature(layer: str, photo: Photo, *, cosine: float = 1.0) -> Objective:
     Raises:
         OnnxscopeError: an argument is of another kind, or the photo cannot be read.
     """
-    return Caricature(layer, as_photo(photo), cosine)
+    return Caricature(layer, kept(photo), cosine)
 
 
 def style(layers: str | Sequence[str], photo: Photo) -> Objective:
@@ -105,7 +106,7 @@ def style(layers: str | Sequence[str], photo: Photo) -> Objective:
     if not isinstance(names, list | tuple):
         raise TargetError(f"a style is of layers, given by their names, not {shown(layers)}")
     names = tuple(names)
-    return Style(names, as_photo(photo))
+    return Style(names, kept(photo))
 
 
 def distance(photo: Photo) -> Objective:
@@ -122,7 +123,7 @@ def distance(photo: Photo) -> Objective:
     Raises:
         OnnxscopeError: the photo cannot be read.
     """
-    return Distance(as_photo(photo))
+    return Distance(kept(photo))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,7 @@ class _OfLayer(ByContent, Leaf):
 
     def __post_init__(self) -> None:
         layer_named(self.layer)
-        object.__setattr__(self, "photo", checked_photo("a photograph", self.photo))
+        object.__setattr__(self, "photo", checked_kept("a photograph", self.photo))
 
     def layers(self) -> tuple[str, ...]:
         """Name the one layer."""
@@ -227,7 +228,7 @@ class Style(ByContent, Leaf):
         if not names or len(set(names)) < len(names):
             raise TargetError("a style is of layers, at least one, each once")
         object.__setattr__(self, "names", names)
-        object.__setattr__(self, "photo", checked_photo("a photograph", self.photo))
+        object.__setattr__(self, "photo", checked_kept("a photograph", self.photo))
 
     def layers(self) -> tuple[str, ...]:
         """Name all layers."""
@@ -259,7 +260,7 @@ class Distance(ByContent, Leaf):
     photo: np.ndarray
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "photo", checked_photo("a photograph", self.photo))
+        object.__setattr__(self, "photo", checked_kept("a photograph", self.photo))
 
     def layers(self) -> tuple[str, ...]:
         """Return none."""
@@ -279,22 +280,6 @@ class Distance(ByContent, Leaf):
         return f"distance from {array_in_words(self.photo)}"
 
 
-def as_photo(photo: Photo) -> np.ndarray:
-    """Read one photograph.
-
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        InputError: it cannot be read.
-        TargetError: it is several.
-    """
-    found = as_photos(photo)
-    if len(found) != 1:
-        raise TargetError(f"an objective compares with one photograph, not with {len(found)}")
-    return found[0] if found[0].dtype == np.uint8 else as_uint8(found[0])
-
-
 def _both(seen: Seen, layer: str, photo: np.ndarray) -> tuple[Tensor, Tensor]:
     here = seen[layer]
     there = seen.of_photo(_at_size(photo, seen), (layer,))[layer]
@@ -303,6 +288,6 @@ def _both(seen: Seen, layer: str, photo: np.ndarray) -> tuple[Tensor, Tensor]:
 
 
 def _at_size(photo: np.ndarray, seen: Seen) -> np.ndarray:
-    """A photo as the pictures are: (3, H, W) float32 in [0, 1]."""
-    fitted: np.ndarray = as_batch(fitted_to(photo, *seen.size))[0]
+    """A photo as the pictures are: (P, H, W) float32 in [0, 1]."""
+    fitted: np.ndarray = kept_in_form(photo, seen.form, seen.size)[0]
     return fitted

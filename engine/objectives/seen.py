@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ..errors import TargetError
+from ..forms import RGB, Form
 from ..graph.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Look(Protocol):
         Args:
             layers: Their names.
             span: Which of the pictures' transforms.
-            photo: (3, H, W) of the pictures' size, in place of the pictures; `None` for these.
+            photo: (P, H, W) of the pictures' size, in place of the pictures; `None` for these.
             model: Another network than the objective's; `None` for that one.
         """
 
@@ -52,6 +53,7 @@ class Seen:
         labels: Class names in the order of the logits; empty where they are unknown.
         fed: Numbers of the objective that the graph is fed, by name (see `fed.Fed`); empty where
             they are constants.
+        form: Of the pictures.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Seen:
         changes: Sequence[Callable[[Tensor], Tensor]] = (),
         fed: Mapping[str, Tensor] | None = None,
         transparent: bool = False,
+        form: Form = RGB,
     ) -> None:
         """Gather what there is.
 
@@ -82,6 +85,7 @@ class Seen:
             changes: What was done to the layers, and is done to these activations as well.
             fed: Numbers of the objective, by name.
             transparent: Whether the pictures are.
+            form: Of the pictures, without that.
         """
         self.layers = dict(layers)
         self.grids = dict(grids or {})
@@ -92,6 +96,7 @@ class Seen:
         self._span = span
         self._look = look
         self._changes = tuple(changes)
+        self.form = form
         self._transparent = transparent
         self._image: Tensor | None = None
 
@@ -113,7 +118,7 @@ class Seen:
 
     @property
     def image(self) -> Tensor:
-        """The pictures (N, 3, H, W), RGB in [0, 1], before any transform.
+        """The pictures (N, 3, H, W), RGB in [0, 1], before any transform; of others (N, P, H, W).
 
         Of transparent ones it is what they look like in front of grey.
 
@@ -161,7 +166,7 @@ class Seen:
         """Append what the network makes of a photograph, which moves as the pictures do.
 
         Args:
-            photo: (3, H, W) float32 in [0, 1], of the pictures' size.
+            photo: (P, H, W) float32 in [0, 1], of the pictures' size.
             layers: Names of layers.
 
         Returns:
@@ -185,6 +190,7 @@ class Seen:
             shows_picture=self._shows_picture,
             span=self._span,
             transparent=self._transparent,
+            form=self.form,
         )
 
     def _looked(
@@ -222,6 +228,7 @@ class Seen:
             look=self._look,
             changes=self._changes,
             transparent=self._transparent,
+            form=self.form,
         )
 
     def changed(self, change: Callable[[Tensor], Tensor]) -> Seen:
@@ -236,4 +243,5 @@ class Seen:
             look=self._look,
             changes=(*self._changes, change),
             transparent=self._transparent,
+            form=self.form,
         )

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..declarations import ArrayType, ArrayTypes
 from ..errors import InputError
-from ..forms import InForm
+from ..forms import Form, InForm
 from ..graph.tensor import Tensor
 from ..plain import flag, real, shown, whole
-from .base import PARAMETERIZATIONS, Colored, Parameterization, check_sd, normal
+from .base import PARAMETERIZATIONS, Colored, Parameterization, check_sd, formed, normal
 from .colors import colors_of, valid
 from .fourier import Fourier
 
@@ -80,7 +80,7 @@ class Laplacian(InForm):
 
 @PARAMETERIZATIONS.add("shared")
 @dataclass(frozen=True)
-class Shared:
+class Shared(InForm):
     """Pictures of one batch with a coarse picture in common, to which each adds its own.
 
     They are then made of alike parts in the same places, which is what makes an interpolation
@@ -113,9 +113,19 @@ class Shared:
         """Yes: they are made together."""
         return True
 
+    def formed(self, form: Form) -> Shared:
+        """Return the same for pictures of that form.
+
+        Raises:
+            InputError: what is each picture's own makes RGB alone.
+        """
+        made = super().formed(form)
+        object.__setattr__(made, "of", formed(self.of, form))
+        return made
+
     def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
-        """Declare those of what is each picture's own, and `shared`, (N, 3, ⌈H/cell⌉, ⌈W/cell⌉)."""
-        coarse = (count, 3, _part(height, self.cell), _part(width, self.cell))
+        """Declare those of what is each picture's own, and `shared`, (N, P, ⌈H/cell⌉, ⌈W/cell⌉)."""
+        coarse = (count, self.form.planes, _part(height, self.cell), _part(width, self.cell))
         return {**self.of.parameters(count, height, width), "shared": ArrayType(coarse)}
 
     def initial(
@@ -127,18 +137,18 @@ class Shared:
         return {**own, "shared": np.zeros(shape, np.float32)}
 
     def image(self, parameters: Mapping[str, Tensor], height: int, width: int) -> Tensor:
-        """Append the sums of both, (N, 3, H, W), in [0, 1]."""
+        """Append the sums of both, (N, P, H, W), in [0, 1]."""
         assert isinstance(self.of, Colored)
         shared = parameters["shared"]
         # Each picture has a copy; the mean moves all of them alike.
         coarse = magnified(shared.mean(0, keepdims=True), height, width)
         own = {name: value for name, value in parameters.items() if name != "shared"}
         colors = self.of.colors(own, height, width) + coarse * self.strength
-        return valid(colors, self.of.decorrelate)
+        return valid(colors, self.of.decorrelate, self.form)
 
 
 def magnified(coarse: Tensor, height: int, width: int) -> Tensor:
-    """Append pictures (N, 3, h, w) in another size, linearly between middles of pixels."""
+    """Append pictures (N, P, h, w) in another size, linearly between middles of pixels."""
     rows = _between(coarse.shape[2], height)
     columns = _between(coarse.shape[3], width).T
     builder = coarse.builder

@@ -10,11 +10,12 @@ import numpy as np
 
 from ..declarations import ArrayTypes
 from ..errors import InputError
+from ..forms import Form, InForm
 from ..graph.tensor import Tensor
 from ..identity import ByContent
-from ..images import as_batch, as_photos, as_uint8, checked_photo, fitted_to
 from ..plain import real, shown
-from .base import PARAMETERIZATIONS, Invertible, Parameterization
+from ..planes import checked_kept, kept, kept_in_form
+from .base import PARAMETERIZATIONS, Invertible, Parameterization, formed
 from .fourier import Fourier
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
 @PARAMETERIZATIONS.add("started")
 @dataclass(frozen=True, eq=False)
-class Started(ByContent):
+class Started(ByContent, InForm):
     """A parameterization that starts from a picture (see `start`).
 
     Attributes:
         of: What is made of the parameters.
-        picture: (H, W, 3) uint8, cut and scaled to the size that is made.
+        picture: (H, W, 3) uint8, or of the network's form; cut and scaled to the size that is made.
         noise: How much of the start that `of` draws is added.
     """
 
@@ -45,8 +46,18 @@ class Started(ByContent):
         noise = real("the noise of a start", self.noise)
         if noise < 0:
             raise InputError(f"the noise of a start must be at least 0, not {noise:g}")
-        object.__setattr__(self, "picture", checked_photo("a start", self.picture))
+        object.__setattr__(self, "picture", checked_kept("a start", self.picture))
         object.__setattr__(self, "noise", noise)
+
+    def formed(self, form: Form) -> Started:
+        """Return the same for pictures of that form.
+
+        Raises:
+            InputError: what is made of the parameters makes RGB alone.
+        """
+        made = super().formed(form)
+        object.__setattr__(made, "of", formed(self.of, form))
+        return made
 
     def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
         """Declare those of what starts."""
@@ -57,7 +68,7 @@ class Started(ByContent):
     ) -> dict[str, np.ndarray]:
         """Return those that make the picture, with some noise."""
         assert isinstance(self.of, Invertible)
-        fitted = as_batch(fitted_to(self.picture, height, width))
+        fitted = kept_in_form(self.picture, self.form, (height, width))
         start = self.of.parameters_of(np.repeat(fitted, count, axis=0))
         if not self.noise:
             return start
@@ -76,7 +87,8 @@ def start(photo: Photo, of: Parameterization | None = None, *, noise: float = 0.
 
     Args:
         photo: A path, an image of Pillow's, or (H, W, 3), uint8 or float in [0, 1]. Its middle is
-            cut out and scaled to the size of the picture that is made.
+            cut out and scaled to the size of the picture that is made. For networks of other
+            pictures than RGB an array of theirs, or a file `.npy` with one.
         of: What the picture is made of; by default `Fourier()`. What is next to black or white
             becomes a bit greyer, by half a step of eight bits; of `Maco`, which has magnitudes of
             its own, the phases alone are the photo's.
@@ -86,7 +98,4 @@ def start(photo: Photo, of: Parameterization | None = None, *, noise: float = 0.
     Raises:
         InputError: it is no picture, or there is no start from one.
     """
-    (array,) = as_photos(photo)
-    if array.dtype != np.uint8:
-        array = as_uint8(array)
-    return Started(Fourier() if of is None else of, array, noise)
+    return Started(Fourier() if of is None else of, kept(photo), noise)

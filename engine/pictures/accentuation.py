@@ -15,20 +15,21 @@ from ..ascent.streams import Streams
 from ..errors import InputError, TargetError
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photos import pixels_of
+from ..network.photos import sizes_of
 from ..objectives.algebra import Objective, check_objective
 from ..objectives.levels import toward as toward_value
-from ..objectives.photos import as_photo, difference
+from ..objectives.photos import difference
 from ..objectives.targets import resolve
 from ..parameterizations.base import Parameterization
 from ..parameterizations.fourier import Fourier
 from ..parameterizations.started import Started
 from ..plain import real
+from ..planes import kept, kept_in_form
 from ..runtime.finished import Graph
 from ..runtime.session import Session, open_for
 from ..transforms.base import Transform
 from ..transforms.composition import compose
-from ..transforms.presets import lucid
+from ..transforms.presets import fitting
 from .arguments import check_climbing
 from .picture import Picture
 from .rendering import render
@@ -48,7 +49,7 @@ def accentuate(
     layer: str,
     strength: float = 1.0,
     toward: float | None = None,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, ...] | None = None,
     of: Parameterization | None = None,
     transforms: Sequence[Transform] | None = None,
     steps: int = 100,
@@ -117,11 +118,15 @@ def accentuate(
         raise TargetError(f"{wanted} compares pictures; accentuate makes each of one photo")
     if toward is not None:
         wanted = toward_value(wanted, toward)
-    array = as_photo(photo)
+    array = kept(photo)
     start = Started(Fourier() if of is None else of, array)
     near = difference(layer, array)
+    depth, height, width = sizes_of(model, size)
+    form = model.form.with_depth(depth)
+    # A picture of another form is refused before any work.
+    kept_in_form(array, form, (height, width))
     if strength:
-        warps = compose(lucid() if transforms is None else transforms)
+        warps = compose(fitting(form, height, width) if transforms is None else transforms)
         weight = strength * balance(model, wanted, near, start, warps, size)
         wanted = wanted - weight * near
     return render(
@@ -140,7 +145,7 @@ def balance(
     near: Objective,
     start: Started,
     transforms: tuple[Transform, ...],
-    size: int | tuple[int, int] | None,
+    size: int | tuple[int, ...] | None,
 ) -> float:
     """Measure how much larger the gradient of one objective is than that of another at a photo.
 
@@ -150,11 +155,13 @@ def balance(
     Raises:
         TargetError: one of them has no gradient there.
     """
-    height, width = pixels_of(model, size)
+    depth, height, width = sizes_of(model, size)
     noisy = Started(start.of, start.picture, 1.0)
     sums = []
     for one in (wanted, near):
-        composition = Composition(model, one.part(0, 1), noisy, transforms, 1, height, width)
+        composition = Composition(
+            model, one.part(0, 1), noisy, transforms, 1, height, width, depth=depth
+        )
         session = _opened(Graphs(composition).gradient("cpu"))
         streams = Streams(composition, 0)
         parameters = streams.parameters()

@@ -22,7 +22,7 @@ def arithmetic(
     rows: Sequence[Objective | str],
     columns: Sequence[Objective | str],
     *,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, ...] | None = None,
     steps: int = 256,
     seed: int = 0,
     provider: str = "auto",
@@ -81,7 +81,7 @@ def arithmetic(
         "each weighed by what it reaches alone; the first row and column are the units themselves",
         tuple(captions),
         len(across) + 1,
-        before=((blank(*picture.recipe.size), ""),),
+        before=((blank(*picture.seen().shape[1:3]), ""),),
     )
 
 

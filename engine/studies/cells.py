@@ -53,7 +53,9 @@ class Cells:
             LayerError: the layer has no cells, or no such unit.
         """
         builder = Builder(opset=model.opset)
-        image = builder.input("image", (model.fixed_batch or 1, 3, *size), np.float32)
+        image = builder.input(
+            "image", (model.fixed_batch or 1, model.form.planes, *size), np.float32
+        )
         values = model.append(image, [layer])
         found = _maps(values, layer)
         if found is None:
@@ -107,17 +109,18 @@ class Cells:
         """Compute the cells on pictures as they are, without transforms.
 
         Args:
-            images: (N, H, W, 3) in [0, 1].
+            images: (N, H, W, C) in [0, 1].
             provider: Where.
 
         Returns:
             The cells (N, height, width), and the channel's mean before the activation function,
             (N,), float32.
         """
-        pictures = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32)
+        form = self.model.form
+        pictures = form.as_batch(images).astype(np.float32, copy=False)
         count = self.model.fixed_batch or len(pictures)
         builder = Builder(opset=self.model.opset)
-        image = builder.input("image", (count, 3, *self.size), np.float32)
+        image = builder.input("image", (count, form.planes, *self.size), np.float32)
         cells = _maps(self.model.append(image, [self.layer]), self.layer)
         assert cells is not None  # `of` has seen to it
         builder.output("cells", cells[:, self.unit])

@@ -69,7 +69,7 @@ def examples(
     relevance: Objective | str | None = None,
     before_activation: bool = False,
     quantiles: Sequence[float] = QUANTILES,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, ...] | None = None,
     provider: str = "auto",
     batch_size: int | None = None,
     seed: int = 0,

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import TargetError
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photos import in_colour, pixels_of
+from ..network.photos import flat, pixels_of
 from ..objectives.algebra import Objective
 from ..objectives.making import before_activation, channel, neuron
 from ..objectives.targets import find_unit, is_plain
@@ -42,7 +42,7 @@ def compare(
     model: Model | str,
     target: str,
     *,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, ...] | None = None,
     steps: int = 256,
     seed: int = 0,
     provider: str = "auto",
@@ -84,7 +84,7 @@ def compare(
     """
     if not isinstance(model, Model):
         model = load(model, cache=cache)
-    in_colour(model)
+    flat(model)
     layer, unit = _unit(model, text("target", target, "a unit such as 'mixed4a:11'"))
     cells = Cells.of(model, layer, unit, pixels_of(model, size))
     places = _places(cells)

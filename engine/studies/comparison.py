@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..images import as_uint8
 from ..objectives.algebra import Objective
 from ..pictures.picture import Picture
+from ..pictures.tiles import image_of
 from ..plain import shown
 from .heat import sequential
 from .page import Entry, Page, Shown, file_name, number, width_of
@@ -188,7 +188,7 @@ class Comparison(Study):
 
     def _shown(self, index: int) -> Shown:
         look = self.looks[index]
-        image = Image.fromarray(as_uint8(self.picture.images[index]))
+        image = image_of(self.picture[index].seen()[0])
         high = round(_WIDTH * image.height / image.width)
         image = image.resize((_WIDTH, high), Image.Resampling.LANCZOS)
         where = "" if look.cell is None else f"row {look.cell[0]}, column {look.cell[1]}"

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import LayerError
-from ..images import as_batch, fitted_to
 from ..network.model import Model
-from ..network.photos import pixels_of
+from ..network.photos import sizes_of
 from ..objectives.algebra import Objective
 from ..objectives.penalties import total_variation
-from ..objectives.photos import as_photo, caricature, inversion
+from ..objectives.photos import caricature, inversion
+from ..pictures.display import seen
 from ..pictures.rendering import render
 from ..plain import real, texts
+from ..planes import kept, kept_in_form
 from ..transforms.geometric import jitter, pad
 from .gallery import Gallery, titled
 from .layers import usual_layers
@@ -36,7 +37,7 @@ def invert(
     layers: Sequence[str] | str | None = None,
     *,
     smooth: float = _SMOOTH,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, ...] | None = None,
     steps: int = 256,
     seed: int = 0,
     provider: str = "auto",
@@ -69,10 +70,8 @@ def invert(
         OnnxscopeError: an argument is of another kind, the photo cannot be read, or see `render`.
     """
     smooth = real("smooth", smooth)
-    height, width = pixels_of(
-        model := opened(model, callback, steps=steps, seed=seed, provider=provider, cache=cache),
-        size,
-    )
+    model = opened(model, callback, steps=steps, seed=seed, provider=provider, cache=cache)
+    _, height, width = sizes_of(model, size)
     weight = smooth / (height * width)
 
     def of(layer: str, array: np.ndarray) -> Objective:
@@ -87,7 +86,7 @@ def invert(
         ("What layers keep", "what is left of the distance ‖a − b‖ / ‖b‖ to the photo"),
         _distances,
         transforms=(),
-        size=(height, width),
+        size=size,
         steps=steps,
         seed=seed,
         provider=provider,
@@ -102,7 +101,7 @@ def caricatures(
     layers: Sequence[str] | str | None = None,
     *,
     cosine: float = 1.0,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, ...] | None = None,
     steps: int = 256,
     seed: int = 0,
     provider: str = "auto",
@@ -141,8 +140,8 @@ def caricatures(
         lambda layer, array: caricature(layer, array, cosine=cosine),
         ("Caricatures", "what layers see in the photo, exaggerated; with the cosine to the photo"),
         _cosines,
-        transforms=(pad(8), jitter(16)),
-        size=pixels_of(model, size),
+        transforms=(pad(8), jitter(16)) if model.form.is_rgb else None,
+        size=size,
         steps=steps,
         seed=seed,
         provider=provider,
@@ -159,8 +158,8 @@ def _of_photo(
     words: tuple[str, str],
     measure: Callable[[np.ndarray, np.ndarray], str],
     *,
-    transforms: Sequence[Transform],
-    size: tuple[int, int],
+    transforms: Sequence[Transform] | None,
+    size: int | tuple[int, ...] | None,
     steps: int,
     seed: int,
     provider: str,
@@ -177,7 +176,11 @@ def _of_photo(
         raise LayerError("layers names none; expected at least one, such as 'mixed4a'")
     for name in names:
         model.names.find(name)
-    array = as_photo(photo)
+    array = kept(photo)
+    depth, height, width = sizes_of(model, size)
+    form = model.form.with_depth(depth)
+    # A picture of another form is refused before any work.
+    fitted = form.as_arrays(kept_in_form(array, form, (height, width)))
     picture = render(
         model,
         [objective(name, array) for name in names],
@@ -190,13 +193,12 @@ def _of_photo(
         callback=callback,
         cache=cache,
     )
-    fitted = fitted_to(array, *size)
     names = tuple(names)[: len(picture)]
     captions = []
     for name, image in zip(names, picture.images, strict=True):
         both = [
             model.activations(one, [name], picture.provider.name)[name].reshape(-1)
-            for one in (image, as_batch(fitted)[0].transpose(1, 2, 0))
+            for one in (image[None], fitted)
         ]
         captions.append((name, measure(*(one.astype(np.float64) for one in both))))
     title, below = words
@@ -206,7 +208,7 @@ def _of_photo(
         below,
         tuple(captions),
         len(names) + 1,
-        before=((fitted, "photo"),),
+        before=((seen(fitted, form)[0], "photo"),),
     )
 
 

@@ -28,7 +28,7 @@ def diversify(
     *,
     layer: str | None = None,
     strength: float = 0.3,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, ...] | None = None,
     steps: int = 256,
     seed: int = 0,
     provider: str = "auto",

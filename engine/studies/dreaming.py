@@ -14,13 +14,14 @@ from ..ascent.momentum import Momentum
 from ..errors import InputError, MemoryShortageError
 from ..images import as_uint8, fitted_to
 from ..network.model import Model
+from ..network.photos import flat
 from ..objectives.algebra import Objective
-from ..objectives.photos import as_photo
 from ..parameterizations.fourier import Fourier
 from ..parameterizations.started import Started
 from ..pictures.picture import Picture
 from ..pictures.rendering import render
 from ..plain import height_and_width, real, whole
+from ..planes import in_colours, kept, kept_in_form
 from ..transforms.geometric import jitter, pad, scale
 from ..transforms.glimpses import resize, views
 from .scales import opened, wanted
@@ -52,7 +53,7 @@ def dream(
     ratio: float = 1.4,
     strength: float = 1.0,
     tile: int | None = None,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, ...] | None = None,
     steps: int = 20,
     seed: int = 0,
     provider: str = "auto",
@@ -99,11 +100,16 @@ def dream(
     if strength <= 0:
         raise InputError(f"strength must be above 0, not {strength:g}")
     tile = None if tile is None else whole("tile", tile, 16)
-    model = opened(model, callback, steps=steps, seed=seed, provider=provider, cache=cache)
+    model = flat(opened(model, callback, steps=steps, seed=seed, provider=provider, cache=cache))
     objective = wanted(model, target)
-    array = as_photo(photo)
-    if size is not None:
-        array = fitted_to(array, *height_and_width("size", size))
+    array, form = kept(photo), model.form
+    given = None if size is None else height_and_width("size", size)
+    if form.is_rgb:
+        array = in_colours(array)
+        array = array if given is None else fitted_to(array, *given)
+    else:
+        height, width = given or array.shape[:2]
+        array = form.as_arrays(kept_in_form(array, form, (height, width)))[0]
     sizes = list(_sizes(array.shape[0], array.shape[1], octaves, ratio))
     changed: np.ndarray | None = None
     for run, octave in enumerate(sizes, 1):
@@ -113,7 +119,7 @@ def dream(
         picture = _climbed(
             model,
             objective,
-            as_uint8(base),
+            as_uint8(base) if form.is_rgb else base,
             tile,
             strength,
             steps=steps,
@@ -206,7 +212,7 @@ def _seen(
 
 
 def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """An image (H, W, 3) in another size, float; a difference keeps its sign."""
+    """An image (H, W, C) in another size, float; a difference keeps its sign."""
     given = image / np.float32(255) if image.dtype == np.uint8 else image
     if given.shape[:2] == size:
         return given.astype(np.float32)
@@ -215,7 +221,7 @@ def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         Image.fromarray(np.ascontiguousarray(given[..., channel], np.float32)).resize(
             (width, height), Image.Resampling.BICUBIC
         )
-        for channel in range(3)
+        for channel in range(given.shape[2])
     ]
     return np.stack([np.asarray(channel) for channel in channels], -1)
 

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from ..files import atomic_path
-from ..images import as_uint8
 from ..pictures.picture import Picture, check_animation_suffix
+from ..pictures.tiles import image_of
 from ..plain import path as a_path
 from .page import Page, Shown, file_name, label_width, width_of
 from .study import Study
@@ -33,8 +33,8 @@ class Gallery(Study):
         below: What is to be seen of them, in a sentence.
         captions: Of each picture what it is, and what else there is to say of it, a line each.
         columns: How many stand in a row.
-        before: Pictures (H, W, 3) in [0, 1] that stand before the first, such as a photograph,
-            with a caption each.
+        before: Pictures (H, W, 3), or grey (H, W, 1), in [0, 1] that stand before the first, such
+            as a photograph, with a caption each.
         labels: What stands before each row; empty for nothing.
     """
 
@@ -58,7 +58,7 @@ class Gallery(Study):
             *(_shown(image, (caption,)) for image, caption in self.before),
             *(
                 _shown(image, caption)
-                for image, caption in zip(self.picture.images, self.captions, strict=False)
+                for image, caption in zip(self.picture.seen(), self.captions, strict=False)
             ),
         ]
         labels = label_width(self.labels)
@@ -81,7 +81,7 @@ class Gallery(Study):
         """
         target = a_path("path", path)
         check_animation_suffix(target)
-        first, *rest = [Image.fromarray(as_uint8(image)) for image in self.picture.images]
+        first, *rest = [image_of(image) for image in self.picture.seen()]
         there = [_LAST_MS, *[_FRAME_MS] * len(rest)]
         if rest:
             there[-1] = _LAST_MS
@@ -108,7 +108,7 @@ def blank(height: int, width: int) -> np.ndarray:
 
 
 def _shown(image: np.ndarray, caption: Sequence[str]) -> Shown:
-    picture = Image.fromarray(image if image.dtype == np.uint8 else as_uint8(image))
+    picture = Image.fromarray(image) if image.dtype == np.uint8 else image_of(image)
     if picture.width > _WIDEST:
         size = _WIDEST, max(round(picture.height * _WIDEST / picture.width), 1)
         picture = picture.resize(size, Image.Resampling.LANCZOS)

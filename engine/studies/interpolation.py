@@ -27,7 +27,7 @@ def morph(
     *,
     layer: str | None = None,
     strength: float = 1.0,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, ...] | None = None,
     steps: int = 256,
     seed: int = 0,
     provider: str = "auto",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,4 +97,4 @@ def compared_at(model: Model, objective: Objective, layer: str | None) -> str:
 def _has_cells(layer: Layer) -> bool:
     if layer.grid is not None:
         return layer.grid.height * layer.grid.width > 1
-    return len(layer.shape) == 3 and layer.shape[1] * layer.shape[2] > 1
+    return len(layer.shape) > 2 and math.prod(layer.shape[1:]) > 1

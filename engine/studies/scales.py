@@ -10,7 +10,6 @@ from ..ascent.loop import Callback
 from ..errors import TargetError
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photos import in_colour
 from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import resolve
 from ..pictures.arguments import check_climbing
@@ -39,7 +38,7 @@ def opened(
         OnnxscopeError: it cannot be loaded, or an argument is not right.
     """
     check_climbing(steps=steps, seed=seed, provider=provider, callback=callback, cache=cache)
-    return in_colour(model if isinstance(model, Model) else load(model, cache=cache))
+    return model if isinstance(model, Model) else load(model, cache=cache)
 
 
 def wanted(model: Model, target: Objective | str) -> Objective:
@@ -61,7 +60,7 @@ def reached(
     model: Model,
     objectives: Sequence[Objective],
     *,
-    size: int | tuple[int, int] | None,
+    size: int | tuple[int, ...] | None,
     seed: int,
     provider: str,
     cache: bool,

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import InputError, LayerError
 from ..images import fitted_to
 from ..network.model import Model
-from ..objectives.photos import as_photo, inversion
+from ..network.photos import sizes_of
+from ..objectives.photos import inversion
 from ..objectives.photos import style as style_of
 from ..parameterizations.fourier import Fourier
 from ..parameterizations.started import Started
 from ..pictures.picture import Picture
 from ..pictures.rendering import render
-from ..plain import height_and_width, real, text, texts
+from ..plain import real, text, texts
+from ..planes import in_colours, kept, kept_in_form
 from .layers import usual_layers
 from .scales import opened
 
@@ -36,7 +40,7 @@ def stylize(
     content: str | None = None,
     styles: Sequence[str] | str | None = None,
     strength: float = 1.0,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, ...] | None = None,
     steps: int = 200,
     seed: int = 0,
     provider: str = "auto",
@@ -86,16 +90,17 @@ def stylize(
         names = texts("styles", styles, "names of layers", LayerError)
     if content is None:
         content = usual_layers(model, _SPACED)[-3:][0]
-    array, other = as_photo(photo), as_photo(style)
+    array, other = kept(photo), kept(style)
     if size is None:
-        size = model.fixed_size or _at_most(array.shape[0], array.shape[1])
-    height, width = height_and_width("size", size)
+        rows, columns = array.shape[1:3] if model.form.stack else array.shape[:2]
+        size = model.fixed_size or _at_most(rows, columns)
+    _, height, width = sizes_of(model, size)
     # A recipe holds no more of a photo than is seen.
-    array, other = fitted_to(array, height, width), fitted_to(other, height, width)
+    array, other = (_fitted(one, model, (height, width)) for one in (array, other))
     return render(
         model,
         inversion(content, array) - strength * style_of(names, other),
-        size=(height, width),
+        size=size,
         steps=steps,
         parameterization=Started(Fourier(), array),
         transforms=(),
@@ -104,6 +109,16 @@ def stylize(
         callback=callback,
         cache=cache,
     )
+
+
+def _fitted(photo: np.ndarray, model: Model, size: tuple[int, int]) -> np.ndarray:
+    """The middle of a photo in a size, as it is kept."""
+    form = model.form
+    if form.is_rgb:
+        return fitted_to(in_colours(photo), *size)
+    depth = len(photo) if form.stack else None
+    arrays: np.ndarray = form.as_arrays(kept_in_form(photo, form.with_depth(depth), size))
+    return np.asarray(arrays[0])
 
 
 def _at_most(height: int, width: int) -> tuple[int, int]:

@@ -30,13 +30,14 @@ def files(folder):
         clip.graph.input[0].type.tensor_type.shape.dim[at].dim_param = f"d{at}"
     onnx.save(clip, "clip.onnx")
     np.save("nir.npy", np.full((16, 16), 0.5, np.float32))
+    np.save("scene.npy", np.random.default_rng(0).random((16, 16, 4), np.float32))
     return folder
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if "--recipe" not in line])
 def test_the_page_runs(run, files, line):
     words = shlex.split(line)[1:]
-    quick = QUICK if words[0] == "render" else ()
+    quick = QUICK if words[0] in ("render", "invert") else ()
     if "clip.onnx" in words and "--size" not in words:
         quick += ("--size", "4x12x12")
     result = run(*words, *quick)
@@ -101,3 +102,29 @@ def test_what_is_wrong_is_said(run, files, words, message):
     result = run("render", "land.onnx", "conv2:1", *words, *QUICK)
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("accentuate", "land.onnx", "scene.npy", "conv2:1", "--layer", "conv1"),
+        ("caricature", "land.onnx", "scene.npy", "conv2"),
+        ("dream", "land.onnx", "scene.npy", "conv2", "--octaves", "1"),
+        ("style", "land.onnx", "scene.npy", "scene.npy"),
+        ("diversity", "brain.onnx", "conv2:1", "--count", "2"),
+        ("interpolate", "clip.onnx", "conv2:1", "conv2:2", "--count", "3", "--size", "4x12x12"),
+    ],
+)
+def test_studies_of_other_pictures(run, files, words):
+    result = run(*words, *QUICK, "--range", "0..1", "-o", "made.png")
+    assert result.exit_code == 0, result.output
+    assert Path("made.png").exists()
+    whole = words[0] in ("accentuate", "dream", "style")
+    assert Path("made.npy").exists() == whole
+    assert ("made.npy" in result.stdout) == whole
+
+
+def test_a_picture_of_another_form_is_refused(refused, files):
+    np.save("other.npy", np.zeros((16, 16, 2), np.float32))
+    given = ("land.onnx", "other.npy", "conv1", *QUICK, "--range", "0..1")
+    assert "must be of shape (H, W, 4)" in refused("invert", *given)

@@ -183,7 +183,11 @@ def test_beside_a_unit_and_in_half_precision(
             "norm must be one of 'distance', 'l1'",
         ),
         (lambda p: osc.inversion("a", "none.png"), InputError, "none.png"),
-        (lambda p: osc.inversion("a", [p, p]), TargetError, "with one photograph, not with 2"),
+        (
+            lambda p: osc.inversion("a", [p, p]),
+            InputError,
+            "one photograph or picture is expected, not 2",
+        ),
         (lambda p: osc.caricature("a", p, cosine=-1), TargetError, "must be at least 0, not -1"),
         (lambda p: osc.style([], p), TargetError, "a style is of layers, at least one, each once"),
         (lambda p: osc.style(["a", "a"], p), TargetError, "at least one, each once"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnxruntime as ort
 import onnxscope as osc
@@ -12,6 +14,7 @@ from onnxscope.gradient.objective import append_gradient
 from onnxscope.gradient.passes import GradientPlan
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
+from onnxscope.parameterizations.colors import colors_of
 from onnxscope.parameterizations.fourier import inverse_fft_of_slices, inverse_real_fft
 from onnxscope.rules.standard import standard_rules
 from onnxscope.transforms.presets import fitting, lucid
@@ -59,10 +62,19 @@ def test_parameters_of_a_picture_make_it(form: Form, kind: type) -> None:
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize(
-    "kind", [osc.Fourier(), osc.Pixels(), osc.Laplacian(), osc.fixed({0: 0.3}, osc.Pixels())]
+    "kind",
+    [
+        osc.Fourier(),
+        osc.Pixels(),
+        osc.Laplacian(),
+        osc.fixed({0: 0.3}, osc.Pixels()),
+        osc.Shared(osc.Pixels(), 3),
+        osc.Cppn(6, 3),
+        osc.Maco(),
+    ],
 )
 def test_gradients_against_differences(form: Form, kind: object) -> None:
-    if form.channels == 1 and not hasattr(kind, "sd"):
+    if form.channels == 1 and hasattr(kind, "channels"):
         pytest.skip("nothing is left to make")
     made = kind.formed(form)
     rng = np.random.default_rng(0)
@@ -101,6 +113,52 @@ def test_gradients_against_differences(form: Form, kind: object) -> None:
         slope = (values[0] - values[1]) / 2e-2
         expected = float((found[f"grad_{name}"] * direction).sum())
         assert slope == pytest.approx(expected, rel=2e-2, abs=2e-3)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize(("height", "width"), [(6, 8), (5, 7), (6, 7), (1, 4)])
+def test_magnitudes_are_those_that_are_given(form: Form, height: int, width: int) -> None:
+    """The spectrum of all three dimensions, of volumes and videos; measured before the sigmoid."""
+    sizes = (height, width) if form.stack is None else (form.depth, height, width)
+    axes = (-2, -1) if form.stack is None else (-3, -2, -1)
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((form.channels, *sizes))
+    given = np.abs(np.fft.rfftn(noise, axes=axes)) / 4
+    for maco in (osc.Maco(given, contrast=0).formed(form), osc.Maco().formed(form)):
+        drawn = maco.initial(np.random.default_rng(1), 2, height, width)
+        images = picture(maco, drawn, height, width)
+        assert images.shape == (2, form.planes, height, width)
+        found = colors_of(images, True, form).reshape(2, form.channels, *sizes)
+        expected = maco.at_size(height, width)
+        spectrum = np.abs(np.fft.rfftn(found, axes=axes))
+        np.testing.assert_allclose(
+            spectrum, np.stack([expected] * 2), atol=2e-4 * expected.max() + 1e-3
+        )
+        if maco.contrast:
+            assert np.sqrt((found**2).mean()) == pytest.approx(1, abs=1e-3)
+
+
+def test_spectra_of_other_pictures(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, form in FORMS.items():
+        stack = (form.depth,) if form.stack else ()
+        arrays = [rng.random((*stack, 9, 8, form.channels), np.float32) for _ in range(3)]
+        found = osc.spectrum(arrays, (9, 8), form=form)
+        assert found.shape == (form.channels, *stack, 9, 5)
+        folder = tmp_path / name
+        folder.mkdir()
+        for number, array in enumerate(arrays):
+            np.save(folder / f"{number}.npy", array)
+        np.testing.assert_array_equal(osc.spectrum(folder, (9, 8), form=form), found)
+        np.save(tmp_path / "kept.npy", found)
+        np.testing.assert_array_equal(osc.spectrum(tmp_path / "kept.npy"), found)
+        assert osc.Maco(found).formed(form).at_size(9, 8).shape == found.shape
+    # The brightness of photographs serves grey pictures.
+    of_photos = osc.spectrum(rng.random((8, 8, 3)), 8)
+    grey = osc.Maco(of_photos, contrast=0).formed(FORMS["grey"])
+    np.testing.assert_allclose(
+        grey.at_size(8, 8), osc.Maco(of_photos[:1], 0).formed(FORMS["grey"]).at_size(8, 8)
+    )
 
 
 def test_slices_move_together() -> None:

@@ -145,7 +145,10 @@ def test_an_ascent_of_phases(squeezenet: osc.Model, size: tuple[int, int]) -> No
     ("make", "message"),
     [
         (lambda f: osc.Maco(np.ones((3, 4))), r"numbers of shape \(3, H, K\), not an array"),
-        (lambda f: osc.Maco(np.ones((2, 4, 3))), r"magnitudes must be \(3, H, K\), .* \(2, 4, 3\)"),
+        (
+            lambda f: osc.Maco(np.ones((2, 4, 3))).parameters(1, 4, 4),
+            r"takes RGB pictures, whose magnitudes are \(C, H, K\) with C = 3, not .* \(2, 4, 3\)",
+        ),
         (lambda f: osc.Maco(-np.ones((3, 4, 3))), "at least 0 and some of them above it"),
         (lambda f: osc.Maco(np.zeros((3, 4, 3))), "at least 0 and some of them above it"),
         (lambda f: osc.Maco(contrast="x"), "the contrast of a spectrum must be a number, not 'x'"),

@@ -34,12 +34,28 @@ def test_what_an_input_is_taken_for(kind: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SHAPES)
-@pytest.mark.parametrize("make", [osc.Fourier, osc.Pixels, osc.Laplacian])
-def test_three_ascents_raise_the_value(kind: str, make: type) -> None:
+@pytest.mark.parametrize(
+    ("make", "rate"),
+    [
+        (osc.Fourier, 0.05),
+        (osc.Pixels, 0.05),
+        (osc.Laplacian, 0.05),
+        (osc.Shared, 0.05),
+        (osc.Maco, 0.2),
+        (osc.Cppn, 0.005),
+    ],
+)
+def test_three_ascents_raise_the_value(kind: str, make: type, rate: float) -> None:
     model = loaded(kind)
     for seed in range(3):
         picture = osc.render(
-            model, "conv2/conv:1", steps=STEPS, seed=seed, provider="cpu", parameterization=make()
+            model,
+            "conv2/conv:1",
+            steps=STEPS,
+            seed=seed,
+            provider="cpu",
+            parameterization=make(),
+            optimizer=osc.Adam(rate),
         )
         assert picture.values[-4:].mean() > picture.values[:4].mean()
     form = model.form
@@ -286,7 +302,22 @@ def test_sizes() -> None:
         ("four", {"show": range(4)}, "show takes one channel, for grey, or three, .* not 4"),
         ("four", {"show": (1, 2, 4)}, "show names channel 4; there are 4 channels, 0 to 3"),
         ("grey", {"show": (1,)}, "show names channel 1; there is one channel, 0"),
-        ("four", {"parameterization": osc.Maco()}, "Maco makes .* three colours, .* of 4 channels"),
+        (
+            "four",
+            {"parameterization": osc.Maco(np.ones((3, 8, 5)))},
+            r"magnitudes are \(C, H, K\) with C = 4, not .* \(3, 8, 5\): .* form=model.form",
+        ),
+        (
+            "four",
+            {"parameterization": osc.start(np.zeros((16, 16, 3)))},
+            r"must be of shape \(H, W, 4\) .* not \(16, 16, 3\)",
+        ),
+        (
+            "volume",
+            {"parameterization": osc.start(np.zeros((3, 12, 12)))},
+            r"of shape \(3, 12, 12\), and the network's are grey volumes as \(D, H, W, 1\), 8 sl",
+        ),
+        ("four", {"parameterization": osc.transparent()}, "grey and RGB pictures can be trans"),
         ("four", {"transforms": [osc.jitter_depth(1)]}, "moves the slices of volumes .* leave it"),
         ("grey", {"size": (1, 2, 3)}, "size"),
     ],
@@ -344,18 +375,28 @@ def test_bad_arrays_are_said() -> None:
 
 
 def test_what_is_of_photographs_says_so() -> None:
-    model = loaded("grey")
-    photo = np.zeros((12, 12, 3))
+    with pytest.raises(InputError, match=r"photographs in three colours, and .* grey pictures"):
+        osc.blocks(loaded("grey"), np.zeros((12, 12, 3)))
+    volume = np.zeros((8, 12, 12))
     for make in (
-        lambda: osc.compare(model, "conv2:1", steps=1),
-        lambda: osc.dream(model, photo, "conv2:1", steps=1),
+        lambda model: osc.explain(model, volume, "scores:1"),
+        lambda model: osc.compare(model, "conv2:1", steps=1),
+        lambda model: osc.dream(model, volume, "conv2:1", steps=1),
     ):
-        with pytest.raises(InputError, match=r"photographs in three colours, and .* grey pictures"):
-            make()
-    with pytest.raises(InputError, match=r"of flat pictures, and .* takes grey volumes"):
-        osc.explain(loaded("volume"), photo, "scores:1")
-    with pytest.raises(InputError, match="Started makes pictures in three colours"):
-        osc.render(model, "conv2:1", steps=1, parameterization=osc.start(photo))
+        with pytest.raises(InputError, match=r"of flat pictures, and .* takes grey volumes"):
+            make(loaded("volume"))
+
+
+def test_a_photo_in_colour_is_grey_to_a_grey_network() -> None:
+    model = loaded("grey")
+    photo = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    grey = np.asarray(Image.fromarray(photo).convert("L"))
+    given: dict[str, Any] = {"steps": 3, "provider": "cpu", "transforms": ()}
+    one, other = (
+        osc.render(model, osc.inversion("conv2", p), parameterization=osc.start(p), **given)
+        for p in (photo, grey)
+    )
+    np.testing.assert_array_equal(one.images, other.images)
 
 
 @pytest.mark.parametrize("kind", ["grey", "four", "volume, last"])
