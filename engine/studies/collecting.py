@@ -345,7 +345,7 @@ def unit_of(model: Model, target: str) -> Aim:
     return aims[0]
 
 
-def measure_of(found: Examples, model: Model, size: int | tuple[int, int] | None = None) -> Measure:
+def measure_of(found: Examples, model: Model, size: int | tuple[int, ...] | None = None) -> Measure:
     """Return what examples were ranked by, to measure others likewise.
 
     Args:
