@@ -32,6 +32,7 @@ COMMANDS = (
     "compare",
     "examples",
     "microscope",
+    "serve",
     "spectrum",
     "diversity",
     "interpolate",

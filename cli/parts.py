@@ -10,7 +10,6 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..parameterizations.base import Parameterization
-    from ..transforms.base import Transform
 
 
 def parse_parameterization(text: str, *, decorrelate: bool) -> Parameterization:
@@ -92,46 +91,3 @@ def parse_fixed(given: list[str]) -> dict[int, float | str]:
         except ValueError:
             found[channel] = value
     return found
-
-
-def parse_transforms(text: str) -> tuple[Transform, ...]:
-    """Return `lucid`, `distill`, `none`, or calls such as `views(16), crop(0.3, 0.6)`.
-
-    Raises:
-        InputError: there is no such transform, or it refuses its arguments.
-    """
-    from ..transforms import backdrops, filters, geometric, glimpses, noise, presets, slices
-
-    functions: Mapping[str, Callable[..., Any]] = {
-        function.__name__: function
-        for function in (
-            presets.lucid,
-            presets.distill,
-            geometric.pad,
-            geometric.jitter,
-            geometric.scale,
-            geometric.rotate,
-            geometric.flip,
-            geometric.homography,
-            glimpses.views,
-            glimpses.crop,
-            glimpses.resize,
-            filters.blur,
-            filters.recolor,
-            noise.noise,
-            backdrops.backdrop,
-            slices.jitter_depth,
-        )
-    } | {"none": tuple}
-    if text.isidentifier():
-        text += "()"
-    made = Calls(
-        text,
-        functions,
-        what="transform",
-        made_of="calls such as pad(8), jitter(8), noise(0.1)",
-        error=InputError,
-    ).read()
-    listed = made if isinstance(made, tuple | list) else (made,)
-    # A series such as lucid() stands for its steps.
-    return tuple(step for one in listed for step in (one if isinstance(one, tuple) else (one,)))

@@ -181,7 +181,8 @@ class Ascent:
     def settings(self) -> Settings:
         """Return it as `onnxscope.render` takes it."""
         from ..ascent.optimizers import Adam
-        from .parts import parse_fixed, parse_parameterization, parse_transforms
+        from ..transforms.written import parse_transforms
+        from .parts import parse_fixed, parse_parameterization
 
         made_of = parse_parameterization(self.parameterization, decorrelate=not self.no_decorrelate)
         if self.fix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     Photo = npt.ArrayLike | str | os.PathLike[str] | Image
+
+_FOREIGN = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+"""What cameras and browsers write."""
 
 Room = Callable[[int], AbstractContextManager[object]]
 """Takes a number of pixels, and gives what holds the memory for them."""
@@ -115,8 +119,35 @@ def read_fitted(
             return fitted_to(photo_of(image), height, width)
 
 
+def read_foreign(data: bytes, most_pixels: int) -> np.ndarray:
+    """Read a photograph that somebody sent, who need not be trusted.
+
+    Its size is read before anything is decoded, and only the decoders of what cameras and browsers
+    write are used, none of which starts another program.
+
+    Args:
+        data: The file's content: JPEG, PNG, WebP, GIF or BMP.
+        most_pixels: How many it may have.
+
+    Returns:
+        (H, W, 3) uint8, RGB; of an animation the first picture.
+
+    Raises:
+        InputError: it is larger, or cannot be read.
+    """
+    with _opened(io.BytesIO(data), _FOREIGN) as image:
+        if image.width * image.height > most_pixels:
+            raise InputError(
+                f"the photograph has {image.width}×{image.height} pixels, and {most_pixels:,} are "
+                "allowed; make it smaller"
+            )
+        return photo_of(image)
+
+
 @contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[Image]:
+def _opened(
+    path: str | os.PathLike[str] | io.BytesIO, formats: tuple[str, ...] | None = None
+) -> Iterator[Image]:
     """Open a file of Pillow's, and say in one sentence why it cannot be read."""
     from PIL import Image, UnidentifiedImageError
 
@@ -125,22 +156,32 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image]:
         OSError, SyntaxError, ValueError, NotImplementedError, OverflowError, EOFError, TypeError,
         KeyError, IndexError, struct.error, Image.DecompressionBombError,
     )  # fmt: skip
+    if formats is not None:
+        # By itself Pillow knows some of them by name only later.
+        Image.init()
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=formats) as image:
             yield image
     except InputError:
         raise
     except UnidentifiedImageError as error:
-        raise InputError(f"cannot read the photograph {path}: {why_unreadable(path)}") from error
+        raise InputError(f"cannot read {_named(path)}: {why_unreadable(path)}") from error
     except damaged as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read the photograph {path}: {reason}") from error
+        raise InputError(f"cannot read {_named(path)}: {reason}") from error
 
 
-def why_unreadable(path: str | os.PathLike[str]) -> str:
+def _named(path: str | os.PathLike[str] | io.BytesIO) -> str:
+    return "the photograph" if isinstance(path, io.BytesIO) else f"the photograph {path}"
+
+
+def why_unreadable(path: str | os.PathLike[str] | io.BytesIO) -> str:
     """Say what a file is that Pillow does not read."""
-    with open(path, "rb") as file:
-        head = file.read(32)
+    if isinstance(path, io.BytesIO):
+        head = path.getvalue()[:32]
+    else:
+        with open(path, "rb") as file:
+            head = file.read(32)
     if not head:
         return "it is empty"
     if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc"):

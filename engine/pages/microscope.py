@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from .. import __version__
 from ..errors import LayerError
 from ..network.class_scores import class_scores
 from ..network.layers.layer import Layer
@@ -113,12 +114,30 @@ def write_microscope(plan: Plan, project: Project) -> Path:
     return write_text(folder, "index.html", text)
 
 
+def is_written(project: Project) -> bool:
+    """Return whether a project has a site that this version of onnxscope wrote.
+
+    Its scripts and styles are brought up to date.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    try:
+        text = (project.folder / "index.html").read_text("utf-8")
+    except (OSError, ValueError):
+        return False
+    if f"Made by onnxscope {__version__}." not in text:
+        return False
+    write_assets(project.folder, _ASSETS)
+    return True
+
+
 def _shown(plan: Plan, project: Project, layer: Layer, units: tuple[int, ...], name: str) -> Shown:
     kinds = plan.kinds_of(layer)
     found: dict[str, dict[int, tuple[Path, Mapping[str, Any]]]] = {}
     for kind in kinds:
         of_kind = found[kind.name] = {}
-        for unit in units:
+        for unit in () if project.is_empty() else units:
             question = plan.wanted(layer, unit, kind).question
             known = project.answer(question)
             if known is not None:
@@ -209,14 +228,27 @@ def _details(
         if unit not in shown.found[kind.name]:
             continue
         path, known = shown.found[kind.name][unit]
-        found["pictures"][kind.name] = {
-            "source": path.relative_to(project.folder).as_posix(),
-            "looks": known["looks"],
-            "curve": known["curve"],
-            "warnings": known["warnings"],
-            "command": _command(plan, shown.layer, unit, kind),
-        }
+        source = path.relative_to(project.folder).as_posix()
+        command = _command(plan, shown.layer, unit, kind)
+        found["pictures"][kind.name] = told_of(known, source, command)
     return found
+
+
+def told_of(known: Mapping[str, Any], source: str, command: str) -> dict[str, Any]:
+    """Return what a page's script is told of a picture.
+
+    Args:
+        known: What the project knows of it.
+        source: Where it is, from the site's folder.
+        command: What to type for the same picture.
+    """
+    return {
+        "source": source,
+        "looks": known.get("looks", []),
+        "curve": known["curve"],
+        "warnings": known["warnings"],
+        "command": command,
+    }
 
 
 def _command(plan: Plan, layer: Layer, unit: int, kind: Kind) -> str:

@@ -9,16 +9,20 @@ from __future__ import annotations
 import base64
 import json
 import re
+from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import __version__
 from ..errors import InputError, OutputError
 from ..files import write_bytes
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def check_jinja() -> None:
@@ -42,16 +46,21 @@ def page(template: str, **values: object) -> str:
         InputError: Jinja2 is not installed.
     """
     check_jinja()
+    return _environment().get_template(template).render(version=__version__, **values)
+
+
+@cache
+def _environment() -> Environment:
+    """Where templates are; it keeps those that are compiled."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    return Environment(
         loader=PackageLoader(__package__ or "onnxscope.pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(version=__version__, **values)
 
 
 def write_text(folder: Path, name: str, text: str) -> Path:

@@ -66,7 +66,7 @@ class Look:
             cells in rows and columns, a `map` of at most 32×32: `rows`, `columns`, `low`, `high`,
             and `shades` from 0 for low to 255 for high, row by row.
         """
-        cells = self._cells(values[unit])
+        cells = self.cells(values[unit : unit + 1])[0]
         middle = cells[tuple(size // 2 for size in cells.shape)]
         found = {
             "mean": _digits(cells.mean(dtype=np.float64)),
@@ -75,12 +75,17 @@ class Look:
         }
         return found | ({"map": _map(cells)} if cells.ndim == 2 else {})
 
-    def _cells(self, values: np.ndarray) -> np.ndarray:
+    def cells(self, values: np.ndarray) -> np.ndarray:
+        """Return an answer by cells: tokens that are patches of the picture in rows and columns.
+
+        Args:
+            values: As `at` returns them, of all units or some.
+        """
         grid = self.layer.grid
-        if values.ndim != 1 or grid is None:
+        if values.ndim != 2 or grid is None:
             return values
         places = [[grid.token(y, x) for x in range(grid.width)] for y in range(grid.height)]
-        return np.asarray(values[np.asarray(places)])
+        return np.asarray(values[:, np.asarray(places)])
 
 
 def means(values: np.ndarray) -> list[float]:

@@ -95,19 +95,17 @@ class Maker:
                 yield Answer(made.number)
             else:
                 facts = self._facts(wanted[made.number], made.picture)
-                yield Answer(made.number, _png(made.picture), facts)
+                yield Answer(made.number, png_of(made.picture), facts)
 
     def _facts(self, wanted: Wanted, picture: Picture) -> dict[str, Any]:
         """What is known of a picture besides what its recipe says."""
-        values = picture.values.reshape(len(picture.values), -1).mean(1)
-        points = np.unique(np.linspace(0, len(values) - 1, min(_POINTS, len(values))).round())
         look = self._look(wanted.layer, picture.images.shape[1:3])
         answers = [look.at(image) for image in picture.images]
         facts = {
             "layer": wanted.layer.name,
             "unit": wanted.unit,
             "kind": wanted.kind.name,
-            "curve": [[int(at) + 1, float(f"{values[int(at)]:.5g}")] for at in points],
+            "curve": curve_of(picture.values),
             "looks": [look.of_unit(answer, wanted.unit) for answer in answers],
             "warnings": list(picture.warnings),
         }
@@ -126,8 +124,19 @@ class Maker:
         return self._opened[key]
 
 
-def _png(picture: Picture) -> bytes:
-    """The file that `Picture.save` writes."""
+def curve_of(values: np.ndarray) -> list[list[float]]:
+    """Return an ascent's values as at most 64 points, each a step, from 1, and a value.
+
+    Args:
+        values: (steps,) or (steps, N), of which the mean is taken.
+    """
+    means_ = values.reshape(len(values), -1).mean(1)
+    points = np.unique(np.linspace(0, len(means_) - 1, min(_POINTS, len(means_))).round())
+    return [[int(at) + 1, float(f"{means_[int(at)]:.5g}")] for at in points]
+
+
+def png_of(picture: Picture) -> bytes:
+    """Return the file that `Picture.save` writes."""
     buffer = io.BytesIO()
     picture.sheet().save(buffer, "PNG", pnginfo=chunk_of(picture.recipe))
     return buffer.getvalue()

@@ -51,6 +51,8 @@ ORDERS = {
     "microscope": ["model", "layers", "--output", "--units", "--what", "--quality", "--size",
                    "--steps", "--seed", "--shard", "--time", "--scheduler", "--provider",
                    "--batch-size", "--quiet", *PREPROCESSING],
+    "serve": ["model", "layers", "--output", "--units", "--quality", "--size", "--steps", "--seed",
+              "--host", "--port", "--open", "--provider", *PREPROCESSING],
     "spectrum": ["model", "target", "photos", *STUDY, *PREPROCESSING],
     "diversity": ["model", "target", "--count", "--layer", "--strength", *STUDY, *PREPROCESSING],
     "interpolate": ["model", "start", "stop", "--count", "--layer", "--strength", "--animation",
@@ -82,8 +84,10 @@ MEANS_ELSE = {
         "explain",
         "examples",
         "microscope",
+        "serve",
         *STUDIES,
     },
+    "--quality": {"microscope", "serve"},  # of a project that is there, or of a new one
     "--labels": {"convert"},  # put into the file
     "--shape": {"gradient", "inspect"},  # is built into the graph; what loops depend on
     "--size": {"bench", *STUDIES},  # one number, with a default of its own; the photo's own
@@ -93,9 +97,10 @@ MEANS_ELSE = {
         "blocks",
         *STUDIES,
         "microscope",
+        "serve",
     },  # in a turn; what a study or a quality needs
     "--wrt": {"gradient"},  # without it the gradient is that of an objective
-    "--seed": {"verify", "blocks"},  # a point and directions, no picture
+    "--seed": {"verify", "blocks", "serve"},  # a point and directions; that of the project
     "--count": {"diversity", "interpolate"},  # each has a default of its own
     "--layer": {"explain"},  # what a method looks at
     "--strength": STUDIES,  # of something else in each
@@ -121,6 +126,7 @@ MEANS_ELSE = {
         "explain",
         "examples",
         "microscope",
+        "serve",
         "verify",
     },
 }

@@ -42,7 +42,7 @@ WRITING = {
     "bench": ("mixed4a:1", "--json"),
 }
 # Their output is a folder of files with names of their own.
-FOLDERS = {"examples", "microscope", "blocks"}
+FOLDERS = {"examples", "microscope", "serve", "blocks"}
 
 
 def commands() -> Iterator[tuple[str, Any]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import onnxscope as osc
 import pytest
-from onnxscope.cli.parts import parse_parameterization, parse_transforms
+from onnxscope.cli.parts import parse_parameterization
 from onnxscope.errors import InputError
+from onnxscope.transforms.written import parse_transforms
 from PIL import Image
 
 

@@ -71,6 +71,7 @@
   function thumbnail(element, unit, of) {
     var at = place[unit], sheet = (layer.sheets[of] || [])[Math.floor(at / layer.perSheet)];
     element.style.backgroundImage = "";
+    if (page.live && page.live.thumbnail(element, unit, of)) return;
     if (sheet && sheet.there.indexOf(at % layer.perSheet) >= 0) page.sprite(element, sheet, at % layer.perSheet);
   }
   function show() {
@@ -228,7 +229,7 @@
   }
   function view(told, of, unit, name) {
     var shape = layer.size[1] / layer.size[0];
-    if (!told) return make("div", { "class": "view" }, [make("h3", { text: name }), make("div", { "class": "stage missing", style: "--shape: " + shape, text: "not made yet" })]);
+    if (!told) return make("div", { "class": "view", "data-kind": of }, [make("h3", { text: name }), make("div", { "class": "stage missing", style: "--shape: " + shape, text: "not made yet" })]);
     var look = told.looks[0], said = of === "neuron" ? look.middle : look.mean;
     var parts = [make("h3", { text: name }), make("a", { "class": "stage", style: "display: block; --shape: " + shape, href: told.source, target: "_blank", rel: "noopener" }, [
       make("img", { src: told.source, alt: name + " picture of " + layer.name + " unit " + unit + ", value " + page.number(said), width: layer.size[1], height: layer.size[0] })])];
@@ -239,7 +240,7 @@
       ]));
     }
     told.warnings.forEach(function (warning) { parts.push(make("p", { "class": "warning", text: warning })); });
-    return make("div", { "class": "view" }, parts);
+    return make("div", { "class": "view", "data-kind": of }, parts);
   }
   function button(text, act, label) {
     var made = make("button", { type: "button", text: text, "aria-label": label });
@@ -293,6 +294,7 @@
         sheet.appendChild(make("p", { "class": "command" }, [make("code", { text: text, tabindex: "0" }), copier(function () { return text; }, "copy")]));
       });
     }
+    if (page.live) page.live.drawn(unit);
   }
 
   /* Units side by side ------------------------------------------------------------------------ */
@@ -340,6 +342,9 @@
     });
     if (!dialog.open) dialog.showModal();
   }
+
+  /* What a script that shows pictures on their way needs: it sets `page.live`. */
+  page.microscope = { details: chunks, view: view, curve: curve, opened: function () { return opened; }, kind: function () { return kind; } };
 
   show();
   arrange();

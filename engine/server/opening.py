@@ -1,0 +1,85 @@
+"""A project that is there, opened with its model and its plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, OnnxscopeError
+from ..network.loading import load
+from ..network.model import Model
+from ..pictures.series import Settings
+from ..store.plan import Plan, make_plan
+from ..store.project import Project
+
+_KEPT = ("size", "steps", "seed")
+
+
+def is_project(folder: Path) -> bool:
+    """Return whether a folder is a project, whatever is in it."""
+    return (folder / "project.json").is_file()
+
+
+def model_of(project: Project) -> Model:
+    """Load the model of a project.
+
+    Raises:
+        InputError: it is not where it was.
+    """
+    name = str(project.model.get("name"))
+    given: dict[str, Any] = dict(project.model.get("preprocessing") or {})
+    try:
+        model = load(name)
+        if model.arguments() != given:
+            model = load(name, **given)
+    except OnnxscopeError as error:
+        raise InputError(
+            f"{project.folder} is the project of {name}, which cannot be opened ({error}); give "
+            f"the model, and -o {project.folder}"
+        ) from error
+    project.check(model)
+    return model
+
+
+def plan_of(project: Project, model: Model, provider: str) -> Plan | None:
+    """Return the last plan of a project, so that its pictures are found; `None` if it has none.
+
+    Args:
+        project: The project.
+        model: Its model.
+        provider: As for `render`.
+
+    Raises:
+        InputError: it is damaged, or made with settings that cannot be given here.
+    """
+    known = project.plan
+    if known is None:
+        return None
+    try:
+        layers = {one["name"]: [int(unit) for unit in one["units"]] for one in known["layers"]}
+        made_with, kinds = dict(known["made_with"]), list(known["kinds"])
+        size, steps, seed = (made_with[name] for name in _KEPT)
+        shared = bool(known["shared"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{project.folder / 'plan.json'} is damaged ({error!r}); remove it"
+        ) from error
+    every = sorted({unit for units in layers.values() for unit in units})
+    plan = make_plan(
+        model,
+        list(layers),
+        units=",".join(map(str, every)),
+        kinds=kinds,
+        size=tuple(size),
+        steps=steps,
+        settings=Settings(seed=seed, provider=provider),
+    )
+    units = tuple(tuple(sorted(layers[layer.name])) for layer in plan.layers)
+    plan = Plan(model, plan.layers, units, plan.kinds, plan.settings, shared)
+    differing = [name for name in made_with if made_with[name] != plan.to_json()["made_with"][name]]
+    if differing:
+        raise InputError(
+            f"{project.folder} was made with other {' and '.join(differing)} than is the rule; "
+            "name another folder"
+        )
+    return plan

@@ -1,0 +1,246 @@
+"""The one thread that renders: what comes first is made, shown on its way, and kept."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import OnnxscopeError
+from ..pages.microscope import told_of
+from ..pictures.rendering import render
+from ..runtime.cores import cores
+from ..runtime.session import choose_provider
+from ..store.making import Answer, Maker, curve_of, png_of
+from ..store.plan import Plan
+from ..store.project import Project, Writer
+from . import previews
+from .asked import Asked
+from .clients import Clients
+from .queue import OPENED, RenderQueue
+
+if TYPE_CHECKING:
+    from ..ascent.loop import Progress
+
+_BETWEEN = 0.25
+"""Seconds between two pictures of an ascent on its way."""
+
+_LARGE = 256
+_FIRST = 4
+"""So many first steps are all shown: then a picture changes most."""
+
+_ON_DEVICE = 8
+_IDLE = 3.0
+
+
+class _GivenUpError(Exception):
+    """Ends an ascent whose picture is not to be kept."""
+
+
+class Renderer:
+    """Makes what is wanted, in a thread of its own, until it is closed.
+
+    Attributes:
+        made: How many pictures were made.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        project: Project,
+        queue: RenderQueue,
+        clients: Clients,
+        site: Callable[[], object],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            plan: The pictures of all units.
+            project: Where they are kept.
+            queue: What is wanted.
+            clients: Who is told.
+            site: Writes the site of what there is.
+        """
+        self.made = 0
+        self._project = project
+        self._queue = queue
+        self._clients = clients
+        self._site = site
+        self._maker = Maker(plan)
+        self._plan = plan
+        self._curves: list[np.ndarray] = []
+        self._shown = 0.0
+        self._thread = threading.Thread(target=self._run, name="rendering", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End at the next step, and wait for that."""
+        self._queue.close()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def told(self, asked: Asked) -> dict[str, Any] | None:
+        """Return what a browser is told of a picture that is there; `None` where it is not.
+
+        Raises:
+            InputError: what is known of it is damaged.
+        """
+        known = self._project.answer(asked.question)
+        if known is None:
+            return None
+        source = self._project.path_of(asked.question, ".png")
+        address = source.relative_to(self._project.folder).as_posix()
+        return _said(asked, "done") | {"told": told_of(known, address, asked.command)}
+
+    def _run(self) -> None:
+        provider = self._plan.settings.get("provider", "auto")
+        at_once = cores() if choose_provider(provider).name == "cpu" else _ON_DEVICE
+        written = 0
+        while True:
+            group = self._queue.take(at_once, _IDLE if self.made > written else None)
+            if group is None:
+                # Nobody waits: whoever comes next finds it in the pages.
+                written = self.made
+                self._guarded([], self._site)
+                continue
+            if not group:
+                return
+            self._guarded(group, partial(self._make, group))
+            self._queue.stopped()
+
+    def _guarded(self, group: Sequence[Asked], work: Callable[[], object]) -> None:
+        """Do some work; what fails is said to whoever waits for it, and the next one follows."""
+        try:
+            work()
+        except _GivenUpError:
+            return
+        except OnnxscopeError as error:
+            reason = str(error)
+        except MemoryError:
+            reason = "there is not enough memory; a smaller size may fit"
+        except Exception as error:
+            # Without this thread everybody would wait for ever.
+            reason = f"it cannot be made ({type(error).__name__}: {error})"
+        else:
+            return
+        for asked in group:
+            self._fail(asked, reason)
+
+    def _make(self, group: Sequence[Asked]) -> None:
+        """Make pictures together, unless somebody else has them by now."""
+        left = []
+        for asked in group:
+            found = self.told(asked)
+            if found is None:
+                left.append(asked)
+                self._tell(asked, _said(asked, "running"))
+            else:
+                self._done(asked, found)
+        if not left:
+            return
+        self._curves, self._shown = [], 0.0
+        with self._project.writing() as writer:
+            if left[0].wanted is None:
+                self._make_other(left[0], writer)
+                return
+            wanted = [one.wanted for one in left if one.wanted is not None]
+            for answer in self._maker.make(
+                wanted,
+                batch_size=len(wanted),
+                callback=lambda progress: self._step(left, progress),
+            ):
+                self._take(left[answer.number], answer, writer)
+
+    def _make_other(self, asked: Asked, writer: Writer) -> None:
+        """Make what is of no one unit."""
+        picture = render(
+            self._plan.model,
+            asked.objective,
+            callback=lambda progress: self._step([asked], progress),
+            progress=False,
+            **asked.settings,
+        )
+        facts = {
+            "target": asked.title,
+            "kind": "typed",
+            "curve": curve_of(picture.values),
+            "warnings": list(picture.warnings),
+        }
+        self._take(asked, Answer(0, png_of(picture), facts), writer)
+
+    def _take(self, asked: Asked, answer: Answer, writer: Writer) -> None:
+        if answer.error:
+            self._fail(asked, answer.error)
+            return
+        writer.keep(asked.question, answer.png, answer.facts or {})
+        self.made += 1
+        found = self.told(asked)
+        if found is not None:
+            self._done(asked, found)
+
+    def _step(self, group: Sequence[Asked], progress: Progress) -> None:
+        """Show how far pictures are, now and then.
+
+        Raises:
+            _GivenUpError: they are not wanted any more, or something else is much sooner.
+        """
+        self._curves.append(np.atleast_1d(np.asarray(progress.value, np.float32)))
+        if not self._queue.goes_on():
+            raise _GivenUpError
+        now = time.monotonic()
+        if progress.step <= _FIRST or now - self._shown >= _BETWEEN:
+            images = progress.image()
+            values = np.stack(self._curves)
+            share = len(images) // len(group)
+            for at, asked in enumerate(group):
+                mine = slice(at * share, (at + 1) * share)
+                self._show(asked, progress, images[mine], values[:, mine])
+            self._shown = time.monotonic()
+
+    def _show(
+        self, asked: Asked, progress: Progress, images: np.ndarray, values: np.ndarray
+    ) -> None:
+        wanting = self._queue.who_wants(asked.key)
+        news = _said(asked, "running") | {"step": progress.step, "steps": progress.steps}
+        small = large = ""
+        for who, soon in wanting.items():
+            if soon == OPENED:
+                large = large or previews.address(images, _LARGE)
+                shown = {"source": large, "curve": curve_of(values)}
+            else:
+                small = small or previews.address(images, previews.THUMBNAIL)
+                shown = {"source": small}
+            self._clients.tell(who, asked.key, news | shown)
+
+    def _done(self, asked: Asked, found: dict[str, Any]) -> None:
+        self._tell(asked, found)
+        self._queue.done(asked.key)
+
+    def _fail(self, asked: Asked, error: str) -> None:
+        self._tell(asked, _said(asked, "failed") | {"error": error})
+        self._queue.done(asked.key, error)
+
+    def _tell(self, asked: Asked, news: dict[str, Any]) -> None:
+        for who in self._queue.who_wants(asked.key):
+            self._clients.tell(who, asked.key, news)
+
+
+def _said(asked: Asked, state: str) -> dict[str, Any]:
+    """What every news of a picture says."""
+    place = {}
+    if asked.place is not None:
+        layer, unit, kind = asked.place
+        place = {"layer": layer, "unit": unit, "kind": kind}
+    return {"key": asked.key, "title": asked.title, "state": state, **place}
+
+
+def refused(asked: Asked, error: str) -> dict[str, Any]:
+    """Return what a browser is told of a picture that could not be made just now."""
+    return _said(asked, "failed") | {"error": error}
