@@ -47,9 +47,9 @@ def explain(
         list[str] | None,
         typer.Argument(
             metavar="PHOTO... [TARGET]",
-            help="Photographs or folders of them, and what to explain: LAYER:UNIT such as "
-            "mixed4a:11, a LAYER, a class by name or number, or an expression. By default each "
-            "photo's class with the highest score.",
+            help="Photographs or folders of them, .npy files of a network's other pictures, and "
+            "what to explain: LAYER:UNIT such as mixed4a:11, a LAYER, a class by name or number, "
+            "or an expression. By default each photo's class with the highest score.",
         ),
     ] = None,
     output: Annotated[
@@ -165,7 +165,9 @@ def _told_apart(given: Sequence[str]) -> tuple[list[Path], str | None]:
     """Photographs, and a target behind them."""
     from ..network.photo_files import is_picture
 
-    if given and not Path(given[-1]).exists() and not is_picture(Path(given[-1])):
+    last = Path(given[-1]) if given else Path()
+    missing = not last.exists() and not is_picture(last) and last.suffix.lower() != ".npy"
+    if given and missing:
         return [Path(text) for text in given[:-1]], given[-1]
     return [Path(text) for text in given], None
 
@@ -205,13 +207,13 @@ class _Skipped:
 
     def read(self, files: Sequence[Path], *, alone: bool) -> tuple[list[Path], list[np.ndarray]]:
         """Read photographs, without those that are none."""
-        from ..images import read_photo
+        from ..planes import kept
 
         good: list[Path] = []
         photos: list[np.ndarray] = []
         for file in files:
             try:
-                photos.append(read_photo(file))
+                photos.append(kept(file))
                 good.append(file)
             except OnnxscopeError as error:
                 if alone:

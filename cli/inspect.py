@@ -237,7 +237,7 @@ def _facts(model: Model) -> Iterable[tuple[str, str]]:
 
 def _taken_for(model: Model) -> str:
     """What the input is taken for, and how to say otherwise."""
-    from ..forms import EXAMPLES
+    from ..forms import EXAMPLES, as_spectrogram
 
     form = model.form
     others = [one for one in EXAMPLES if len(one) == len(form.layout) and one != form.layout]
@@ -248,6 +248,9 @@ def _taken_for(model: Model) -> str:
             if form.colors
             else ", --colors 0,1,2 that these channels are red, green and blue"
         )
+    sound = as_spectrogram(form)
+    if sound:
+        otherwise += f"; of spectrograms it is --layout {sound}"
     return f"{form.words()}, {form.layout}; {otherwise}"
 
 

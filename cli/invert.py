@@ -9,6 +9,7 @@ import typer
 from . import options
 from .groups import expanded
 from .outputs import default_name
+from .parts import parse_optimizer
 from .preprocessing import Preprocessing
 from .studying import Making, PhotoLayers, PhotoName, read_photo, study
 
@@ -28,6 +29,7 @@ def invert(
     smooth: Annotated[
         float, typer.Option(help="How smooth the pictures shall be; 0 for not at all.")
     ] = 0.03,
+    optimizer: options.OptimizerName = "adam",
     making: Making,
     preprocessing: Preprocessing,
 ) -> None:
@@ -42,7 +44,13 @@ def invert(
     study(
         f"what layers of {opened.name} keep of {photo.name}",
         lambda watch: depths.invert(
-            opened, array, layers or None, smooth=smooth, callback=watch, **making.settings()
+            opened,
+            array,
+            layers or None,
+            smooth=smooth,
+            optimizer=parse_optimizer(optimizer, None),
+            callback=watch,
+            **making.settings(),
         ),
         file,
         making,

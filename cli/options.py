@@ -239,6 +239,18 @@ class Aim:
         return objective, "−" * self.negative + f"logit {index}, {name}"
 
 
+OptimizerName = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|CALL",
+        help="The update rule: adam, nadam, momentum, lbfgs, or a call such as "
+        "'adam(0.1, schedule=cosine(5))'. lbfgs is for inversions and the like: it takes no random "
+        "transforms.",
+        rich_help_panel="The ascent",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Run:
     """How an ascent runs, whatever it climbs.

@@ -9,6 +9,7 @@ from ..calls import Calls
 from ..errors import InputError
 
 if TYPE_CHECKING:
+    from ..ascent.optimizers import Optimizer
     from ..parameterizations.base import Parameterization
 
 
@@ -91,3 +92,46 @@ def parse_fixed(given: list[str]) -> dict[int, float | str]:
         except ValueError:
             found[channel] = value
     return found
+
+
+def parse_optimizer(text: str, learning_rate: float | None) -> Optimizer:
+    """Return `adam`, or a call such as `adam(0.1, schedule=cosine(5))`, as it is meant.
+
+    Args:
+        text: What was given.
+        learning_rate: Of an optimizer that is named; a call says its own.
+
+    Raises:
+        InputError: there is no such optimizer, or it refuses its arguments.
+    """
+    from ..ascent.falling import Cosine, Linear
+    from ..ascent.lbfgs import LBFGS
+    from ..ascent.momentum import Momentum, NAdam
+    from ..ascent.optimizers import Adam, Optimizer
+    from ..ascent.schedules import Constant
+
+    optimizers: Mapping[str, Callable[..., Any]] = {
+        "adam": Adam,
+        "nadam": NAdam,
+        "momentum": Momentum,
+        "lbfgs": LBFGS,
+    }
+    if text in optimizers:
+        made = optimizers[text]() if learning_rate is None else optimizers[text](learning_rate)
+    elif learning_rate is not None and not text.isidentifier():
+        raise InputError(
+            f"--learning-rate is for an optimizer by name; in a call it stands first, such as "
+            f"adam({learning_rate:g})"
+        )
+    else:
+        schedules = {"constant": Constant, "cosine": Cosine, "linear": Linear}
+        made = Calls(
+            text + "()" if text.isidentifier() else text,
+            {**optimizers, **schedules},
+            what="optimizer",
+            made_of="calls such as lbfgs() or adam(0.1, schedule=cosine(5))",
+            error=InputError,
+        ).read()
+    if not isinstance(made, Optimizer):
+        raise InputError(f"{text!r} is no optimizer such as lbfgs or momentum(0.1)")
+    return made

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..forms import as_spectrogram
 from .console import note
 from .given import parse_channels
 from .inputs import parse_inputs
@@ -234,6 +235,14 @@ class Preprocessing:
                 others = {"labels": "labels", "channel_axis": "channel axes"}
                 kinds = " and ".join(words for key, words in others.items() if key in kept)
                 note(f"preprocessing: remembered for this file: {model.preprocessing or kinds}")
+                said |= kept
+        sound, size = as_spectrogram(model.form), model.usual_size
+        if for_pictures and sound and size[0] != size[1] and not said.get("layout"):
+            note(
+                f"{name} is taken for a network of {model.form.words(size)}; if they are "
+                f"spectrograms, --layout {sound} keeps time and frequency from being turned and "
+                "scaled"
+            )
         if for_pictures and model.preprocessing is None and not model.form.is_rgb:
             raise InputError(
                 f"{name} takes {model.form.words()}, and does not say of what range: give "

@@ -62,7 +62,8 @@ class Ascent:
         transparent: Whether the picture has an opacity of its own.
         fix: Channels that are given, each as `CHANNEL=FILE`.
         transforms: What happens to the picture in each step; `None` for what fits it.
-        learning_rate: Adam's.
+        optimizer: The update rule.
+        learning_rate: The size of its steps; `None` for its own.
         redirect_steps: Number of steps with gradients through ReLUs that are off.
         leak: What part of the gradient passes ReLUs that are off in the first steps.
         leak_steps: In how many.
@@ -118,7 +119,14 @@ class Ascent:
             rich_help_panel=_ASCENT,
         ),
     ] = None
-    learning_rate: Annotated[float, typer.Option(help="Adam's.", rich_help_panel=_ASCENT)] = 0.05
+    optimizer: options.OptimizerName = "adam"
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="The size of its steps.  [default: its own, of adam 0.05]",
+            rich_help_panel=_ASCENT,
+        ),
+    ] = None
     redirect_steps: Annotated[
         int,
         typer.Option(
@@ -180,9 +188,9 @@ class Ascent:
 
     def settings(self) -> Settings:
         """Return it as `onnxscope.render` takes it."""
-        from ..ascent.optimizers import Adam
+        from ..ascent.optimizers import SearchingOptimizer
         from ..transforms.written import parse_transforms
-        from .parts import parse_fixed, parse_parameterization
+        from .parts import parse_fixed, parse_optimizer, parse_parameterization
 
         made_of = parse_parameterization(self.parameterization, decorrelate=not self.no_decorrelate)
         if self.fix:
@@ -193,10 +201,15 @@ class Ascent:
             from ..parameterizations.transparent import transparent
 
             made_of = transparent(made_of)
+        optimizer = parse_optimizer(self.optimizer, self.learning_rate)
+        transforms = None if self.transforms is None else parse_transforms(self.transforms)
+        if transforms is None and isinstance(optimizer, SearchingOptimizer):
+            # With random ones it would compare values of several objectives.
+            transforms = ()
         return {
             "parameterization": made_of,
-            "transforms": None if self.transforms is None else parse_transforms(self.transforms),
-            "optimizer": Adam(self.learning_rate),
+            "transforms": transforms,
+            "optimizer": optimizer,
             "redirect_steps": self.redirect_steps,
             "leak": self.leak,
             "leak_steps": self.leak_steps,

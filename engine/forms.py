@@ -180,6 +180,16 @@ def mixing(form: Form = RGB) -> np.ndarray:
     return whole_matrix
 
 
+def as_spectrogram(form: Form) -> str:
+    """Return the layout of grey pictures if they are spectrograms; nothing of others.
+
+    One channel in a plane is either, and unless the file calls it sound it is taken for grey.
+    """
+    if form.channels != 1 or form.stack is not None or not form.turns:
+        return ""
+    return form.layout.replace("H", "F").replace("W", "T")
+
+
 def plane_of(layout: str) -> tuple[Meaning, Meaning]:
     """Return what a layout's rows and columns are."""
     return _PLANES[1] if "F" in layout else _PLANES[0]

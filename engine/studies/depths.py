@@ -24,6 +24,7 @@ from .scales import opened
 
 if TYPE_CHECKING:
     from ..ascent.loop import Callback
+    from ..ascent.optimizers import Optimizer
     from ..images import Photo
     from ..transforms.base import Transform
 
@@ -41,6 +42,7 @@ def invert(
     steps: int = 256,
     seed: int = 0,
     provider: str = "auto",
+    optimizer: Optimizer | None = None,
     callback: Callback | None = None,
     cache: bool = True,
 ) -> Gallery:
@@ -60,6 +62,8 @@ def invert(
         steps: How many steps each picture climbs.
         seed: As for `render`.
         provider: As for `render`.
+        optimizer: As for `render`; `LBFGS()` gets nearer in fewer steps, each of which runs the
+            network twice or more.
         callback: As for `render`.
         cache: As for `render`.
 
@@ -90,6 +94,7 @@ def invert(
         steps=steps,
         seed=seed,
         provider=provider,
+        optimizer=optimizer,
         callback=callback,
         cache=cache,
     )
@@ -165,6 +170,7 @@ def _of_photo(
     provider: str,
     callback: Callback | None,
     cache: bool,
+    optimizer: Optimizer | None = None,
 ) -> Gallery:
     """A picture for each layer, all from the same start."""
     names = (
@@ -190,6 +196,7 @@ def _of_photo(
         steps=steps,
         seed=seed,
         provider=provider,
+        optimizer=optimizer,
         callback=callback,
         cache=cache,
     )

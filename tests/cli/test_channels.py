@@ -111,6 +111,7 @@ def test_what_is_wrong_is_said(run, files, words, message):
         ("caricature", "land.onnx", "scene.npy", "conv2"),
         ("dream", "land.onnx", "scene.npy", "conv2", "--octaves", "1"),
         ("style", "land.onnx", "scene.npy", "scene.npy"),
+        ("invert", "land.onnx", "scene.npy", "conv1", "--optimizer", "lbfgs"),
         ("diversity", "brain.onnx", "conv2:1", "--count", "2"),
         ("interpolate", "clip.onnx", "conv2:1", "conv2:2", "--count", "3", "--size", "4x12x12"),
     ],
@@ -128,3 +129,41 @@ def test_a_picture_of_another_form_is_refused(refused, files):
     np.save("other.npy", np.zeros((16, 16, 2), np.float32))
     given = ("land.onnx", "other.npy", "conv1", *QUICK, "--range", "0..1")
     assert "must be of shape (H, W, 4)" in refused("invert", *given)
+
+
+def test_explained_from_arrays(run, refused, files):
+    given = (
+        "explain",
+        "land.onnx",
+        "scene.npy",
+        "scores:1",
+        "--range",
+        "0..1",
+        "--provider",
+        "cpu",
+    )
+    result = run(*given, "--method", "saliency", "-o", "map.npy")
+    assert result.exit_code == 0, result.output
+    assert "scene.npy  scores:1" in result.stdout
+    import onnxscope as osc
+
+    model = osc.load("land.onnx", input_range=(0, 1))
+    found = osc.explain(model, np.load("scene.npy"), "scores:1", "saliency", provider="cpu")
+    np.testing.assert_array_equal(np.load("map.npy"), found.maps)
+    assert "nowhere.npy" in refused("explain", "land.onnx", "nowhere.npy", "--range", "0..1")
+
+
+def test_what_may_be_a_spectrogram_is_told(run, files):
+    """One channel whose sides differ is grey unless it is said; a square one is no spectrogram."""
+    onnx.save(network("grey, wide"), "wide.onnx")
+    given = ("render", "wide.onnx", "conv2:1", *QUICK, "--range", "0..1", "-o", "made.png")
+    said = run(*given).stderr
+    assert "is taken for a network of grey pictures, 16 rows × 24 columns" in said
+    assert "--layout NCFT keeps time and frequency" in said
+    for layout in ("NCFT", "NCHW"):
+        assert "taken for" not in run(*given, "--layout", layout).stderr
+    onnx.save(network("grey"), "square.onnx")
+    square = run("render", "square.onnx", *given[2:])
+    assert "taken for" not in square.stderr
+    words = " ".join(run("inspect", "wide.onnx").stdout.split())
+    assert "of spectrograms it is --layout NCFT" in words

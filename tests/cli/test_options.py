@@ -20,8 +20,8 @@ AIM = ["--objective", "--y", "--x", "--token", "--z", "--reduction", "--negative
 RUN = ["--steps", "--size", "--seed", "--batch", "--batch-size", "--provider"]
 VIEW = ["--crop", "--mark", "--enlarge", "--alpha", "--show"]
 ASCENT = ["--parameterization", "--no-decorrelate", "--transparent", "--fix", "--transforms",
-          "--learning-rate", "--redirect-steps", "--leak", "--leak-steps", "--starts",
-          "--until-stalled", "--rules", "--precision"]  # fmt: skip
+          "--optimizer", "--learning-rate", "--redirect-steps", "--leak", "--leak-steps",
+          "--starts", "--until-stalled", "--rules", "--precision"]  # fmt: skip
 PREPROCESSING = ["--preprocessing", "--input-range", "--mean", "--std", "--range", "--means",
                  "--stds", "--channel-order", "--layout", "--colors", "--channel-axis",
                  "--image-input", "--input", "--labels"]  # fmt: skip
@@ -58,7 +58,7 @@ ORDERS = {
     "interpolate": ["model", "start", "stop", "--count", "--layer", "--strength", "--animation",
                     *STUDY, *PREPROCESSING],
     "arithmetic": ["model", "targets", "--rows", *STUDY, *PREPROCESSING],
-    "invert": ["model", "photo", "layers", "--smooth", *STUDY, *PREPROCESSING],
+    "invert": ["model", "photo", "layers", "--smooth", "--optimizer", *STUDY, *PREPROCESSING],
     "caricature": ["model", "photo", "layers", "--cosine", *STUDY, *PREPROCESSING],
     "accentuate": ["model", "photo", "target", "--layer", "--strength", "--toward", *STUDY,
                    *PREPROCESSING],

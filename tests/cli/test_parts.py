@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxscope as osc
 import pytest
-from onnxscope.cli.parts import parse_parameterization
+from onnxscope.cli.parts import parse_optimizer, parse_parameterization
 from onnxscope.errors import InputError
 from onnxscope.transforms.written import parse_transforms
 from PIL import Image
@@ -67,6 +67,35 @@ def test_transforms(text: str, made: tuple[object, ...]) -> None:
     assert parse_transforms(text) == made
 
 
+@pytest.mark.parametrize(
+    ("text", "rate", "made"),
+    [
+        ("adam", None, osc.Adam()),
+        ("adam", 0.1, osc.Adam(0.1)),
+        ("nadam", None, osc.NAdam()),
+        ("momentum", 2, osc.Momentum(2)),
+        ("lbfgs", None, osc.LBFGS()),
+        ("lbfgs(0.1, history=3)", None, osc.LBFGS(0.1, 3)),
+        ("adam(0.1, schedule=cosine(5))", None, osc.Adam(0.1, schedule=osc.Cosine(5))),
+        ("nadam(schedule=linear())", None, osc.NAdam(schedule=osc.Linear())),
+    ],
+)
+def test_optimizers(text: str, rate: float | None, made: object) -> None:
+    assert parse_optimizer(text, rate) == made
+
+
+def test_what_compares_values_sees_no_random_transforms(run, refused, tiny) -> None:
+    unit = ("render", tiny, "mixed4a:11", "--steps", 3, "--size", 32, "--provider", "cpu")
+    result = run(*unit, "--optimizer", "lbfgs", "-o", "a.png")
+    assert result.exit_code == 0, result.output
+    recipe = osc.read_recipe("a.png")
+    assert "lbfgs" in recipe.optimizer
+    assert recipe.transforms == []
+    assert run("render", "--recipe", "a.png", "-o", "b.png").exit_code == 0
+    lucid = ("--transforms", "lucid", "-o", "c.png")
+    assert "draws anew in each step" in refused(*unit, "--optimizer", "lbfgs", *lucid)
+
+
 def test_at_the_command_line(run, tiny) -> None:
     result = run(
         "render", tiny, "mixed4a:11", "--steps", 2, "--size", 32, "--provider", "cpu",
@@ -86,6 +115,9 @@ def test_at_the_command_line(run, tiny) -> None:
         ("--parameterization", "'x'", "is no parameterization such as maco()"),
         ("--parameterization", "start('none.png')", "none.png"),
         ("--parameterization", "laplacian(0)", "levels must be at least 1, not 0"),
+        ("--optimizer", "adan", "no optimizer 'adan'; known are adam"),
+        ("--optimizer", "cosine()", "'cosine()' is no optimizer such as lbfgs"),
+        ("--optimizer", "adam(-1)", "the learning rate must be positive, not -1"),
         ("--transforms", "lucit", "no transform 'lucit'; known are lucid"),
         ("--transforms", "pad(3) + 1", "cannot be read; it is made of calls such as pad(8)"),
         ("--transforms", "3", "transforms must hold transforms such as pad(3), not 3"),

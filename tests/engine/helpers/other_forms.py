@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 SHAPES = {
     "grey": (1, 1, 12, 12),
     "grey, last": ("N", 12, 12, 1),
+    "grey, wide": ("N", 1, 16, 24),
     "grey, no axis": ("N", 12, 14),
     "four": ("N", 4, 16, 16),
     "four, last": ("N", 16, 16, 4),
@@ -25,6 +26,7 @@ SHAPES = {
 LAYOUTS = {
     "grey": "NCHW",
     "grey, last": "NHWC",
+    "grey, wide": "NCHW",
     "grey, no axis": "NHW",
     "four": "NCHW",
     "four, last": "NHWC",
