@@ -56,9 +56,9 @@ NEEDED = {
     "graph": "advice metadata passes passes.precision tensor traits walks wire",
     "importer": "model_file",
     "models": "cache catalogue conversion installed verification",
-    "network": "facts finite inputs inputs.expectations inputs.preprocessing inputs.presets layers "
-    "layers.axes layers.blocks layers.layer layers.naming layers.scopes layers.skips loading model "
-    "photos reading saturation",
+    "network": "described facts finite inputs inputs.expectations inputs.preprocessing "
+    "inputs.presets layers layers.axes layers.blocks layers.layer layers.naming layers.scopes "
+    "layers.skips loading model photos reading saturation",
     "objectives": "algebra depth fed labels preactivation ranges seen targets units",
     "parameterizations": "base colors fourier",
     "pictures": "arguments arrays display fields importance picture recipe remarks rendering "
