@@ -84,17 +84,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if whole else None
 
 
+SAMPLE = 5
+"""How many cases of a test the quick ones have, where it does not say otherwise."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Make slow, of long lists of cases, all but a sample (see `_sampled`)."""
+    """Make slow, of lists of cases, all but a sample (see `_sampled`)."""
     lists: dict[tuple[Path, str], list[pytest.Function]] = {}
     for item in items:
-        if isinstance(item, pytest.Function) and item.get_closest_marker("sample"):
-            lists.setdefault((item.path, item.originalname), []).append(item)
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            lists.setdefault((item.path, item.nodeid.partition("[")[0]), []).append(item)
     for cases in lists.values():
         mark = cases[0].get_closest_marker("sample")
-        assert mark is not None
-        quick = _sampled(cases, *mark.args, **mark.kwargs)
+        quick = _sampled(cases, *mark.args, **mark.kwargs) if mark else _sampled(cases, SAMPLE)
         for number, case in enumerate(cases):
             if number not in quick:
                 case.add_marker(pytest.mark.slow)
@@ -107,13 +110,14 @@ def _sampled(
 
     Args:
         cases: In their order.
-        most: How many there are, evenly spread.
+        most: How many there are at most, evenly spread, the first and the last among them.
         of_each: Instead, what the kind of a case is, by its parameters: the first of each kind.
     """
     if of_each is not None:
         kinds = [of_each(**case.callspec.params) for case in cases]
         return {kinds.index(kind) for kind in kinds}
-    return {number * len(cases) // most for number in range(most)}
+    # Not in steps of one size from the first: those may meet one value of a parameter only.
+    return {number * (len(cases) - 1) // max(most - 1, 1) for number in range(most)}
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -113,7 +113,7 @@ def asks(result) -> str:
     return ""
 
 
-@pytest.mark.sample(20)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_advice_works(run, folder, network, command):

@@ -164,7 +164,7 @@ add("STFT", "complex", normal(2, 20, 2), np.array(4), normal(8), np.array(8), on
     dtype=np.float64)  # fmt: skip
 
 
-@pytest.mark.sample(16)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("open_shapes", [False, True], ids=["known", "open"])
 def test_expanded(case: Expanded, open_shapes: bool) -> None:

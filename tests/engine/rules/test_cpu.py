@@ -56,7 +56,7 @@ def _pool_gradient(rules: RuleTable, attributes: dict[str, object], x: np.ndarra
     return result
 
 
-@pytest.mark.sample(12)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("attributes", POOLS, ids=str)
 @pytest.mark.parametrize("channels", [16, 5])
 @pytest.mark.parametrize("kind", ["noise", "ties", "zeros", "large"])
@@ -77,7 +77,7 @@ def test_max_pool_is_bit_for_bit_the_standard_one(
     assert np.abs(wanted).max() > 0
 
 
-@pytest.mark.sample(12)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize(
     "attributes",
     [*POOLS, {"kernel_shape": [3, 3]}, {"kernel_shape": [2, 3], "dilations": [2, 1]}],

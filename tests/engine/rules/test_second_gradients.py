@@ -36,7 +36,7 @@ def _renamed(graph: onnx.ModelProto, prefix: str) -> None:
         output.name = names.get(output.name, output.name)
 
 
-@pytest.mark.sample(40)
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("case", _chosen(), ids=lambda case: case.op)
 def test_the_gradient_of_the_gradient(case):
     wrt = [f"x{position}" for position in case.positions]

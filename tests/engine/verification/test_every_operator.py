@@ -26,7 +26,7 @@ def _first_cases():
     return list(found.values())
 
 
-@pytest.mark.sample(24)
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("case", _first_cases(), ids=str)
 def test_every_operator_agrees(case):
     result = osc.verify(case.model(), at=case.feeds)

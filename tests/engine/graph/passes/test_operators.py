@@ -143,7 +143,7 @@ def _crop(builder: Builder, _: Tensor) -> None:
     crop(builder, Plan())
 
 
-@pytest.mark.sample(16)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("name", ["y", "z"])
 @pytest.mark.parametrize("part", [CHANNEL, CELLS], ids=["channel", "cells"])
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -157,7 +157,7 @@ def test_slopes_of_all_shapes(slope: np.ndarray, part: tuple[slice, ...]) -> Non
     _check(_file("PRelu", slope), "y", part)
 
 
-@pytest.mark.sample(12)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("part", [CHANNEL, CELLS], ids=["channel", "cells"])
 @pytest.mark.parametrize("function", sorted(OF_ONE))
 def test_functions_of_one_value(function: str, part: tuple[slice, ...]) -> None:
@@ -170,7 +170,7 @@ def test_functions_of_one_value(function: str, part: tuple[slice, ...]) -> None:
         _check(_file(function), "y", (*part[:2], slice(2, 4)) if windowed else part)
 
 
-@pytest.mark.sample(16)
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("shape", OPERANDS.values(), ids=OPERANDS)
 @pytest.mark.parametrize("part", [CHANNEL, CELLS], ids=["channel", "cells"])
 @pytest.mark.parametrize("function", OF_TWO)
