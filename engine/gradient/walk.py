@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 
-from ..errors import ModelError, OperatorError, StraightThroughWarning
+from ..errors import MemoryShortageError, ModelError, OperatorError, StraightThroughWarning
 from ..graph.builder import Builder, Composite, Compound
 from ..graph.given_back import fits_in, symbolic
 from ..graph.passes.plan import run_passes
@@ -150,19 +150,26 @@ def _visit(
         rule = operator_rules.for_input(index)
         if value is None or value not in active or rule is None or _is_empty(value):
             continue
-        cotangent = call(
-            operator_rules,
-            rule,
-            schema=schema,
-            node_name=node_name,
-            set_attributes=attributes,
-            inputs=inputs,
-            outputs=outputs,
-            cotangents=cotangents,
-            index=index,
-            table=rules,
-            wanted=wanted,
-        )
+        try:
+            cotangent = call(
+                operator_rules,
+                rule,
+                schema=schema,
+                node_name=node_name,
+                set_attributes=attributes,
+                inputs=inputs,
+                outputs=outputs,
+                cotangents=cotangents,
+                index=index,
+                table=rules,
+                wanted=wanted,
+            )
+        except MemoryError as error:
+            raise MemoryShortageError(
+                f"there is not enough memory for what the gradient rule of {node.op_type} (node "
+                f"{node_name!r}) computes beforehand, of values of {outputs[0].dims}: {error}",
+                0,
+            ) from error
         if cotangent is not None:
             source = Tensor(builder, value)
             giver = f"the gradient rule of {node.op_type} (node {node_name!r})"

@@ -55,6 +55,9 @@ def _check_node(node: onnx.NodeProto, schema: defs.OpSchema, origin: str) -> Non
             )
     if node.op_type == "Einsum":
         _check_equation(node, origin)
+    if node.op_type == "Constant" and not given:
+        names = " or ".join(map(repr, schema.attributes))
+        raise ModelError(f"{origin} is damaged: {shown(node)} lacks its attribute {names}")
 
 
 def _out_of_range(attribute: onnx.AttributeProto) -> str:

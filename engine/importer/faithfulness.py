@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,14 +23,12 @@ from ..errors import ModelError, OnnxscopeError
 from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.tensor import Tensor
-from ..graph.traits import Trait, operators_with
-from ..runtime.apart import EndedError, Feeds, prepare, run_apart
+from ..runtime.apart import EndedError, Feeds, prepare
 from ..runtime.memory import Footprint, Use, check_memory
 from ..runtime.session import open_session
-from .checking import is_sorted, shown
+from .as_it_is import comparable, computed_by_file, is_random, reads, where_it_ends
 from .integers import as_integers
 from .opsets import LoadedModel
-from .outputs import cut_behind
 from .replay import replay
 
 # What one node may make of rounding, relative to the largest element: by the digits of its result.
@@ -39,6 +36,8 @@ _ROUNDING = {np.dtype(np.float64): 1e-9, np.dtype(np.float16): 2e-2}
 _SINGLE_ROUNDING = 3e-5
 # By how much a node may amplify the differences of its inputs before it is looked at by itself.
 _AMPLIFIED = 30
+# Domains whose operators ONNX Runtime brings itself.
+_RUNTIMES_OWN = ("com.microsoft", "com.microsoft.nchwc", "ai.onnx.ml", "ai.onnx", "")
 # After so many nodes that had to be looked at by themselves the rest is left.
 _MOST_LOOKED_AT = 64
 
@@ -53,17 +52,19 @@ class Departure:
         value: The name of its output.
         apart: The largest difference of an element, over the largest element; infinite where the
             shapes differ, or one of both is no number.
+        why: What is known of the reason, in words.
     """
 
     op_type: str
     node: str
     value: str
     apart: float
+    why: str = ""
 
     def __str__(self) -> str:
         where = f"{self.op_type} (node {self.node!r})" if self.node else self.op_type
         far = f"by {self.apart:.2g} of its largest element" if np.isfinite(self.apart) else "wholly"
-        return f"{where} gives {self.value!r}, which differs {far}"
+        return f"{where} gives {self.value!r}, which differs {far}{self.why}"
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ def compare_with_file(
         original = loaded.original.read()
     except OnnxscopeError as error:
         return Faithfulness(reason=str(error))
-    nodes = [node for node in original.graph.node if not _is_random(node)]
-    wanted = _comparable(original)
+    nodes = [node for node in original.graph.node if not is_random(node)]
+    wanted = comparable(original)
     if not wanted:
         return Faithfulness(reason="all that it computes depends on random numbers of the run")
     prepare()
@@ -147,13 +148,13 @@ def compare_with_file(
     if not written.names:
         return Faithfulness(left_out=written.left_out, reason=next(iter(written.left_out.values())))
     there = set(written.names.values())
-    if any(name not in there for name in wanted) and is_sorted(original.graph):
-        wanted = [name for name in wanted if name in there]
-        original = _up_to(original, wanted)
+    wanted = [name for name in wanted if name in there]
     try:
-        theirs = _computed_by_file(original, wanted, fed, folder)
+        theirs = computed_by_file(original, wanted, fed, folder)
     except EndedError as error:
-        return Faithfulness(reason=f"{error} on this file{_where_it_ends(original, fed, folder)}")
+        return Faithfulness(
+            reason=f"{error} on this file{where_it_ends(original, wanted, fed, folder)}"
+        )
     except OnnxscopeError as error:
         refused = _refusal(written.model, error)
         return Faithfulness(reason=f"ONNX Runtime does not run the file: {error}", refused=refused)
@@ -162,18 +163,18 @@ def compare_with_file(
     apart: dict[str, float] = {}
     looked_at = 0
     for node in nodes:
-        inherited = max((apart.get(name, 0.0) for name in _reads(node)), default=0.0)
+        inherited = max((apart.get(name, 0.0) for name in reads(node)), default=0.0)
         for name in node.output:
             if name not in ours:
                 continue
             apart[name] = difference(theirs[name], ours[name])
             if theirs[name].size and written.shapes.get(name) not in (None, theirs[name].shape):
                 # Both are run by ONNX Runtime, but the gradient counts on another shape.
-                departure = Departure(node.op_type, node.name, name, np.inf)
+                departure = _departure(original, node, name, np.inf)
                 return Faithfulness(len(ours), departure, left_out)
             # ONNX Runtime leaves out casts to fewer digits and back.
             limit = max(
-                rounding(theirs[other]) for other in (name, *_reads(node)) if other in theirs
+                rounding(theirs[other]) for other in (name, *reads(node)) if other in theirs
             )
             limit = max(limit, _iterated(node))
             if apart[name] <= max(limit, _AMPLIFIED * inherited) and np.isfinite(apart[name]):
@@ -183,9 +184,23 @@ def compare_with_file(
                 continue
             looked_at += 1
             if not reading.explains(node, name, limit, theirs, ours):
-                departure = Departure(node.op_type, node.name, name, apart[name])
+                departure = _departure(original, node, name, apart[name])
                 return Faithfulness(len(ours), departure, left_out)
     return Faithfulness(len(ours), None, left_out)
+
+
+def _departure(
+    original: onnx.ModelProto, node: onnx.NodeProto, value: str, apart: float
+) -> Departure:
+    """What differs, and why, where the file has a function that stands for something else."""
+    own = any((f.domain, f.name) == (node.domain, node.op_type) for f in original.functions)
+    why = ""
+    if own and node.domain in _RUNTIMES_OWN:
+        why = (
+            f"; the file has a function of its own called {node.domain}::{node.op_type}, in whose "
+            "place ONNX Runtime takes an operator of that name: call the function otherwise"
+        )
+    return Departure(node.op_type, node.name, value, apart, why)
 
 
 def _refusal(model: onnx.ModelProto, of_file: OnnxscopeError) -> str:
@@ -323,7 +338,7 @@ class _Reading:
             theirs: Values of the file, by name.
             ours: Those of the network as it is read.
         """
-        read = [other for other in dict.fromkeys(_reads(node)) if other in ours]
+        read = [other for other in dict.fromkeys(reads(node)) if other in ours]
         for values in (theirs, ours):
             given = self._given() | {other: values[other] for other in read}
             try:
@@ -384,115 +399,3 @@ class _Reading:
         session = open_session(model, "cpu")
         results = session.run({n: a for n, a in feeds.items() if n in taken}, list(names))
         return {names[key]: np.asarray(array) for key, array in results.items()}
-
-
-def _computed_by_file(
-    original: onnx.ModelProto,
-    wanted: Sequence[str],
-    fed: Feeds,
-    folder: Path | None,
-) -> dict[str, np.ndarray]:
-    """Values of a file, computed by ONNX Runtime from the file as it is.
-
-    Raises:
-        ModelError: ONNX Runtime does not run it.
-    """
-    try:
-        return _exposed(original, wanted, fed, folder)
-    except OnnxscopeError:
-        # Some values may be of no type that a graph can give; its own outputs always are.
-        outputs = [output.name for output in original.graph.output]
-        return _exposed(original, [name for name in outputs if name in wanted], fed, folder)
-
-
-def _exposed(
-    original: onnx.ModelProto,
-    wanted: Sequence[str],
-    fed: Feeds,
-    folder: Path | None,
-) -> dict[str, np.ndarray]:
-    exposed = onnx.ModelProto()
-    exposed.CopyFrom(original)
-    _expose(exposed.graph, wanted)
-    inputs = {value.name for value in exposed.graph.input}
-    feeds = {name: array for name, array in fed.items() if name in inputs}
-    return run_apart(exposed.SerializeToString(), feeds, list(wanted), folder)
-
-
-def _up_to(original: onnx.ModelProto, wanted: Sequence[str]) -> onnx.ModelProto:
-    """The part of a file that computes some of its values, which become its outputs."""
-    part = onnx.ModelProto()
-    part.CopyFrom(original)
-    _expose(part.graph, wanted)
-    cut_behind(part, wanted)
-    return part
-
-
-def _expose(graph: onnx.GraphProto, names: Sequence[str]) -> None:
-    """Give a graph more outputs, whose types ONNX Runtime infers."""
-    known = {output.name for output in graph.output}
-    for name in names:
-        if name not in known:
-            graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-
-
-def _where_it_ends(original: onnx.ModelProto, fed: Feeds, folder: Path | None) -> str:
-    """At which node ONNX Runtime ends the process; empty where no node by itself is to blame.
-
-    Found by halves: the first nodes of the file alone, as many of them as it still runs.
-    """
-    if not is_sorted(original.graph):
-        return ""
-    fewest, most = 0, len(original.graph.node)
-    while most - fewest > 1:
-        middle = (fewest + most) // 2
-        if _ends(original, middle, fed, folder):
-            most = middle
-        else:
-            fewest = middle
-    if most == len(original.graph.node) and not _ends(original, most, fed, folder):
-        return ""
-    return f", at {shown(original.graph.node[most - 1])}"
-
-
-def _ends(original: onnx.ModelProto, count: int, fed: Feeds, folder: Path | None) -> bool:
-    """Whether ONNX Runtime ends the process on the first nodes of a file."""
-    part = onnx.ModelProto()
-    part.CopyFrom(original)
-    del part.graph.node[count:]
-    del part.graph.output[:]
-    wanted = _comparable(part)
-    try:
-        _exposed(part, wanted, fed, folder)
-    except EndedError:
-        return True
-    except OnnxscopeError:
-        return False
-    return False
-
-
-def _comparable(original: onnx.ModelProto) -> list[str]:
-    """The values of a file that do not depend on random numbers of the run."""
-    random: set[str] = set()
-    wanted: list[str] = []
-    for node in original.graph.node:
-        if _is_random(node) or random.intersection(_reads(node)):
-            random.update(node.output)
-        else:
-            wanted += [name for name in node.output if name]
-    return wanted
-
-
-def _is_random(node: onnx.NodeProto) -> bool:
-    return node.op_type in operators_with(Trait.RANDOM)
-
-
-def _reads(node: onnx.NodeProto) -> list[str]:
-    """What a node reads, its subgraphs included."""
-    read = [name for name in node.input if name]
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            for inner in graph.node:
-                read += _reads(inner)
-            read += [output.name for output in graph.output]
-    return read

@@ -223,6 +223,8 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
     for node in all_nodes(converted.graph):
         if node.domain == _ELSEWHERE:
             node.domain = ""
+    # Of sizes of 0 the converter infers negative ones.
+    converted = as_runtimes_read(converted, origin)
     keep_old_meanings(converted.graph, opset)
     if opset < 11:
         keep_old_resizing(converted.graph)

@@ -7,12 +7,14 @@ What it lets pass and no runtime can run, such as a convolution that leaves noth
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import onnx
 import onnx_ir as ir
 from onnx import defs, shape_inference
 
-from ...errors import EmptyError, ModelError, OperatorError
+from ...errors import EmptyError, ModelError, OperatorError, nearest
+from ..advice import zero_is_zero
 from ..domains import ML, holds_map
 from ..traits import Trait, operators_with
 from ..versions import ir_version
@@ -56,6 +58,10 @@ class Inference:
         try:
             return defs.get_schema(op_type, known, domain)
         except defs.SchemaError as error:
+            if not domain and not defs.has(op_type):
+                raise OperatorError(
+                    f"ONNX has no operator {op_type}{nearest(op_type, _standard_operators())}"
+                ) from error
             raise OperatorError(
                 f"operator {op_type} of {domain or 'ai.onnx'} is unknown at opset {known}"
             ) from error
@@ -155,7 +161,7 @@ class Inference:
             emptied = _is_empty(value) and not _is_empty(node.inputs[0])
             if (node.op_type in _LEAVING and emptied) or _exceeds_picture(node):
                 given = ", ".join(_describe(value) for value in node.inputs)
-                raise EmptyError(f"{node.op_type} leaves nothing of {given}")
+                raise EmptyError(f"{node.op_type} leaves nothing of {given}{_about_zero(node)}")
 
     def _known(self, node: ir.Node) -> Known:
         """What is known of the inputs of a node."""
@@ -255,6 +261,17 @@ def _describe(value: ir.Value | None) -> str:
         return "nothing"
     shape = "?" if value.shape is None else "×".join(_size_text(dim) for dim in value.shape)
     return f"{value.name} ({value.dtype}, {shape or 'scalar'})"
+
+
+def _about_zero(node: ir.Node) -> str:
+    """What to do where a node reads an input of the graph that has no elements."""
+    value = node.inputs[0]
+    return zero_is_zero(value) if value is not None and value.is_graph_input() else ""
+
+
+@cache
+def _standard_operators() -> tuple[str, ...]:
+    return tuple(sorted({s.name for s in defs.get_all_schemas_with_history() if not s.domain}))
 
 
 def _size_text(dim: int | ir.SymbolicDim) -> str:

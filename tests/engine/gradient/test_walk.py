@@ -9,6 +9,7 @@ import onnxscope as osc
 import pytest
 from gradient_checks import gradients, values
 from graphs import operators, text_model
+from onnxscope.errors import EmptyError, MemoryShortageError
 
 
 @pytest.mark.parametrize("times", [2, 3, 7])
@@ -162,3 +163,18 @@ def test_nothing_is_computed_twice_or_for_nobody():
     assert found.count("Relu") == found.count("Sigmoid") == 1
     assert "Exp" not in found
     assert "Shape" not in found
+
+
+def test_a_rule_whose_constants_do_not_fit_into_memory():
+    model = text_model("""g (float[1,1,4,4] x) => (float[1,1,A,B] y) { y = AveragePool<
+        kernel_shape = [3, 3], pads = [1099511627776, 1099511627776, 1099511627776,
+        1099511627776]>(x) }""")
+    with pytest.raises(MemoryShortageError, match=r"the gradient rule of AveragePool .* 'y'"):
+        osc.differentiate(model, of="y", wrt=["x"], compare=False)
+
+
+def test_a_size_of_zero_is_explained():
+    model = text_model("""g (float[0,3,0,0] x) => (float[0,2,1,1] y) <float[2,3,1,1] w =
+        {1, 2, 3, 4, 5, 6}> { c = Conv(x, w) y = GlobalAveragePool(c) }""")
+    with pytest.raises(EmptyError, match=r"Conv leaves nothing.*where an open one is meant"):
+        osc.differentiate(model, of="y", wrt=["x"], compare=False)

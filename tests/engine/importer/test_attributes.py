@@ -149,3 +149,10 @@ def test_numbers_that_shape_inference_does_not_survive(text):
     proto = text_model(f"g (float[4, 4] x) => (float[4, 4] y) {{ {text} }}")
     with pytest.raises(ModelError, match="it must be at most 1,048,576"):
         osc.differentiate(proto, of="y", wrt=["x"])
+
+
+def test_a_constant_without_a_value():
+    proto = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 17]>
+        g (float[2] x) => (float[2] y) { k = Constant() y = Mul(x, k) }""")
+    with pytest.raises(ModelError, match=r"Constant \(.*'k'.*lacks its attribute .*'value_float'"):
+        osc.differentiate(proto, of="y", wrt=["x"])

@@ -13,6 +13,7 @@ from onnx import helper, numpy_helper
 from onnx.parser import parse_model as text_model
 from onnxscope.errors import ModelError, UnfaithfulWarning
 from onnxscope.expansions import registry
+from onnxscope.importer import as_it_is
 from onnxscope.importer import faithfulness as faithfulness_module
 from onnxscope.importer import replay as replay_module
 from onnxscope.importer.faithfulness import (
@@ -385,14 +386,14 @@ def test_a_loop_that_cannot_be_written_is_not_run(monkeypatch: pytest.MonkeyPatc
         seen.append([node.op_type for node in onnx.load_model_from_string(model).graph.node])
         return run_apart(model, *others)
 
-    monkeypatch.setattr(faithfulness_module, "run_apart", recorded)
+    monkeypatch.setattr(as_it_is, "run_apart", recorded)
     found = compare(ENDLESS, x=np.ones(3, np.float32))
     assert (found.compared, found.departure, list(found.left_out)) == (1, None, ["y"])
     assert seen == [["Sin"]]
 
 
 def test_nothing_is_run_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faithfulness_module, "run_apart", None)
+    monkeypatch.setattr(as_it_is, "run_apart", None)
     text = (
         ENDLESS.replace(", float[3] s)", ")").replace("s = Sin (x)", "").replace("t, s)", "t, x)")
     )
@@ -410,3 +411,13 @@ def test_values_are_compared_themselves_and_not_as_copies(monkeypatch: pytest.Mo
     monkeypatch.setattr(faithfulness_module, "open_session", recorded)
     compare(NETWORK, x=np.ones((3, 4), np.float32))
     assert "Identity" not in {node.op_type for model in opened for node in model.graph.node}
+
+
+def test_a_function_in_whose_place_the_runtime_takes_an_operator() -> None:
+    proto = text_model("""<ir_version: 9, opset_import: ["": 17, "com.microsoft": 1]>
+        g (float[3] x) => (float[3] y) { y = com.microsoft.Gelu (x) }
+        <domain: "com.microsoft", opset_import: ["": 17]> Gelu (a) => (b) { b = Sin (a) }""")
+    found = compare_with_file(load_graph(proto), {"x": np.ones(3, np.float32)})
+    assert found.departure is not None
+    assert "a function of its own called com.microsoft::Gelu" in str(found.departure)
+    assert Faithfulness.from_json(found.to_json()) == found

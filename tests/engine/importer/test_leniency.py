@@ -9,6 +9,7 @@ import pytest
 from graphs import run
 from onnx import helper, numpy_helper
 from onnxscope.errors import ModelError
+from onnxscope.importer.opsets import load_graph
 
 
 def agrees(proto, feeds, of="y", wrt="x"):
@@ -163,3 +164,16 @@ def test_outputs_without_a_name_at_the_end():
     bias = np.array([0, 1, 2]).reshape(1, 3, 1)
     np.testing.assert_allclose(found["y"], (x - 1) * scale + bias, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(found["grad_x"], np.broadcast_to(scale, x.shape), rtol=1e-6)
+
+
+def test_negative_sizes_of_the_converter_are_open_ones():
+    proto = onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["": 11]>
+        g (float[0,3,0,0] x) => (float[0,2,1,1] y) <float[2,3,3,3] w> {
+          c = Conv(x, w) y = GlobalAveragePool(c) }""")
+    del proto.graph.value_info[:]
+    weights = numpy_helper.from_array(np.ones((2, 3, 3, 3), np.float32), "w")
+    proto.graph.initializer.append(weights)
+    graph = load_graph(proto).model.graph
+    sizes = [dim for node in graph for value in node.outputs for dim in value.shape or ()]
+    assert not any(isinstance(dim, int) and dim < 0 for dim in sizes)

@@ -1,0 +1,112 @@
+"""Nodes as the schemas of ONNX allow them to be written, made of the examples of all versions.
+
+Optional inputs are left out, in the middle or behind the last; attributes are left to their
+defaults; axes are counted from behind; optional outputs are asked for, or have no name.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from onnx import defs
+from onnxscope.graph.traits import Trait, operators_with
+from version_cases import Example, examples, in_version, schemas
+
+# So many examples of an operator are written in other ways.
+_TAKEN = 2
+
+_OPTIONAL = defs.OpSchema.FormalParameterOption.Optional
+_VARIADIC = defs.OpSchema.FormalParameterOption.Variadic
+
+
+@functools.cache
+def written() -> dict[str, tuple[Example, int]]:
+    """Examples in other ways, by what was done, each with the version that it is written in."""
+    found: dict[str, tuple[Example, int]] = {}
+    for op, by_version in schemas().items():
+        if op in operators_with(Trait.RANDOM):
+            continue
+        version = max(v for v, schema in by_version.items() if not schema.deprecated or v == 1)
+        schema = by_version[version]
+        taken = 0
+        for example in examples().get(op, ()):
+            base = in_version(example, version)
+            if base is None:
+                continue
+            for how, other in _others(base, schema):
+                found.setdefault(f"{op} {version} {taken}: {how}", (other, version))
+            taken += 1
+            if taken == _TAKEN:
+                break
+    return found
+
+
+def _others(base: Example, schema: defs.OpSchema) -> Iterator[tuple[str, Example]]:
+    yield from _without_inputs(base, schema)
+    for name, attribute in schema.attributes.items():
+        if name in base.attributes and not attribute.required:
+            kept = {n: value for n, value in base.attributes.items() if n != name}
+            yield f"without {name}", replace(base, attributes=kept)
+    yield from _from_behind(base, schema)
+    yield from _other_outputs(base, schema)
+
+
+def _without_inputs(base: Example, schema: defs.OpSchema) -> Iterator[tuple[str, Example]]:
+    optional = [
+        place
+        for place, array in enumerate(base.inputs)
+        if place < len(schema.inputs)
+        and schema.inputs[place].option == _OPTIONAL
+        and array is not None
+    ]
+    for place in optional:
+        given = [None if i == place else array for i, array in enumerate(base.inputs)]
+        yield f"without input {place}", replace(base, inputs=tuple(given))
+    if len(optional) > 1:
+        given = [None if i in optional else array for i, array in enumerate(base.inputs)]
+        yield "without optional inputs", replace(base, inputs=tuple(given))
+    if len(base.inputs) < len(schema.inputs) and not _is_variadic(schema.inputs):
+        yield "a nameless input more", replace(base, inputs=(*base.inputs, None))
+
+
+def _from_behind(base: Example, schema: defs.OpSchema) -> Iterator[tuple[str, Example]]:
+    rank = np.ndim(base.inputs[0]) if base.inputs and base.inputs[0] is not None else 0
+    for name in ("axis", "axes"):
+        value: Any = base.attributes.get(name)
+        if value is not None and rank:
+            turned = _turned(np.asarray(value), rank).tolist()
+            yield f"{name} from behind", replace(base, attributes={**base.attributes, name: turned})
+        for place, formal in enumerate(schema.inputs):
+            array = base.inputs[place] if place < len(base.inputs) else None
+            if formal.name == name and array is not None and rank and array.dtype.kind == "i":
+                given = list(base.inputs)
+                given[place] = _turned(array, rank)
+                yield f"input {name} from behind", replace(base, inputs=tuple(given))
+
+
+def _turned(axes: np.ndarray, rank: int) -> np.ndarray:
+    """Axes counted from behind where they were from the front, and the other way round."""
+    return np.asarray(np.where(axes < 0, axes + rank, axes - rank), axes.dtype)
+
+
+def _other_outputs(base: Example, schema: defs.OpSchema) -> Iterator[tuple[str, Example]]:
+    if _is_variadic(schema.outputs):
+        return
+    names = [f"z{place}" for place in range(len(schema.outputs))]
+    names[: len(base.outputs)] = base.outputs
+    if len(names) > len(base.outputs):
+        yield "all outputs", replace(base, outputs=tuple(names))
+        nameless = ("",) * (len(names) - len(base.outputs))
+        yield "nameless outputs", replace(base, outputs=(*base.outputs, *nameless))
+    if len(names) > 2:
+        yield "last output", replace(base, outputs=(names[0], *[""] * (len(names) - 2), names[-1]))
+    if len(base.outputs) > 1 and len(schema.outputs) > 1:
+        yield "first output", replace(base, outputs=base.outputs[:1])
+
+
+def _is_variadic(formals: Any) -> bool:
+    return bool(formals) and formals[-1].option == _VARIADIC
