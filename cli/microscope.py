@@ -16,13 +16,16 @@ from . import options
 from .console import fail, note, plural, stdout
 from .given import parse_size
 from .groups import expanded
-from .preprocessing import Preprocessing
+from .microscope_photos import look_watched, score_watched
+from .preprocessing import Preprocessing, fetch_published
 from .progress import Watch
 from .running import FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
+    from ..network.model import Model
     from ..store.filling import Filling, Place
     from ..store.making import Answer
+    from ..store.photos import Photos
     from ..store.plan import Plan, Wanted
     from ..store.project import Project
 
@@ -66,8 +69,23 @@ def microscope(
         str | None,
         typer.Option(
             metavar="KINDS",
-            help="Which pictures, with commas between: channel, neuron, negative, diversity; by "
-            "default all.",
+            help="What is shown, with commas between: channel, neuron, negative, diversity, and "
+            "with --photos examples and scores; by default all.",
+        ),
+    ] = None,
+    photos: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Photographs, to show those that excite units, and to score pictures by them; "
+            "may be given several times. Those of the last run stay.",
+        ),
+    ] = None,
+    eye: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="The second network; by default one of the catalogue that is here, if there is.",
         ),
     ] = None,
     quality: Annotated[
@@ -119,7 +137,7 @@ def microscope(
     Kill it at any point: the same command goes on, and makes nothing twice. Several may work in one
     folder. The pages open from the file system, and show what there is while it works.
     """
-    from ..pages.microscope import write_microscope
+    from ..pages.microscope import Site
     from ..pages.site import check_jinja
     from ..pictures.series import Settings
     from ..store.plan import make_plan
@@ -127,9 +145,10 @@ def microscope(
     from ..store.project import Project
 
     check_jinja()
-    seconds = None if time is None else _seconds(time)
+    clock_ = _Clock(None if time is None else _seconds(time))
     kinds = None if what is None else [part.strip() for part in what.split(",")]
     network = preprocessing.open(model)
+    second = _second_network(network, photos, kinds, eye, quiet=quiet)
     plan = make_plan(
         network,
         layers or None,
@@ -139,27 +158,91 @@ def microscope(
         size=parse_size(size),
         steps=steps,
         settings=Settings(seed=seed, provider=provider),
+        photos=_photographs(photos, output, second),
     )
     order = plan.order()
     if shard is not None:
         order = part_of(plan, shard)
     project = Project.create(output, network)
+    site = Site(plan, project)
     if not quiet:
         for words in project.differences(plan):
             note(f"made otherwise than before: {words}; the earlier pictures stay")
         _announce(plan, len(order), shard)
+    # One machine looks at the photographs, in one pass for all.
+    alone = shard is None or _is_first(shard)
+    if alone:
+        look_watched(plan, project, clock_.left, quiet=quiet)
     filling = _fill_watched(
         plan,
         project,
         order,
-        seconds,
+        clock_.left,
         batch_size,
         scheduler,
-        lambda: write_microscope(plan, project),
+        site.write,
         quiet=quiet,
     )
-    page = write_microscope(plan, project)
+    if alone and not filling.interrupted:
+        score_watched(plan, project, second, clock_.left, quiet=quiet)
+    page = site.write()
     _summarize(filling, page, quiet=quiet)
+
+
+class _Clock:
+    """The time that there is for all parts of the work."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._began = clock.monotonic()
+
+    @property
+    def left(self) -> float | None:
+        """How many seconds; `None` where there is no limit."""
+        if self._seconds is None:
+            return None
+        return max(self._seconds - (clock.monotonic() - self._began), 0.0)
+
+
+def _photographs(given: list[Path] | None, output: Path, eye: Model | None) -> Photos | None:
+    """The photographs that are given, or those of the last run, as far as they are known."""
+    from ..store.photos import Photos
+    from ..store.project import NAME, Project
+
+    if given:
+        return Photos.found(given, "" if eye is None else eye.sha256)
+    return Photos.remembered(Project.open(output)) if (output / NAME).is_file() else None
+
+
+def _second_network(
+    model: Model,
+    photos: list[Path] | None,
+    kinds: list[str] | None,
+    eye: str | None,
+    *,
+    quiet: bool,
+) -> Model | None:
+    """The network that scores compare pictures in; `None` where there are none, or no network."""
+    from ..store.plan import SCORES
+
+    if not photos or (kinds is not None and SCORES not in kinds):
+        if eye is not None:
+            raise InputError("--eye is for scores, which take photographs: give --photos FOLDER")
+        return None
+    from ..network.loading import load
+    from ..studies.second_eye import other_network
+
+    name = eye or other_network(model)
+    if name is None:
+        if not quiet:
+            note("scores leave agreement out: --eye MODEL gives a second network")
+        return None
+    fetch_published(name)
+    return load(name)
+
+
+def _is_first(shard: str) -> bool:
+    return shard.split("/")[0].strip() == "1"
 
 
 def _fill_watched(

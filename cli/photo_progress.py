@@ -93,6 +93,19 @@ class PhotoWatch(Shown):
             line = f"{self._description}: {looked.done:,} of {looked.total:,} photos, "
             self._console.print(line + _rate(looked, rate), soft_wrap=True)
 
+    def stage(self, words: str) -> None:
+        """Say what is done with the photographs once all were looked at.
+
+        Args:
+            words: Such as `patches of 80 of 120 units`.
+        """
+        now = time.perf_counter()
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], description=words, rate="")
+        elif not self._quiet and now - self._said >= _SECONDS_BETWEEN_LINES:
+            self._said = now
+            self._console.print(words, soft_wrap=True)
+
     def _warn(self, message: str) -> None:
         console = self._console if self._bar is None else self._bar.console
         console.print(labelled("warning", "bold yellow", message), soft_wrap=True)

@@ -9,6 +9,7 @@ from ..errors import InputError, OnnxscopeError
 from ..network.loading import load
 from ..network.model import Model
 from ..pictures.series import Settings
+from ..store.photos import Photos
 from ..store.plan import Plan, make_plan
 from ..store.project import Project
 
@@ -75,7 +76,9 @@ def plan_of(project: Project, model: Model, provider: str) -> Plan | None:
         settings=Settings(seed=seed, provider=provider),
     )
     units = tuple(tuple(sorted(layers[layer.name])) for layer in plan.layers)
-    plan = Plan(model, plan.layers, units, plan.kinds, plan.settings, shared)
+    photos = Photos.remembered(project)
+    scored = photos is not None and bool(known.get("scored"))
+    plan = Plan(model, plan.layers, units, plan.kinds, plan.settings, shared, photos, scored)
     differing = [name for name in made_with if made_with[name] != plan.to_json()["made_with"][name]]
     if differing:
         raise InputError(

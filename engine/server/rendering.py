@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import OnnxscopeError
-from ..pages.microscope import told_of
+from ..pages.layer_data import told_of
 from ..pictures.rendering import render
 from ..runtime.cores import cores
 from ..runtime.session import choose_provider
@@ -179,7 +179,7 @@ class Renderer:
         if answer.error:
             self._fail(asked, answer.error)
             return
-        writer.keep(asked.question, answer.png, answer.facts or {})
+        writer.keep(asked.question, answer.png, answer.facts or {}, answer.beside)
         self.made += 1
         found = self.told(asked)
         if found is not None:

@@ -56,7 +56,7 @@ class Filling:
         elif answer.interrupted:
             self.interrupted = True
         else:
-            writer.keep(wanted.question, answer.png, answer.facts or {})
+            writer.keep(wanted.question, answer.png, answer.facts or {}, answer.beside)
             self.made += 1
 
 

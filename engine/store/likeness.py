@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 
-def alike(means: Mapping[int, Sequence[float]], most: int = 6) -> dict[int, list[int]]:
+def alike(means: Mapping[int, Sequence[float] | np.ndarray], most: int = 6) -> dict[int, list[int]]:
     """Return for each unit the others that its picture excites most, the strongest first.
 
     What a unit answers to a picture is measured by what it answers to its own.
@@ -28,7 +28,7 @@ def alike(means: Mapping[int, Sequence[float]], most: int = 6) -> dict[int, list
     return found
 
 
-def order(means: Mapping[int, Sequence[float]]) -> list[int]:
+def order(means: Mapping[int, Sequence[float] | np.ndarray]) -> list[int]:
     """Return units so that those which are alike stand beside each other.
 
     They stand by the second eigenvector of the normalised graph of their likeness (the Fiedler

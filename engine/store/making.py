@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,9 @@ import numpy as np
 from ..network.layers.layer import Layer
 from ..pictures.picture import Picture, chunk_of
 from ..pictures.series import render_each
+from .earlier import Earlier
 from .looking import Look, means
+from .opacity import SUFFIX, opacity_file
 from .plan import Plan, Wanted
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Answer:
         number: Which of those that were wanted together, from 0.
         png: The picture, with its recipe; empty where there is none.
         facts: What is known of it, as plain data.
+        beside: More files of it, by how their names end.
         error: Why there is none, where it failed.
     """
 
@@ -39,6 +42,7 @@ class Answer:
     png: bytes = b""
     facts: Mapping[str, Any] | None = None
     error: str = ""
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def interrupted(self) -> bool:
@@ -53,10 +57,11 @@ class Maker:
         """Take the plan; nothing is opened yet."""
         self.plan = plan
         self._opened: OrderedDict[tuple[str, tuple[int, int]], Look] = OrderedDict()
+        self._earlier: OrderedDict[tuple[str, tuple[int, int]], Earlier] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
         # What is open stays in its process; another one opens it for itself.
-        return vars(self) | {"_opened": OrderedDict()}
+        return vars(self) | {"_opened": OrderedDict(), "_earlier": OrderedDict()}
 
     def make(
         self,
@@ -95,7 +100,8 @@ class Maker:
                 yield Answer(made.number)
             else:
                 facts = self._facts(wanted[made.number], made.picture)
-                yield Answer(made.number, png_of(made.picture), facts)
+                beside = self.beside(wanted[made.number], made.picture)
+                yield Answer(made.number, png_of(made.picture), facts, beside=beside)
 
     def _facts(self, wanted: Wanted, picture: Picture) -> dict[str, Any]:
         """What is known of a picture besides what its recipe says."""
@@ -109,8 +115,35 @@ class Maker:
             "looks": [look.of_unit(answer, wanted.unit) for answer in answers],
             "warnings": list(picture.warnings),
         }
-        # What a channel is like is told by whom else its picture excites.
-        return facts | ({"means": means(answers[0])} if wanted.kind.tells_likeness else {})
+        if not wanted.kind.tells_likeness:
+            return facts
+        # What a channel is like is told by whom else its picture excites, and what it is made of
+        # by whom it is excited there.
+        height, width = picture.images.shape[1:3]
+        earlier = self._before(wanted.layer, (height, width)).of(picture.images[0], wanted.unit)
+        return facts | {"means": means(answers[0]), "earlier": earlier}
+
+    def beside(self, wanted: Wanted, picture: Picture) -> dict[str, bytes]:
+        """Return the files beside a picture, by how their names end: its importance, of one alone.
+
+        Args:
+            wanted: What it is of.
+            picture: The picture.
+        """
+        if wanted.kind.pictures > 1:
+            return {}
+        opacity = opacity_file(picture.images, picture.importance)
+        return {} if opacity is None else {SUFFIX: opacity}
+
+    def _before(self, layer: Layer, size: tuple[int, int]) -> Earlier:
+        key = layer.name, size
+        if key not in self._earlier:
+            provider = self.plan.settings.get("provider", "auto")
+            self._earlier[key] = Earlier(self.plan.model, layer, size, provider)
+            if len(self._earlier) > _LOOKS:
+                self._earlier.popitem(last=False)
+        self._earlier.move_to_end(key)
+        return self._earlier[key]
 
     def _look(self, layer: Layer, size: Sequence[int]) -> Look:
         height, width = size

@@ -16,12 +16,16 @@ from ..objectives.algebra import Objective
 from ..pictures.series import Settings
 from ..plain import from_digits, text, texts, whole
 from .kinds import KINDS, Kind
+from .photos import Photos
 from .questions import Question, described, in_plain_data
 
 ORDER = (
     "all layers by turns, and in each units from all over it, so that an even sample comes first"
 )
 """In which order units are taken, of one kind of picture after the other."""
+
+EXAMPLES, SCORES = "examples", "scores"
+"""What is shown of units besides pictures, where there are photographs."""
 
 _CHUNK, _SHARED_CHUNK = 8, 32
 """So many units of a layer follow each other: on a device they are one graph; the second where they
@@ -96,6 +100,8 @@ class Plan:
         kinds: What is made of each unit.
         settings: Of all pictures, as for `render`.
         shared: Whether the units of a layer share one graph, where a kind has such.
+        photos: Photographs of which those are shown that excite units; `None` for none.
+        scored: Whether pictures are scored by them.
     """
 
     model: Model
@@ -104,6 +110,12 @@ class Plan:
     kinds: tuple[Kind, ...]
     settings: Settings
     shared: bool = False
+    photos: Photos | None = None
+    scored: bool = False
+
+    def units_of(self, layer: Layer) -> tuple[int, ...]:
+        """Return the numbers of a layer's units that have pages."""
+        return self.units[self.layers.index(layer)]
 
     def wanted(self, layer: Layer, unit: int, kind: Kind) -> Wanted:
         """Return one of the pictures.
@@ -117,7 +129,7 @@ class Plan:
         if kind.pictures > 1:
             settings["batch"] = kind.pictures
         objective = kind.goal(layer, unit, shared=self.shared)
-        question = Question.of(self._described, self.made_with, objective, kind.pictures)
+        question = Question.of(self.described, self.made_with, objective, kind.pictures)
         return Wanted(layer, unit, kind, question, settings, objective)
 
     def kinds_of(self, layer: Layer) -> tuple[Kind, ...]:
@@ -142,7 +154,8 @@ class Plan:
         return in_plain_data(self.settings)
 
     @cached_property
-    def _described(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
+        """The model, as plain data."""
         return described(self.model)
 
     def to_json(self) -> dict[str, Any]:
@@ -154,6 +167,8 @@ class Plan:
             ],
             "kinds": [kind.name for kind in self.kinds],
             "shared": self.shared,
+            "photos": None if self.photos is None else self.photos.to_json(),
+            "scored": self.scored,
             "made_with": self.made_with,
         }
 
@@ -186,6 +201,7 @@ def make_plan(
     size: int | tuple[int, int] | None = None,
     steps: int | None = None,
     settings: Settings | None = None,
+    photos: Photos | None = None,
 ) -> Plan:
     """Choose the pictures that a project shall have.
 
@@ -194,23 +210,19 @@ def make_plan(
         layers: Their names; by default the main ones.
         units: Which of each layer, such as `"0-63"`, `"0:64"` (Python's, without 64) or
             `"0:64,100"`; by default all. A layer with fewer has those that it has.
-        kinds: Which of `channel`, `neuron`, `negative` and `diversity`; by default all.
+        kinds: Which of `channel`, `neuron`, `negative` and `diversity`, and where there are
+            photographs of `examples` and `scores`, which take those; by default all.
         quality: `draft`, `good` or `fine`: size and steps.
         size: Height and width in pixels, instead of the quality's.
         steps: Instead of the quality's.
         settings: More of what `render` takes.
+        photos: Photographs that show what units are excited by.
 
     Raises:
         OnnxscopeError: a layer, a kind or a quality is not there, or nothing is left.
     """
     chosen = _layers(model, layers)
-    named = list(KINDS) if kinds is None else texts("kinds", kinds, "names such as ['channel']")
-    for name in named:
-        if name not in KINDS:
-            raise InputError(
-                f"there is no picture {name!r} of a unit; known are {', '.join(KINDS)}"
-                f"{nearest(name, KINDS)}"
-            )
+    named = _named(kinds, photos)
     if quality not in QUALITIES:
         raise InputError(
             f"quality must be {', '.join(QUALITIES)}, not {quality!r}{nearest(quality, QUALITIES)}"
@@ -233,6 +245,8 @@ def make_plan(
         tuple(kind for kind in KINDS.values() if kind.name in named),
         known,
         how.shared,
+        photos if {EXAMPLES, SCORES} & set(named) else None,
+        SCORES in named,
     )
 
 
@@ -262,6 +276,29 @@ def _layers(model: Model, names: Sequence[str] | None) -> list[Layer]:
         return [layer for layer in model.layers.values() if layer.main]
     wanted = [model.layers[name].name for name in texts("layers", names, "names of layers")]
     return [layer for layer in model.layers.values() if layer.name in wanted]
+
+
+def _named(kinds: Sequence[str] | None, photos: Photos | None) -> list[str]:
+    """What is shown of each unit, by name.
+
+    Raises:
+        InputError: there is no such thing, or it takes photographs, and there are none.
+    """
+    known = [*KINDS, EXAMPLES, SCORES]
+    if kinds is None:
+        return known if photos is not None else list(KINDS)
+    named = texts("kinds", kinds, "names such as ['channel']")
+    for name in named:
+        if name not in known:
+            raise InputError(
+                f"there is no picture {name!r} of a unit; known are {', '.join(known)}"
+                f"{nearest(name, known)}"
+            )
+        if name in (EXAMPLES, SCORES) and photos is None:
+            raise InputError(f"{name} are found in photographs: give them with --photos FOLDER")
+    if SCORES in named and "channel" not in named:
+        raise InputError("scores are of channel pictures: add channel, as in channel,scores")
+    return list(named)
 
 
 def _size(model: Model, quality: Quality) -> int | tuple[int, int]:

@@ -21,7 +21,9 @@ from .plan import Plan
 from .questions import Question
 
 _FORMAT = 1
-_NAME = "project.json"
+NAME = "project.json"
+"""The file by which a folder is known to be a project."""
+
 _PLAN = "plan.json"
 _ANSWERS = "answers"
 _UNFINISHED = ".unfinished"
@@ -64,7 +66,7 @@ class Project:
             "sha256": model.sha256,
             "preprocessing": model.arguments(),
         }
-        if (path / _NAME).is_file():
+        if (path / NAME).is_file():
             found = cls.open(path)
             found.check(model)
             return found
@@ -78,7 +80,7 @@ class Project:
         except OSError as error:
             raise OutputError(f"cannot write to {path}: {error.strerror}") from error
         data = {"format": _FORMAT, "model": described}
-        write_bytes(path / _NAME, _as_json(data), own=True)
+        write_bytes(path / NAME, _as_json(data), own=True)
         return cls(path, described)
 
     @classmethod
@@ -90,15 +92,15 @@ class Project:
         """
         path = a_path("the folder", folder)
         try:
-            data = json.loads((path / _NAME).read_bytes())
+            data = json.loads((path / NAME).read_bytes())
         except FileNotFoundError:
             raise InputError(
-                f"{path} is no project: it has no {_NAME}; `onnxscope microscope` makes one"
+                f"{path} is no project: it has no {NAME}; `onnxscope microscope` makes one"
             ) from None
         except (OSError, ValueError) as error:
-            raise InputError(f"{path / _NAME} is damaged: {error}") from error
+            raise InputError(f"{path / NAME} is damaged: {error}") from error
         if not isinstance(data, dict) or not isinstance(data.get("model"), dict):
-            raise InputError(f"{path / _NAME} is damaged: it does not say of which model it is")
+            raise InputError(f"{path / NAME} is damaged: it does not say of which model it is")
         if data.get("format") != _FORMAT:
             raise InputError(
                 f"{path} is a project of format {data.get('format')!r}, and this version of "
@@ -149,9 +151,14 @@ class Project:
 
         Args:
             question: What is asked.
-            suffix: `.png` or `.json`.
+            suffix: How its name ends, such as `.png` or `.json`.
         """
-        return self.folder / _ANSWERS / question.key[:2] / f"{question.key}{suffix}"
+        return self.answers / question.key[:2] / f"{question.key}{suffix}"
+
+    @property
+    def answers(self) -> Path:
+        """The folder of the answers."""
+        return self.folder / _ANSWERS
 
     def is_empty(self) -> bool:
         """Return whether no answer is there: then none has to be looked for."""
@@ -213,25 +220,47 @@ class Writer:
         """
         write_bytes(self.project.folder / _PLAN, _as_json(plan.to_json()), self.work, own=True)
 
-    def keep(self, question: Question, png: bytes, facts: Mapping[str, Any]) -> None:
+    def keep(
+        self,
+        question: Question,
+        png: bytes,
+        facts: Mapping[str, Any],
+        beside: Mapping[str, bytes] | None = None,
+    ) -> None:
         """Keep a picture, and what is known of it.
 
         Args:
             question: What it answers.
-            png: The finished picture, with its recipe in it.
+            png: The finished picture, with its recipe in it; empty where there is none.
             facts: More of it, as plain data.
+            beside: More files, by how their names end, such as `.webp`.
 
         Raises:
             OutputError: it cannot be written, such as when the disk is full.
         """
-        image = self.project.path_of(question, ".png")
+        files = ({".png": png} if png else {}) | dict(beside or {})
+        for suffix, content in files.items():
+            self.keep_file(question, suffix, content)
+        data = {"asked": dict(question.asked), **facts, "files": sorted(files)}
+        self.keep_file(question, ".json", _as_json(data))
+
+    def keep_file(self, question: Question, suffix: str, content: bytes) -> None:
+        """Keep one file of an answer, which is there only with its `.json`.
+
+        Args:
+            question: What it answers.
+            suffix: How its name ends.
+            content: What is in it.
+
+        Raises:
+            OutputError: it cannot be written, such as when the disk is full.
+        """
+        path = self.project.path_of(question, suffix)
         try:
-            image.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot write {image}: {error.strerror or error}") from error
-        write_bytes(image, png, self.work, own=True)
-        data = {"asked": dict(question.asked), **facts}
-        write_bytes(self.project.path_of(question, ".json"), _as_json(data), self.work, own=True)
+            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        write_bytes(path, content, self.work, own=True)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -269,4 +298,5 @@ def _remove_left(unfinished: Path) -> None:
 
 
 def _as_json(data: Mapping[str, Any]) -> bytes:
-    return (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode()
+    # Rows of a thousand numbers would be as many lines.
+    return (json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n").encode()

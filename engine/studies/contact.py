@@ -59,7 +59,7 @@ def sheet_of(units: Sequence[UnitExamples]) -> Image.Image:
     for start, count, (title, colour) in zip(starts, widths, titles, strict=True):
         if count:
             draw.text((start, 7), title, fill=colour, font=plain)
-    patches = _patches([place for row in rows for group in row for _, place in group])
+    patches = patches_of([place for row in rows for group in row for _, place in group])
     for number, (unit, row) in enumerate(zip(units, rows, strict=True)):
         top = _HEAD + number * height
         facts = f"{number_of(unit.mean)} ± {number_of(unit.std)}"
@@ -97,8 +97,15 @@ def _groups(unit: UnitExamples) -> list[list[tuple[str, Place]]]:
     return [most, between, least[::-1]]
 
 
-def _patches(places: Sequence[Place]) -> dict[Place, Image.Image]:
-    """Patches that can still be read, by place; each photo is read once."""
+def patches_of(places: Sequence[Place]) -> dict[Place, Image.Image]:
+    """Return the patches that can still be read, by place; each photo is read once.
+
+    Args:
+        places: Photographs, and where in them.
+
+    Returns:
+        Each at most 96 pixels a side.
+    """
     by_photo: dict[str, list[Place]] = {}
     for place in dict.fromkeys(places):
         by_photo.setdefault(place.path, []).append(place)

@@ -19,7 +19,7 @@ from PIL import Image
 
 STEPS = ("--steps", "1", "--size", "48", "--provider", "cpu")
 # What names files that are read; a new option with a file is one of these, or of OUTPUTS.
-READ = {"recipe", "labels", "image", "inputs", "parameterization", "fix", "picture"}
+READ = {"recipe", "labels", "image", "inputs", "parameterization", "fix", "picture", "photos"}
 FILES = ("FILE", "FOLDER", "DIR", "PICTURE", "PHOTO", ".npy")
 # What else each takes, so that it would write: commands whose output is a model or a picture.
 WRITING = {

@@ -44,12 +44,13 @@
     element.style.backgroundSize =
       (100 * width) / sheet.side + "% " + (100 * height) / sheet.side + "%";
     element.style.backgroundPosition =
-      (100 * left) / (width - sheet.side) + "% " + (100 * top) / (height - sheet.side) + "%";
+      (100 * left) / (width - sheet.side || 1) + "% " + (100 * top) / (height - sheet.side || 1) + "%";
     return element;
   };
 
   /* Three digits, as people write numbers. */
   page.number = function (value) {
+    if (value === 0) return "0";
     var size = Math.abs(value);
     var digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
     return value.toFixed(digits).replace("-", "−");

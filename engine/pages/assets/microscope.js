@@ -68,11 +68,14 @@
   var place = {};
   layer.units.forEach(function (unit, at) { place[unit] = at; });
 
-  function thumbnail(element, unit, of) {
-    var at = place[unit], sheet = (layer.sheets[of] || [])[Math.floor(at / layer.perSheet)];
-    element.style.backgroundImage = "";
-    if (page.live && page.live.thumbnail(element, unit, of)) return;
+  function tile(element, sheets, at) {
+    var sheet = sheets[Math.floor(at / layer.perSheet)];
     if (sheet && sheet.there.indexOf(at % layer.perSheet) >= 0) page.sprite(element, sheet, at % layer.perSheet);
+  }
+  function thumbnail(element, unit, of) {
+    element.style.backgroundImage = "";
+    if (page.live && layer.kinds.some(function (one) { return one.name === of; }) && page.live.thumbnail(element, unit, of)) return;
+    tile(element, layer.sheets[of] || [], place[unit]);
   }
   function show() {
     near(figures, function (figure) { thumbnail(figure.firstChild, +figure.dataset.unit, kind); });
@@ -227,12 +230,30 @@
     }).join("");
     return make("svg", { viewBox: "0 0 100 30", preserveAspectRatio: "none", role: "img", "aria-label": "the value rises from " + page.number(values[0]) + " to " + page.number(values[values.length - 1]) }, [make("path", { d: path })]);
   }
+  /* Only what the objective felt: the importance is the picture's opacity. */
+  var faded = false;
+  function fade(told) {
+    var canvas = make("canvas", { width: layer.size[1], height: layer.size[0], "class": "faded", "aria-hidden": "true" });
+    var mask = new Image(), picture = new Image(), left = 2;
+    function draw() {
+      if (--left) return;
+      var context = canvas.getContext("2d");
+      context.drawImage(mask, 0, 0, canvas.width, canvas.height);
+      context.globalCompositeOperation = "source-in";
+      context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    }
+    mask.onload = picture.onload = draw;
+    mask.src = told.importance;
+    picture.src = told.source;
+    return canvas;
+  }
   function view(told, of, unit, name) {
     var shape = layer.size[1] / layer.size[0];
     if (!told) return make("div", { "class": "view", "data-kind": of }, [make("h3", { text: name }), make("div", { "class": "stage missing", style: "--shape: " + shape, text: "not made yet" })]);
     var look = told.looks[0], said = of === "neuron" ? look.middle : look.mean;
     var parts = [make("h3", { text: name }), make("a", { "class": "stage", style: "display: block; --shape: " + shape, href: told.source, target: "_blank", rel: "noopener" }, [
-      make("img", { src: told.source, alt: name + " picture of " + layer.name + " unit " + unit + ", value " + page.number(said), width: layer.size[1], height: layer.size[0] })])];
+      make("img", { src: told.source, alt: name + " picture of " + layer.name + " unit " + unit + ", value " + page.number(said), width: layer.size[1], height: layer.size[0] }), faded && told.importance ? fade(told) : null])];
+    if (faded && told.importance) parts[1].classList.add("fading");
     if (told.looks.length === 1) {
       parts.push(make("div", { "class": "where", style: "--shape: " + (look.map ? look.map.columns / look.map.rows : 1) }, [
         look.map ? map(look.map) : make("span"),
@@ -257,6 +278,53 @@
     return made;
   }
   function address(unit) { return location.href.split("#")[0] + "#" + layer.slug + "-" + unit; }
+  /* Photographs, from one sheet of patches. */
+  function photographs(told) {
+    var sheet = { source: told.source, side: 96, edge: 0, columns: told.columns, rows: told.rows }, at = 0;
+    function row(title, listed, words) {
+      if (!listed.length) return null;
+      return make("div", { "class": "patches" }, [make("h5", { text: title }), make("div", { "class": "row" }, listed.map(function (one) {
+        var said = words(one), patch = make("i", { role: "img", "aria-label": one.name + ", value " + page.number(one.value), title: one.name });
+        page.sprite(patch, sheet, at++);
+        return make("span", {}, [patch, make("span", { "class": "number", text: said })]);
+      }))]);
+    }
+    function value(one) { return page.number(one.value); }
+    return make("section", {}, [
+      make("h4", { text: "In photographs" }),
+      make("p", { "class": "said", text: "What its strongest cell sees, of " + told.photos.toLocaleString("en") + " photographs; " + Math.round(100 * told.positive) + " % excite it, by " + page.number(told.mean) + " ± " + page.number(told.std) + "." }),
+      row("most", told.most, value),
+      row("by quantile", told.quantiles, function (one) { return Math.round(100 * one.quantile) + " %: " + page.number(one.value); }),
+      row("least", told.least, value),
+    ]);
+  }
+  function scores(told) {
+    function one(name, value, meaning) {
+      return make("div", { title: meaning }, [make("dt", { text: name }), make("dd", { text: value === null ? "–" : page.number(value) }), make("dd", { "class": "meaning", text: meaning })]);
+    }
+    return make("section", {}, [make("h4", { text: "How far its picture can be trusted" }), make("dl", { "class": "scores" }, [
+      one("superstimulus", told.superstimulus, "its value over the best photograph's; above 1 it is more than any"),
+      told.eye ? one("agreement", told.agreement, "how much nearer it is to the best photographs than to random ones, to " + told.eye + "; 0.5 is chance") : null,
+      one("path", told.path, "whether it travels through the layers as such photographs do; 0 is as any, 1 as those"),
+    ])]);
+  }
+
+  /* Units of other layers, with links where these have pages. */
+  function relation(title, said, groups) {
+    var names = Object.keys(groups);
+    if (!names.length) return null;
+    return make("section", {}, [make("h4", { text: title }), make("p", { "class": "said", text: said })].concat(names.map(function (name) {
+      var other = layer.others[name] || { name: name };
+      return make("div", { "class": "patches" }, [make("h5", { text: other.name }), make("div", { "class": "friends" }, groups[name].map(function (one) {
+        var at = other.slug ? other.units.indexOf(one[0]) : -1, picture = make("i");
+        if (at >= 0) tile(picture, other.sheets, at);
+        var words = make("span", { "class": "number", text: one[0] + " · " + Math.round(100 * one[1]) + " %" });
+        if (at < 0) return make("span", { "class": "friend" }, [picture, words]);
+        return make("a", { "class": "friend", href: other.slug + ".html#" + other.slug + "-" + one[0], "aria-label": other.name + " unit " + one[0] + ", share " + Math.round(100 * one[1]) + " percent" }, [picture, words]);
+      }))]);
+    })));
+  }
+
   function branch(unit) {
     if (layer.classes[unit]) return layer.classes[unit];
     var found = layer.branches.filter(function (one) { return one.start <= unit && unit < one.stop; })[0];
@@ -278,11 +346,22 @@
       ]),
     ]));
     sheet.appendChild(make("div", { "class": "views" }, layer.kinds.map(function (one) { return view(told.pictures[one.name], one.name, unit, one.title); })));
+    if (layer.kinds.some(function (one) { return told.pictures[one.name] && told.pictures[one.name].importance; })) {
+      var box = make("input", { type: "checkbox", id: "faded", checked: faded });
+      box.addEventListener("change", function () { faded = box.checked; draw(unit, told); by("faded").focus(); });
+      sheet.appendChild(make("p", { "class": "controls" }, [make("label", {}, [box, document.createTextNode(" Only what counted: the sum of its gradients over the ascent is each pixel's opacity")])]));
+    }
+    [
+      told.examples && photographs(told.examples),
+      told.scores && scores(told.scores),
+      relation("Made of", "Which units of the layer before it make up its value at its own picture: activation times gradient, summed over places, as a share.", told.earlier || {}),
+      relation("Counts for", "Units of later layers of whose value, each at its own picture, this one makes the largest shares.", told.later || {}),
+    ].forEach(function (section) { if (section) sheet.appendChild(section); });
     if (told.alike.length) {
       sheet.appendChild(make("h4", { text: "Its picture also excites" }));
       sheet.appendChild(make("div", { "class": "friends" }, told.alike.map(function (other) {
-        var tile = make("i"), link = make("a", { href: "#" + layer.slug + "-" + other, "aria-label": "unit " + other }, [tile, make("span", { "class": "number", text: String(other) })]);
-        thumbnail(tile, other, "channel");
+        var picture = make("i"), link = make("a", { href: "#" + layer.slug + "-" + other, "aria-label": "unit " + other }, [picture, make("span", { "class": "number", text: String(other) })]);
+        thumbnail(picture, other, "channel");
         return link;
       })));
     }

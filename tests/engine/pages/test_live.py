@@ -76,7 +76,7 @@ def test_a_thumbnail_sharpens_until_it_is_done(opened):
 
 def test_another_kind_is_made_when_it_is_looked_at(opened):
     tab = opened("fire4.html")
-    tab.locator("#kinds button").nth(1).click()
+    tab.locator("#kinds [data-kind=neuron]").click()
     tab.wait_for_function(PICTURE.format("#fire4-0 i") + ".includes('/live/thumbnail/')")
     asked = tab.evaluate("onnxscope.microscope.kind()")
     assert asked == "neuron"

@@ -177,7 +177,7 @@ def test_order_and_what_responds(opened, site):
 def test_kinds_have_their_own_pictures_and_what_is_not_made_has_none(opened):
     tab = opened("fire3.html")
     tab.wait_for_function("document.querySelectorAll('#units .sprite').length === 7")
-    tab.locator("#kinds button").nth(1).click()
+    tab.locator("#kinds [data-kind=neuron]").click()
     pictured = (
         "[...document.querySelectorAll('#units i')].filter(i => i.style.backgroundImage).length"
     )

@@ -1,0 +1,60 @@
+"""Which units of other layers a unit has most to do with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .earlier import strongest
+
+MOST = 6
+"""How many units are named of each layer."""
+
+
+@dataclass
+class Related:
+    """The units of other layers that one has most to do with, each with a share.
+
+    Attributes:
+        before: The name of the layer before; empty where it is not known.
+        earlier: Its units that make the largest shares of this one's value.
+        later: By layer those units of whose value this one makes the largest shares.
+    """
+
+    before: str = ""
+    earlier: list[tuple[int, float]] = field(default_factory=list)
+    later: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+
+
+def related(
+    shares: Mapping[str, Mapping[int, tuple[str, np.ndarray]]],
+) -> dict[str, dict[int, Related]]:
+    """Return by layer and unit what each has most to do with.
+
+    Args:
+        shares: By layer and unit the layer before, and the share that each of its units has in the
+            unit's value at its own picture (see `earlier.Earlier`).
+    """
+    found: dict[str, dict[int, Related]] = {}
+    for layer, of_units in shares.items():
+        by_source: dict[str, list[int]] = {}
+        for unit, (before, row) in of_units.items():
+            one = found.setdefault(layer, {}).setdefault(unit, Related())
+            one.before = before
+            one.earlier = [(at, _short(row[at])) for at in strongest(row, MOST)]
+            by_source.setdefault(before, []).append(unit)
+        for before, units in by_source.items():
+            table = np.stack([of_units[unit][1] for unit in units])
+            for source in range(table.shape[1]):
+                column = table[:, source]
+                rows = strongest(column, MOST)
+                if rows:
+                    one = found.setdefault(before, {}).setdefault(source, Related())
+                    one.later[layer] = [(units[row], _short(column[row])) for row in rows]
+    return found
+
+
+def _short(value: float) -> float:
+    return float(f"{float(value):.3g}")
