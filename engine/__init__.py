@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from .studies.explaining import explain as explain
     from .studies.explanation import Explanation as Explanation
     from .studies.interpolation import morph as morph
+    from .studies.relevance import relevance as relevance
     from .studies.scoring import score as score
     from .studies.scoring import scores as scores
     from .studies.spectra import unit_spectrum as unit_spectrum
@@ -230,6 +231,7 @@ _HOMES = {
     "write_blocks": "pages.building_blocks",
     "Explanation": "studies.explanation",
     "Score": "studies.unit_score",
+    "relevance": "studies.relevance",
     "score": "studies.scoring",
     "scores": "studies.scoring",
     "unit_spectrum": "studies.spectra",

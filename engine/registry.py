@@ -143,7 +143,8 @@ class Registry(Generic[T]):
         for field in others:
             given = getattr(value, field.name)
             # What older versions did not know is left out where it is as it was.
-            if not (field.metadata.get("later") and given == field.default):
+            as_it_was = not isinstance(given, np.ndarray) and given == field.default
+            if not (field.metadata.get("later") and as_it_was):
                 beside[field.name] = self._encoded(given)
         if not first:
             return {name: beside}

@@ -130,10 +130,10 @@ class _Reader(Calls):
             error=TargetError,
         )
 
-    def _distribution(self, layer: str, *photos: str) -> Objective:
+    def _distribution(self, layer: str, *photos: str, weights: Any = None) -> Objective:
         """The distribution of a layer on photographs, which are files."""
         found = self._model.activations(list(photos), layer)[layer]
-        return populations.distribution(layer, found)
+        return populations.distribution(layer, found, weights)
 
     def _seen_by(self, name: str, objective: object) -> Objective:
         """An objective or a target of another network, which is a file or a name."""

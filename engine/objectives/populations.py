@@ -7,7 +7,7 @@ distribution of each channel on some photographs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,18 +78,22 @@ def batch_norm_prior(model: Model) -> Objective:
     return terms[0] if len(terms) == 1 else Sum(terms)
 
 
-def distribution(layer: str, activations: npt.ArrayLike) -> Objective:
+def distribution(
+    layer: str, activations: npt.ArrayLike, weights: npt.ArrayLike | None = None
+) -> Objective:
     """Measure how unusual the distribution of each channel's activations is, to be subtracted.
 
-    Σ (sort(a) − sort(b))² / Σ sort(b)² over cells and channels: the activations a of the picture,
-    each channel's sorted, against those b of photographs, sorted and averaged (Görgün et al.,
-    *VITAL*, 2025, without its weights of channels by relevance).
+    Σ w (sort(a) − sort(b))² / Σ w sort(b)² over cells and channels: the activations a of the
+    picture, each channel's sorted, against those b of photographs, sorted and averaged, with the
+    weight w of each channel (Görgün et al., *VITAL*, 2025, who weigh them by relevance).
 
     Args:
         layer: Layer name, (N, C, H, W) or tokens (N, C, L).
         activations: Of photographs at that layer, (M, C, …), such as
             `model.activations(photos, "fire5")["fire5"]`. At most 256 quantiles of each channel are
             kept, and at another size of picture what lies between them.
+        weights: How much each channel counts, (C,), at least 0, such as `onnxscope.relevance`
+            gives them; by default all alike.
 
     Returns:
         A penalty, at least 0.
@@ -108,7 +112,8 @@ def distribution(layer: str, activations: npt.ArrayLike) -> Objective:
         )
     ordered = np.sort(given.reshape(*given.shape[:2], -1).astype(np.float64), axis=2).mean(axis=0)
     kept = ordered if ordered.shape[1] <= _QUANTILES else _quantiles(ordered, _QUANTILES)
-    return Distribution(layer, numbers("the quantiles of a distribution", kept, "(C, Q)"))
+    quantiles = numbers("the quantiles of a distribution", kept, "(C, Q)")
+    return Distribution(layer, quantiles, None if weights is None else _weights(weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +179,7 @@ class Distribution(_OfLayer):
     """How unusual the distribution of channels is (see `distribution`)."""
 
     quantiles: np.ndarray
+    weights: np.ndarray | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self) -> None:
         layer_named(self.layer)
@@ -181,6 +187,14 @@ class Distribution(_OfLayer):
         if (np.diff(quantiles, axis=1) < 0).any():
             raise TargetError("the quantiles of a distribution go up from one to the next")
         object.__setattr__(self, "quantiles", quantiles)
+        if self.weights is not None:
+            weights = _weights(self.weights)
+            if weights.shape != quantiles.shape[:1]:
+                raise TargetError(
+                    f"the weights of a distribution are one for each of {len(quantiles)} channels, "
+                    f"not {weights.size}"
+                )
+            object.__setattr__(self, "weights", weights)
 
     def build(self, seen: Seen) -> Tensor:
         """Append (N,) from (N, C, H, W) or tokens (N, C, L)."""
@@ -191,11 +205,31 @@ class Distribution(_OfLayer):
             "TopK", [cells, number], {"axis": 2, "largest": 0, "sorted": 1}, outputs=2
         )
         wanted = _quantiles(self.quantiles.astype(np.float64), places)
-        apart = ((ordered - wanted) ** 2).reshape(count, channels * places)
-        return summed(apart) / float((wanted**2).sum() + TINY)
+        apart = (ordered - wanted) ** 2
+        if self.weights is not None:
+            weights = self.weights.astype(np.float64)[:, None]
+            apart, wanted = apart * weights, wanted * np.sqrt(weights)
+        flat = apart.reshape(count, channels * places)
+        return summed(flat) / float((wanted**2).sum() + TINY)
 
     def __str__(self) -> str:
-        return f"distribution {self.layer} {array_in_words(self.quantiles)}"
+        weighed = "" if self.weights is None else f", weighed by {array_in_words(self.weights)}"
+        return f"distribution {self.layer} {array_in_words(self.quantiles)}{weighed}"
+
+
+def _weights(weights: object) -> np.ndarray:
+    """Weights of channels, (C,).
+
+    Raises:
+        OnnxscopeError: they are something else, below 0, or all 0.
+    """
+    found = numbers("the weights of a distribution", weights, "(C,)")
+    if found.min() < 0 or not found.any():
+        raise TargetError(
+            "the weights of a distribution are at least 0, and some above it, not "
+            f"{found.min():g} to {found.max():g}"
+        )
+    return found
 
 
 def _quantiles(ordered: np.ndarray, count: int) -> np.ndarray:

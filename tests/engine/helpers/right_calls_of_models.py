@@ -286,6 +286,12 @@ def calls() -> dict[str, Call]:
             explaining,
             explained_by,
         ),
+        "relevance": Call(
+            osc.relevance,
+            {"model": model, "target": wanted, "layer": "c", "photos": np.ones((8, 8, 3))},
+            {"size": "3; None"},
+            {"photos": "photo|picture", "target": aimed},
+        ),
         "examples": Call(
             osc.examples,
             {"model": model, "targets": "c", "photos": photos, "size": 8},

@@ -43,6 +43,9 @@ LEAVES: dict[str, Objective] = {
     "distance": -osc.distance(PHOTO),
     "statistics": -osc.statistics("fire3", np.ones(128), np.full(128, 2)),
     "distribution": -osc.distribution("fire4", np.abs(rng.standard_normal((2, 256, 20, 20)))),
+    "distribution, weighed": -osc.distribution(
+        "fire4", np.abs(rng.standard_normal((2, 256, 20, 20))), np.abs(VECTOR)
+    ),
     "sharpness": -osc.sharpness(),
     "boundary": -osc.boundary(5, 0.4),
     "linf": -osc.linf(),

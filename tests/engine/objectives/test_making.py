@@ -71,7 +71,10 @@ EXAMPLES: dict[str, list[algebra.Objective]] = {
     "style": [osc.style(["fire2", "fire3"], PHOTO), osc.style("fire2", PHOTO / 255)],
     "distance": [osc.distance(PHOTO)],
     "statistics": [osc.statistics("fire5", [1, 2, 3], [0, 1, 2])],
-    "distribution": [osc.distribution("fire5", np.random.default_rng(0).random((2, 3, 4, 5)))],
+    "distribution": [
+        osc.distribution("fire5", np.random.default_rng(0).random((2, 3, 4, 5))),
+        osc.distribution("fire5", np.random.default_rng(0).random((2, 3, 4, 5)), [0, 1, 0.5]),
+    ],
     "opacity": [osc.opacity()],
     "linf": [osc.linf(), osc.linf(0.25)],
     "total_variation": [osc.total_variation()],

@@ -11,6 +11,7 @@ import onnxscope as osc
 import pytest
 from onnx import helper
 from onnxscope.errors import InputError, LayerError, TargetError
+from onnxscope.objectives.registry import from_json
 from onnxscope.objectives.targets import resolve
 from PIL import Image
 
@@ -96,6 +97,27 @@ def normalized() -> osc.Model:
     return loaded
 
 
+def test_a_distribution_whose_channels_are_weighed(squeezenet: osc.Model, tmp_path: Path) -> None:
+    found = squeezenet.activations(IMAGES, "fire4")["fire4"]
+    weights = RNG.random(256).astype(np.float32)
+    weights[::2] = 0
+    wanted = osc.distribution("fire4", found[:1], weights)
+    value, _ = osc.Gradient(squeezenet, wanted, provider="cpu")(IMAGES)
+    ordered = np.sort(found.reshape(len(found), 256, -1).astype(np.float64), 2)
+    apart = ((ordered - ordered[0]) ** 2).sum(2) @ weights
+    np.testing.assert_allclose(
+        value, apart / ((ordered[0] ** 2).sum(1) @ weights), rtol=1e-3, atol=1e-6
+    )
+    # Written down and read back, and as text.
+    assert from_json(wanted.to_json()) == wanted
+    assert "weights" not in osc.distribution("fire4", found[:1]).to_json()["distribution"]
+    np.save(tmp_path / "counts.npy", weights)
+    Image.fromarray(np.uint8(IMAGES[0] * 255)).save(tmp_path / "photo.png")
+    text = f"distribution('fire4', '{tmp_path}/photo.png', weights=array('{tmp_path}/counts.npy'))"
+    read = resolve(squeezenet, text)
+    np.testing.assert_array_equal(read.weights, weights)
+
+
 def test_what_batch_normalisation_has_kept_from_training() -> None:
     model = normalized()
     found = model.expected_statistics()
@@ -129,6 +151,16 @@ def test_what_batch_normalisation_has_kept_from_training() -> None:
         (lambda: osc.statistics("a", [1], [-1]), TargetError, "and at least 0, not of shape .* -1"),
         (lambda: osc.statistics("a", 3, [1]), InputError, "means must be numbers of shape"),
         (lambda: osc.distribution("a", [1, 2]), TargetError, "is of activations .* of shape"),
+        (
+            lambda: osc.distribution("a", RNG.random((1, 2, 3)), [1, 2, 3]),
+            TargetError,
+            "one for each of 2 channels, not 3",
+        ),
+        (
+            lambda: osc.distribution("a", RNG.random((1, 2, 3)), [0, -1]),
+            TargetError,
+            "at least 0, and some above it, not -1 to 0",
+        ),
         (
             lambda: osc.distribution(3, RNG.random((1, 2, 3))),
             TargetError,
