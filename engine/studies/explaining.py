@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _AT_ONCE = 8
 """How many pictures are computed together, if there is memory for so many."""
 
+_SAMPLES = 16
+"""Likewise, how many samples of pictures: weights are read once for all of them."""
+
 _TRIED = 8
 """How many layers of tokens are tried, from the end, for one whose patches have a gradient."""
 
@@ -68,8 +71,8 @@ def explain(
         top: Without a target, how many classes of each photo are explained, the highest first.
         size: Height and width that the photos are brought to, by default the model's usual size.
         provider: See `onnxscope.render`.
-        batch_size: How many pictures are computed at once; by default as many as fit into memory,
-            8 at most.
+        batch_size: How many pictures are computed at once, their samples counted where a method
+            takes several; by default as many as fit into memory, 8 at most, or 16 samples.
 
     Returns:
         The maps, those of each photo's classes one after the other.
@@ -138,6 +141,8 @@ class Explainer:
         self._candidates: list[Layer] = []
         self.layer = self._layer(layer)
         self._sessions: dict[tuple[str, int], Session] = {}
+        self._pictures = self.model.fixed_batch or self._batch or _AT_ONCE
+        self._samples = self.model.fixed_batch or self._batch or _SAMPLES
 
     def __call__(self, photos: Photo | Sequence[Photo], *, top: int = 1) -> Explanation:
         """Explain photographs.
@@ -193,7 +198,7 @@ class Explainer:
             planes = self.model.form.planes
             self._choose(np.full((1, planes, *self.size), 0.5, np.float32), None)
         shape = (whole("batch", batch, 1), self.model.form.planes, *self.size)
-        return explainer(self._wanted("", highest=True), shape)
+        return explainer(self._wanted("", highest=True), shape, self._samples)
 
     def save(self, path: str | os.PathLike[str], *, batch: int = 1) -> Path:
         """Write `to_onnx` to a file.
@@ -260,13 +265,7 @@ class Explainer:
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The maps and values of some pictures after the others."""
         at = 0
-        most = self.model.fixed_batch or self._batch or _AT_ONCE
-        try:
-            self._session("map", min(most, len(images)))
-        except MemoryShortageError as error:
-            if self._batch or self.model.fixed_batch or not error.fitting:
-                raise
-            most = error.fitting
+        most = self._fitting(len(images))
         for part, count in self._parts(images, most):
             feeds: dict[str, np.ndarray] = {"image": part}
             if classes is not None:
@@ -275,6 +274,24 @@ class Explainer:
             given = self._session("map", len(part)).run(feeds)
             yield given["map"][:count], given["values"][:, :count]
             at += count
+
+    def _fitting(self, count: int) -> int:
+        """How many of some pictures there is memory for at once, perhaps with fewer samples."""
+        while True:
+            batch = self.model.fixed_batch or min(self._pictures, count)
+            try:
+                self._session("map", batch)
+            except MemoryShortageError as error:
+                if self._batch or self.model.fixed_batch:
+                    raise
+                if self._samples >= 2 * batch:
+                    self._samples //= 2
+                elif error.fitting:
+                    self._pictures = error.fitting
+                else:
+                    raise
+            else:
+                return batch
 
     def _parts(self, images: np.ndarray, most: int) -> Iterator[tuple[np.ndarray, int]]:
         """Pictures in parts of one size, with how many of each count; the last is filled up."""
@@ -294,7 +311,7 @@ class Explainer:
             def build(provider: str) -> onnx.ModelProto:
                 if kind == "scores":
                     return scores(self.model, shape)
-                proto = explainer(self._wanted(provider), shape)
+                proto = explainer(self._wanted(provider), shape, self._samples)
                 check_memory(_footprint(proto, batch), Use.whole(batch), provider)
                 return proto
 

@@ -43,19 +43,59 @@ class Wanted:
     highest: bool = False
 
 
-def explainer(wanted: Wanted, shape: tuple[int, int, int, int]) -> onnx.ModelProto:
+def explainer(
+    wanted: Wanted, shape: tuple[int, int, int, int], at_once: int = 1
+) -> onnx.ModelProto:
     """Return `image` (N, 3, H, W), RGB in [0, 1], to `map` (N, H, W) and `values` (samples, N).
 
     Without an objective, and without `highest`, an input `class` (N,) int64 says which classes.
+
+    Args:
+        wanted: What determines it.
+        shape: Of the pictures.
+        at_once: Of a method that takes several samples, of how many pictures the network computes
+            samples at a time: weights are read once for all of them.
     """
     samples = wanted.method.samples(*shape[2:])
     if samples == 1:
-        return _finished(wanted, _sampled(wanted, shape, samples))
-    sampled = _sampled(wanted, shape, samples)
-    loop = _looped(model_of(sampled), samples)
+        return _finished(wanted, _sampled(wanted, shape, Samples(1, 1)))
+    several = Samples.split(samples, at_once // shape[0])
+    sampled = _sampled(wanted, shape, several)
+    loop = _looped(model_of(sampled), several)
     if wanted.objective is None and wanted.highest:
         _put_before(loop, _scored(wanted.model, shape))
     return _put_behind(loop, _finish(wanted, shape, loop))
+
+
+@dataclass(frozen=True)
+class Samples:
+    """How samples are taken.
+
+    Attributes:
+        count: How many there are.
+        together: How many of them are computed together.
+    """
+
+    count: int
+    together: int
+
+    @staticmethod
+    def split(count: int, most: int) -> Samples:
+        """Take as many together as leave the fewest places empty in the last part.
+
+        Args:
+            count: How many there are.
+            most: How many are computed together at most; half of that at least.
+        """
+        most = max(min(most, count), 1)
+        # Of those that leave as few, the largest.
+        sizes = range(most, most // 2, -1)
+        return Samples(count, min(sizes, key=lambda size: -count % size))
+
+    @property
+    def parts(self) -> int:
+        """The number of parts, of which the last may have empty places."""
+        return -(-self.count // self.together)
 
 
 def scores(model: Model, shape: tuple[int, int, int, int]) -> onnx.ModelProto:
@@ -74,26 +114,51 @@ def _scored(model: Model, shape: tuple[int, int, int, int]) -> onnx.ModelProto:
     return model_of(builder)
 
 
-def _sampled(wanted: Wanted, shape: tuple[int, int, int, int], samples: int) -> Builder:
-    """One sample: `image`, and perhaps `class` and `step`, to `sample` and `value`."""
+def _sampled(wanted: Wanted, shape: tuple[int, int, int, int], samples: Samples) -> Builder:
+    """Some samples: `image`, and perhaps `class` and `part`, to `sample` and `several`."""
     builder = Builder("explanation", opset=wanted.model.opset)
     image = builder.input("image", shape, np.float32)
-    objective = wanted.objective
-    if objective is None:
-        within = wanted.highest and samples == 1
-        index = None if within else builder.input("class", shape[:1], np.int64)
-        objective = Chosen(index)
-    step = None if samples == 1 else builder.input("step", (), np.int64)
-    scene = Scene(wanted.model, objective, image, wanted.rules, step=step, layer=wanted.layer)
-    found = wanted.method.sample(scene)
-    if samples > 1:
-        builder.output("sample", found)
+    index: Tensor | None = None
+    if wanted.objective is None and not (wanted.highest and samples.count == 1):
+        index = builder.input("class", shape[:1], np.int64)
+    if samples.count == 1:
+        scene = _scene(wanted, index, image)
+        found = wanted.method.sample(scene)
+        values = _value_of(builder).reshape(1, -1)
+        builder.output("map", wanted.method.finish(found, image, values))
+        builder.output("values", values)
         return builder
-    value = next(value for value in builder.graph.outputs if value.name == "value")
-    values = Tensor(builder, value).reshape(1, -1)
-    builder.output("map", wanted.method.finish(found, image, values))
-    builder.output("values", values)
+    part = builder.input("part", (), np.int64)
+    op, count = builder.op, samples.together
+    if count > 1:
+        image = op.Tile(image, builder.constant(np.array([count, 1, 1, 1], np.int64)))
+        index = None if index is None else op.Tile(index, op.constant([count], np.int64))
+    numbers = np.repeat(np.arange(count, dtype=np.int64), shape[0])
+    step = part * count + builder.constant(numbers)
+    last = builder.constant(np.array(samples.count - 1, np.int64))
+    scene = _scene(wanted, index, image, op.Min(step, last))
+    found = wanted.method.sample(scene)
+    if samples.count % count:
+        # Places that are empty in the last part.
+        there = op.LessOrEqual(step, last).astype(np.dtype(np.float32))
+        found = found * there.reshape(-1, *([1] * (found.rank - 1)))
+    if count > 1:
+        found = found.reshape(count, shape[0], *found.shape[1:]).sum(0)
+    builder.output("sample", found)
+    builder.output("several", _value_of(builder).reshape(count, shape[0]))
     return builder
+
+
+def _scene(
+    wanted: Wanted, index: Tensor | None, image: Tensor, step: Tensor | None = None
+) -> Scene:
+    objective = Chosen(index) if wanted.objective is None else wanted.objective
+    return Scene(wanted.model, objective, image, wanted.rules, step=step, layer=wanted.layer)
+
+
+def _value_of(builder: Builder) -> Tensor:
+    """The target's value, which is an output by now."""
+    return Tensor(builder, next(v for v in builder.graph.outputs if v.name == "value"))
 
 
 def _finished(wanted: Wanted, builder: Builder) -> onnx.ModelProto:
@@ -125,13 +190,13 @@ def _finish(
     return model_of(builder, _props(wanted))
 
 
-def _looped(sample: onnx.ModelProto, samples: int) -> onnx.ModelProto:
-    """The sum of `sample` over `step` as `total`, and every `value` as `values`."""
+def _looped(sample: onnx.ModelProto, samples: Samples) -> onnx.ModelProto:
+    """The sum of `sample` over `part` as `total`, and every value as `values`."""
     body = sample.graph
     inputs = {value.name: value for value in body.input}
     outputs = {value.name: value for value in body.output}
     shape = [dim.dim_value for dim in outputs["sample"].type.tensor_type.shape.dim]
-    count = inputs["image"].type.tensor_type.shape.dim[0].dim_value
+    several = [dim.dim_value for dim in outputs["several"].type.tensor_type.shape.dim]
     body.node.append(helper.make_node("Add", ["loop/total", "sample"], ["loop/next"]))
     body.node.append(helper.make_node("Identity", ["loop/on"], ["loop/go"]))
     # What the loop reads from around it is no input of its own.
@@ -139,7 +204,7 @@ def _looped(sample: onnx.ModelProto, samples: int) -> onnx.ModelProto:
     del body.output[:]
     body.input.extend(
         [
-            helper.make_tensor_value_info("step", TensorProto.INT64, []),
+            helper.make_tensor_value_info("part", TensorProto.INT64, []),
             helper.make_tensor_value_info("loop/on", TensorProto.BOOL, []),
             helper.make_tensor_value_info("loop/total", TensorProto.FLOAT, shape),
         ]
@@ -148,27 +213,32 @@ def _looped(sample: onnx.ModelProto, samples: int) -> onnx.ModelProto:
         [
             helper.make_tensor_value_info("loop/go", TensorProto.BOOL, []),
             helper.make_tensor_value_info("loop/next", TensorProto.FLOAT, shape),
-            helper.make_tensor_value_info("value", TensorProto.FLOAT, [count]),
+            helper.make_tensor_value_info("several", TensorProto.FLOAT, several),
         ]
     )
     constants = {
-        "loop/samples": np.array(samples, np.int64),
+        "loop/parts": np.array(samples.parts, np.int64),
         "loop/first": np.array(True),
         "loop/shape": np.array(shape, np.int64),
+        "loop/rows": np.array([-1, several[1]], np.int64),
+        "loop/begin": np.array([0], np.int64),
+        "loop/end": np.array([samples.count], np.int64),
     }
     nodes = [
         helper.make_node("ConstantOfShape", ["loop/shape"], ["loop/zero"]),
         helper.make_node(
-            "Loop", ["loop/samples", "loop/first", "loop/zero"], ["total", "values"], body=body
+            "Loop", ["loop/parts", "loop/first", "loop/zero"], ["total", "loop/values"], body=body
         ),
+        helper.make_node("Reshape", ["loop/values", "loop/rows"], ["loop/every"]),
+        helper.make_node("Slice", ["loop/every", "loop/begin", "loop/end"], ["values"]),
     ]
     graph = helper.make_graph(
         nodes,
         "explanation",
-        [value for name, value in inputs.items() if name != "step"],
+        [value for name, value in inputs.items() if name != "part"],
         [
             helper.make_tensor_value_info("total", TensorProto.FLOAT, shape),
-            helper.make_tensor_value_info("values", TensorProto.FLOAT, [samples, count]),
+            helper.make_tensor_value_info("values", TensorProto.FLOAT, [samples.count, several[1]]),
         ],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )

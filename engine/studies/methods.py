@@ -248,8 +248,10 @@ class IntegratedGradients(_FromBaseline):
         op, image, colour = scene.image.op, scene.image, self.colour(scene.image)
         assert scene.step is not None  # it is evaluated several times
         places, weights = self.path
-        place = op.Gather(op.constant(places, np.float32), scene.step)
-        weight = op.Gather(op.constant(weights, np.float32), scene.step)
+        place, weight = (
+            op.Gather(op.constant(array, np.float32), scene.step).reshape(-1, 1, 1, 1)
+            for array in (places, weights)
+        )
         return scene.gradient(colour + (image - colour) * place) * weight
 
     def finish(self, total: Tensor, image: Tensor, values: Tensor) -> Tensor:  # noqa: ARG002
@@ -294,6 +296,7 @@ class SmoothGrad(Method):
         drawn = np.concatenate([np.zeros_like(drawn[:1]), drawn])
         noise = op.Gather(op.constant(drawn, np.float32), scene.step)
         weight = op.Gather(op.constant(np.arange(1 + self.count) > 0, np.float32), scene.step)
+        weight = weight.reshape(-1, 1, 1, 1)
         every = op.constant([1, 2, 3], np.int64)
         span = op.ReduceMax(image, every, keepdims=1) - op.ReduceMin(image, every, keepdims=1)
         return scene.gradient(image + span * noise * self.noise) * weight
@@ -404,14 +407,10 @@ class Occlusion(_FromBaseline):
         assert scene.step is not None  # it is evaluated several times
         height, width = image.shape[2:]
         rows, columns = self._masks(height, width)
-        down = op.Unsqueeze(
-            op.Gather(op.constant(rows, np.float32), scene.step), op.constant([1], np.int64)
-        )
-        right = op.Unsqueeze(
-            op.Gather(op.constant(columns, np.float32), scene.step), op.constant([0], np.int64)
-        )
+        down = op.Gather(op.constant(rows, np.float32), scene.step).reshape(-1, height, 1)
+        right = op.Gather(op.constant(columns, np.float32), scene.step).reshape(-1, 1, width)
         mask = down * right
-        covered = image + (self.colour(image) - image) * mask
+        covered = image + (self.colour(image) - image) * mask.reshape(-1, 1, height, width)
         return scene.value(covered).reshape(-1, 1, 1) * mask
 
     def finish(self, total: Tensor, image: Tensor, values: Tensor) -> Tensor:

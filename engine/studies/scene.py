@@ -91,8 +91,8 @@ class Scene:
 
     Attributes:
         image: The pictures (N, 3, H, W), RGB in [0, 1].
-        step: Of what is evaluated several times, which time it is, from 0, int64 without axes;
-            `None` where it is once.
+        step: Of what is evaluated several times, which time it is for each of the pictures, from 0,
+            (N,) int64; `None` where it is once.
         layer: The layer that a method looks at; empty for others.
     """
 

@@ -8,10 +8,10 @@ import numpy as np
 import onnxruntime as ort
 import onnxscope as osc
 import pytest
-from onnxscope.errors import LayerError, TargetError
+from onnxscope.errors import LayerError, MemoryShortageError, TargetError
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
-from onnxscope.studies import methods
+from onnxscope.studies import explaining, methods
 from onnxscope.studies.methods import METHODS
 from PIL import Image
 
@@ -355,3 +355,42 @@ def test_without_relu_there_is_nothing_to_guide(photos):
     smooth = osc.load(model_of(_plain()), input_range=(0, 1), compare=False)
     with pytest.raises(TargetError, match="of which there is none"):
         osc.explain(smooth, photos[:1], "y:1", "guided-backpropagation", provider="cpu")
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        methods.IntegratedGradients(steps=7, rule="riemann_middle"),
+        methods.SmoothGrad(count=6),
+        methods.Occlusion(window=6, stride=4),
+    ],
+)
+def test_samples_together_are_as_one_by_one(model, photos, method):
+    """However many samples are computed together, also where the last places stay empty."""
+    alone = osc.explain(model, photos[:1], method=method, provider="cpu", batch_size=1)
+    for together in (4, 5, None):
+        found = osc.explain(model, photos[:1], method=method, provider="cpu", batch_size=together)
+        np.testing.assert_allclose(found.maps, alone.maps, atol=1e-5 * np.abs(alone.maps).max())
+        np.testing.assert_allclose(found.values, alone.values, rtol=1e-5)
+    exported = osc.Explainer(model, method=method).to_onnx()
+    values = next(value for value in exported.graph.output if value.name == "values")
+    size = photos.shape[1:3]
+    assert values.type.tensor_type.shape.dim[0].dim_value == method.samples(*size)
+
+
+def test_fewer_samples_where_there_is_no_memory_for_more(model, photos, monkeypatch):
+    method = methods.IntegratedGradients(steps=14)
+    expected = osc.explain(model, photos[:2], method=method, provider="cpu")
+    needed = []
+
+    def check(footprint, use, provider):
+        needed.append(footprint.each * use.pictures)
+        if needed[-1] > needed[0] / 10:
+            # Of two pictures, one is what there is memory for once samples are computed one by one.
+            raise MemoryShortageError("too much", int(needed[0] / 10 >= footprint.each))
+
+    monkeypatch.setattr(explaining, "check_memory", check)
+    found = osc.explain(model, photos[:2], method=method, provider="cpu")
+    np.testing.assert_allclose(found.maps, expected.maps, rtol=1e-4, atol=1e-6)
+    assert needed == sorted(needed, reverse=True)
+    assert needed[-1] <= needed[0] / 10
