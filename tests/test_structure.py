@@ -39,6 +39,7 @@ def test_the_tree_keeps_its_contract(checkout: Path) -> None:
     assert "0 broken" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "line", "arrow"),
     [

@@ -25,6 +25,7 @@ def eyes() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_probabilities_are_those_of_the_softmax(eyes: ModuleType, squeezenet: osc.Model) -> None:
     pictures = list(np.random.default_rng(0).random((2, 227, 227, 3)).astype(np.float32))
     found = eyes.log_probabilities(squeezenet, pictures)
@@ -35,6 +36,7 @@ def test_probabilities_are_those_of_the_softmax(eyes: ModuleType, squeezenet: os
     assert eyes.log_probabilities(squeezenet, small).shape == (1, 1000)
 
 
+@pytest.mark.slow
 def test_what_is_read_and_what_is_grey(eyes: ModuleType, squeezenet: osc.Model) -> None:
     noise = np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
     pictures = {3: noise, 985: np.full((64, 64, 3), 0.5, np.float32)}
@@ -46,6 +48,7 @@ def test_what_is_read_and_what_is_grey(eyes: ModuleType, squeezenet: osc.Model) 
     assert lines[2].endswith("| 50% |")
 
 
+@pytest.mark.slow
 def test_every_kind_is_climbed(eyes: ModuleType, squeezenet: osc.Model) -> None:
     for settings in eyes.kinds().values():
         picture = osc.render(squeezenet, **settings(985), size=48, steps=1, provider="cpu")

@@ -17,6 +17,7 @@ def photo(folder):
 GIVEN = ("--layers", "mixed4a,conv5", "--steps", 1, "--side", 16, "--groups", 2)
 
 
+@pytest.mark.slow
 def test_a_page(run, folder, photo, tiny):
     Image.open(photo).rotate(90).save(folder / "dog.png")
     result = run("blocks", tiny, photo, "dog.png", *GIVEN, "-o", "out/page")

@@ -60,6 +60,7 @@ def test_either_file_makes_it_again(run, files):
         assert np.array_equal(np.load(f"again{number}.npy"), np.load("false.npy"))
 
 
+@pytest.mark.slow
 def test_several_and_a_sheet(run, files):
     given = ("brain.onnx", "conv2:0-1", "--range", "0..1", "-o", "units/", "--sheet", "sheet.png")
     result = run("render", *given, *QUICK)

@@ -102,6 +102,7 @@ def test_a_word_for_several_classes(refused):
     assert "classes like it are 281 tabby, 282 tiger cat" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "given", "layer", "first"),
     [

@@ -21,6 +21,7 @@ def test_what_it_prints(run, folder, tiny):
     assert osc.read_recipe(folder / "mixed4a-11-compared.png").same_start
 
 
+@pytest.mark.slow
 def test_json_and_again(run, folder, tiny):
     result = run("compare", tiny, "mixed4a:11", "--json", "-o", "c.png", *QUICK)
     assert result.exit_code == 0, result.output
@@ -28,6 +29,7 @@ def test_json_and_again(run, folder, tiny):
     assert run("render", "--recipe", "c.png", "-o", "again.png").exit_code == 0
 
 
+@pytest.mark.slow
 def test_interrupted(run, folder, tiny, monkeypatch):
     """Ctrl-C leaves a figure of what there is."""
     import dataclasses

@@ -223,6 +223,7 @@ def full(*_arguments, **_options):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["os.replace", "PIL.Image.Image.save"])
 def test_full_disk(run, tiny, folder, monkeypatch, where):
     if where == "PIL.Image.Image.save":
@@ -303,12 +304,14 @@ def test_damaged_recipe(refused, picture, elsewhere, change):
     assert refused("render", "--recipe", damaged, "-o", "again.png")
 
 
+@pytest.mark.slow
 def test_recipe_of_another_model(refused, picture, foreign):
     assert "is not the model of the recipe" in refused(
         "render", foreign, "--recipe", picture, "-o", "again.png"
     )
 
 
+@pytest.mark.slow
 def test_recipe_beside_what_it_says(refused, picture):
     assert refused("render", "--recipe", picture, "-o", "again.png", "--steps", 3).endswith(
         "leave out --steps"

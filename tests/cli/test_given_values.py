@@ -69,6 +69,7 @@ def test_they_are_verified(run, network, wrt, tokens):
     assert {check["input"] for check in json.loads(result.stdout)["checks"]} == {*(wrt or ("x",))}
 
 
+@pytest.mark.slow
 def test_real_inputs_are_checked_where_they_are_given(run, network):
     given = (*GIVEN, "--input", "x=0.25,0.5,0.75")
     for more in ((), ("--wrt", "x")):
@@ -77,6 +78,7 @@ def test_real_inputs_are_checked_where_they_are_given(run, network):
         assert {check["input"] for check in json.loads(result.stdout)["checks"]} == {"x"}
 
 
+@pytest.mark.slow
 def test_what_is_shown_is_known_and_can_be_typed(run, network):
     missing = " ".join(run("inspect", network, "y").stdout.split())
     assert "give the value of the input 'rate', such as inputs={'rate': VALUE}" in missing

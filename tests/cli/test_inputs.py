@@ -61,6 +61,7 @@ def test_a_gradient_at_given_values(run, guided, gain):
     assert gradient.any()
 
 
+@pytest.mark.slow
 def test_a_picture_at_given_values_and_the_same_again(run, refused, guided):
     given = ("--input", "kind=3", "--input", "gain=2")
     done = run("render", guided, "y:1", *PICTURES, *SHORT, *given, "-o", "a.png", "-q")

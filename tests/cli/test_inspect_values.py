@@ -144,6 +144,7 @@ def test_the_example_works(run, folder) -> None:
         assert f"grad_{wrt}" in [v.name for v in onnx.load(folder / "gradient.onnx").graph.output]
 
 
+@pytest.mark.slow
 def test_names_of_the_table_are_taken_by_others(run, folder) -> None:
     name = encoder(folder)
     asked = run("gradient", name, "encoder.layer.1", "--wrt", "embed", "-o", "aliases.onnx")

@@ -8,6 +8,7 @@ SMALL = ("--units", "0:2", "--size", "32", "--steps", "1", "--provider", "cpu")
 KINDS = ("--what", "channel,neuron")
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was(run, tiny, folder):
     made = run("microscope", tiny, "mixed4a", *SMALL, *KINDS, "-o", "scope", "--time", "0s")
     assert made.exit_code == 0, made.output

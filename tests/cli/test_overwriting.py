@@ -61,6 +61,7 @@ def options_with_files() -> Iterator[tuple[str, Any]]:
                 yield name, parameter
 
 
+@pytest.mark.slow
 def test_every_option_with_a_file_is_known_to_read_or_to_write_it():
     found = dict.fromkeys(parameter.name for _, parameter in options_with_files())
     assert set(found) <= OUTPUTS | READ, found
@@ -143,6 +144,7 @@ def test_what_is_replaced_is_said_once_when_it_is_written(own, run, name):
     assert result.stderr.count(f"replaces {out}") == 1
 
 
+@pytest.mark.slow
 def test_a_sheet_that_is_replaced_is_said(own, run):
     Path("s.png").write_bytes(b"of the user's")
     result = run("render", "own.onnx", "mixed4a:0-1", *STEPS, "--sheet", "s.png")

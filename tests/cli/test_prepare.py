@@ -62,6 +62,7 @@ def test_the_rest_of_the_file_is_untouched(run, foreign, folder, labels):
     assert other == original
 
 
+@pytest.mark.slow
 def test_single_options(run, foreign, folder):
     given = ("--input-range", 0, 255, "--mean", 1, 2.5, 3, "--std", 4, 5, 6)
     command = ("prepare", foreign, *given, "--channel-order", "bgr", "-o", "ready.onnx")
@@ -110,6 +111,7 @@ def test_weights_in_another_file(run, foreign, folder):
     )
 
 
+@pytest.mark.slow
 def test_it_is_remembered_and_forgotten(run, refused, foreign, folder, labels, settings):
     assert "does not say" in refused("render", foreign, "mixed4a:1", *SHORT)
     command = ("prepare", foreign, "--preprocessing", "caffe", "--labels", labels, "--remember")
@@ -207,6 +209,7 @@ def test_labels_in_several_forms(run, foreign, folder, text):
     assert "the score of the class 'a dog'" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "axis"), [("yolov5", "output0=2"), ("ssd", "scores=2")])
 @pytest.mark.parametrize("where", ["file", "here"])
 def test_a_detector_is_ready(run, folder, kind, axis, where):

@@ -24,6 +24,7 @@ def recipe_of(path):
     return json.loads(Image.open(path).info["onnxscope"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "name", "objective"),
     [
@@ -198,6 +199,7 @@ def test_default_name(target, name):
     assert default_name(target) == Path(name)
 
 
+@pytest.mark.slow
 def test_warnings_go_to_stderr(run, tiny):
     cell = ("--objective", "neuron", "--y", 0, "--x", 0, "-q")
     result = run("render", tiny, "mixed4a:3", *SHORT, *cell)
@@ -313,6 +315,7 @@ def test_a_neuron_of_few_pixels_is_told_of(run, tiny):
     assert "--crop" not in run(*unit).stdout
 
 
+@pytest.mark.slow
 def test_what_is_hardly_felt_is_transparent(run, refused, tiny):
     unit = ("render", tiny, "mixed4a:3", *SHORT, "--alpha")
     assert run(*unit, "-o", "a.png").exit_code == 0
@@ -322,6 +325,7 @@ def test_what_is_hardly_felt_is_transparent(run, refused, tiny):
     assert "takes no RGBA pictures" in refused(*unit, "-o", "a.jpg")
 
 
+@pytest.mark.slow
 def test_a_picture_with_an_opacity_of_its_own(run, refused, tiny):
     unit = ("render", tiny, "mixed4a:3", *SHORT, "--transparent")
     assert run(*unit, "-o", "a.png").exit_code == 0

@@ -23,6 +23,7 @@ def many(folder):
     return folder / "many"
 
 
+@pytest.mark.slow
 def test_a_row_each(run, folder, tiny, foreign, many):
     result = run("score", tiny, "conv5:1-2", "daisy", many, "--eye", tiny, *QUICK)
     assert result.exit_code == 0, result.output
@@ -33,6 +34,7 @@ def test_a_row_each(run, folder, tiny, foreign, many):
     assert list(folder.iterdir()) == [many]
 
 
+@pytest.mark.slow
 def test_json_of_a_picture(run, folder, tiny, many):
     assert run("examples", tiny, "conv5", many, "--no-sheets", "-o", "e").exit_code == 0
     assert run("render", tiny, "conv5:1", "-o", "p.png", *QUICK).exit_code == 0

@@ -76,6 +76,7 @@ def test_completion(folder, tiny):
     assert completed("onnxscope inspect no.onnx mix", 3) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--show-completion", "--install-completion"])
 def test_completion_is_offered(run, option):
     assert option in run("--help").stdout

@@ -14,6 +14,7 @@ from PIL import Image
 SHORT = ("--steps", 3, "--size", 32, "--provider", "cpu")
 
 
+@pytest.mark.slow
 def test_a_file_for_each(run, tiny, folder):
     result = run("render", tiny, "mixed4a:0-2,5", "daisy", "conv0", *SHORT, "-o", "units/")
     assert result.exit_code == 0, result.output
@@ -27,6 +28,7 @@ def test_a_file_for_each(run, tiny, folder):
     assert result.stderr.startswith(f"rendering 6 pictures of {tiny}: 3 steps each\n")
 
 
+@pytest.mark.slow
 def test_each_file_is_what_it_is_alone(run, tiny, folder):
     given = (*SHORT, "--seed", 3, "--negative")
     assert run("render", tiny, "mixed4a:0-2", *given, "-o", "units", "-q").exit_code == 0
@@ -35,6 +37,7 @@ def test_each_file_is_what_it_is_alone(run, tiny, folder):
     assert several.read_bytes() == (folder / "alone.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_by_default_they_are_written_here(run, tiny, folder):
     result = run("render", tiny, "mixed4a:0,3", *SHORT, "-q")
     assert (result.stdout, result.stderr) == ("mixed4a-0.png\nmixed4a-3.png\n", "")
@@ -59,6 +62,7 @@ def test_what_is_there_is_skipped(run, tiny, folder):
     assert first.stat().st_mtime_ns != before
 
 
+@pytest.mark.slow
 def test_what_is_there_and_made_otherwise_is_said(run, tiny, folder):
     assert run("render", tiny, "mixed4a:0-1", *SHORT).exit_code == 0
     (folder / "mixed4a-2.png").write_bytes(b"a photograph, perhaps")
@@ -133,6 +137,7 @@ def test_names_that_are_the_same_are_refused(refused, tiny, monkeypatch):
     assert "the pictures of 'mixed4a:0' and 'mixed4a:1' would both be same.png" in message
 
 
+@pytest.mark.slow
 def test_one_failure_is_said_and_the_others_are_made(run, tiny, folder, monkeypatch):
     from onnxscope.errors import AscentError
     from onnxscope.pictures import rendering, series

@@ -8,6 +8,7 @@ import pytest
 QUICK = ("--steps", 3, "--provider", "cpu")
 
 
+@pytest.mark.slow
 def test_a_figure(run, folder, tiny, photos):
     result = run("spectrum", tiny, "mixed4a:11", photos, *QUICK)
     assert result.exit_code == 0, result.output

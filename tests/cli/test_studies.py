@@ -20,6 +20,7 @@ def photo(folder: Path) -> str:
     return "dog.jpg"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "file", "batch"),
     [

@@ -63,6 +63,7 @@ def rounded(folder):
     return "q.onnx"
 
 
+@pytest.mark.slow
 def test_a_gradient_that_passes_a_rounding_is_said_to_once(run, rounded):
     result = run("verify", rounded, "--provider", "cpu")
     assert result.exit_code == 3, result.output
@@ -94,6 +95,7 @@ def test_targets(run, tiny, target):
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.slow
 def test_a_gradient_that_disagrees(run, tiny, wrong_max_pool):
     result = run("verify", tiny, "--provider", "cpu")
     assert result.exit_code == 1

@@ -50,6 +50,7 @@ class Text(HTMLParser):
         self.words.append(data)
 
 
+@pytest.mark.slow
 def test_tables(loaded):
     found = osc.verify(loaded, "y:1", provider="cpu", directions=2)
     rule = osc.check_rule("Relu", None, [np.array([-1.0, 2.0, 3.0], np.float32)])
@@ -74,6 +75,7 @@ def test_text_is_escaped():
     assert {"a < b", "<i>", "x & y"} <= set(Text(html).words)
 
 
+@pytest.mark.slow
 def test_captions_and_grids(loaded):
     both = osc.render(loaded, ["y:0", osc.neuron("y", 2)], **QUICK)
     assert both.captions == ("channel y:0", "neuron y:2")

@@ -34,6 +34,7 @@ def test_limits_lie_inside_of_each_other():
     assert seconds_left() is None
 
 
+@pytest.mark.slow
 def test_no_node_is_appended_and_no_graph_runs_when_the_time_is_up():
     builder = Builder()
     x = builder.input("x", (4096, 64), np.float32)

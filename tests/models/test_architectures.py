@@ -159,6 +159,7 @@ def test_all_inception_v1_share_their_names(made):
     assert names["torchvision_googlenet"] == without_norm
 
 
+@pytest.mark.slow
 def test_shapes_of_inception_v1_at_its_own_size(made):
     _, _, loaded = made("inception5h")
     shapes = {name: value.shape[1:] for name, value in run(loaded, pictures(224, 224)).items()}

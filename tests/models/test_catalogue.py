@@ -307,6 +307,7 @@ def test_class_names_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             installed_labels(source)
 
 
+@pytest.mark.slow
 @needs_ndf
 def test_class_names_installed_later_are_taken_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -369,6 +369,7 @@ def test_proxies_of_the_environment(
     assert target.read_bytes() == CONTENT
 
 
+@pytest.mark.slow
 def test_processes_that_want_the_same_file(server: Server, target: Path) -> None:
     """Every one of them gets it, and one alone fetches it."""
     code = (

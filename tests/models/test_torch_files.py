@@ -302,6 +302,7 @@ def test_zip_storages_missing() -> None:
         read_torch(torch.zip_file(tree, {}), "file")
 
 
+@pytest.mark.slow
 def test_zip_bombs_are_not_unpacked() -> None:
     count = 1 << 26
     tree = torch.state_dict({"w": torch.tensor(torch.storage("0", "Byte", count), (count,), (1,))})

@@ -75,6 +75,7 @@ def test_both_ways_redirect_the_same_pictures(squeezenet: osc.Model) -> None:
     np.testing.assert_allclose(results[1][1], results[0][1], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_adam_is_compiled_and_others_run_on_the_host(squeezenet: osc.Model) -> None:
     class Ascent:
         def reset(self) -> None:
@@ -97,6 +98,7 @@ def test_adam_is_compiled_and_others_run_on_the_host(squeezenet: osc.Model) -> N
     assert picture.values[-1] > picture.values[0]
 
 
+@pytest.mark.slow
 def test_the_step_is_one_graph_of_standard_operators(squeezenet: osc.Model) -> None:
     composition = _composition(squeezenet, osc.channel("fire5", 100))
     graph = step_graph(composition, standard_rules(), osc.Adam())

@@ -67,6 +67,7 @@ def test_the_last_good_picture_is_kept(squeezenet: osc.Model, fail: Fail) -> Non
     assert sorted(picture.snapshots) == [1, 3]
 
 
+@pytest.mark.slow
 def test_so_are_those_of_all_cores(
     squeezenet: osc.Model, fail: Fail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_failure_at_once_is_an_error_alone(squeezenet: osc.Model, fail: Fail) 
         osc.render(squeezenet, "fire5:3", **QUICK)
 
 
+@pytest.mark.slow
 def test_a_device_that_is_lost_leaves_the_copy_on_the_host(
     squeezenet: osc.Model, fail: Fail, monkeypatch: pytest.MonkeyPatch
 ) -> None:

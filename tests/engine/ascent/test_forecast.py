@@ -27,6 +27,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forecast, "available_memory", lambda: 20 * GIB)
 
 
+@pytest.mark.slow
 def test_a_huge_picture_is_refused_without_its_graph(
     squeezenet: osc.Model, free: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,6 +55,7 @@ def test_the_size_that_is_said_to_fit_does(squeezenet: osc.Model, free: None) ->
         check_room(composition(squeezenet, side + 20), osc.Adam(), "cpu", None)
 
 
+@pytest.mark.slow
 def test_the_forecast_is_near_what_the_graph_takes(squeezenet: osc.Model) -> None:
     first = composition(squeezenet, 800)
     growth = forecast._growth(first, osc.Adam(), "cpu", None)
@@ -74,6 +76,7 @@ def test_what_fits_passes(squeezenet: osc.Model, free: None) -> None:
     check_room(composition(squeezenet, 224, 16), osc.Adam(), "cpu", None)
 
 
+@pytest.mark.slow
 def test_render_asks(squeezenet: osc.Model, free: None) -> None:
     with pytest.raises(MemoryShortageError, match="fits"):
         osc.render(squeezenet, "fire5:3", size=30_000, steps=1, provider="cpu")

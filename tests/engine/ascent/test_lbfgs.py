@@ -43,6 +43,7 @@ def test_a_picture_at_its_top_or_without_a_number_ahead_stays() -> None:
     assert -1 < parameters["x"][1] <= 0
 
 
+@pytest.mark.slow
 def test_an_inversion_comes_nearer_than_by_adam(squeezenet: osc.Model) -> None:
     photo = (np.indices((64, 64)).sum(0) // 8 % 2)[..., None] * np.array([0.9, 0.5, 0.1]) + 0.05
     wanted = osc.inversion("fire3", photo)

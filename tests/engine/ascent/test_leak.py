@@ -71,6 +71,7 @@ def test_a_tenth_passes_where_the_unit_is_off(squeezenet: osc.Model) -> None:
     np.testing.assert_array_equal(behind[name], exact[name])
 
 
+@pytest.mark.slow
 def test_the_picture_is_made_again_from_its_recipe(squeezenet: osc.Model) -> None:
     def render(**given: object) -> osc.Picture:
         return osc.render(squeezenet, "fire5:100", size=48, steps=8, provider="cpu", **given)
@@ -85,6 +86,7 @@ def test_the_picture_is_made_again_from_its_recipe(squeezenet: osc.Model) -> Non
     np.testing.assert_array_equal(render(leak=0.3, leak_steps=0).images, plain.images)
 
 
+@pytest.mark.slow
 def test_a_picture_is_the_same_alone_and_among_others(squeezenet: osc.Model) -> None:
     def render(**given: object) -> osc.Picture:
         return osc.render(

@@ -53,6 +53,7 @@ def test_what_is_none_is_refused(make: object, message: str) -> None:
         make()
 
 
+@pytest.mark.slow
 def test_the_ascents_length_is_in_the_recipe_and_makes_the_picture_again(
     squeezenet: osc.Model,
 ) -> None:
@@ -70,6 +71,7 @@ def test_the_ascents_length_is_in_the_recipe_and_makes_the_picture_again(
     np.testing.assert_array_equal(again.images, picture.images)
 
 
+@pytest.mark.slow
 @pytest.mark.sample(1)
 @pytest.mark.parametrize(
     "optimizer",

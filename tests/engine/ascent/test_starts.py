@@ -15,6 +15,7 @@ from onnxscope.errors import InputError
 QUICK: dict[str, Any] = {"size": 48, "steps": 20, "provider": "cpu"}
 
 
+@pytest.mark.slow
 def test_the_best_of_some_starts_goes_on(squeezenet: osc.Model, tmp_path: Path) -> None:
     every = osc.render(squeezenet, "fire5:100", batch=4, **QUICK)
     scores = score(every.values[: stretch(20)]).reshape(2, 2)
@@ -30,6 +31,7 @@ def test_the_best_of_some_starts_goes_on(squeezenet: osc.Model, tmp_path: Path) 
     assert again.recipe == best.recipe
 
 
+@pytest.mark.slow
 def test_several_units_try_the_starts_that_each_tries_alone(squeezenet: osc.Model) -> None:
     from onnxscope.pictures.series import render_each
 
@@ -41,6 +43,7 @@ def test_several_units_try_the_starts_that_each_tries_alone(squeezenet: osc.Mode
         assert made.picture.recipe == alone.recipe
 
 
+@pytest.mark.slow
 def test_an_ascent_that_ends_while_it_tries_gives_what_there_is(squeezenet: osc.Model) -> None:
     seen = []
 
@@ -68,6 +71,7 @@ def test_what_stalls() -> None:
     assert not stalled([-value for value in falling], 4)
 
 
+@pytest.mark.slow
 def test_an_ascent_ends_where_it_stalls(squeezenet: osc.Model) -> None:
     slow = osc.Adam(1e-9)
     picture = osc.render(

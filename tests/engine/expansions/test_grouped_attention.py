@@ -142,6 +142,7 @@ def test_a_total_length_that_is_known(arrays):
     assert "Range" not in operators(graph)
 
 
+@pytest.mark.slow
 def test_open_sizes():
     arrays = [*NEXT, *ANGLES]
     options = {"num_heads": HEADS, "kv_num_heads": SHARED, "do_rotary": 1}

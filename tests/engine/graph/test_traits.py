@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from all_rule_cases import CASES, Case
 from in_turn import in_turn
 from onnx import defs
@@ -350,6 +351,7 @@ def _cases() -> dict[str, list[Case]]:
     return found
 
 
+@pytest.mark.slow
 @in_turn(sorted(_cases()))
 def test_what_has_a_rule_and_is_pointwise_is_known(op: str) -> None:
     known = (Trait.POINTWISE, Trait.BROADCASTING, Trait.MOVING)
@@ -455,6 +457,7 @@ def _literals(tree: ast.AST, place: str = "") -> Iterator[tuple[str, list[str]]]
         yield from _literals(node, here)
 
 
+@pytest.mark.slow
 def test_operators_stand_by_name_in_known_places_only() -> None:
     found: dict[str, list[str]] = {}
     for room in ("engine", "models", "cli"):

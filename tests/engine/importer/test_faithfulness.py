@@ -58,6 +58,7 @@ def compare(text: str, **point: np.ndarray) -> Faithfulness:
     return compare_with_file(load_graph(text_model(text)), point)
 
 
+@pytest.mark.slow
 def test_all_values_are_those_of_the_file() -> None:
     found = compare(NETWORK, x=np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32))
     assert (found.compared, found.departure, found.reason) == (4, None, "")
@@ -316,6 +317,7 @@ NORMALIZED = helper.make_model(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("proto", "node"),
     [(SPLIT, "Split (node '')"), (NORMALIZED, "LayerNormalization (node 'n')")],

@@ -294,6 +294,7 @@ def test_what_a_class_of_the_users_finds_is_not_kept(folder: Path, file: Path) -
     assert mine.layer_shape("conv1", 1, 32, 32) == (8, 8, 8)
 
 
+@pytest.mark.slow
 def test_without_the_cache_nothing_is_kept(
     folder: Path, file: Path, read: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

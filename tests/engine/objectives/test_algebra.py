@@ -15,6 +15,7 @@ from onnxscope.objectives.seen import Seen
 QUICK = {"size": 64, "steps": 6, "provider": "cpu"}
 
 
+@pytest.mark.slow
 def test_an_algebra_of_objectives(squeezenet: osc.Model) -> None:
     images = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
     a, b = osc.channel("fire4", 9), osc.neuron("fire5", 3)
@@ -109,6 +110,7 @@ def test_a_sum_of_hundreds_is_computed(squeezenet: osc.Model) -> None:
     np.testing.assert_allclose(value[0], (means * counts).sum(), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pile", ["product", "negative"])
 def test_objectives_nested_as_deeply_as_a_recipe_may_be(squeezenet: osc.Model, pile: str) -> None:
     objective = osc.layer("fire2")

@@ -113,6 +113,7 @@ def test_values(
     assert words in str(objective)
 
 
+@pytest.mark.slow
 def test_a_dead_cell_has_a_gradient_that_is_a_number(squeezenet: osc.Model) -> None:
     """Where all channels of a cell are 0, its length has no derivative."""
     black = np.zeros((1, 64, 64, 3), np.float32)

@@ -45,6 +45,7 @@ class Contrast(Leaf):
         return ((values - values.mean((1, 2, 3), keepdims=True)) ** 2).mean((1, 2, 3))
 
 
+@pytest.mark.slow
 def test_a_class_of_the_users_is_an_objective(squeezenet: osc.Model) -> None:
     objective = Contrast("fire2") * 2 - osc.channel("fire3", 1)
     assert str(objective) == "Contrast × 2 − channel fire3:1"
@@ -58,6 +59,7 @@ def test_a_class_of_the_users_is_an_objective(squeezenet: osc.Model) -> None:
     np.testing.assert_array_equal(again.images, picture.images)
 
 
+@pytest.mark.slow
 def test_remake_takes_what_a_recipe_can_only_name(squeezenet: osc.Model) -> None:
     @osc.objective("fire2")
     def mine(a: osc.Tensor) -> osc.Tensor:

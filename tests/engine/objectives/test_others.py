@@ -40,6 +40,7 @@ def other(tmp_path: Path) -> osc.Model:
     return osc.load(str(small(tmp_path / "other.onnx")), input_range=(-1, 1))
 
 
+@pytest.mark.slow
 def test_both_see_the_same_picture(squeezenet: osc.Model, other: osc.Model) -> None:
     objective = osc.channel("fire4", 9) - 0.5 * osc.seen_by(other, osc.channel("units", 3))
     value, gradient = osc.Gradient(squeezenet, objective, provider="cpu")(IMAGES)

@@ -109,6 +109,7 @@ def test_tiny_pictures_have_penalties(squeezenet: osc.Model, size: tuple[int, in
         assert gradient.shape == image.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [osc.channel("fire4", 9), osc.neuron("fire4", 9, y=3, x=3)])
 def test_a_penalty_adds_to_what_a_unit_gives(squeezenet: osc.Model, unit: osc.Objective) -> None:
     images = np.random.default_rng(0).random((2, 96, 96, 3), np.float32)
@@ -146,6 +147,7 @@ def test_a_penalty_sees_the_picture_before_the_transforms(
     assert (np.diff(picture.values, axis=0) > 0).all()
 
 
+@pytest.mark.slow
 def test_a_penalty_makes_a_picture_smoother(squeezenet: osc.Model) -> None:
     plain = osc.render(squeezenet, "fire4:9", **QUICK | {"steps": 12})
     objective = osc.channel("fire4", 9) - 0.5 * osc.total_variation()
@@ -154,6 +156,7 @@ def test_a_penalty_makes_a_picture_smoother(squeezenet: osc.Model) -> None:
     assert str(objective) == "channel fire4:9 − 0.5 × total variation"
 
 
+@pytest.mark.slow
 def test_to_each_picture_its_own_penalty(squeezenet: osc.Model) -> None:
     images = np.random.default_rng(0).random((3, 48, 48, 3), np.float32)
     unit = osc.channel("fire2", 3)

@@ -76,6 +76,7 @@ def test_values(squeezenet: osc.Model, flower: np.ndarray, name: str) -> None:
     np.testing.assert_allclose(value, expected(here, there), rtol=2e-4)
 
 
+@pytest.mark.slow
 def test_styles_of_several_layers_add_up(squeezenet: osc.Model, flower: np.ndarray) -> None:
     def value(objective: osc.Objective) -> np.ndarray:
         return osc.Gradient(squeezenet, objective, provider="cpu")(IMAGES)[0]
@@ -91,6 +92,7 @@ def test_the_distance_of_pixels(squeezenet: osc.Model, flower: np.ndarray) -> No
     np.testing.assert_allclose(value, np.sqrt(((IMAGES - photo) ** 2).mean((1, 2, 3))), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.sample(1)
 @pytest.mark.parametrize("transforms", [None, (), [osc.noise(0.3)], [osc.flip(True, True)]])
 def test_a_photo_moves_as_the_picture_does(
@@ -117,6 +119,7 @@ def test_a_photo_moves_as_the_picture_does(
         assert (picture.values > -2e-3).all(), picture.values
 
 
+@pytest.mark.slow
 def test_on_each_picture_its_own_transforms(squeezenet: osc.Model, flower: np.ndarray) -> None:
     """Pictures of different photos are what they are alone, in one graph as well."""
     objectives = [osc.inversion("fire3", flower), osc.caricature("fire4", flower[::-1])]
@@ -136,6 +139,7 @@ def test_inversion_finds_the_photo(squeezenet: osc.Model, flower: np.ndarray) ->
     assert np.corrcoef(picture.images.ravel(), photo.ravel())[0, 1] > 0.6
 
 
+@pytest.mark.slow
 def test_a_picture_is_made_again_without_the_photo(
     squeezenet: osc.Model, flower: np.ndarray, tmp_path: Path
 ) -> None:
@@ -151,6 +155,7 @@ def test_a_picture_is_made_again_without_the_photo(
     assert "caricature fire5 of [224×224×3 numbers, " in str(wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.sample(1)
 @pytest.mark.parametrize("precision", ["tf32", "float16"])
 def test_beside_a_unit_and_in_half_precision(

@@ -118,6 +118,7 @@ def test_a_distribution_whose_channels_are_weighed(squeezenet: osc.Model, tmp_pa
     np.testing.assert_array_equal(read.weights, weights)
 
 
+@pytest.mark.slow
 def test_what_batch_normalisation_has_kept_from_training() -> None:
     model = normalized()
     found = model.expected_statistics()

@@ -51,6 +51,7 @@ def test_what_is_no_list(squeezenet: osc.Model, target):
         osc.render(squeezenet, target, size=32, steps=1)
 
 
+@pytest.mark.slow
 def test_render_takes_several_units(squeezenet: osc.Model):
     settings = {"size": 48, "steps": 2, "provider": "cpu"}
     listed = osc.render(squeezenet, ["fire3:3", "fire3:4", "fire2:1"], **settings)

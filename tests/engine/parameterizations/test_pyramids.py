@@ -105,6 +105,7 @@ def test_the_start_of_a_painted_network_keeps_its_variance() -> None:
     assert 0.2 < colors.std() < 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameterization", "rate"),
     [(osc.Laplacian(), 0.05), (osc.Cppn(12, 4), 0.01), (osc.Shared(), 0.05)],
@@ -122,6 +123,7 @@ def test_an_ascent(squeezenet: osc.Model, parameterization: Parameterization, ra
         np.testing.assert_array_equal(alone.images[0], made.images[0])
 
 
+@pytest.mark.slow
 def test_what_a_mask_leaves_is_the_photo(squeezenet: osc.Model, flower: np.ndarray) -> None:
     mask = np.zeros((6, 8))
     mask[2:4, 2:5] = 1

@@ -49,6 +49,7 @@ def test_both_gradients_weigh_alike_at_the_start(squeezenet: osc.Model, flower: 
     np.testing.assert_array_equal(again.images, picture.images)
 
 
+@pytest.mark.slow
 def test_to_a_value(squeezenet: osc.Model, flower: np.ndarray) -> None:
     unit = osc.Gradient(squeezenet, "fire5:11", provider="cpu")
     photo = np.float32(fitted_to(flower, 64, 64) / 255)

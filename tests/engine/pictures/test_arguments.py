@@ -95,6 +95,7 @@ def test_constructors_name_the_argument(make: Callable[[], object], message: str
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_numbers_of_numpy_count(squeezenet: osc.Model) -> None:
     objective = osc.channel("fire2", np.int64(5)) * np.float32(2)
     assert objective == osc.channel("fire2", 5) * 2.0

@@ -29,6 +29,7 @@ def test_a_model_of_an_impossible_name(squeezenet: osc.Model) -> None:
         osc.remake(osc.Recipe.from_text(json.dumps(data)))
 
 
+@pytest.mark.slow
 def test_as_many_objectives_as_pictures(squeezenet: osc.Model) -> None:
     both = osc.each([osc.channel("fire2", 3), osc.channel("fire2", 4)])
     with pytest.raises(InputError, match="2 objectives make 2 pictures; leave batch=3 out"):

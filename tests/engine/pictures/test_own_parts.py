@@ -107,6 +107,7 @@ def test_pictures_are_made_again_through_every_kind(
     np.testing.assert_array_equal(osc.remake(recipe, squeezenet).images, picture.images)
 
 
+@pytest.mark.slow
 def test_an_older_recipe_makes_the_same_picture(squeezenet: osc.Model) -> None:
     picture = osc.render(squeezenet, "fire2:3", **QUICK)
     older = [

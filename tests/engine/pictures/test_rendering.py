@@ -150,6 +150,7 @@ def test_ctrl_c_keeps_what_there_is(squeezenet: osc.Model, ctrl_c_is_heard: None
     np.testing.assert_array_equal(again.images, picture.images)
 
 
+@pytest.mark.slow
 def test_snapshots_strip_and_animation(squeezenet: osc.Model, tmp_path: Path) -> None:
     picture = osc.render(squeezenet, "fire5:3", snapshots=(1, 3, 6), **QUICK)
     assert sorted(picture.snapshots) == [1, 3, 6]

@@ -28,6 +28,7 @@ def same(one: osc.Picture, other: osc.Picture) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.sample(2)
 @pytest.mark.parametrize("group", [None, 1, 2, 3])
 def test_each_is_what_it_is_alone(squeezenet: osc.Model, alone, group):
@@ -89,6 +90,7 @@ def test_a_wrong_argument_is_refused_at_once(squeezenet: osc.Model):
         list(render_each(squeezenet, UNITS, batch_size=0, **QUICK))
 
 
+@pytest.mark.slow
 def test_groups_are_as_large_as_fits(squeezenet: osc.Model, monkeypatch):
     def render(model, given, **settings):
         if isinstance(given, list) and len(given) > 2:
@@ -103,6 +105,7 @@ def test_groups_are_as_large_as_fits(squeezenet: osc.Model, monkeypatch):
     assert [one.number for one in made] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_the_same_start_for_several_objectives(squeezenet: osc.Model, alone):
     together = osc.render(squeezenet, UNITS, same_start=True, **QUICK)
     for image, picture in zip(together.images, alone, strict=True):
@@ -114,6 +117,7 @@ def test_the_same_start_for_several_objectives(squeezenet: osc.Model, alone):
         osc.render(squeezenet, UNITS[0], batch=2, same_start=True, **QUICK)
 
 
+@pytest.mark.slow
 def test_warnings_are_those_of_each_picture(squeezenet: osc.Model):
     picture = osc.render(squeezenet, UNITS, **QUICK)
     border = [any("border" in text for text in texts) for texts in picture.warnings_by_picture]

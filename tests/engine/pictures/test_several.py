@@ -63,6 +63,7 @@ def test_a_picture_is_an_array(three):
     assert three.images[0].any()
 
 
+@pytest.mark.slow
 def test_plots_show_it(three):
     pyplot = pytest.importorskip("matplotlib.pyplot")
     pyplot.switch_backend("agg")

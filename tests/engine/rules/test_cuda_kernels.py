@@ -119,6 +119,7 @@ def missing(case: Case, gradient: onnx.ModelProto) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_gradients_of_the_first_cases_have_kernels():
     """Of each operator one; those of all cases are gone through below."""
     found = {}

@@ -113,6 +113,7 @@ def test_the_order_is_the_one_of_onnx_runtime() -> None:
     assert [node.output[0] for node in ordered] == ["m", "a", "b", "y"]
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused_before_any_work(
     squeezenet: osc.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

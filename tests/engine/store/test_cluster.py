@@ -14,7 +14,11 @@ from onnxscope.store.filling import fill
 from onnxscope.store.plan import make_plan
 from onnxscope.store.project import Project
 
-pytest.importorskip("distributed", reason="pip install 'onnxscope[cluster]'")
+
+@pytest.fixture(autouse=True)
+def _distributed() -> None:
+    # Not above: its import takes a third of a second, of each process that collects tests.
+    pytest.importorskip("distributed", reason="pip install 'onnxscope[cluster]'")
 
 
 @pytest.fixture

@@ -164,6 +164,7 @@ def test_pictures_with_views_do_not_depend_on_each_other(
     np.testing.assert_allclose(joined.images[0], together.images[0], atol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_network_of_one_size_sees_pictures_of_any(squeezenet: osc.Model) -> None:
     given = {"steps": 24, "provider": "cpu"}
     transforms = [osc.views(2), osc.crop(0.4, 0.5), osc.resize(64), osc.noise(0.02)]

@@ -32,6 +32,7 @@ def _deep(layers=400, size=64):
     return model(nodes, {"x0": (np.float32, (4096, size))}, [f"x{layers}"], {"w": w})
 
 
+@pytest.mark.slow
 def test_a_run_is_stopped_when_its_time_is_up():
     session = open_session(_deep(), "cpu")
     x = np.zeros((4096, 64), np.float32)
@@ -134,6 +135,7 @@ def test_fewer_directions_where_runs_are_slow(monkeypatch):
     assert len(osc.verify(network, directions=8, timeout=None).checks) == 8
 
 
+@pytest.mark.slow
 def test_a_random_picture_is_made_smaller_for_want_of_memory(monkeypatch):
     monkeypatch.setattr(forward, "_MOST_BYTES", 20 * 2**20)
     found = osc.verify(text_model(OPEN))

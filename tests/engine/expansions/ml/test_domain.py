@@ -145,6 +145,7 @@ def test_text_is_encoded_beside_numbers():
     assert (dx == 2).all()
 
 
+@pytest.mark.slow
 def test_a_model_that_takes_text_is_verified():
     """The text is made up, of what the model knows, or given."""
     proto = text_beside_numbers()

@@ -116,6 +116,7 @@ def test_parameters_of_several_activations_are_listed_in_their_order():
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_clipped_lstm():
     arrays = arrays_of("LSTM", 4, 2, peepholes=True)
     # Some gates are beyond the bound, none near it in these numbers.

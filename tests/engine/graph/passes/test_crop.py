@@ -113,6 +113,7 @@ def test_value_and_gradient_are_those_of_the_whole(
         assert _work(part_model) < 0.5 * _work(whole_model)
 
 
+@pytest.mark.slow
 def test_a_channel_is_not_cropped() -> None:
     builder = Builder()
     image = builder.input("image", (1, 3, 64, 64), np.float32)

@@ -105,6 +105,7 @@ def test_an_unknown_precision_is_refused(squeezenet: osc.Model) -> None:
         osc.render(squeezenet, "fire5:100", precision=16)
 
 
+@pytest.mark.slow
 def test_recipes_without_a_precision_are_read(squeezenet: osc.Model) -> None:
     picture = osc.render(squeezenet, "fire5:100", size=64, steps=1, provider="cpu")
     text = picture.recipe.to_text()
