@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,8 @@ def plan_of(project: Project, model: Model, provider: str) -> Plan | None:
     photos = Photos.remembered(project)
     scored = photos is not None and bool(known.get("scored"))
     plan = Plan(model, plan.layers, units, plan.kinds, plan.settings, shared, photos, scored)
-    differing = [name for name in made_with if made_with[name] != plan.to_json()["made_with"][name]]
+    now = json.loads(json.dumps(plan.made_with))
+    differing = [name for name in made_with if made_with[name] != now.get(name)]
     if differing:
         raise InputError(
             f"{project.folder} was made with other {' and '.join(differing)} than is the rule; "
