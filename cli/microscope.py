@@ -120,6 +120,14 @@ def microscope(
             "local:4, four processes of this machine.",
         ),
     ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            metavar="json|npz",
+            help="Also write what is known of all units, as DIR/units.json or DIR/values.npz; "
+            "json,npz for both.",
+        ),
+    ] = None,
     provider: Annotated[
         str,
         typer.Option(metavar="auto|cpu|cuda|…", help="Where to compute."),
@@ -140,11 +148,14 @@ def microscope(
     from ..pages.microscope import Site
     from ..pages.site import check_jinja
     from ..pictures.series import Settings
+    from ..store.export import checked_forms
+    from ..store.export import export as write_export
     from ..store.plan import make_plan
     from ..store.plan import shard as part_of
     from ..store.project import Project
 
     check_jinja()
+    forms = [] if export is None else checked_forms(export.split(","))
     clock_ = _Clock(None if time is None else _seconds(time))
     kinds = None if what is None else [part.strip() for part in what.split(",")]
     network = preprocessing.open(model)
@@ -186,6 +197,10 @@ def microscope(
     if alone and not filling.interrupted:
         score_watched(plan, project, second, clock_.left, quiet=quiet)
     page = site.write()
+    for form in forms:
+        file = write_export(plan, project, form)
+        if not quiet:
+            stdout().print(str(file), soft_wrap=True)
     _summarize(filling, page, quiet=quiet)
 
 
@@ -323,6 +338,10 @@ def _announce(plan: Plan, count: int, shard: str | None) -> None:
         f"{plural(plan.settings['steps'], 'step')}{part}"
     )
     note(f"in this order: {kinds}; of each, {ORDER}")
+    flat = [one.title for one in plan.layers if len(plan.kinds_of(one)) < len(plan.kinds)]
+    if flat:
+        names = ", ".join(flat[:_SHOWN]) + (", …" if len(flat) > _SHOWN else "")
+        note(f"without positions neuron and channel coincide, and are made once: {names}")
 
 
 def _summarize(filling: Filling, page: Path, *, quiet: bool) -> None:

@@ -235,6 +235,13 @@ def make_plan(
             f"no layer has a unit of {units}: the largest has "
             f"{max(layer.channels for layer in chosen)}"
         )
+    if named and all(name in KINDS and KINDS[name].needs_cells for name in named):
+        flat = [layer.title for layer in chosen if len(layer.shape) == 1]
+        if len(flat) == len(chosen):
+            raise InputError(
+                f"{', '.join(flat)} has no positions, so that a unit's neuron and its channel are "
+                "the same, and there is one such picture of it; choose channel"
+            )
     known = Settings(**(settings or {}))
     known["steps"] = how.steps if steps is None else whole("steps", steps, 1)
     known["size"] = pixels_of(model, _size(model, how) if size is None else size)

@@ -41,3 +41,17 @@ def test_what_does_not_fit_is_a_sentence(run, tiny, folder, given, words):
     result = run("microscope", tiny, *given)
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_photographs_are_looked_at_and_everything_is_exported(run, tiny, folder, photos):
+    options = (*SMALL, "--what", "channel,examples", "-o", "scope", "--photos", photos)
+    made = run("microscope", tiny, "mixed4a", *options, "--export", "json,npz")
+    assert made.exit_code == 0, made.output
+    assert (folder / "scope" / "units.json").is_file()
+    assert (folder / "scope" / "values.npz").is_file()
+    assert '"examples":' in (folder / "scope" / "units.json").read_text()
+    again = run("microscope", tiny, "mixed4a", *SMALL, "--what", "channel", "-o", "scope")
+    assert "2 there already" in again.stdout
+    refused = run("microscope", tiny, "mixed4a", "-o", "scope", "--export", "jsn")
+    assert refused.exit_code == 2
+    assert "json or npz" in refused.stderr

@@ -50,7 +50,8 @@ ORDERS = {
                  "--quiet", *PREPROCESSING],
     "microscope": ["model", "layers", "--output", "--units", "--what", "--photos", "--eye",
                    "--quality", "--size", "--steps", "--seed", "--shard", "--time",
-                   "--scheduler", "--provider", "--batch-size", "--quiet", *PREPROCESSING],
+                   "--scheduler", "--export", "--provider", "--batch-size", "--quiet",
+                   *PREPROCESSING],
     "serve": ["model", "layers", "--output", "--units", "--quality", "--size", "--steps", "--seed",
               "--host", "--port", "--open", "--provider", *PREPROCESSING],
     "spectrum": ["model", "target", "photos", *STUDY, *PREPROCESSING],
@@ -99,6 +100,7 @@ MEANS_ELSE = {
         "microscope",
         "serve",
     },  # in a turn; what a study or a quality needs
+    "--export": {"microscope"},  # of units, no map
     "--wrt": {"gradient"},  # without it the gradient is that of an objective
     "--seed": {"verify", "blocks", "serve"},  # a point and directions; that of the project
     "--count": {"diversity", "interpolate"},  # each has a default of its own

@@ -1,0 +1,77 @@
+"""Layers of other kinds: very wide ones, such without positions, and tokens."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxscope as osc
+import pytest
+from onnxscope.errors import InputError
+from onnxscope.graph.builder import Builder
+from onnxscope.graph.finish import model_of
+from onnxscope.pages.microscope import Site
+from onnxscope.store.filling import fill
+from onnxscope.store.plan import make_plan
+from onnxscope.store.project import Project
+from seen_network import tokens
+
+SMALL = {"steps": 1, "settings": {"provider": "cpu"}}
+
+
+@pytest.fixture(scope="module")
+def wide() -> osc.Model:
+    """Cells of 4,096 channels, and as many features behind them."""
+    rng = np.random.default_rng(1)
+    builder = Builder("wide")
+    image = builder.input("image", (1, 3, 16, 16), np.float32)
+    weights = rng.standard_normal((4096, 3, 4, 4)).astype(np.float32)
+    cells = builder.op.Relu(
+        builder.op.Conv(image, builder.constant(weights), strides=[4, 4], kernel_shape=[4, 4])
+    )
+    cells.value.name = "cells"
+    mixing = (rng.standard_normal((4096, 4096)) / 64).astype(np.float32)
+    features = builder.op.Relu(cells.mean([2, 3]) @ builder.constant(mixing))
+    builder.output("features", features)
+    return osc.load(model_of(builder), preprocessing="none")
+
+
+def titles(plan, name: str) -> list[str]:
+    return [kind.name for kind in plan.kinds_of(plan.model.layers[name])]
+
+
+def test_a_layer_of_4096_units(wide: osc.Model, tmp_path):
+    plan = make_plan(wide, ["cells", "features"], kinds=["channel"], quality="draft", **SMALL)
+    assert plan.count() == 2 * 4096
+    project = Project.create(tmp_path / "p", wide)
+    filling = fill(plan, project, order=plan.order()[:64])
+    assert (filling.made, filling.failed) == (64, [])
+    page = Site(plan, project).write()
+    text = (page.parent / "cells.html").read_text()
+    assert text.count('class="unit"') == 4096
+    assert len(text) < 600_000
+    data = sorted((page.parent / "data").glob("cells-*.js"))
+    assert len(data) == 64
+
+
+def test_without_positions_neuron_and_channel_coincide(wide: osc.Model, tmp_path):
+    plan = make_plan(wide, ["cells", "features"], units="0:2", quality="draft", **SMALL)
+    assert titles(plan, "cells") == ["channel", "neuron", "negative", "diversity"]
+    assert titles(plan, "features") == ["channel", "negative"]
+    project = Project.create(tmp_path / "p", wide)
+    page = Site(plan, project).write()
+    said = "a unit's neuron and its channel are the same, and pictured once"
+    assert said in (page.parent / "features.html").read_text()
+    assert said not in (page.parent / "cells.html").read_text()
+    with pytest.raises(InputError, match=r"no positions.*choose channel"):
+        make_plan(wide, ["features"], kinds=["neuron"], **SMALL)
+
+
+def test_tokens(tmp_path):
+    network = osc.load(tokens())
+    names = [layer.title for layer in network.layers.values() if len(layer.shape) == 2]
+    assert names
+    plan = make_plan(network, names, units="0:2", quality="draft", **SMALL)
+    project = Project.create(tmp_path / "p", network)
+    filling = fill(plan, project)
+    assert (filling.left, filling.failed) == (0, [])
+    assert filling.made == plan.count()
+    Site(plan, project).write()
