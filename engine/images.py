@@ -87,7 +87,7 @@ def read_photo(path: str | os.PathLike[str]) -> np.ndarray:
     Raises:
         InputError: it cannot be read.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         return photo_of(image)
 
 
@@ -112,7 +112,7 @@ def read_fitted(
     Raises:
         InputError: it cannot be read.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         least = 2 * max(height, width)
         image.draft(None, (least, least))
         with nullcontext() if room is None else room(image.width * image.height):
@@ -135,7 +135,7 @@ def read_foreign(data: bytes, most_pixels: int) -> np.ndarray:
     Raises:
         InputError: it is larger, or cannot be read.
     """
-    with _opened(io.BytesIO(data), _FOREIGN) as image:
+    with opened(io.BytesIO(data), _FOREIGN) as image:
         if image.width * image.height > most_pixels:
             raise InputError(
                 f"the photograph has {image.width}×{image.height} pixels, and {most_pixels:,} are "
@@ -145,10 +145,18 @@ def read_foreign(data: bytes, most_pixels: int) -> np.ndarray:
 
 
 @contextmanager
-def _opened(
+def opened(
     path: str | os.PathLike[str] | io.BytesIO, formats: tuple[str, ...] | None = None
 ) -> Iterator[Image]:
-    """Open a file of Pillow's, and say in one sentence why it cannot be read."""
+    """Open a file of Pillow's, and say in one sentence why it cannot be read.
+
+    Args:
+        path: The file, or its content.
+        formats: Which decoders are used, by Pillow's names; by default all.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     from PIL import Image, UnidentifiedImageError
 
     # What Pillow raises of damaged files, by its own tests, and of such that fit no memory.

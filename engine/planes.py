@@ -18,11 +18,14 @@ from .images import (
     as_uint8,
     fitted_to,
     is_file,
-    why_unreadable,
+    opened,
+    photo_of,
 )
 from .plain import shown
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from .images import Photo
 
 
@@ -219,32 +222,35 @@ def read_grey(path: Path) -> np.ndarray:
 
 
 def _read_frames(path: Path, form: Form) -> np.ndarray:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            return _frames_of(image, form)
-    except UnidentifiedImageError as error:
-        raise InputError(f"cannot read the photograph {path}: {why_unreadable(path)}") from error
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read the photograph {path}: {reason}") from error
+    with opened(path) as image:
+        return _frames_of(image, form)
 
 
-def _frames_of(image: Any, form: Form) -> np.ndarray:
+def _frames_of(image: Image, form: Form) -> np.ndarray:
     """What Pillow has, as (H, W, C), or of a stack (D, H, W, C)."""
     from PIL import ImageSequence
 
-    wanted = {1: "L", 3: "RGB", 4: "RGBA"}.get(form.channels)
-    frames = []
-    for frame in ImageSequence.Iterator(image) if form.stack else [image]:
-        deep = frame.mode == "F" or frame.mode.startswith("I")
-        one = frame if deep or wanted is None else frame.convert(wanted)
-        array = np.asarray(one)
+    frames = ImageSequence.Iterator(image) if form.stack else [image]
+    arrays = [_frame(frame, form.channels) for frame in frames]
+    return np.stack(arrays) if form.stack else arrays[0]
+
+
+def _frame(frame: Image, channels: int) -> np.ndarray:
+    """One picture of Pillow's as (H, W, C), the right way up."""
+    from PIL import ImageOps
+    from PIL.Image import fromarray
+
+    deep = frame.mode == "F" or frame.mode.startswith("I")
+    if channels in (1, 3) and not deep:
+        array = photo_of(frame)
+        if channels == 1:
+            array = np.asarray(fromarray(array).convert("L"))
+    else:
+        turned = ImageOps.exif_transpose(frame)
+        array = np.asarray(turned.convert("RGBA") if channels == 4 and not deep else turned)
         if frame.mode.startswith("I"):
             array = np.clip(array, 0, 65535).astype(np.uint16)
-        frames.append(array if array.ndim == 3 else array[..., None])
-    return np.stack(frames) if form.stack else frames[0]
+    return array if array.ndim == 3 else array[..., None]
 
 
 def _checked(array: np.ndarray, form: Form) -> np.ndarray:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 8
 """How many pictures are computed together, if there is memory for so many."""
 
-_SAMPLES = 16
+_SAMPLES = 32
 """Likewise, how many samples of pictures: weights are read once for all of them."""
 
 _TRIED = 8
@@ -72,7 +72,7 @@ def explain(
         size: Height and width that the photos are brought to, by default the model's usual size.
         provider: See `onnxscope.render`.
         batch_size: How many pictures are computed at once, their samples counted where a method
-            takes several; by default as many as fit into memory, 8 at most, or 16 samples.
+            takes several; by default as many as fit into memory, 8 at most, or 32 samples.
 
     Returns:
         The maps, those of each photo's classes one after the other.

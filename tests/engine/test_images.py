@@ -7,7 +7,9 @@ import onnx
 import onnxscope as osc
 import pytest
 from onnxscope.errors import InputError
+from onnxscope.forms import Form
 from onnxscope.images import as_batch, read_photo
+from onnxscope.planes import as_planes
 from PIL import Image
 
 NETWORK = """<ir_version: 8, opset_import: ["": 18]>
@@ -74,6 +76,26 @@ def test_a_photograph_is_turned_as_the_camera_says(tmp_path):
     exif[0x0112] = 6
     image.save(path, exif=exif, quality=95)
     assert read_photo(path).shape == (96, 64, 3)
+
+
+def test_a_grey_network_sees_photographs_alike(tmp_path):
+    """Turned, of a palette, in CMYK and transparent ones, as a network in colour does."""
+    grey = Form("NCHW", 1, 1, None)
+    pixels = np.repeat(photo(4, 6), 16, axis=0).repeat(16, axis=1)
+    image = Image.fromarray(pixels)
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "turned.png", exif=exif)
+    image.convert("CMYK").save(tmp_path / "cmyk.tif")
+    image.quantize(16).save(tmp_path / "palette.png")
+    clear = np.concatenate([pixels, np.zeros_like(pixels[..., :1])], axis=2)
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    for path in tmp_path.iterdir():
+        found = as_planes(path, grey)
+        seen = np.asarray(Image.fromarray(read_photo(path)).convert("L"))
+        np.testing.assert_array_equal(found[0, 0], seen.astype(np.float32) / np.float32(255))
+    assert as_planes(tmp_path / "turned.png", grey).shape == (1, 1, 96, 64)
+    assert (as_planes(tmp_path / "clear.png", grey) == 1).all()
 
 
 def test_grey_and_opacity_become_colours(tmp_path):
