@@ -3,6 +3,14 @@
 Geirhos, Zimmermann, Bilodeau, Brendel & Kim, *Don't trust your eyes: on the (un)reliability of
 feature visualizations*, 2024 (arXiv 2306.04719): a unit can be made to show one thing and to look
 for another, and then the picture takes another way through the network than photographs.
+
+They compare activations of a class's picture with those of photographs of the class, by Spearman's
+rank correlation, in every layer, on a scale on which 0 is what photographs of other classes have
+with these and 1 what these have among each other. So it is here, with three differences: in the
+place of photographs of a class stand those that excite a unit most, and random ones in the place of
+other classes'; where a unit sees a part of the picture, that part is compared, laid over those of
+the photographs; and beside the layers there is one number for all, for which each layer is cut off
+at 0 and 1.
 """
 
 from __future__ import annotations
@@ -24,6 +32,9 @@ _ACROSS = 7
 
 _ELEMENTS = 4096
 """So many of them at most in each layer, drawn without replacement."""
+
+_PICTURE = (0.0, 1.0, 0.0, 1.0)
+"""What a unit sees to which no place belongs, such as a class."""
 
 _FEW_LAYERS = 4
 _FEWEST = 8
@@ -105,6 +116,7 @@ class Way:
         large = [name for name in wanted if math.prod(model.layers[name].shape) >= _FEWEST]
         self.layers = large or wanted
         self._seed = seed
+        self._chosen: dict[int, np.ndarray] = {}
         self._batch = model.fixed_batch or 4
         builder = Builder("way", opset=model.opset)
         image = builder.input("image", (self._batch, 3, *size), np.float32)
@@ -145,8 +157,8 @@ class Way:
         return [np.stack([row for row in rows if row is not None]) for rows in found]
 
     def _taken(self, values: np.ndarray, field: np.ndarray) -> np.ndarray:
-        """Activations at places of a field, of (C, H, W); all of others."""
-        if values.ndim == 3:
+        """Activations at places of a field, of (C, H, W); all of others, and of the picture."""
+        if values.ndim == 3 and tuple(field) != _PICTURE:
             inside = (np.arange(_ACROSS) + 0.5) / _ACROSS
             top, bottom, left, right = field
             places = (top + inside * (bottom - top), left + inside * (right - left))
@@ -159,8 +171,10 @@ class Way:
         if flat.size <= _ELEMENTS:
             return flat
         # The same for every picture.
-        chosen = np.random.default_rng(self._seed).permutation(flat.size)[:_ELEMENTS]
-        return np.asarray(flat[chosen])
+        if flat.size not in self._chosen:
+            order = np.random.default_rng(self._seed).permutation(flat.size)
+            self._chosen[flat.size] = order[:_ELEMENTS]
+        return np.asarray(flat[self._chosen[flat.size]])
 
     def compare(self, activations: Sequence[np.ndarray], count: int) -> tuple[PathLayer, ...]:
         """Compare a picture with photographs in every layer.

@@ -11,7 +11,7 @@ import onnxscope as osc
 import pytest
 from onnxscope.errors import InputError
 from onnxscope.images import as_uint8
-from onnxscope.studies.paths import PathLayer, _standard_ranks, path_similarity
+from onnxscope.studies.paths import PathLayer, Way, _standard_ranks, path_similarity
 from onnxscope.studies.second_eye import agreement
 from onnxscope.studies.superstimulus import drawn_views, ratio, seen_in
 from PIL import Image
@@ -144,6 +144,20 @@ def test_paths_by_hand():
     assert path_similarity([PathLayer("b", 0.9, 0.3, 0.3)]) is None
     assert PathLayer("c", 2.0, 0.9, 0.1).similarity == 1
     assert PathLayer("c", -1.0, 0.9, 0.1).similarity == 0
+
+
+def test_whole_layers_of_what_has_no_place():
+    """A class is compared by whole layers, drawn from where large; others by their field."""
+    way = object.__new__(Way)
+    way._seed, way._chosen = 0, {}
+    small = np.arange(2 * 9 * 9.0).reshape(2, 9, 9)
+    np.testing.assert_array_equal(way._taken(small, np.array([0.0, 1, 0, 1])), small.reshape(-1))
+    part = way._taken(small, np.array([0.0, 1 / 9, 0, 1 / 9]))
+    np.testing.assert_array_equal(part, np.repeat([0.0, 81.0], 49))
+    large = np.arange(3 * 64 * 64.0).reshape(3, 64, 64)
+    drawn = way._taken(large, np.array([0.0, 1, 0, 1]))
+    assert len(set(drawn)) == len(drawn) == 4096
+    np.testing.assert_array_equal(drawn, way._taken(large, np.array([0.0, 1, 0, 1])))
 
 
 def test_branches_have_fields_of_their_own(tmp_path):
