@@ -106,9 +106,10 @@ class Renderer:
         while True:
             group = self._queue.take(at_once, _IDLE if self.made > written else None)
             if group is None:
-                # Nobody waits: whoever comes next finds it in the pages.
-                written = self.made
-                self._guarded([], self._site)
+                if not len(self._clients):
+                    # Nobody waits meanwhile, and whoever comes next finds it in the pages.
+                    written = self.made
+                    self._guarded([], self._site)
                 continue
             if not group:
                 return

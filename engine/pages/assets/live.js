@@ -50,6 +50,12 @@
 
   /* What is in view --------------------------------------------------------------------------- */
 
+  /* The ways to look at units: what an ascent counted is shown of the channel's picture; the rest is
+     not made here. */
+  function lookedAt() {
+    var name = scope.kind(), made = name === "importance" ? "channel" : name;
+    return layer.kinds.some(function (kind) { return kind.name === made; }) ? made : null;
+  }
   function isDone(place) { return known[id(place)] && known[id(place)].state === "done"; }
 
   var soon = null;
@@ -91,13 +97,17 @@
 
   /* News -------------------------------------------------------------------------------------- */
 
-  function source(news) { return news.state === "done" ? "/live/thumbnail/" + news.key + ".webp" : news.source; }
+  function source(news, counted) {
+    if (news.state !== "done") return news.source;
+    return counted && news.told.importance ? "/" + news.told.importance : "/live/thumbnail/" + news.key + ".webp";
+  }
   function paint(element, news) {
+    var counted = Boolean(scope) && scope.kind() === "importance" && element.parentNode.classList.contains("unit");
     element.classList.toggle("live-running", news.state === "running");
     element.classList.toggle("live-failed", news.state === "failed");
     element.title = news.error || "";
     element.style.setProperty("--done", news.steps ? news.step / news.steps : 0);
-    var from = source(news);
+    var from = source(news, counted);
     if (!from) return false;
     element.style.backgroundImage = "url('" + from + "')";
     element.style.backgroundSize = "cover";
@@ -168,7 +178,10 @@
     if (news.state === "done") {
       if (told.pictures[news.kind]) return;
       told.pictures[news.kind] = news.told;
-      box.parentNode.replaceChild(scope.view(news.told, news.kind, news.unit, name.title), box);
+      // With the last one the rest of the sheet is drawn anew, unless somebody is at it.
+      var last = layer.kinds.every(function (kind) { return told.pictures[kind.name]; });
+      if (last && !dialog.querySelector(":focus:not(#unit-name)")) scope.redraw();
+      else box.parentNode.replaceChild(scope.view(news.told, news.kind, news.unit, name.title), box);
       return;
     }
     var below = box.querySelector(".live-below") || box.appendChild(make("div", { "class": "live-below" }));
@@ -177,7 +190,7 @@
 
   page.live = {
     thumbnail: function (element, unit, of) {
-      var news = known[id([layer.slug, unit, of])];
+      var news = known[id([layer.slug, unit, of === "importance" ? "channel" : of])];
       if (news) return paint(element, news);
       element.classList.remove("live-running", "live-failed");
       return false;
@@ -413,11 +426,18 @@
   main.insertBefore(bar, search ? search.nextSibling : main.firstChild);
   main.insertBefore(panel, bar.nextSibling);
   all(".unit").forEach(function (figure) {
-    live(figure, function () { return figure.hidden ? null : [layer.slug, Number(figure.dataset.unit), scope.kind()]; });
+    live(figure, function () { 
+      var kind = figure.hidden ? null : lookedAt();
+      return kind ? [layer.slug, Number(figure.dataset.unit), kind] : null;
+    });
   });
   var tabs = document.getElementById("kinds");
   if (tabs) ["click", "keydown"].forEach(function (what) { tabs.addEventListener(what, function () { setTimeout(report, 0); }); });
   if (dialog) dialog.addEventListener("close", report);
+  /* How far the pages were when they were written is not how far it is. */
+  var lead = document.querySelector(".lead");
+  lead.textContent = lead.textContent.replace(/(, of whose [\d,]+ pictures [\d,]+ are made\.|\. [\d,]+ of [\d,]+ pictures are made\.)/, ". Pictures are made of what is looked at.");
+  all(".named small").forEach(function (small) { small.textContent = small.textContent.replace(/ · \d+ %$/, ""); });
   /* On the first page each layer has some units, evenly from all over it, made or not. */
   if (!layer) all(".storey").forEach(function (storey, number) {
     var one = index.layers[number], samples = empty(storey.querySelector(".samples")), count = Math.min(12, one.units.length);

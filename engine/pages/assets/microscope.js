@@ -74,7 +74,7 @@
   }
   function thumbnail(element, unit, of) {
     element.style.backgroundImage = "";
-    if (page.live && layer.kinds.some(function (one) { return one.name === of; }) && page.live.thumbnail(element, unit, of)) return;
+    if (page.live && page.live.thumbnail(element, unit, of)) return;
     tile(element, layer.sheets[of] || [], place[unit]);
   }
   function show() {
@@ -423,7 +423,12 @@
   }
 
   /* What a script that shows pictures on their way needs: it sets `page.live`. */
-  page.microscope = { details: chunks, view: view, curve: curve, opened: function () { return opened; }, kind: function () { return kind; } };
+  page.microscope = { details: chunks, view: view, curve: curve, opened: function () { return opened; }, kind: function () { return kind; }, redraw: function () {
+    var at = dialog.scrollTop;
+    draw(opened, chunks[opened]);
+    by("unit-name").focus({ preventScroll: true });
+    dialog.scrollTop = at;
+  } };
 
   show();
   arrange();

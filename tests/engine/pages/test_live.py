@@ -82,11 +82,22 @@ def test_another_kind_is_made_when_it_is_looked_at(opened):
     assert asked == "neuron"
 
 
+def test_what_counted_is_shown_of_the_channel_and_other_tabs_ask_for_nothing(opened):
+    tab = opened("fire4.html")
+    tab.locator("#kinds [data-kind=importance]").click()
+    tab.wait_for_function(PICTURE.format("#fire4-1 i") + ".includes('-importance.webp')")
+    tab.locator("#kinds [data-kind=channel]").click()
+    tab.wait_for_function(PICTURE.format("#fire4-1 i") + ".includes('/live/thumbnail/')")
+    said = tab.locator(".lead").inner_text()
+    assert said == "40 units, Concat, 256×27×27. Pictures are made of what is looked at."
+
+
 def test_a_unit_opened_large_rises_with_its_curve(opened):
     tab = opened("fire4.html#fire4-30")
     tab.wait_for_selector("dialog .view[data-kind=channel] .where canvas")
     tab.wait_for_selector("dialog .view[data-kind=neuron] .where canvas")
     assert [one for one in tab.evaluate("said") if " of 12, value " in one]
+    assert tab.locator("dialog .command").count() == 2
     source = tab.locator("dialog .view img").first.get_attribute("src")
     assert source.startswith("answers/")
     tab.wait_for_function("document.querySelector('dialog .view img').naturalWidth === 48")
