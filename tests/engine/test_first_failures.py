@@ -28,6 +28,7 @@ def broken():
     return osc.load(proto, preprocessing="none", compare=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [None, 1, 2])
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (0, 0, 1)])
 def test_the_others_are_made(broken, order, batch_size):

@@ -14,6 +14,7 @@ VECTORS = np.random.default_rng(3).standard_normal((5, 256), np.float32)
 GIVEN = {"size": 48, "steps": 4, "provider": "cpu", "same_start": True}
 
 
+@pytest.mark.slow
 def test_each_picture_is_that_of_its_direction(squeezenet: osc.Model) -> None:
     for more in ({}, {"cosine": 2, "radius": 0}):
         together = osc.render(squeezenet, osc.directions("fire5", VECTORS, **more), **GIVEN)
@@ -28,6 +29,7 @@ def test_each_picture_is_that_of_its_direction(squeezenet: osc.Model) -> None:
             np.testing.assert_allclose(together.images[number], alone.images[0], atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_picture_is_the_same_alone_and_among_others(squeezenet: osc.Model) -> None:
     together = osc.render(squeezenet, osc.directions("fire5", VECTORS, cosine=1), **GIVEN)
     some = osc.render(squeezenet, osc.directions("fire5", VECTORS[2:4], cosine=1), **GIVEN)
@@ -58,6 +60,7 @@ def test_all_share_graphs_which_the_cache_keeps(
     assert built == before
 
 
+@pytest.mark.slow
 def test_within_other_objectives_it_is_made_of_constants(squeezenet: osc.Model) -> None:
     wanted = osc.directions("fire5", VECTORS[:2])
     both = osc.render(squeezenet, 2 * wanted, batch=2, size=48, steps=3, provider="cpu")
@@ -71,6 +74,7 @@ def test_within_other_objectives_it_is_made_of_constants(squeezenet: osc.Model) 
         osc.Gradient(squeezenet, wanted)(np.zeros((3, 48, 48, 3)))
 
 
+@pytest.mark.slow
 def test_views_share_a_row(squeezenet: osc.Model) -> None:
     seen = [osc.views(2), osc.crop(0.5, 0.9), osc.resize(40)]
     picture = osc.render(
@@ -93,6 +97,7 @@ def test_what_does_not_fit_is_refused(squeezenet: osc.Model) -> None:
         osc.directions("fire5", VECTORS[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "alone"),
     [

@@ -33,6 +33,7 @@ def page(found: osc.Blocks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return osc.write_blocks([found, other], folder / "page")
 
 
+@pytest.mark.slow
 def test_the_page_refers_to_what_is_there_and_to_nothing_else(page):
     text = page.read_text()
     for name in re.findall(r'(?:src|href)="([^"#]+)"', text):
@@ -119,6 +120,7 @@ def here(tab: Any, figure: str) -> list[str]:
     return [name.split(":")[0] for name in names]
 
 
+@pytest.mark.slow
 def test_pointing_at_a_cell_marks_the_place_everywhere(opened):
     tab = opened()
     grids = tab.locator("#grids-panels .cells")

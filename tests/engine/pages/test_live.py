@@ -63,6 +63,7 @@ new MutationObserver(() => {
 PICTURE = "document.querySelector('{}').style.backgroundImage"
 
 
+@pytest.mark.slow
 def test_a_thumbnail_sharpens_until_it_is_done(opened):
     tab = opened("fire3.html")
     first = PICTURE.format("#fire3-0 i")
@@ -74,6 +75,7 @@ def test_a_thumbnail_sharpens_until_it_is_done(opened):
     tab.wait_for_function(PICTURE.format(".storey .sample") + ".includes('/live/thumbnail/')")
 
 
+@pytest.mark.slow
 def test_another_kind_is_made_when_it_is_looked_at(opened):
     tab = opened("fire4.html")
     tab.locator("#kinds [data-kind=neuron]").click()
@@ -92,6 +94,7 @@ def test_what_counted_is_shown_of_the_channel_and_other_tabs_ask_for_nothing(ope
     assert said == "40 units, Concat, 256×27×27. Pictures are made of what is looked at."
 
 
+@pytest.mark.slow
 def test_a_unit_opened_large_rises_with_its_curve(opened):
     tab = opened("fire4.html#fire4-30")
     tab.wait_for_selector("dialog .view[data-kind=channel] .where canvas")
@@ -103,6 +106,7 @@ def test_a_unit_opened_large_rises_with_its_curve(opened):
     tab.wait_for_function("document.querySelector('dialog .view img').naturalWidth === 48")
 
 
+@pytest.mark.slow
 def test_what_is_typed_is_made_and_stays_from_page_to_page(opened):
     tab = opened()
     tab.locator(".live-tools summary").click()
@@ -121,6 +125,7 @@ def test_what_is_typed_is_made_and_stays_from_page_to_page(opened):
     assert tab.locator(".live-card").count() == 0
 
 
+@pytest.mark.slow
 def test_a_wrong_target_names_the_nearest(opened):
     tab = opened("fire3.html")
     tab.locator(".live-tools summary").click()
@@ -131,6 +136,7 @@ def test_a_wrong_target_names_the_nearest(opened):
     assert "no layer 'fire33'; did you mean 'fire3'" in said
 
 
+@pytest.mark.slow
 def test_labels_are_texts(opened):
     tab = opened("logits.html")
     tab.locator(".live-tools summary").click()
@@ -143,6 +149,7 @@ def test_labels_are_texts(opened):
     assert tab.locator("img[src=x]").count() == 0
 
 
+@pytest.mark.slow
 def test_a_unit_is_made_otherwise(opened):
     tab = opened("fire3.html#fire3-2")
     tab.wait_for_selector("dialog[open]")
@@ -151,6 +158,7 @@ def test_a_unit_is_made_otherwise(opened):
     assert tab.input_value("[name=target]") == "fire3:2"
 
 
+@pytest.mark.slow
 def test_a_photograph_cell_by_cell(opened, tmp_path):
     rng = np.random.default_rng(1)
     picture = np.kron(rng.integers(0, 256, (8, 10, 3)), np.ones((40, 40, 1))).astype(np.uint8)
@@ -183,6 +191,7 @@ def test_a_photograph_cell_by_cell(opened, tmp_path):
     assert "fire3" in tab.locator(".live-photo .live-said").inner_text()
 
 
+@pytest.mark.slow
 def test_no_photograph_is_said(opened, tmp_path):
     (tmp_path / "no.png").write_bytes(b"no picture at all")
     tab = opened()
@@ -208,6 +217,7 @@ def test_what_left_the_view_is_not_made(opened, live):
     assert {(one["layer"], one["unit"]) for one in news} == {("fire3", 39)}
 
 
+@pytest.mark.slow
 def test_the_policy_of_the_pages_lets_all_of_it_through(opened, tmp_path):
     Image.new("RGB", (60, 60), "orange").save(tmp_path / "photo.png")
     tab = opened("fire3.html#fire3-1", bypass_csp=False)
@@ -219,6 +229,7 @@ def test_the_policy_of_the_pages_lets_all_of_it_through(opened, tmp_path):
     assert 3 < width < 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_sticks_out_on_a_phone(opened, scheme):
     for name in ("", "fire3.html"):

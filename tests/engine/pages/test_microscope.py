@@ -61,6 +61,7 @@ def opened(browser, site):
     assert not complaints
 
 
+@pytest.mark.slow
 def test_pages_refer_to_what_is_there_and_to_nothing_else(site):
     pages = sorted(site.parent.glob("*.html"))
     assert [page.name for page in pages] == [

@@ -55,6 +55,7 @@ def test_it_is_the_sum_of_the_gradients(squeezenet: osc.Model, optimizer: object
     assert np.abs(picture.importance[0] - expected).mean() < 1e-3 < expected.std()
 
 
+@pytest.mark.slow
 def test_each_of_several_has_the_one_that_it_has_alone(squeezenet: osc.Model) -> None:
     several = osc.render(squeezenet, "fire3:7", batch=3, **QUICK)
     alone = osc.render(squeezenet, "fire3:7", **QUICK)
@@ -64,6 +65,7 @@ def test_each_of_several_has_the_one_that_it_has_alone(squeezenet: osc.Model) ->
     np.testing.assert_array_equal(several[1:].importance, several.importance[1:])
 
 
+@pytest.mark.slow
 def test_it_is_kept_where_an_ascent_ends_early(squeezenet: osc.Model) -> None:
     stopped = osc.render(squeezenet, "fire3:7", callback=lambda p: p.step < 2, **QUICK)
     short = osc.render(squeezenet, "fire3:7", **QUICK | {"steps": 2})

@@ -65,6 +65,7 @@ def test_three_ascents_raise_the_value(kind: str, make: type, rate: float) -> No
     assert picture.images.max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["grey, last", "four", "sound", "volume", "video, frames first"])
 def test_together_as_alone(kind: str) -> None:
     model = loaded(kind)
@@ -91,6 +92,7 @@ def test_activations_of_what_was_made(kind: str) -> None:
         np.testing.assert_allclose(both, np.repeat(found, 2, 0), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_network_gets_its_input_as_it_lies() -> None:
     import onnxruntime as ort
 
@@ -157,6 +159,7 @@ def test_saved_and_made_again(kind: str, tmp_path: Path) -> None:
     assert read_recipe(exact) == picture.recipe
 
 
+@pytest.mark.slow
 def test_animations_of_slices(tmp_path: Path) -> None:
     picture = osc.render(loaded("video"), "conv2:1", steps=2, provider="cpu")
     for name in ("frames.gif", "frames.webp"):
@@ -171,6 +174,7 @@ def test_animations_of_slices(tmp_path: Path) -> None:
         osc.render(loaded("grey"), "conv2:1", steps=2, provider="cpu").save_frames("x.gif")
 
 
+@pytest.mark.slow
 def test_what_is_seen() -> None:
     four = osc.render(loaded("four"), "conv2:1", steps=2, provider="cpu")
     assert four.seen().shape == (1, 33, 33, 1)
@@ -211,6 +215,7 @@ def pictured(made: object, parameters: dict[str, np.ndarray]) -> np.ndarray:
     return picture(made, parameters, 8, 8)
 
 
+@pytest.mark.slow
 def test_fixed_channels_stay(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     near = rng.random((16, 16), np.float32)
@@ -235,6 +240,7 @@ def test_fixed_channels_stay(tmp_path: Path) -> None:
     np.testing.assert_array_equal(picture.images[0, ..., 1], frames)
 
 
+@pytest.mark.slow
 def test_neurons_of_volumes() -> None:
     model = loaded("volume")
     picture = osc.render(model, "conv2/conv:1", steps=2, provider="cpu", transforms=())
@@ -258,6 +264,7 @@ def test_neurons_of_volumes() -> None:
     assert picture.recipe.objective == osc.neuron("conv2/conv", 1, y=1, x=4).to_json()
 
 
+@pytest.mark.slow
 def test_sizes() -> None:
     model = loaded("volume")
     with pytest.raises(

@@ -40,6 +40,7 @@ def test_what_the_unit_needs_stays(squeezenet: osc.Model, seed: int) -> None:
         assert squeezenet.activations(image, "fire8")["fire8"][0, 5].mean() > 3 * start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "of",
     [
@@ -60,6 +61,7 @@ def test_one_is_the_same_among_others_and_again(
     assert again.recipe == alone.recipe
 
 
+@pytest.mark.slow
 def test_many_units_each_as_alone(squeezenet: osc.Model) -> None:
     wanted = [osc.channel("fire5", unit) for unit in (3, 11)]
     settings: Any = {**QUICK, **CLEAR}
@@ -70,6 +72,7 @@ def test_many_units_each_as_alone(squeezenet: osc.Model) -> None:
         assert made.picture.recipe == alone.recipe
 
 
+@pytest.mark.slow
 def test_on_the_host_as_in_the_graph(squeezenet: osc.Model) -> None:
     class Host:
         """Adam, of which the engine knows no graph."""
@@ -90,6 +93,7 @@ def test_on_the_host_as_in_the_graph(squeezenet: osc.Model) -> None:
     np.testing.assert_allclose(here.images, there.images, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_what_is_climbed_stands_in_the_recipe(squeezenet: osc.Model) -> None:
     made = osc.render(squeezenet, "fire5:11", **CLEAR, **QUICK)
     assert made.captions == ("channel fire5:11 × (1 − opacity)",)
@@ -134,6 +138,7 @@ def test_a_checkerboard() -> None:
     np.testing.assert_allclose(on_checkerboard(solid), solid[..., :1], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_neuron_is_cut_out_and_framed(squeezenet: osc.Model) -> None:
     made = osc.render(squeezenet, osc.neuron("fire3", 7), **CLEAR, **QUICK)
     cropped = made.cropped(enlarge=2)
@@ -153,6 +158,7 @@ def test_of_a_grey_network() -> None:
         osc.render(loaded("four"), "conv2/conv:1", steps=1, **CLEAR)
 
 
+@pytest.mark.slow
 def test_penalties_see_it_in_front_of_grey(squeezenet: osc.Model) -> None:
     given = {**QUICK, "steps": 1, "transforms": ()}
     # The first value is that of the start: near grey, half opaque.

@@ -36,6 +36,7 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_pictures_are_those_of_render(squeezenet: osc.Model, plan, tmp_path):
     project = Project.create(tmp_path / "p", squeezenet)
     filling = fill(plan, project)
@@ -79,6 +80,7 @@ def test_what_is_known_of_a_picture_is_what_the_layer_answers(
     np.testing.assert_allclose(low + shades / 255 * (high - low), cells, atol=(high - low) / 250)
 
 
+@pytest.mark.slow
 def test_a_second_run_makes_nothing(squeezenet: osc.Model, plan, tmp_path):
     project = Project.create(tmp_path / "p", squeezenet)
     fill(plan, project)
@@ -95,6 +97,7 @@ def test_time_that_is_up_leaves_the_rest(squeezenet: osc.Model, plan, tmp_path):
     assert (filling.made, filling.left) == (0, 16)
 
 
+@pytest.mark.slow
 def test_an_interruption_keeps_what_is_done(squeezenet: osc.Model, plan, tmp_path):
     project = Project.create(tmp_path / "p", squeezenet)
     steps = 0
@@ -188,6 +191,7 @@ def test_killed_again_and_again_it_is_what_it_would_have_been(
     assert not (killed / ".unfinished").exists()
 
 
+@pytest.mark.slow
 def test_drafts_share_graphs_and_are_what_their_commands_say(squeezenet: osc.Model, tmp_path):
     plan = make_plan(
         squeezenet,

@@ -74,6 +74,7 @@ def test_the_same_as_a_plain_loop(model, photo_folder, by, batch):
             assert one.positive == (values[:, unit] > 0).mean()
 
 
+@pytest.mark.slow
 def test_boxes_are_what_a_cell_sees(model, photo_folder):
     found = osc.examples(model, "second", photo_folder)
     for unit in range(8):
@@ -176,6 +177,7 @@ osc.examples(model, ["first", "second"], photos, state=state, batch_size=2, call
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there are no such kills here")
 def test_killed_and_resumed(model, photo_folder, tmp_path):
     state = tmp_path / "state.npz"

@@ -22,6 +22,7 @@ def found(squeezenet: osc.Model) -> Comparison:
     return osc.compare(squeezenet, "fire5:100", size=160, steps=24, provider="cpu")
 
 
+@pytest.mark.slow
 def test_values_are_those_of_the_objectives(squeezenet, found):
     assert [look.name for look in found.looks] == NAMES
     for other in found.looks:
@@ -80,6 +81,7 @@ def test_sentences_follow_from_the_numbers(found):
     ]
 
 
+@pytest.mark.slow
 def test_figure_and_data(found, tmp_path):
     path = found.save(tmp_path / "found.png")
     assert osc.read_recipe(path).batch == 6
@@ -100,6 +102,7 @@ def test_after_an_early_end_there_is_what_there_is(found):
     assert replace(part, findings=tuple(said)).figure().height > 200
 
 
+@pytest.mark.slow
 def test_small_maps_have_fewer_neurons(squeezenet):
     found = osc.compare(squeezenet, "fire9:3", size=48, steps=2, provider="cpu")
     assert [look.name for look in found.looks] == ["middle", "corner", "channel", "negative"]
@@ -114,6 +117,7 @@ def test_fields_and_strides(squeezenet):
     assert cells.whole_field(0, 0) is None
 
 
+@pytest.mark.slow
 def test_cells_may_be_tokens():
     proto = parser.parse_model(_TOKENS)
     rng = np.random.default_rng(0)

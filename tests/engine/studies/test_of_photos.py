@@ -32,6 +32,7 @@ def likeness(image: np.ndarray, photo: np.ndarray) -> float:
     return float(np.corrcoef(image.ravel(), photo.ravel())[0, 1])
 
 
+@pytest.mark.slow
 def test_inverted_pictures_are_near_the_photo(squeezenet, photo, tmp_path):
     found = osc.invert(squeezenet, photo, ["fire2", "fire5"], **QUICK)
     grey = np.full_like(photo, 0.5)
@@ -56,6 +57,7 @@ def test_caricatures_go_further_in_the_photos_direction(squeezenet, photo):
     assert here @ there / np.linalg.norm(here) / np.linalg.norm(there) > 0.5
 
 
+@pytest.mark.slow
 def test_a_dream_has_more_of_the_layer_and_is_still_the_photo(squeezenet, flower):
     photo = np.float32(fitted_to(flower, 96, 128) / 255)
     heard = []
@@ -71,6 +73,7 @@ def test_a_dream_has_more_of_the_layer_and_is_still_the_photo(squeezenet, flower
     np.testing.assert_array_equal(again.images, picture.images)
 
 
+@pytest.mark.slow
 def test_windows_reach_all_of_a_large_picture(squeezenet):
     photo = np.random.default_rng(0).random((128, 128, 3), np.float32) / 2 + 0.25
     picture = osc.dream(
@@ -106,6 +109,7 @@ def test_octaves_that_would_be_tiny_are_left_out():
     assert list(dreaming._sizes(30, 30, 4, 1.4)) == [(30, 30)]
 
 
+@pytest.mark.slow
 def test_textures_come_nearer_and_the_photo_stays(squeezenet, photo):
     rng = np.random.default_rng(0)
     stripes = np.zeros((64, 64, 3), np.float32)

@@ -16,6 +16,7 @@ def mean_of(model: osc.Model, layer: str, unit: int, images: np.ndarray) -> np.n
     return model.activations(images, [layer])[layer][:, unit].mean((1, 2))
 
 
+@pytest.mark.slow
 def test_pictures_differ_more_than_those_of_other_starts(squeezenet):
     alone = osc.diversify(squeezenet, "fire5:100", 3, strength=0, **QUICK)
     apart = osc.diversify(squeezenet, "fire5:100", 3, **QUICK)

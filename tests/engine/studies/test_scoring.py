@@ -46,6 +46,7 @@ def _scores(photos: Path, eye: osc.Model, *, fooled: bool) -> list[osc.Score]:
     return scores
 
 
+@pytest.mark.slow
 def test_fixed_filters_are_at_the_ceiling(photos, eye):
     scores = _scores(photos, eye, fooled=False)
     for one in scores:
@@ -57,6 +58,7 @@ def test_fixed_filters_are_at_the_ceiling(photos, eye):
     assert json.loads(json.dumps(scores[0].to_json())) == scores[0].to_json()
 
 
+@pytest.mark.slow
 def test_a_manipulated_network_is_low(photos, eye):
     scores = _scores(photos, eye, fooled=True)
     for one in scores:
@@ -81,6 +83,7 @@ def test_what_is_rendered_and_what_is_given(photos, tmp_path):
         osc.score(model, "units:2", [photos / "001.png", photos / "002.png"], picture)
 
 
+@pytest.mark.slow
 def test_several_are_as_alone(photos, eye, monkeypatch):
     """Units share sessions, photographs and runs, and none of these is seen in the numbers."""
     from onnxscope.studies import scoring

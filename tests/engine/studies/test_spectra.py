@@ -18,6 +18,7 @@ def model(tmp_path_factory) -> osc.Model:
     return osc.load(str(path), input_range=(0, 1), labels=["a", "b", "c", "d"])
 
 
+@pytest.mark.slow
 def test_from_least_to_most(model, photo_folder, tmp_path):
     found = osc.unit_spectrum(model, "second:3", photo_folder, steps=24, provider="cpu")
     values = [place.value for _, place in found.places]
@@ -38,6 +39,7 @@ def test_from_least_to_most(model, photo_folder, tmp_path):
     assert found.figure().width > 1500
 
 
+@pytest.mark.slow
 def test_of_examples_that_are_there(model, photo_folder):
     every = osc.examples(model, ["second", "b"], photo_folder, before_activation=True)
     found = osc.unit_spectrum(model, "second:5", every, steps=4, provider="cpu")
