@@ -44,6 +44,7 @@ def test_the_page_refers_to_what_is_there_and_to_nothing_else(page):
             assert set(outside) <= {"http://www.w3.org/2000/svg"}, file
 
 
+@pytest.mark.slow
 def test_names_are_texts_and_never_markup(page):
     text = page.read_text()
     assert "other <b>" not in text
@@ -54,6 +55,7 @@ def test_names_are_texts_and_never_markup(page):
     assert sorted(one["name"] for one in given["classes"]) == sorted(LABELS)
 
 
+@pytest.mark.slow
 def test_it_is_light(page):
     weight = sum(file.stat().st_size for file in page.parent.rglob("*") if file.is_file())
     assert weight < 1_500_000, weight
@@ -78,6 +80,7 @@ def test_numbers_go_through_bytes():
     assert not whole[0].any()
 
 
+@pytest.mark.slow
 def test_what_is_refused(found, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="at least one photo"):
         osc.write_blocks([], tmp_path / "none")
@@ -138,6 +141,7 @@ def test_pointing_at_a_cell_marks_the_place_everywhere(opened):
     assert here(tab, "grids")[1] == "two, row 0, column 0"
 
 
+@pytest.mark.slow
 def test_the_keyboard_does_what_the_pointer_does(opened):
     tab = opened()
     first = tab.locator("#grids-panels .cells").nth(1).locator(".cell")
@@ -162,6 +166,7 @@ def test_the_keyboard_does_what_the_pointer_does(opened):
     assert chosen == tab.locator("#channels-classes button").nth(1).inner_text()
 
 
+@pytest.mark.slow
 def test_cells_show_what_speaks_for_them(opened, found):
     tab = opened()
     tab.locator("#influence-panels .cells").nth(2).locator(".cell").nth(5 * 12 + 5).hover()
@@ -176,6 +181,7 @@ def test_cells_show_what_speaks_for_them(opened, found):
     assert "score of" in tab.locator("#influence-now").inner_text()
 
 
+@pytest.mark.slow
 def test_labels_are_shown_as_they_are(opened):
     tab = opened()
     names = tab.locator("#influence-panels .class span:first-child span:first-child")
@@ -183,6 +189,7 @@ def test_labels_are_shown_as_they_are(opened):
     assert tab.locator("img[src=x]").count() == 0
 
 
+@pytest.mark.slow
 def test_magnitude_and_the_second_photo(opened):
     tab = opened()
     tab.locator("#magnitude").check()
@@ -194,6 +201,7 @@ def test_magnitude_and_the_second_photo(opened):
     tab.wait_for_function("document.querySelector('#here img').src.includes('other-b')")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_sticks_out_on_a_phone(opened, scheme):
     tab = opened(viewport={"width": 360, "height": 740}, color_scheme=scheme)

@@ -14,6 +14,8 @@ from onnxscope.store.filling import fill
 from onnxscope.store.plan import Plan, make_plan
 from onnxscope.store.project import Project
 
+pytestmark = pytest.mark.slow
+
 EVIL = "</script><img src=x onerror=alert(1)>"
 UNITS = "0:3,70:72,126:128"
 
@@ -61,7 +63,6 @@ def opened(browser, site):
     assert not complaints
 
 
-@pytest.mark.slow
 def test_pages_refer_to_what_is_there_and_to_nothing_else(site):
     pages = sorted(site.parent.glob("*.html"))
     assert [page.name for page in pages] == [

@@ -18,6 +18,8 @@ from onnxscope.store.scores import score_pictures
 from onnxscope.store.sightings import look_at_photos
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -91,6 +91,7 @@ def test_what_is_in_view_is_made_sharpens_and_is_kept(caller, plan, folder):
     assert Image.open(io.BytesIO(small)).size == (48, 48)
 
 
+@pytest.mark.slow
 def test_what_is_there_is_told_at_once(caller, plan, folder):
     layer, kind = plan.layers[1], plan.kinds[0]
     fill(plan, Project.open(folder), order=[(layer, 3, kind)])
@@ -127,6 +128,7 @@ def test_two_browsers_want_the_same_and_it_is_made_once(caller, folder):
     assert first == second
 
 
+@pytest.mark.slow
 def test_fifty_browsers_at_once_and_nothing_is_lost(caller):
     units = list(range(12))
     lost: list[int] = []
@@ -148,6 +150,7 @@ def test_fifty_browsers_at_once_and_nothing_is_lost(caller):
     assert not lost
 
 
+@pytest.mark.slow
 def test_who_leaves_mid_render_is_forgotten(caller, folder):
     _, answer = caller.post("/live/type", {"target": "fire4:11", "steps": 4096})
     with caller.listening() as listener:
@@ -163,6 +166,7 @@ def test_who_leaves_mid_render_is_forgotten(caller, folder):
     assert not (folder / "answers" / answer["key"][:2] / f"{answer['key']}.png").exists()
 
 
+@pytest.mark.slow
 def test_what_fails_is_said(caller):
     _, answer = caller.post("/live/type", {"target": "fire3:7", "transforms": "crop(0.3, 0.6)",
                                            "size": 16})  # fmt: skip

@@ -33,6 +33,7 @@ def made(squeezenet: osc.Model, tmp_path_factory: pytest.TempPathFactory):
     return plan, project
 
 
+@pytest.mark.slow
 def test_json(made):
     plan, project = made
     data = json.loads(export(plan, project, "json").read_text())

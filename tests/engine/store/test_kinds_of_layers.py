@@ -38,6 +38,7 @@ def titles(plan, name: str) -> list[str]:
     return [kind.name for kind in plan.kinds_of(plan.model.layers[name])]
 
 
+@pytest.mark.slow
 def test_a_layer_of_4096_units(wide: osc.Model, tmp_path):
     plan = make_plan(wide, ["cells", "features"], kinds=["channel"], quality="draft", **SMALL)
     assert plan.count() == 2 * 4096
@@ -65,6 +66,7 @@ def test_without_positions_neuron_and_channel_coincide(wide: osc.Model, tmp_path
         make_plan(wide, ["features"], kinds=["neuron"], **SMALL)
 
 
+@pytest.mark.slow
 def test_tokens(tmp_path):
     network = osc.load(tokens())
     names = [layer.title for layer in network.layers.values() if len(layer.shape) == 2]

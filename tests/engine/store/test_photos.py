@@ -84,6 +84,7 @@ def test_other_photographs_are_another_question(squeezenet: osc.Model, folder, t
     assert look_at_photos(planned(squeezenet, remembered), project).made == 0
 
 
+@pytest.mark.slow
 def test_time_that_is_up(squeezenet: osc.Model, folder, tmp_path):
     plan = planned(squeezenet, Photos.found([folder]))
     project = Project.create(tmp_path / "p", squeezenet)
@@ -91,6 +92,7 @@ def test_time_that_is_up(squeezenet: osc.Model, folder, tmp_path):
     assert look_at_photos(plan, project).made == 4
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_pictures_that_are_there(squeezenet: osc.Model, folder, tmp_path):
     plan = planned(squeezenet, Photos.found([folder]))
     project = Project.create(tmp_path / "p", squeezenet)

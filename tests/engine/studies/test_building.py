@@ -15,13 +15,14 @@ from onnxscope.studies.building import BlockMaker
 sys.path.append(str(Path(__file__).resolve().parents[1] / "helpers"))
 from seen_network import network, photo, taken_apart, tokens
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def found() -> osc.Blocks:
     return taken_apart()
 
 
-@pytest.mark.slow
 def test_every_cell_has_a_picture_and_its_units(found):
     assert [layer.name for layer in found.layers] == ["one", "two", "three"]
     one, two, three = found.layers
@@ -66,7 +67,6 @@ def test_groups_have_pictures_effects_and_flow(found):
     assert np.abs(second.effects.sum(0) - total).max() < 0.35 * np.abs(total).max()
 
 
-@pytest.mark.slow
 def test_two_photos_share_the_pictures_of_units():
     maker = BlockMaker(
         osc.load(network()), ["two"], steps=2, size=16, groups=(), classes=0, provider="cpu"
@@ -85,7 +85,6 @@ def test_two_photos_share_the_pictures_of_units():
     assert first.layers[0].class_maps is None
 
 
-@pytest.mark.slow
 def test_a_network_without_classes_and_one_whose_last_layer_reads_the_first():
     trunk = osc.blocks(
         osc.load(network(skip=True, classes=False)),
@@ -102,7 +101,6 @@ def test_a_network_without_classes_and_one_whose_last_layer_reads_the_first():
     assert trunk.layers[1].groups[2].effects is None
 
 
-@pytest.mark.slow
 def test_a_network_that_takes_one_picture_of_one_size():
     given = {"steps": 1, "size": 16, "groups": (), "units": 1, "classes": 2, "provider": "cpu"}
     fixed = osc.blocks(osc.load(network(fixed=True)), photo(), ["three"], **given)
@@ -112,7 +110,6 @@ def test_a_network_that_takes_one_picture_of_one_size():
     np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.slow
 def test_patches_among_tokens_are_cells():
     model = osc.load(tokens())
     taken = osc.blocks(
@@ -124,7 +121,6 @@ def test_patches_among_tokens_are_cells():
     assert taken.layers[0].class_maps.any()
 
 
-@pytest.mark.slow
 def test_what_is_interrupted_gives_no_pictures_that_are_less_far(monkeypatch):
     from onnxscope.studies import miniatures
 

@@ -34,18 +34,21 @@ def test_values_are_those_of_the_objectives(squeezenet, found):
     np.testing.assert_allclose(np.stack([look.map for look in found.looks]), cells, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_each_picture_is_the_best_for_what_it_was_made_for(found):
     for name in ("middle", "upper right", "lower left", "channel", "negative"):
         values = {look.name: look.values[name] for look in found.looks}
         assert max(values, key=values.__getitem__) == name
 
 
+@pytest.mark.slow
 def test_a_middle_neuron_lights_up_in_the_middle(found):
     look = found["middle"]
     assert np.unravel_index(look.map.argmax(), look.map.shape) == look.cell
     assert found.active("channel") > 5 * found.active("middle") > 0
 
 
+@pytest.mark.slow
 def test_moved_by_its_stride_a_picture_gives_another_neuron_the_same(found):
     own = found["middle"].values["middle"]
     assert found.stride == (8, 8)
@@ -54,6 +57,7 @@ def test_moved_by_its_stride_a_picture_gives_another_neuron_the_same(found):
         assert found.moved[name] == pytest.approx(own, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_sentences_follow_from_the_numbers(found):
     text = "\n".join(found.findings)
     share = found["middle"].values["channel"] / found["channel"].values["channel"]
@@ -93,6 +97,7 @@ def test_figure_and_data(found, tmp_path):
     assert found.table()[0] == ["picture", *NAMES]
 
 
+@pytest.mark.slow
 def test_after_an_early_end_there_is_what_there_is(found):
     """Pictures that Ctrl-C left unmade are missing, and nothing is said of them."""
     part = replace(found, looks=found.looks[:2])

@@ -22,6 +22,7 @@ def test_of_a_linear_readout() -> None:
     assert (found.min() >= 0) & (found.max() <= 1)
 
 
+@pytest.mark.slow
 def test_a_channel_counts_for_itself(squeezenet: osc.Model, flower: np.ndarray) -> None:
     found = osc.relevance(squeezenet, "fire5:11", "fire4", [flower], provider="cpu")
     assert found.shape == (256,)
