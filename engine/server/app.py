@@ -145,6 +145,17 @@ class Site:
         who = given.get("client")
         if who not in self.clients:
             return _refusal(410, "this page does not listen any more; load it again")
+        # Off the server's own thread: hundreds of questions take a while.
+        left = await run_in_threadpool(lambda: self._tell_known(str(who), self._wanted(given)))
+        self.queue.want(str(who), left)
+        return JSONResponse({"waiting": len(left)})
+
+    def _wanted(self, given: Mapping[str, Any]) -> list[tuple[int, Asked]]:
+        """Read what a browser shows.
+
+        Raises:
+            InputError: something of it is not there.
+        """
         wanted: list[tuple[int, Asked]] = []
         for name, soon in (("open", OPENED), ("seen", SEEN)):
             wanted += [(soon, self._asking.of_plan(_place(one))) for one in _listed(given, name)]
@@ -153,9 +164,7 @@ class Site:
             if asked is None:
                 raise InputError("this picture is not known any more; type it again")
             wanted.append((OPENED, asked))
-        left = await run_in_threadpool(self._tell_known, str(who), wanted)
-        self.queue.want(str(who), left)
-        return JSONResponse({"waiting": len(left)})
+        return wanted
 
     def _tell_known(self, who: str, wanted: list[tuple[int, Asked]]) -> list[tuple[int, Asked]]:
         """Tell a browser of what is there already, and return the rest."""
@@ -262,6 +271,8 @@ def _answered(handler: _Handler) -> _Handler:
             return _refusal(413, str(error), connection="close")
         except OnnxscopeError as error:
             return _refusal(422, str(error))
+        except MemoryError:
+            return _refusal(422, "there is not enough memory for that")
         except OSError:
             return _refusal(404, "there is no such file")
 

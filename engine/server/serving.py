@@ -112,7 +112,9 @@ def serve(
 
     server = Server(config)
     site.renderer.start()
-    name = f"[{host}]" if ":" in host else host
+    # Of all addresses of this machine none is a name that others could open.
+    name = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    name = f"[{name}]" if ":" in name else name
     if ready is not None:
         ready(f"http://{name}:{port}/?token={token}", Stop(site, server))
     try:

@@ -90,6 +90,20 @@ def test_it_is_ended_by_ctrl_c_amid_its_work_and_goes_on_from_the_folder(tiny, f
     assert not list(Path("scope").rglob("*.tmp*"))
 
 
+@pytest.mark.slow
+def test_other_machines_reach_it_on_request_only_and_with_a_warning(tiny, folder):
+    given = (str(tiny), "mixed4a", *SMALL, "-o", "scope", "--host", "0.0.0.0")
+    with serving(*given) as (process, caller):
+        assert caller.host.startswith(f"{socket.gethostname()}:".lower())
+        assert caller.get("/", Host=f"127.0.0.1:{caller.port}")[0] == 200
+        assert caller.get("/", Host=f"evil.example:{caller.port}")[0] == 403
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 0
+    assert "0.0.0.0 is reached from other machines" in said
+    assert "nothing is encrypted" in " ".join(said.split())
+
+
 def test_a_port_in_use_is_a_sentence(run, tiny, folder):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
