@@ -304,6 +304,7 @@ _BY_NODES: Mapping[str, Callable[[ir.Node, list[Range]], Range]] = {
 
 # What makes infinities of numbers of ordinary size, and what hands them on.
 _EXPLODING = frozenset({"Exp", "Div", "Reciprocal", "Log", "Pow", "Sinh", "Cosh", "Tan", "Atanh"})
+_LOW_POWER = 8
 _DIVIDING = ("Div", "Reciprocal")
 _HANDING_ON = frozenset({"Add", "Sub", "Sum", "Neg", "Mul", "Where", "Max", "Min", "Abs", "Sqrt"})
 
@@ -319,10 +320,19 @@ def _may_be_infinite(value: ir.Value | None, depth: int) -> bool:
     if node.op_type in _EXPLODING:
         found = _Ranges().of(value, depth)
         # The largest number of single precision.
-        return not (found[0] > -3e38 and found[1] < 3e38) and not _divides_well(node, depth)
+        bounded = found[0] > -3e38 and found[1] < 3e38
+        return not (bounded or _divides_well(node, depth) or _is_low_power(node))
     if node.op_type in _HANDING_ON or has(node, Trait.MOVING):
         return any(_may_be_infinite(v, depth - 1) for v in node.inputs)
     return False
+
+
+def _is_low_power(node: ir.Node) -> bool:
+    """Whether a node raises to a positive power that is not high."""
+    exponent = None if len(node.inputs) < 2 or node.inputs[1] is None else node.inputs[1]
+    held = None if exponent is None else exponent.const_value
+    low, high = ALL if held is None else _of_constant(held)
+    return node.op_type == "Pow" and low > 0 and high <= _LOW_POWER
 
 
 def _divides_well(node: ir.Node, depth: int) -> bool:

@@ -59,8 +59,9 @@ class Inference:
             return defs.get_schema(op_type, known, domain)
         except defs.SchemaError as error:
             if not domain and not defs.has(op_type):
+                hint = nearest(op_type, _standard_operators()).removeprefix("; ")
                 raise OperatorError(
-                    f"ONNX has no operator {op_type}{nearest(op_type, _standard_operators())}"
+                    f"ONNX has no operator {op_type}" + (f" ({hint})" if hint else "")
                 ) from error
             raise OperatorError(
                 f"operator {op_type} of {domain or 'ai.onnx'} is unknown at opset {known}"

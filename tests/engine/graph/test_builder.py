@@ -120,7 +120,7 @@ def test_what_does_not_fit_names_operator_and_shapes():
         builder.op.Relu(a, a)
     with pytest.raises(ModelError, match="Transpose does not accept"):
         builder.op.Transpose(a, perm=[0, 0])
-    with pytest.raises(OperatorError, match=r"ONNX has no operator Rleu; did you mean 'Relu'"):
+    with pytest.raises(OperatorError, match=r"ONNX has no operator Rleu \(did you mean 'Relu'"):
         builder.op.Rleu(a)
     with pytest.raises(OperatorError, match=r"Gelu of ai\.onnx is unknown at opset 18"):
         builder.op.Gelu(a)

@@ -91,7 +91,9 @@ def test_what_may_be_infinite():
     op, x = builder.op, builder.input("x", (2, 3), np.float32)
     for value in (op.Exp(x), x / x, op.Log(x) + 1, 2 * op.Reciprocal(x), op.constant(np.inf)):
         assert may_be_infinite(value.astype(np.dtype(np.float32)))
-    for value in (x, x * x, op.Exp(op.Tanh(x)), x / (x * x + 1), op.Sigmoid(op.Exp(x))):
+    cube = op.Pow(x, op.constant(3, np.float32))
+    assert may_be_infinite(op.Pow(x, op.constant(-3, np.float32)))
+    for value in (x, x * x, cube, op.Exp(op.Tanh(x)), x / (x * x + 1), op.Sigmoid(op.Exp(x))):
         assert not may_be_infinite(value)
 
 

@@ -7,6 +7,7 @@ defaults; axes are counted from behind; optional outputs are asked for, or have 
 from __future__ import annotations
 
 import functools
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -17,32 +18,51 @@ from onnxscope.graph.traits import Trait, operators_with
 from version_cases import Example, examples, in_version, schemas
 
 # So many examples of an operator are written in other ways.
-_TAKEN = 2
+_TAKEN = 3
+# So many of them, each, in two other ways at once.
+_SEVERAL = 4
 
 _OPTIONAL = defs.OpSchema.FormalParameterOption.Optional
 _VARIADIC = defs.OpSchema.FormalParameterOption.Variadic
 
 
 @functools.cache
-def written() -> dict[str, tuple[Example, int]]:
-    """Examples in other ways, by what was done, each with the version that it is written in."""
+def written(op: str) -> dict[str, tuple[Example, int]]:
+    """Examples of an operator in other ways, by what was done, each with its version."""
     found: dict[str, tuple[Example, int]] = {}
-    for op, by_version in schemas().items():
-        if op in operators_with(Trait.RANDOM):
+    if op in operators_with(Trait.RANDOM):
+        return found
+    version = max(v for v, schema in schemas()[op].items() if not schema.deprecated or v == 1)
+    schema = schemas()[op][version]
+    rng = np.random.default_rng(zlib.crc32(op.encode()))
+    taken = 0
+    for example in examples().get(op, ()):
+        base = in_version(example, version)
+        if base is None:
             continue
-        version = max(v for v, schema in by_version.items() if not schema.deprecated or v == 1)
-        schema = by_version[version]
-        taken = 0
-        for example in examples().get(op, ()):
-            base = in_version(example, version)
-            if base is None:
-                continue
-            for how, other in _others(base, schema):
-                found.setdefault(f"{op} {version} {taken}: {how}", (other, version))
-            taken += 1
-            if taken == _TAKEN:
-                break
+        ways = list(_others(base, schema))
+        for how, other in ways:
+            found.setdefault(f"{taken}: {how}", (other, version))
+        for _ in range(_SEVERAL if len(ways) > 1 else 0):
+            how, other = ways[rng.integers(len(ways))]
+            more = list(_others(other, schema))
+            if more:
+                then, both = more[rng.integers(len(more))]
+                found.setdefault(f"{taken}: {how}, {then}", (both, version))
+        taken += 1
+        if taken == _TAKEN:
+            break
     return found
+
+
+def plain(example: Example) -> Example:
+    """The same without what has no name at the end, on which ONNX Runtime may end the process."""
+    inputs, outputs = list(example.inputs), list(example.outputs)
+    while inputs and inputs[-1] is None:
+        inputs.pop()
+    while len(outputs) > 1 and not outputs[-1]:
+        outputs.pop()
+    return replace(example, inputs=tuple(inputs), outputs=tuple(outputs))
 
 
 def _others(base: Example, schema: defs.OpSchema) -> Iterator[tuple[str, Example]]:
@@ -56,6 +76,8 @@ def _others(base: Example, schema: defs.OpSchema) -> Iterator[tuple[str, Example
 
 
 def _without_inputs(base: Example, schema: defs.OpSchema) -> Iterator[tuple[str, Example]]:
+    if schema.name == "Loop":
+        return  # without a count ONNX Runtime does not end
     optional = [
         place
         for place, array in enumerate(base.inputs)

@@ -146,7 +146,7 @@ def _behind(
         (_node("Whirl", ["r1"], "odd", domain="com.microsoft"), ("com.microsoft",), 18, "Whirl"),
         (_node("Momentum", ["r1"], "odd"), (), 18, "Momentum"),
         # tf2onnx leaves what it does not know as it is, by default in opset 15.
-        (_node("Erfc", ["r1"], "odd"), (), 15, "ONNX has no operator Erfc; did you mean 'Erf'"),
+        (_node("Erfc", ["r1"], "odd"), (), 15, "ONNX has no operator Erfc .did you mean 'Erf'"),
     ],
     ids=lambda value: value.op_type if isinstance(value, onnx.NodeProto) else "",
 )
