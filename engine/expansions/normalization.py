@@ -59,7 +59,8 @@ def _mean_variance_normalization(call: Call) -> Sequence[Tensor | None]:
     x, attributes = call.required(0), call.node.attributes
     across = attributes.get_int("across_channels", 0) == 1
     axes = range(x.rank) if across else attributes.get_ints("axes", ()) or [0, 2, 3]
-    axes = normalized_axes(axes, x.rank)
+    # Those that the value does not have are none to ONNX Runtime: the default names four.
+    axes = list(dict.fromkeys(normalized_axes([a for a in axes if a < x.rank], x.rank)))
     centered = x - x.mean(axes, keepdims=True)
     if attributes.get_int("normalize_variance", 1) == 0:
         return [centered]

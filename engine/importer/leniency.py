@@ -26,7 +26,7 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
     * Sparse weights, as initializers or constants, are full ones.
     * A file that names versions of other operator sets alone has the newest standard one.
     * Of several versions of one operator set the last counts.
-    * Outputs without a name behind the last that has one are none.
+    * Inputs and outputs without a name behind the last that has one are none.
 
     Args:
         proto: The model, which stays as it is; what is right is given back itself.
@@ -52,7 +52,9 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
     if unnamed:
         copy.opset_import.append(helper.make_opsetid("", _ASSUMED_OPSET))
     for node in all_nodes(copy.graph):
-        while _is_padded(node):
+        while node.input and not node.input[-1]:
+            del node.input[-1]
+        while len(node.output) > 1 and not node.output[-1]:
             del node.output[-1]
     for dim in list(_open_sizes(copy.graph)):
         dim.Clear()
@@ -66,7 +68,9 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
 
 
 def _is_padded(node: onnx.NodeProto) -> bool:
-    return len(node.output) > 1 and not node.output[-1]
+    return (len(node.output) > 1 and not node.output[-1]) or (
+        len(node.input) > 0 and not node.input[-1]
+    )
 
 
 def _domain(entry: onnx.OperatorSetIdProto) -> str:

@@ -64,13 +64,13 @@ class Reduction:
 
     @property
     def listed(self) -> list[int] | None:
-        """The reduced axes; `None` where they are computed in the graph."""
+        """The reduced axes, each once; `None` where they are computed in the graph."""
         if self.axes is not None and self.axes.array is None:
             return None
         data = None if self.axes is None else self.axes.array
         if data is None or not data.size:
             return [] if self.noop else list(range(self.x.rank))
-        return normalized_axes(data.ravel().tolist(), self.x.rank)
+        return list(dict.fromkeys(normalized_axes(data.ravel().tolist(), self.x.rank)))
 
     def kept(self, reduced: Tensor) -> Tensor:
         """Return a reduced value with x's rank: the reduced axes are of size 1."""

@@ -361,3 +361,8 @@ for _op, _gates in (("LSTM", 4), ("GRU", 3), ("RNN", 1)):
         case(_op, *_given(), _bias, outputs=_states, activations=_names * _n,
              activation_alpha=[0.5] * len(_names) * _n, activation_beta=[0.3] * len(_names) * _n,
              **_common)  # fmt: skip
+
+# Fewer axes than the default names ---------------------------------------------------------------
+
+for _shape in ((6,), (3, 4), (2, 3, 4), (2, 3, 2, 2, 2)):
+    case("MeanVarianceNormalization", real(*_shape), opset=13)

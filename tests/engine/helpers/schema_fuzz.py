@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from onnx import defs
 from onnxscope.graph.traits import Trait, operators_with
-from version_cases import Example, examples, in_version, schemas
+from version_cases import Example, examples, in_version, of_rules, schemas
 
 # So many examples of an operator are written in other ways.
 _TAKEN = 3
@@ -36,7 +36,7 @@ def written(op: str) -> dict[str, tuple[Example, int]]:
     schema = schemas()[op][version]
     rng = np.random.default_rng(zlib.crc32(op.encode()))
     taken = 0
-    for example in examples().get(op, ()):
+    for example in _examples_of(op):
         base = in_version(example, version)
         if base is None:
             continue
@@ -53,6 +53,14 @@ def written(op: str) -> dict[str, tuple[Example, int]]:
         if taken == _TAKEN:
             break
     return found
+
+
+def _examples_of(op: str) -> Iterator[Example]:
+    """Those that are at hand first: the node tests take seconds to read."""
+    from version_examples import EXAMPLES
+
+    yield from (example for example in (*EXAMPLES, *of_rules()) if example.op == op)
+    yield from (example for example in examples().get(op, ()) if example.source.startswith("test_"))
 
 
 def plain(example: Example) -> Example:

@@ -99,7 +99,7 @@ def examples() -> Mapping[str, Sequence[Example]]:
     from version_examples import EXAMPLES
 
     found: dict[str, list[Example]] = defaultdict(list)
-    for example in (*EXAMPLES, *_of_rules(), *_of_node_tests()):
+    for example in (*EXAMPLES, *of_rules(), *_of_node_tests()):
         found[example.op].append(example)
     for name, by_version in schemas().items():
         first = by_version[min(by_version)]
@@ -115,7 +115,8 @@ def examples() -> Mapping[str, Sequence[Example]]:
     return found
 
 
-def _of_rules() -> Iterator[Example]:
+def of_rules() -> Iterator[Example]:
+    """The cases of rules that ONNX Runtime runs."""
     for case in CASES:
         if case.runtime == "onnxruntime":
             arrays = tuple(_single(array) for array in case.arrays)

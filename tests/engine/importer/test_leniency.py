@@ -177,3 +177,17 @@ def test_negative_sizes_of_the_converter_are_open_ones():
     graph = load_graph(proto).model.graph
     sizes = [dim for node in graph for value in node.outputs for dim in value.shape or ()]
     assert not any(isinstance(dim, int) and dim < 0 for dim in sizes)
+
+
+def test_inputs_without_a_name_at_the_end():
+    proto = onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["": 17]>
+        g (float[2,3] x) => (float y) <int64[2] t = {0, 2}> {
+          y = NegativeLogLikelihoodLoss(x, t) }""")
+    plain = onnx.ModelProto()
+    plain.CopyFrom(proto)
+    proto.graph.node[0].input.append("")
+    x = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
+    found = run(osc.differentiate(proto, of="y", wrt=["x"]), {"x": x})
+    np.testing.assert_allclose(found["y"], run(plain, {"x": x})["y"], rtol=1e-6)
+    assert found["grad_x"].tolist() == [[-0.5, 0, 0], [0, 0, -0.5]]
