@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -31,26 +32,30 @@ class Shown:
     """
 
     def __init__(self, plan: Plan, project: Project, layer: Layer, slug: str) -> None:
-        """Ask for everything that there shall be; `look` looks what is there."""
+        """Take the layer; `look` looks what is there."""
         self.layer = layer
         self.slug = slug
         self.units = plan.units_of(layer)
         self.kinds = plan.kinds_of(layer)
         self._plan = plan
         self._project = project
-        self._asked: dict[str, dict[int, Question]] = {
+        self._found: dict[str, dict[int, Question]] = {}
+        self.notes: dict[int, Note] = {}
+
+    @cached_property
+    def _asked(self) -> dict[str, dict[int, Question]]:
+        """The questions of everything that there shall be: seconds, where units are thousands."""
+        plan, layer = self._plan, self.layer
+        asked = {
             kind.name: {u: plan.wanted(layer, u, kind).question for u in self.units}
             for kind in self.kinds
         }
         if plan.photos is not None:
-            self._asked[EXAMPLES] = {u: unit_question(plan, layer, u) for u in self.units}
+            asked[EXAMPLES] = {u: unit_question(plan, layer, u) for u in self.units}
         if plan.scored:
             pictures = {u: plan.wanted(layer, u, KINDS["channel"]).question for u in self.units}
-            self._asked[SCORES] = {
-                u: score_question(plan, layer, u, pictures[u]) for u in self.units
-            }
-        self._found: dict[str, dict[int, Question]] = {}
-        self.notes: dict[int, Note] = {}
+            asked[SCORES] = {u: score_question(plan, layer, u, pictures[u]) for u in self.units}
+        return asked
 
     def look(self, there: Collection[str]) -> None:
         """Look what is there, and read what is needed all the time of channels that are new.
@@ -61,6 +66,10 @@ class Shown:
         Raises:
             InputError: an answer is damaged.
         """
+        if not there:
+            # A project that begins is shown at once.
+            self._found = {}
+            return
         self._found = {
             name: {unit: one for unit, one in asked.items() if one.key in there}
             for name, asked in self._asked.items()
@@ -96,6 +105,6 @@ class Shown:
         at = next((at for at, tab in enumerate(found, 1) if tab["name"] == "channel"), None)
         if at is not None:
             found.insert(at, {"name": IMPORTANCE, "title": IMPORTANCE})
-        if EXAMPLES in self._asked:
+        if self._plan.photos is not None:
             found.append({"name": EXAMPLES, "title": _PHOTOS})
         return found

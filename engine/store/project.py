@@ -160,10 +160,6 @@ class Project:
         """The folder of the answers."""
         return self.folder / _ANSWERS
 
-    def is_empty(self) -> bool:
-        """Return whether no answer is there: then none has to be looked for."""
-        return not (self.folder / _ANSWERS).is_dir()
-
     def has(self, question: Question) -> bool:
         """Return whether the answer is there."""
         return self.path_of(question, ".json").is_file()
