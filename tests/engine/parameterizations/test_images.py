@@ -96,8 +96,9 @@ def test_a_start_is_normal_and_nearly_grey(parameterization: Parameterization) -
     )
 
 
-def test_a_fourier_start_has_the_spectrum_of_natural_pictures() -> None:
-    fourier = osc.Fourier(decorrelate=False)
+@pytest.mark.parametrize("decay_power", [1.0, 1.2])  # natural pictures', and the default
+def test_a_fourier_start_has_the_spectrum_of_its_decay(decay_power: float) -> None:
+    fourier = osc.Fourier(decay_power=decay_power, decorrelate=False)
     drawn = fourier.initial(np.random.default_rng(4), 16, 96, 96)
     images = picture(fourier, drawn, 96, 96).astype(np.float64)
     power = (np.abs(np.fft.rfft2(np.log(images / (1 - images)))) ** 2).mean((0, 1))
@@ -105,7 +106,7 @@ def test_a_fourier_start_has_the_spectrum_of_natural_pictures() -> None:
     # Columns that are their own mirrors keep half of what was drawn.
     inner = (frequency > 2 / 96) & (np.arange(49) > 0) & (np.arange(49) < 48)
     slope, _ = np.polyfit(np.log(frequency[inner]), np.log(power[inner]), 1)
-    assert slope == pytest.approx(-2, abs=0.05)
+    assert slope == pytest.approx(-2 * decay_power, abs=0.05)
 
 
 @pytest.mark.parametrize(

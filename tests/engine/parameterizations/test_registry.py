@@ -81,10 +81,12 @@ def test_every_kind_draws_what_it_declares(name: str, count: int, height: int, w
     ("text", "parameterization"),
     [
         (
-            '{"fourier": {"sd": 0.01, "decay_power": 1.0, "decorrelate": true}}',
+            '{"fourier": {"sd": 0.01, "decay_power": 1.2, "decorrelate": true}}',
             osc.Fourier(),
         ),
-        ('{"fourier": {}}', osc.Fourier()),
+        # A recipe that does not say it means the decay that was the default.
+        ('{"fourier": {}}', osc.Fourier(decay_power=1.0)),
+        ('{"fourier": {"sd": 0.1}}', osc.Fourier(0.1, 1.0)),
         ('{"pixels": {"sd": 0.2, "decorrelate": false}}', osc.Pixels(0.2, False)),
     ],
 )
