@@ -5,12 +5,14 @@
 A picture that shows a class shows it to a network too that was trained apart. Pictures of classes
 of SqueezeNet are read by EfficientNet-Lite0, and the other way round, as random views that neither
 has seen (see `quality`). What counts is the reader's log-probability of the class and how often it
-is among its first five; and how many pictures stay grey.
+is among its first five; and how many pictures stay grey. With PyTorch and torch-lucent installed,
+Lucent makes pictures of the same classes of the same networks too.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,9 +21,9 @@ from typing import Any
 import numpy as np
 import onnxscope as osc
 from onnxscope.benchmarks.machine import load_average, surroundings
-from onnxscope.benchmarks.quality import views_of
+from onnxscope.benchmarks.quality import climb_with_lucent, views_of
 from onnxscope.benchmarks.report import heading, publish
-from onnxscope.errors import OnnxscopeError
+from onnxscope.errors import InputError, OnnxscopeError, nearest
 from PIL import Image
 
 _GREY = 0.02
@@ -48,32 +50,55 @@ class Read:
     grey: float
 
 
-Kind = Callable[[int], Mapping[str, Any]]
-"""From a class to what `render` takes besides model, size, steps and seed."""
+Kind = Callable[[osc.Model, int, int, int, int], np.ndarray]
+"""From model, class, size, steps and seed to a picture (H, W, 3)."""
 
 
 def kinds() -> dict[str, Kind]:
-    """Return what is compared, by name: parameterizations, with a prior and without."""
+    """Return what is compared, by name: parameterizations, with a prior and without, Lucent."""
 
     def of(weight: float, **given: Any) -> Kind:
-        def settings(number: int) -> Mapping[str, Any]:
+        def make(model: osc.Model, number: int, size: int, steps: int, seed: int) -> np.ndarray:
             wanted: osc.Objective = osc.channel("logits", number)
             if weight:
                 wanted = wanted - weight * osc.total_variation()
-            return {"objective": wanted, **given}
+            picture = osc.render(
+                model, wanted, size=size, steps=steps, seed=seed, provider="cpu", **given
+            )
+            image: np.ndarray = picture.images[0]
+            return image
 
-        return settings
+        return make
+
+    def lucent(model: osc.Model, number: int, size: int, steps: int, seed: int) -> np.ndarray:
+        return climb_with_lucent(model, "logits", number, size, steps, seed)
 
     def maco() -> dict[str, Any]:
         return {"parameterization": osc.Maco(), "optimizer": osc.Adam(0.2)}
 
-    return {
+    found = {
         "Fourier": of(0),
         "Fourier, total variation": of(_SMOOTH),
-        "Fourier, leak 0.1": of(0, leak=0.1),
+        "Fourier as in Lucid": of(0, parameterization=osc.Fourier(decay_power=1), leak=0),
         "MACO": of(0, **maco()),
         "MACO, total variation": of(_SMOOTH, **maco()),
     }
+    if all(importlib.util.find_spec(name) for name in ("torch", "lucent")):
+        found["Lucent"] = lucent
+    return found
+
+
+def chosen(names: Sequence[str]) -> dict[str, Kind]:
+    """Return kinds by name, all where none is named.
+
+    Raises:
+        InputError: there is none of a name.
+    """
+    known = kinds()
+    for name in names:
+        if name not in known:
+            raise InputError(f"no pictures are called {name!r}{nearest(name, known)}")
+    return {name: known[name] for name in names} or known
 
 
 def log_probabilities(model: osc.Model, pictures: Sequence[np.ndarray]) -> np.ndarray:
@@ -139,6 +164,7 @@ def main() -> None:
     """Measure the classes that a seed draws."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--models", nargs=2, default=["squeezenet", "efficientnet_lite0"])
+    parser.add_argument("--kinds", nargs="+", default=[], help="such as Fourier MACO; else all")
     parser.add_argument("--classes", type=int, default=50)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--steps", type=int, default=256)
@@ -155,23 +181,16 @@ def main() -> None:
 
 def _measure(arguments: argparse.Namespace) -> None:
     models, before = [osc.load(name) for name in arguments.models], load_average()
-    rng = np.random.default_rng(arguments.seed)
+    compared, rng = chosen(arguments.kinds), np.random.default_rng(arguments.seed)
     classes = sorted(rng.choice(len(models[0].labels), arguments.classes, replace=False).tolist())
     results: dict[str, dict[str, Read]] = {}
     columns: list[list[np.ndarray]] = []
     for maker, reader in (models, models[::-1]):
         pair = f"{maker.name} → {reader.name}"
         results[pair] = {}
-        for kind, settings in kinds().items():
+        for kind, make in compared.items():
             pictures = {
-                number: osc.render(
-                    maker,
-                    **settings(number),
-                    size=arguments.size,
-                    steps=arguments.steps,
-                    seed=arguments.seed,
-                    provider="cpu",
-                ).images[0]
+                number: make(maker, number, arguments.size, arguments.steps, arguments.seed)
                 for number in classes
             }
             results[pair][kind] = read(pictures, maker, reader, arguments.views)

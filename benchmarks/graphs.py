@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from ..ascent.composition import Composition
+from ..ascent.leak import fitting_slope, leak_of
 from ..ascent.optimizers import Adam
 from ..ascent.step import step_graph
 from ..gradient.objective import append_gradient, append_objective
@@ -26,19 +27,23 @@ from ..transforms.composition import compose
 from ..transforms.presets import lucid
 from .subject import Subject
 
+_STEPS = 512
+"""As many as `render` makes."""
+
 
 def composition(subject: Subject) -> Composition:
     """Return what `render` composes by default."""
-    size = subject.size
+    size, made_of = subject.size, Fourier()
     return Composition(
         subject.model,
         subject.objective,
-        Fourier(),
+        made_of,
         compose(lucid()),
         subject.batch,
         size,
         size,
         precision=check_precision(subject.precision),
+        leak=leak_of(fitting_slope(None, Adam(), made_of), None, _STEPS),
     )
 
 

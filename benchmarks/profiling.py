@@ -20,6 +20,7 @@ import numpy as np
 import onnxruntime
 
 from ..ascent.optimizers import Adam
+from ..ascent.streams import Streams
 from . import graphs
 from .subject import Subject
 
@@ -78,8 +79,8 @@ def table(kernels: Sequence[Kernel], slowest: int = 12) -> list[str]:
 
 def _events(subject: Subject, steps: int) -> list[dict[str, Any]]:
     composition, graph = graphs.composition(subject), graphs.step(subject)
-    rng = np.random.default_rng(0)
-    feeds = composition.parameters(rng)
+    streams = Streams(composition, 0)
+    feeds = streams.parameters()
     for name in list(feeds):
         feeds |= {f"{slot}.{name}": np.zeros_like(feeds[name]) for slot in Adam.slots}
     pixels = composition.batch, composition.height, composition.width
@@ -97,7 +98,7 @@ def _events(subject: Subject, steps: int) -> list[dict[str, Any]]:
             graph.SerializeToString(), options, providers=[provider]
         )
         for _ in range(_WARM_UP + steps):
-            session.run(None, feeds | composition.random_data(rng))
+            session.run(None, feeds | streams.data())
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     return [e for e in events if e.get("cat") == "Node" and e["name"].endswith("_kernel_time")]
 

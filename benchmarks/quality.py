@@ -145,7 +145,7 @@ def climb_here(
     seed: int,
     leak: float | None = None,
 ) -> np.ndarray:
-    """Make a picture with the defaults of `render`, but for `leak`, (H, W, 3)."""
+    """Make a picture with the defaults of `render`, perhaps but for `leak`, (H, W, 3)."""
     unit = osc.channel(layer, channel)
     picture = osc.render(model, unit, size=size, steps=steps, seed=seed, provider="cpu", leak=leak)
     image: np.ndarray = picture.images[0]
@@ -193,7 +193,7 @@ def climb_with_lucent(
 
 
 def contestants(leak: float | None = None) -> dict[str, Climb]:
-    """Return who makes pictures: onnxscope, without and with a leak, Lucent where there is one."""
+    """Return who makes pictures: onnxscope, perhaps with another leak too, Lucent where it is."""
     found: dict[str, Climb] = {"onnxscope": climb_here}
     if leak is not None:
         found[f"onnxscope, leak {leak:g}"] = functools.partial(climb_here, leak=leak)
@@ -212,24 +212,26 @@ def table(results: dict[str, dict[str, Quality]]) -> list[str]:
         "| unit | by | views | plain | contrast | fine | s/step | views, ratio | plain, ratio |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    ratios: dict[str, list[tuple[float, float]]] = {}
+    ratios: dict[str, list[tuple[float, ...]]] = {}
     for unit, by_whom in results.items():
         other = by_whom.get("Lucent")
         for name, one in by_whom.items():
             numbers = f"{one.views:.3f} | {one.plain:.3f} | {one.contrast:.3f} | {one.fine:.3f}"
             compared = " | "
             if other is not None and one is not other:
-                both = _ratio(one.views, other.views), _ratio(one.plain, other.plain)
-                ratios.setdefault(name, []).append(both)
-                compared = " | ".join(f"{ratio:.2f}" for ratio in both)
+                kinds = ("views", "plain", "contrast", "fine")
+                every = tuple(_ratio(getattr(one, k), getattr(other, k)) for k in kinds)
+                ratios.setdefault(name, []).append(every)
+                compared = " | ".join(f"{ratio:.2f}" for ratio in every[:2])
             lines.append(f"| {unit} | {name} | {numbers} | {one.seconds:.3f} | {compared} |")
-    for name, pairs in ratios.items():
-        over_views, plain = (_geometric([pair[i] for pair in pairs]) for i in (0, 1))
-        least = min(pair[0] for pair in pairs)
+    for name, found in ratios.items():
+        views, plain, contrast, fine = map(_geometric, zip(*found, strict=True))
+        least = min(every[0] for every in found)
         lines += [
             "",
-            f"{name}, geometric means over {len(pairs)} units: {over_views:.2f} times Lucent's "
-            f"over views (least {least:.2f}), {plain:.2f} on the plain picture.",
+            f"{name}, geometric means over {len(found)} units: {views:.2f} times Lucent's over "
+            f"views (least {least:.2f}), {plain:.2f} on the plain picture; of its contrast "
+            f"{contrast:.2f}, of its fine detail {fine:.2f}.",
         ]
     return lines
 
@@ -258,7 +260,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=128)
     parser.add_argument("--views", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--leak", type=float, help="also with gradients that leak, such as 0.1")
+    parser.add_argument("--leak", type=float, help="also with another leak, such as 0")
     parser.add_argument("--sheet", type=Path, help="pictures side by side, a row for each unit")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()

@@ -65,7 +65,8 @@ class Ascent:
         optimizer: The update rule.
         learning_rate: The size of its steps; `None` for its own.
         redirect_steps: Number of steps with gradients through ReLUs that are off.
-        leak: What part of the gradient passes ReLUs that are off in the first steps.
+        leak: What part of the gradient passes ReLUs that are off in the first steps; `None` for
+            what fits.
         leak_steps: In how many.
         starts: How many starts are tried for each picture.
         until_stalled: How many steps without progress end the ascent.
@@ -137,8 +138,8 @@ class Ascent:
     leak: Annotated[
         float | None,
         typer.Option(
-            help="What part of the gradient passes ReLUs that are off in the first steps: with 0.1 "
-            "deep layers make whole subjects, rich in contrast.  [default: none]",
+            help="What part of the gradient passes ReLUs that are off in the first steps, for "
+            "whole subjects; 0 for none.  [default: 0.1; with --rules or a photo to start from 0]",
             rich_help_panel=_ASCENT,
         ),
     ] = None
@@ -188,6 +189,7 @@ class Ascent:
 
     def settings(self) -> Settings:
         """Return it as `onnxscope.render` takes it."""
+        from ..ascent.leak import fitting_slope
         from ..ascent.optimizers import SearchingOptimizer
         from ..transforms.written import parse_transforms
         from .parts import parse_fixed, parse_optimizer, parse_parameterization
@@ -206,16 +208,18 @@ class Ascent:
         if transforms is None and isinstance(optimizer, SearchingOptimizer):
             # With random ones it would compare values of several objectives.
             transforms = ()
+        rules, leak = self.rules.replace(" ", "").split(",") if self.rules else None, self.leak
         return {
             "parameterization": made_of,
             "transforms": transforms,
             "optimizer": optimizer,
             "redirect_steps": self.redirect_steps,
-            "leak": self.leak,
+            # Said, so that a picture that is there is told from one that was made without.
+            "leak": fitting_slope(rules, optimizer, made_of) if leak is None else leak,
             "leak_steps": self.leak_steps,
             "starts": self.starts,
             "patience": self.until_stalled,
-            "rules": self.rules.replace(" ", "").split(",") if self.rules else None,
+            "rules": rules,
             "precision": self.precision.value,
         }
 

@@ -33,7 +33,7 @@ class Climber(Protocol):
 
     @property
     def moved(self) -> bool:
-        """Whether any picture had a gradient in any step."""
+        """Whether any picture had a gradient of the objective's own in any step."""
 
     @property
     def provider(self) -> Provider:

@@ -66,14 +66,18 @@ def is_finite(value: np.ndarray, largest: np.ndarray) -> bool:
     return bool(np.isfinite(value).all() and np.isfinite(largest).all())
 
 
-def has_moved(largest: np.ndarray) -> bool:
-    """Return whether any picture has a gradient that can move it.
+def has_moved(largest: np.ndarray, data: Mapping[str, np.ndarray]) -> bool:
+    """Return whether any picture has a gradient of the objective's own that can move it.
 
-    Below the smallest normal number digits are lost, and squares of such gradients are zero.
+    Below the smallest normal number digits are lost, and squares of such gradients are zero. Where
+    a gradient leaks, it tells nothing of the objective's own.
 
     Args:
         largest: Of each picture's gradient the largest magnitude, (N,).
+        data: Of the step.
     """
+    if "leak" in data and data["leak"].any():
+        return False
     return bool((largest >= np.finfo(np.float32).tiny).any())
 
 

@@ -140,7 +140,7 @@ class CompiledClimber:
         if not is_finite(value, largest):
             self.take_back()
             return value, False
-        self.moved |= has_moved(largest)
+        self.moved |= has_moved(largest, data)
         # A penalty on the picture has a gradient where the network has none.
         reached = outputs.get("reached", largest)
         if redirect and not reached.all():

@@ -73,7 +73,7 @@ class HostClimber:
         largest = np.max([largest_of(gradient[name]) for name in self._parameters], axis=0)
         if not is_finite(outputs["value"], largest):
             return outputs["value"], False
-        self.moved |= has_moved(largest)
+        self.moved |= has_moved(largest, data)
         # A penalty on the picture has a gradient where the network has none.
         reached = outputs.get("reached", largest)
         if redirect and not reached.all():

@@ -71,7 +71,7 @@ class Ascent:
         provider: Where it ran.
         interrupted: Whether Ctrl-C ended it early.
         redirected: In how many steps the gradient was redirected for some picture.
-        moved: Whether any picture had a gradient in any step.
+        moved: Whether any picture had a gradient of the objective's own in any step.
         importance: How large the gradients of each pixel were, the sum of their magnitudes over
             colours and steps, (N, H, W) float32.
         stopped: Whether the callback ended it early.

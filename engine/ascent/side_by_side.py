@@ -89,7 +89,7 @@ class SideBySide:
 
     @property
     def moved(self) -> bool:
-        """Whether any picture had a gradient in any step."""
+        """Whether any picture had a gradient of the objective's own in any step."""
         return any(climber.moved for climber in self._climbers)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -31,7 +31,10 @@ class Started(ByContent, InForm):
         of: What is made of the parameters.
         picture: (H, W, 3) uint8, or of the network's form; cut and scaled to the size that is made.
         noise: How much of the start that `of` draws is added.
+        begins_as_a_picture: That it does.
     """
+
+    begins_as_a_picture: ClassVar[bool] = True
 
     of: Parameterization
     picture: np.ndarray

@@ -100,7 +100,7 @@ def remake(
         transforms=transforms,
         optimizer=optimizer,
         redirect_steps=recipe.redirect_steps,
-        leak=recipe.leak,
+        leak=recipe.leak or 0,
         leak_steps=recipe.leak_steps,
         starts=1 if recipe.starts is None else recipe.starts,
         show=recipe.show,

@@ -59,25 +59,27 @@ def remarks(composition: Composition, ascent: Ascent) -> list[str]:
 
 def _why_grey(composition: Composition, ascent: Ascent) -> Iterator[str]:
     """Why pictures show nothing, where they do not."""
-    objective, values = composition.objective, ascent.values
+    objective, values, leak = composition.objective, ascent.values, composition.leak
     dead = ""
     if not values.any():
         dead = (
             f"stayed at 0 in all {len(values)} steps: the unit never fired; try another seed or "
-            "more redirect_steps"
+            f"more {'redirect_steps' if leak is None else 'leak_steps'}"
         )
     elif np.abs(values).max() < _TINY:
         dead = (
             f"stayed at {np.abs(values).max():.0e} or less, below the smallest normal number: the "
             "unit is practically dead, its weights or those before it having decayed to nothing"
         )
-    elif not ascent.moved:
+    elif not ascent.moved and (leak is None or len(values) > leak.steps):
+        others = ["redirected activations"] if ascent.redirected else []
+        others += [] if leak is None else ["a gradient that leaks"]
         dead = (
             "had no gradient with respect to the picture, or none above the smallest normal number "
             "(1e-38), which "
         ) + (
-            "redirected activations alone can have moved; try more steps or another seed"
-            if ascent.redirected
+            f"{' and '.join(others)} alone can have moved; try more steps or another seed"
+            if others
             else "stayed the noise that it started from"
         )
     contrast = ascent.images.std(tuple(range(1, ascent.images.ndim - 1))).mean(-1)

@@ -11,6 +11,7 @@ from ..ascent import registry as optimizers
 from ..ascent.batching import climb_in_runs, is_divisible, run_size
 from ..ascent.composition import Composition
 from ..ascent.forecast import check_room
+from ..ascent.leak import fitting_slope, leak_of
 from ..ascent.loop import Ascent, Callback, ascend
 from ..ascent.optimizers import Optimizer
 from ..ascent.starts import Chosen, choose, stretch
@@ -41,15 +42,11 @@ from .remarks import remarks_by_picture
 from .rising import shown_rising
 
 if TYPE_CHECKING:
-    from ..ascent.leak import Leak
     from ..parameterizations.fixed import Channel
     from ..rules.table import RuleTable
 
 REDIRECT_STEPS = 16
 """As in Lucid: how many first steps may redirect a missing gradient."""
-
-_LEAKING = 0.25
-"""In what part of the steps a gradient leaks that shall leak in some."""
 
 
 def render(
@@ -83,8 +80,9 @@ def render(
     """Make the picture that maximises an objective.
 
     The defaults are Lucid's `render_vis`: a Fourier image with decorrelated colours, Adam with a
-    step of 0.05, 512 steps, transforms `lucid()`; but that amplitudes fall faster with frequency,
-    which gives more contrast and less fine detail (see `Fourier`).
+    step of 0.05, 512 steps, transforms `lucid()`; but for two, for whole subjects, more contrast
+    and less fine detail: amplitudes fall faster with frequency (see `Fourier`), and in the first
+    quarter of the steps a part of the gradient passes ReLUs that are off.
 
     Args:
         model: A model, or what `onnxscope.load` takes.
@@ -113,9 +111,10 @@ def render(
         optimizer: The update rule; by default `Adam(0.05)`.
         redirect_steps: In this many first steps a picture without any gradient gets the redirected
             ReLU's (Lucid: 16); 0 turns it off.
-        leak: What part of the gradient passes ReLUs that are off in the first steps, in (0, 1]:
-            with 0.1 (Lucent's, in all steps) deep layers make whole subjects, rich in contrast,
-            where else there is a mosaic of parts. By default none.
+        leak: What part of the gradient passes ReLUs that are off in the first steps, in [0, 1]:
+            with 0.1 (Lucent's, in all steps) deep layers make whole subjects, where with 0 there is
+            a mosaic of parts. By default 0.1, and 0 with `rules`, with an optimizer that needs the
+            objective's own gradient, such as `LBFGS`, and where the picture starts as a photo.
         leak_steps: In how many first steps; by default in the first quarter: subjects are there by
             then, and all other steps follow the objective's own gradient. With more, values are
             lower in deep layers and contrast is higher.
@@ -170,7 +169,9 @@ def render(
     provider, optimizer = climbing.provider, climbing.optimizer
     snapshots, callback, cache = climbing.snapshots, climbing.callback, climbing.cache
     redirect_steps = whole("redirect_steps", redirect_steps, 0)
-    leaking = _leaking(leak, leak_steps, steps)
+    if leak is None:
+        leak = fitting_slope(rules, optimizer, parameterization)
+    leaking = leak_of(leak, leak_steps, steps)
     if fix is not None:
         parameterization = _around(fix, parameterization)
     given_warps = None if transforms is None else compose(transforms)
@@ -359,22 +360,6 @@ def _around(fix: Mapping[int, Channel], parameterization: Parameterization) -> P
     if isinstance(parameterization, Transparent):
         return replace(parameterization, of=fixed(fix, parameterization.of))
     return fixed(fix, parameterization)
-
-
-def _leaking(leak: float | None, leak_steps: int | None, steps: int) -> Leak | None:
-    """How the gradient leaks in an ascent of so many steps.
-
-    Raises:
-        InputError: a number is out of its range, or says when nothing leaks.
-    """
-    if leak is None:
-        if leak_steps is not None:
-            raise InputError("leak_steps is for a gradient that leaks; give leak=…, such as 0.1")
-        return None
-    # Imported here: few gradients leak.
-    from ..ascent.leak import Leak
-
-    return Leak(leak, round(steps * _LEAKING) if leak_steps is None else leak_steps)
 
 
 def _rules(rules: RuleTable | str | Sequence[str] | None) -> RuleTable | tuple[str, ...] | None:

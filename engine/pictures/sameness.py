@@ -48,6 +48,8 @@ def difference(recipe: Recipe, model: Model, objective: Objective, settings: Set
         asked["rules"] = checked_names(rules) if isinstance(rules, str | list | tuple) else None
     for name in _COMPARED:
         found, wanted = getattr(recipe, name), asked.get(name)
+        if name == "leak":
+            found = found or 0
         if name == "steps" and settings.get("patience") is not None:
             continue
         if name == "size" and isinstance(wanted, tuple):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..ascent import registry as optimizers
+from ..ascent.leak import fitting_slope, leak_of
 from ..ascent.optimizers import Adam
 from ..network.model import Model
 from ..objectives.algebra import Objective
@@ -72,14 +73,19 @@ def in_plain_data(settings: Settings) -> dict[str, Any]:
     """
     transforms = settings.get("transforms")
     parameterization = settings.get("parameterization") or Fourier()
+    optimizer = settings.get("optimizer") or Adam()
+    slope = settings.get("leak")
+    if slope is None:
+        slope = fitting_slope(settings.get("rules"), optimizer, parameterization)
+    leak = leak_of(slope, settings.get("leak_steps"), settings["steps"])
     return {
         "parameterization": PARAMETERIZATIONS.to_json(parameterization),
         "transforms": to_json(compose(lucid() if transforms is None else transforms)),
-        "optimizer": optimizers.to_json(settings.get("optimizer") or Adam()),
+        "optimizer": optimizers.to_json(optimizer),
         "size": settings["size"],
         "steps": settings["steps"],
         "seed": settings.get("seed", 0),
         "redirect_steps": settings.get("redirect_steps", REDIRECT_STEPS),
-        "leak": [settings.get("leak"), settings.get("leak_steps")],
+        "leak": [None, None] if leak is None else [leak.slope, leak.steps],
         "precision": settings.get("precision", "tf32"),
     }

@@ -197,6 +197,8 @@ def _of_photo(
         seed=seed,
         provider=provider,
         optimizer=optimizer,
+        # What a layer keeps of a photo is a matter of the objective's own gradient.
+        leak=0,
         callback=callback,
         cache=cache,
     )

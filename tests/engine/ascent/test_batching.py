@@ -24,7 +24,7 @@ from onnxscope.runtime.memory import Use
 from onnxscope.runtime.session import Provider
 from onnxscope.transforms.composition import compose
 
-QUICK = {"size": 64, "steps": 5, "provider": "cpu"}
+QUICK = {"size": 64, "steps": 5, "provider": "cpu", "leak": 0}
 
 
 def _composition(model: osc.Model, batch: int, objective: osc.Objective) -> Composition:

@@ -13,7 +13,8 @@ from onnxscope.errors import AscentError, InputError, ModelError
 from onnxscope.runtime.bound_session import BoundSession
 from onnxscope.runtime.session import Session
 
-QUICK = {"size": 64, "steps": 6, "provider": "cpu"}
+# One step leaks, in ascents of any length.
+QUICK = {"size": 64, "steps": 6, "provider": "cpu", "leak_steps": 1}
 OUT_OF_MEMORY = (
     "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while running Conv "
     "node. Name:'conv_1' Status Message: Failed to allocate memory for requested buffer of size 9"

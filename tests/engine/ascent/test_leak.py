@@ -6,7 +6,7 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from onnxscope.ascent.composition import Composition
-from onnxscope.ascent.leak import Leak
+from onnxscope.ascent.leak import Leak, fitting_slope, leak_of
 from onnxscope.ascent.step import gradient_graph
 from onnxscope.ascent.streams import Streams
 from onnxscope.errors import InputError
@@ -76,13 +76,17 @@ def test_the_picture_is_made_again_from_its_recipe(squeezenet: osc.Model) -> Non
     def render(**given: object) -> osc.Picture:
         return osc.render(squeezenet, "fire5:100", size=48, steps=8, provider="cpu", **given)
 
-    picture, plain = render(leak=0.1), render()
+    picture, plain = render(), render(leak=0)
     assert np.abs(picture.images - plain.images).max() > 0.01
     recipe = Recipe.from_text(picture.recipe.to_text())
+    # A tenth in a quarter of the steps, where nothing is said.
     assert (recipe.leak, recipe.leak_steps) == (0.1, 2)
+    np.testing.assert_array_equal(render(leak=0.1).images, picture.images)
     np.testing.assert_array_equal(osc.remake(recipe, squeezenet).images, picture.images)
     # What does not leak has no word about it, as before.
     assert "leak" not in plain.recipe.to_text()
+    older = Recipe.from_text(plain.recipe.to_text())
+    np.testing.assert_array_equal(osc.remake(older, squeezenet).images, plain.images)
     np.testing.assert_array_equal(render(leak=0.3, leak_steps=0).images, plain.images)
 
 
@@ -96,14 +100,27 @@ def test_a_picture_is_the_same_alone_and_among_others(squeezenet: osc.Model) -> 
     np.testing.assert_array_equal(render(batch=3).images[0], render().images[0])
 
 
+def test_where_exact_gradients_are_asked_for_none_leaks(flower: np.ndarray) -> None:
+    photo, fourier = osc.start(flower), osc.Fourier()
+    assert fitting_slope(None, osc.Adam(), fourier) == 0.1
+    assert fitting_slope("linear", osc.Adam(), fourier) == 0
+    assert fitting_slope(None, osc.LBFGS(), fourier) == 0
+    for made_of in (photo, osc.within(flower, np.eye(4), photo)):
+        assert fitting_slope(None, osc.Adam(), made_of) == 0
+    assert fitting_slope(None, osc.Adam(), osc.within(flower, np.eye(4))) == 0.1
+    # Less than half a step is none.
+    assert leak_of(0.1, None, 2) is None
+    assert leak_of(0.1, None, 512) == Leak(0.1, 128)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"leak": 0}, r"leak must be in \(0, 1\], or None, not 0"),
-        ({"leak": 1.5}, r"leak must be in \(0, 1\], or None, not 1.5"),
+        ({"leak": -0.1}, r"leak must be in \(0, 1\], or 0 for none, not -0.1"),
+        ({"leak": 1.5}, r"leak must be in \(0, 1\], or 0 for none, not 1.5"),
         ({"leak": "much"}, "leak must be a number, not 'much'"),
         ({"leak": 0.1, "leak_steps": -1}, "leak_steps must be at least 0, not -1"),
-        ({"leak_steps": 3}, "leak_steps is for a gradient that leaks; give leak=…"),
+        ({"leak": 0, "leak_steps": 3}, "leak_steps is for a gradient that leaks; give leak=…"),
     ],
 )
 def test_what_is_no_leak_is_refused(

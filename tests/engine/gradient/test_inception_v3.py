@@ -83,7 +83,7 @@ def test_gradient_against_an_independent_float32_gradient(
 def test_a_grey_neuron_is_redirected(inception_v3: osc.Model) -> None:
     # On noise the unit is off, and so is its gradient; nothing but chance would ever start it.
     target = osc.neuron("mixed_4", 11)
-    plain = {"size": 224, "transforms": (), "provider": "cpu"}
+    plain = {"size": 224, "transforms": (), "provider": "cpu", "leak": 0}
     stuck = osc.render(inception_v3, target, steps=4, redirect_steps=0, **plain)
     assert not stuck.values.any()
     assert any("stayed at 0" in warning for warning in stuck.warnings)

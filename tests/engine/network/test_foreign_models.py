@@ -287,6 +287,8 @@ def test_a_picture_that_redirected_gradients_alone_move_is_not_called_noise() ->
     model = osc.load(_model(nodes, [1, 3, "H", "W"], "last", weights), input_range=(0, 1))
     picture = osc.render(model, osc.channel("last", 3), steps=2, size=24, provider="cpu")
     assert any("redirected activations alone" in warning for warning in picture.warnings)
+    leaked = osc.render(model, osc.channel("last", 3), steps=4, size=24, provider="cpu")
+    assert any("and a gradient that leaks alone" in warning for warning in leaked.warnings)
     still = osc.render(
         model, osc.channel("last", 3), steps=2, size=24, provider="cpu", redirect_steps=0
     )

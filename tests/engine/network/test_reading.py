@@ -52,7 +52,7 @@ NEEDED = {
     "": "cache declarations distributions errors files forms identity images notebook patience "
     "plain planes registry",
     "ascent": "batching climbers climbing compiled_climber composition forecast graphs "
-    "host_climber interrupts loop optimizers registry schedules starts streams",
+    "host_climber interrupts leak loop optimizers registry schedules starts streams",
     "graph": "advice metadata passes passes.precision tensor traits walks wire",
     "importer": "model_file",
     "models": "cache catalogue conversion installed verification",

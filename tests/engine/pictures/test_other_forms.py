@@ -83,8 +83,10 @@ def test_together_as_alone(kind: str) -> None:
 def test_activations_of_what_was_made(kind: str) -> None:
     """What people have as arrays goes in as the ascent has it as planes."""
     model = loaded(kind)
-    picture = osc.render(model, "scores:1", steps=5, provider="cpu", transforms=())
-    again = osc.render(model, "scores:1", steps=6, provider="cpu", transforms=())
+    # By default as many steps leak as a quarter of them is.
+    alike = {"provider": "cpu", "transforms": (), "leak_steps": 1}
+    picture = osc.render(model, "scores:1", steps=5, **alike)
+    again = osc.render(model, "scores:1", steps=6, **alike)
     found = model.activations(np.asarray(picture), "scores")["scores"]
     np.testing.assert_allclose(found[0, 1], again.values[5], rtol=1e-4, atol=1e-6)
     both = model.activations(np.concatenate([picture.images] * 2), "scores")["scores"]
@@ -246,7 +248,7 @@ def test_neurons_of_volumes() -> None:
     picture = osc.render(model, "conv2/conv:1", steps=2, provider="cpu", transforms=())
     cells = model.activations(np.asarray(picture), "conv2/conv")["conv2/conv"][0, 1]
     assert cells.shape == (4, 6, 6)
-    settings = {"steps": 3, "provider": "cpu", "transforms": ()}
+    settings = {"steps": 3, "provider": "cpu", "transforms": (), "leak_steps": 1}
     for target, cell in (
         (osc.neuron("conv2/conv", 1), (2, 3, 3)),
         ("conv2/conv:1@1,2,3", (1, 2, 3)),

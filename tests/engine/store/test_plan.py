@@ -86,13 +86,15 @@ def test_a_question_is_the_same_only_where_all_is(squeezenet: osc.Model):
         key(steps=5),
         key(size=100),
         key(settings={"seed": 1}),
-        key(settings={"leak": 0.1}),
+        key(settings={"leak": 0}),
+        key(settings={"leak": 0.2}),
         key(settings={"transforms": ()}),
         key(settings={"parameterization": osc.Pixels()}),
         key(settings={"optimizer": osc.Adam(0.01)}),
     ]
     assert len(set(keys)) == len(keys)
     assert key() == keys[0]
+    assert key(settings={"leak": 0.1}) == key()
     # Where it is computed is not what is asked.
     assert key(settings={"provider": "cpu"}) == keys[0]
 
