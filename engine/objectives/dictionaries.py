@@ -132,6 +132,9 @@ def dictionary(
 ) -> Dictionary:
     """Take directions that are kept in a file, or given, as units of a layer.
 
+    Such as latents of sparse autoencoders (Bricken et al., *Towards Monosemanticity*, 2023),
+    concept vectors (Kim et al., *TCAV*, 2018), or parts of a matrix factorisation.
+
         features = osc.dictionary("sae.safetensors", "fire5")
         osc.render(model, features.unit(17, cosine=2))
 

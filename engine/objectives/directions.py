@@ -94,6 +94,8 @@ def neurons(
 ) -> Objective:
     """Look at a group of neighbouring neurons of one channel: their mean.
 
+    Lucid's `localgroup_weighted`, with one weight.
+
     Args:
         layer: Layer name.
         unit: Channel number, from 0.

@@ -33,7 +33,8 @@ def encoder(
     The encoder is an ONNX file with one input, of a cell's channels (M, C), and units (M, D) for
     each of M cells; or of whole layers, (N, C, H, W). It is a part of the network then: a unit's
     bias and activation function count. At the command line, and where a target is text,
-    `fire5@encoder.onnx:17` is one.
+    `fire5@encoder.onnx:17` is one. Latents of sparse autoencoders are what single units often are
+    not: about one thing each (Bricken et al., *Towards Monosemanticity*, 2023).
 
     Args:
         path: The file. A recipe keeps where it is and its hash, not what is in it.

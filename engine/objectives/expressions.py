@@ -71,6 +71,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
         penalties.linf,
         penalties.sharpness,
         penalties.boundary,
+        populations.statistics,
         transparency.opacity,
     )
 } | {"array": _array}
