@@ -74,6 +74,8 @@ def cosine(layer: str, vector: npt.ArrayLike, **place: Unpack[Place]) -> Objecti
 def channels(layer: str, weights: Mapping[int, float], **place: Unpack[Place]) -> Objective:
     """Look at several channels: Σ w · the mean of a channel, over the channels of `weights`.
 
+    Joint optimisation of neurons (Olah, Mordvintsev & Schubert, *Feature Visualization*, 2017).
+
     Args:
         layer: Layer name.
         weights: By channel number, such as `{11: 1, 84: -0.5}`.

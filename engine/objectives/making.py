@@ -76,6 +76,8 @@ def layer(name: str) -> Objective:
 def each(objectives: Sequence[Objective]) -> Objective:
     """Give each picture of a batch its own objective: many units in one run.
 
+    Lucid's objectives with `batch=n`, added up.
+
     Args:
         objectives: As many as there are pictures.
 

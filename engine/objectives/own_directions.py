@@ -28,7 +28,8 @@ def directions(
 ) -> Objective:
     """Look along a direction of its own for each picture of a batch.
 
-    Picture n is what `direction(layer, vectors[n], …)` is for; all of them share one graph.
+    Picture n is what `direction(layer, vectors[n], …)` is for; all of them share one graph. So are
+    the pictures of activation atlases made (Carter et al., *Activation Atlas*, 2019).
 
     Args:
         layer: Layer name.

@@ -34,7 +34,8 @@ def each_unit(
     """Look for a unit of its own with each picture of a batch.
 
     Picture n is what `channel(layer, units[n])` is for, or with a place the mean over the cells
-    there; all of them share one graph, which computes the whole layer. Of hundreds of small
+    there (Lucid's objectives with `batch=n`); all of them share one graph, which computes the whole
+    layer. Of hundreds of small
     pictures with few steps that is several times as fast as a graph for each.
 
     Args:

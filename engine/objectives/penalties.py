@@ -64,6 +64,8 @@ def l2(constant: float = 0.5) -> Objective:
 def linf(constant: float = 0.5) -> Objective:
     """Take the largest distance of a pixel from a grey: of each picture max |x − constant|.
 
+    The limit of the norms of Mahendran & Vedaldi (2015), who take the sixth power.
+
     Args:
         constant: The grey, from black at 0 to white at 1.
 
