@@ -110,7 +110,7 @@ def examples(
                 size=pixels,
                 provider=provider,
                 batch_size=batch_size,
-                state=state if opened.self_contained else None,
+                state=state,
                 callback=watch,
             )
     except KeyboardInterrupt:

@@ -54,7 +54,7 @@ def spectrum(
             size=parse_size(making.size),
             seed=making.seed,
             provider="auto" if making.provider is None else making.provider,
-            state=state if opened.self_contained else None,
+            state=state,
             callback=watch,
         )
     settings = making.settings()

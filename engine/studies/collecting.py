@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -271,7 +272,7 @@ def _key(
     on_cpu = look.provider.name == "cpu"
     try:
         return key_of(
-            model=identity_of(model),
+            model=_identity(model),
             aims=list(aims),
             measure=measure,
             photos=files.state(),
@@ -283,6 +284,21 @@ def _key(
         raise InputError(
             f"there can be no state: that it is the same next time cannot be told of {error}"
         ) from error
+
+
+def _identity(model: Model) -> dict[str, object]:
+    """What determines a model; of weights that are read when they are needed, what they are now.
+
+    Raises:
+        NoIdentityError: it is of a class of the user's.
+    """
+    if model.self_contained or type(model) is not Model:
+        return identity_of(model)
+    state = hashlib.sha256()
+    for name, array in model.weights():
+        state.update(f"{name}\0{array.dtype}\0{array.shape}\0".encode())
+        state.update(np.ascontiguousarray(array).tobytes())
+    return model.identity | {"weights": state.hexdigest()}
 
 
 def _result(

@@ -207,6 +207,28 @@ def test_killed_and_resumed(model, photo_folder, tmp_path):
     assert told[0].resumed == 0
 
 
+def test_weights_in_a_second_file_are_part_of_the_state(photo_folder, tmp_path, monkeypatch):
+    """Given as an object as well, whose weights are read when they are needed."""
+    monkeypatch.chdir(tmp_path)
+    path, state, told = tmp_path / "small.onnx", tmp_path / "s.npz", []
+    onnx.save(network(), path, save_as_external_data=True, location="w.bin", size_threshold=0)
+
+    def resumed(source: object) -> int:
+        told.clear()
+        opened = osc.load(source, input_range=(0, 1), compare=False)
+        osc.examples(opened, "first", photo_folder, state=state, callback=told.append)
+        return told[0].resumed
+
+    for source in (str(path), onnx.load(path, load_external_data=False)):
+        assert resumed(source) == 0
+        assert resumed(source) > 0
+    data = bytearray((tmp_path / "w.bin").read_bytes())
+    data[3] ^= 1
+    (tmp_path / "w.bin").write_bytes(data)
+    assert resumed(onnx.load(path, load_external_data=False)) == 0
+    assert resumed(str(path)) == 0
+
+
 def test_interrupted_by_hand(model, photo_folder, tmp_path):
     state = tmp_path / "state.npz"
 
