@@ -34,6 +34,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import LayerError
 from ..network.loading import load
 from ..network.model import Model
 from ..studies.explaining import Explainer
@@ -205,9 +206,13 @@ def compared(
         if methods is not None and name not in methods:
             continue
         layer = f"net.{network.layer}" if method_looks(method) else None
-        explainer = Explainer(
-            model, f"{logits}:{chosen}", method, layer=layer, size=size, provider="cpu"
-        )  # fmt: skip
+        try:
+            explainer = Explainer(
+                model, f"{logits}:{chosen}", method, layer=layer, size=size, provider="cpu"
+            )
+        except LayerError as error:
+            print(f"{network.name:20} {name:24} not compared: {error}", file=sys.stderr)
+            continue
         ours = explainer(pictures).maps
         expected = theirs().numpy()
         apart = _apart(ours, expected)
