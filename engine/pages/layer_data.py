@@ -29,11 +29,13 @@ from .shown import IMPORTANCE, Shown
 from .site import script, write_text
 from .sprites import EDGE, Sheet, write_sheet
 
-ON_A_SHEET = 64
+ON_A_SHEET = 32
 """So many units have their thumbnails on one sheet, and their data in one file."""
 
 _TILE = 96
 _GREY = 128
+_QUALITY = 74
+"""Of thumbnails: each picture is there as it is beside them."""
 _START = "window.onnxscope = window.onnxscope || {};\n"
 
 
@@ -222,7 +224,7 @@ class LayerData:
                 tiles = [
                     self._tile(name, found[unit]) if unit in found else _blank() for unit in units
                 ]
-                sheet = write_sheet(np.stack(tiles), folder, source)
+                sheet = write_sheet(np.stack(tiles), folder, source, _QUALITY)
                 write_text(folder, f"{source}.version", version)
             places = [units.index(unit) for unit in there]
             # Another content has another address, so that nobody is shown the old one.

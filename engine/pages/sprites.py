@@ -15,7 +15,9 @@ from ..files import write_bytes
 EDGE = 1
 """Pixels by which the edge of each tile is repeated around it, so that it shows no other."""
 
-_QUALITY = 82
+QUALITY = 82
+"""Of small pictures that are all there is to see."""
+
 _WIDEST = 1200
 """Pixels to a side, which every browser decodes."""
 
@@ -47,13 +49,14 @@ class Sheet:
         }
 
 
-def write_sheet(pictures: np.ndarray, folder: Path, source: str) -> Sheet:
+def write_sheet(pictures: np.ndarray, folder: Path, source: str, quality: int = QUALITY) -> Sheet:
     """Write pictures as one WebP file.
 
     Args:
         pictures: (N, S, S, 3) uint8, at least one.
         folder: Of the page.
         source: The file's path from there.
+        quality: Of the compression, as Pillow's WebP takes it.
 
     Raises:
         OutputError: it cannot be written.
@@ -69,6 +72,6 @@ def write_sheet(pictures: np.ndarray, folder: Path, source: str) -> Sheet:
     tiled = sheet.reshape(rows, columns, step, step, 3).transpose(0, 2, 1, 3, 4)
     image = Image.fromarray(np.ascontiguousarray(tiled.reshape(rows * step, columns * step, 3)))
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=_QUALITY, method=6)
+    image.save(buffer, "WEBP", quality=quality, method=6)
     write_bytes(folder / source, buffer.getvalue(), own=True)
     return Sheet(source, side, columns, rows)

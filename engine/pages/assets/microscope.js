@@ -44,16 +44,30 @@
     by("sought").select();
   });
 
-  /* Thumbnails come when they are near. */
+  /* Thumbnails come when they are seen, and once somebody scrolls, when they are near. */
+  var moved = false, watching = [];
   function near(elements, come) {
     if (!("IntersectionObserver" in window)) { elements.forEach(come); return; }
-    var watch = new IntersectionObserver(function (seen) {
-      seen.forEach(function (one) {
-        if (one.isIntersecting) { watch.unobserve(one.target); come(one.target); }
-      });
-    }, { rootMargin: "400px 0px" });
-    elements.forEach(function (element) { watch.observe(element); });
+    var left = new Set(elements), watch = null;
+    function begin() {
+      if (watch) watch.disconnect();
+      watch = new IntersectionObserver(function (seen) {
+        seen.forEach(function (one) {
+          if (!one.isIntersecting) return;
+          watch.unobserve(one.target);
+          left.delete(one.target);
+          come(one.target);
+        });
+      }, { rootMargin: moved ? "800px 0px" : "0px" });
+      left.forEach(function (element) { watch.observe(element); });
+    }
+    watching.push(begin);
+    begin();
   }
+  window.addEventListener("scroll", function () {
+    moved = true;
+    watching.forEach(function (begin) { begin(); });
+  }, { once: true, passive: true });
   function all(selector) { return Array.prototype.slice.call(document.querySelectorAll(selector)); }
 
   near(all(".sample"), function (sample) {

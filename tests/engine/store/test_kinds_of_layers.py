@@ -50,7 +50,7 @@ def test_a_layer_of_4096_units(wide: osc.Model, tmp_path):
     assert text.count('class="unit"') == 4096
     assert len(text) < 600_000
     data = sorted((page.parent / "data").glob("cells-*.js"))
-    assert len(data) == 64
+    assert len(data) == 128
 
 
 def test_without_positions_neuron_and_channel_coincide(wide: osc.Model, tmp_path):

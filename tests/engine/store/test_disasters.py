@@ -1,0 +1,85 @@
+"""A disk that is full, and several processes in one folder: a clear stop, and nothing lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnxscope as osc
+import pytest
+from onnxscope.errors import OutputError
+from onnxscope.store.filling import fill
+from onnxscope.store.plan import make_plan
+from onnxscope.store.project import Project
+
+HOW = ["--units", "0:4", "--size", "48", "--steps", "2", "--provider", "cpu", "-q"]
+
+
+@pytest.fixture
+def plan(squeezenet: osc.Model):
+    return make_plan(
+        squeezenet,
+        ["fire3", "fire4"],
+        units="0:4",
+        kinds=["channel", "neuron"],
+        size=48,
+        steps=2,
+        settings={"provider": "cpu"},
+    )
+
+
+def answers(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in (folder / "answers").rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with room for a few pictures."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)]
+    try:
+        done = subprocess.run(mounting, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no `mount` here")
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_is_said_and_gone_on_from(squeezenet: osc.Model, plan, small_disk, tmp_path):
+    folder = small_disk / "p"
+    project = Project.create(folder, squeezenet)
+    with pytest.raises(OutputError, match="No space left on device"):
+        fill(plan, project)
+    there = [one for one in plan.order() if project.has(plan.wanted(*one).question)]
+    assert 0 < len(there) < plan.count()
+    for one in there:
+        assert project.answer(plan.wanted(*one).question)["kind"] in ("channel", "neuron")
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
+    again = fill(plan, Project.create(folder, squeezenet))
+    assert (again.there, again.left) == (len(there), 0)
+    alone = tmp_path / "alone"
+    fill(plan, Project.create(alone, squeezenet))
+    assert answers(folder) == answers(alone)
+    assert not (folder / ".unfinished").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_in_one_folder(squeezenet: osc.Model, plan, tmp_path):
+    shared, alone = tmp_path / "shared", tmp_path / "alone"
+    start = [sys.executable, "-m", "onnxscope", "microscope", "squeezenet", "fire3", "fire4", *HOW]
+    what = ["--what", "channel,neuron", "-o", str(shared)]
+    both = [subprocess.Popen([*start, *what]) for _ in range(2)]
+    assert [one.wait() for one in both] == [0, 0]
+    fill(plan, Project.create(alone, squeezenet))
+    assert answers(shared) == answers(alone)
+    assert not (shared / ".unfinished").exists()
+    assert (shared / "index.html").is_file()
