@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError
-from ..forms import as_spectrogram
 from .console import note
 from .given import parse_channels
 from .inputs import parse_inputs
@@ -236,6 +235,8 @@ class Preprocessing:
                 kinds = " and ".join(words for key, words in others.items() if key in kept)
                 note(f"preprocessing: remembered for this file: {model.preprocessing or kinds}")
                 said |= kept
+        from ..forms import as_spectrogram
+
         sound, size = as_spectrogram(model.form), model.usual_size
         if for_pictures and sound and size[0] != size[1] and not said.get("layout"):
             note(
