@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -134,14 +135,16 @@ def test_a_project_of_another_model_or_none(run, tiny, folder):
     result = run("serve", "nowhere", "--port", "0")
     assert result.exit_code == 2
     assert "nowhere" in result.stderr
-    run("microscope", tiny, "mixed4a", *SMALL, "-o", "scope", "--time", "0s")
+    # Of its own: the file is moved below, and all tests share the other.
+    own = shutil.copy(tiny, folder / "own.onnx")
+    run("microscope", own, "mixed4a", *SMALL, "-o", "scope", "--time", "0s")
     result = run("serve", "scope", "-o", "other", "--port", "0")
     assert result.exit_code == 2
     assert "is a project itself" in result.stderr
     result = run("serve", "squeezenet", "-o", "scope", "--port", "0")
     assert result.exit_code == 2
     assert "the project of another model" in result.stderr
-    Path(tiny).rename(folder / "moved.onnx")
+    own.rename(folder / "moved.onnx")
     result = run("serve", "scope", "--port", "0")
     assert result.exit_code == 2
     assert "give the model, and -o scope" in result.stderr
