@@ -154,6 +154,7 @@ def test_explained_from_arrays(run, refused, files):
     assert "nowhere.npy" in refused("explain", "land.onnx", "nowhere.npy", "--range", "0..1")
 
 
+@pytest.mark.slow
 def test_what_may_be_a_spectrogram_is_told(run, files):
     """One channel whose sides differ is grey unless it is said; a square one is no spectrogram."""
     onnx.save(network("grey, wide"), "wide.onnx")

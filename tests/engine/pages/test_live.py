@@ -84,6 +84,7 @@ def test_another_kind_is_made_when_it_is_looked_at(opened):
     assert asked == "neuron"
 
 
+@pytest.mark.slow
 def test_what_counted_is_shown_of_the_channel_and_other_tabs_ask_for_nothing(opened):
     tab = opened("fire4.html")
     tab.locator("#kinds [data-kind=importance]").click()

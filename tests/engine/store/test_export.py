@@ -60,6 +60,7 @@ def test_json(made):
         assert later[1] == pytest.approx(share)
 
 
+@pytest.mark.slow
 def test_npz(made):
     plan, project = made
     with np.load(export(plan, project, "npz")) as file:
