@@ -3,8 +3,9 @@
 A server of its own, in a process of its own, on loopback, for a folder that is empty. First a
 browser opens units that nobody has asked for, one in each of several layers: measured is from the
 request until the first picture of it on its way arrives (of a step after the first, which is still
-noise), and until it is finished. Then so many browsers listen and look at units of their own while
-pages, data and thumbnails are asked for, one after the other; then all have to have all pictures.
+noise), and until it is finished. Then so many browsers listen and look at four units each, some of
+which others look at as well, while pages and data are asked for, one after the other; then all have
+to have all pictures.
 
     python -m onnxscope.benchmarks.serving --clients 50
 """
@@ -135,7 +136,7 @@ def _under_load(server: _Server, clients: int, requests: int) -> dict[str, Any]:
         with suppress(OSError):
             news = server.listen()
             client = next(news)["client"]
-            units = [(_LOOKED_AT * number // 2 + at) % 128 for at in range(_LOOKED_AT)]
+            units = [(number // 2 + at) % 128 for at in range(_LOOKED_AT)]
             joined.wait()
             seen = [["fire5", unit, "channel"] for unit in units]
             server.ask("/live/view", {"client": client, "seen": seen}).read()
