@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 HERE = Path(__file__).parent
 FOLDER = HERE / "gallery"
 SIDE = 160
-_STEPS = 128
+_STEPS = 96
 _QUALITY = 82
 
 
@@ -155,6 +155,8 @@ GROUPS: dict[str, list[Shown]] = {
         unit("masked", "In a part of a photo",
              """fire8:11 --parameterization 'within("photo.jpg", [[0, 0], [0, 1]])'"""),
         unit("transparent", "Transparent: opaque where the unit needs it", "fire8:5 --transparent"),
+        unit("opacity", "The same, with another weight of the opacity",
+             """'"fire8:5" - 60 * opacity()' --transparent"""),
         unit("alpha", "The importance as opacity", "fire8:5 --alpha"),
         unit("fixed", "One colour given", "fire8:11 --fix 2=0.3"),
         unit("wide", "Another shape", "fire8:11 --size 96x160"),
@@ -180,8 +182,8 @@ GROUPS: dict[str, list[Shown]] = {
              "fire8:5 --transparent --transforms 'backdrop(2.5), lucid()'"),
     ],
     "Gradients and steps": [
-        unit("leak", "Leaking ReLUs in the first steps", "daisy --leak 0.1"),
-        unit("no-leak", "A plain gradient", "daisy"),
+        unit("leak", "ReLUs that leak in the first quarter of the steps, by default", "daisy"),
+        unit("no-leak", "A plain gradient", "daisy --leak 0"),
         unit("smoothed_pooling", "Smoothed pooling", "daisy --rules smoothed_pooling"),
         unit("average_pooling", "Average pooling", "daisy --rules average_pooling"),
         unit("linear", "As if linear", "daisy --rules linear"),
