@@ -16,9 +16,11 @@ from ..errors import MemoryShortageError, ModelError, OperatorError, StraightThr
 from ..graph.builder import Builder, Composite, Compound
 from ..graph.given_back import fits_in, symbolic
 from ..graph.passes.plan import run_passes
+from ..graph.ranges import set_free
 from ..graph.tensor import Tensor
 from ..graph.walks import ancestors
 from ..graph.words import zeros_like
+from ..rules.choices import note_choices
 from ..rules.pieces import add_up
 from ..rules.standard import standard_rules
 from ..rules.table import RuleTable, call
@@ -66,6 +68,8 @@ def backpropagate(
     composites = find_idioms(builder, rules, apart) | builder.composites
     rounding: list[str] = []
     nodes = ancestors(builder.graph, [tensor.value for tensor in seeds])
+    note_choices(nodes, {tensor.value for tensor in seeds})
+    set_free(wanted)
     compounds = _compounds(builder, rules, nodes)
     for node in reversed(nodes):
         if not any(value in active for value in node.outputs):
@@ -84,6 +88,7 @@ def backpropagate(
         composite = composites.get(node.outputs[0])
         if composite is not None and composite.rounding:
             rounding.append(composite.rounding)
+    set_free(wanted, free=False)
     if rounding:
         first = (
             rounding[-1] if len(rounding) == 1 else f"{len(rounding)} nodes such as {rounding[-1]}"

@@ -8,7 +8,7 @@ an extremum of its own there, and its slope is zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import onnx_ir as ir
@@ -25,6 +25,18 @@ _UNSIGNED: Range = (0.0, math.inf)
 # So far back a value is followed, and so many numbers of a constant are looked at.
 _DEPTH, _ALIKE = 16, 4
 _MOST_NUMBERS = 2**16
+
+
+_FREE = "onnxscope.free"
+
+
+def set_free(values: Iterable[ir.Value], *, free: bool = True) -> None:
+    """Say of values that they may be anything, however they are made: what is differentiated by."""
+    for value in values:
+        if free:
+            value.meta[_FREE] = True
+        else:
+            value.meta.pop(_FREE, None)
 
 
 def range_of(tensor: Tensor) -> Range:
@@ -74,7 +86,7 @@ class _Ranges:
         self._known: dict[ir.Value, Range] = {}
 
     def of(self, value: ir.Value | None, depth: int) -> Range:
-        if value is None or not _is_real(value):
+        if value is None or not _is_real(value) or _FREE in value.meta:
             return ALL
         if value not in self._known:
             found = self._found(value, depth)
@@ -239,6 +251,8 @@ def _signed(given: list[Range]) -> Range:
 
 def _weighted(node: ir.Node, given: list[Range]) -> Range:
     """Of sums of products: nothing negative of what is not, nor where each product is a square."""
+    if any(node.attributes.get_float(name, 1.0) < 0 for name in ("alpha", "beta")):
+        return ALL  # Gemm's factors
     there = [a for a, value in zip(given, node.inputs, strict=True) if value is not None]
     return _UNSIGNED if all(low >= 0 for low, _ in there) or _is_square(node) else ALL
 

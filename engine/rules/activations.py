@@ -14,8 +14,9 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
+from .choices import unless_passed_over
 from .table import RuleTable
-from .vocabulary import between_mask, positive_mask, where_asked
+from .vocabulary import between_mask, positive_mask
 
 
 def define(rules: RuleTable) -> None:
@@ -235,9 +236,7 @@ def _softmax(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, axis: int) -> T
     weighted = dy * y
     dx = weighted - y * weighted.sum(axis, keepdims=True)
     # Of a row that is masked throughout there are no numbers, which exporters replace by zeros.
-    if any(reader.op_type == "IsNaN" for reader, _ in y.value.uses()):
-        return where_asked(dy, dx)
-    return dx
+    return unless_passed_over(y, dx)
 
 
 def _log_softmax(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, axis: int) -> Tensor:

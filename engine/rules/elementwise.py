@@ -3,7 +3,7 @@
 At a kink the derivative is a subgradient: Abs(0) gives 0; where inputs of Max or Min are equal, the
 first one takes all. A slope that is infinite, as that of a root at 0, counts as 0 where the value
 cannot go beyond by the way it is made, as a sum of squares cannot (see `graph.ranges`), and where
-nothing behind asks for it.
+a choice behind passes over it (see `choices`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from ..errors import OperatorError
 from ..graph.builder import Operators
 from ..graph.ranges import may_be_infinite, range_of
 from ..graph.tensor import Tensor
+from .choices import unless_passed_over
 from .table import RuleTable
-from .vocabulary import unless_zero, where_asked
+from .vocabulary import unless_zero
 
 
 def define(rules: RuleTable) -> None:
@@ -23,7 +24,7 @@ def define(rules: RuleTable) -> None:
     # Arithmetic
     rules.define("Add", lambda op, dy, a, b: dy, lambda op, dy, a, b: dy)
     rules.define("Sub", lambda op, dy, a, b: dy, lambda op, dy, a, b: -dy)
-    rules.define("Mul", _times, lambda op, dy, a, b: _times(op, dy, b, a))
+    rules.define("Mul", _times, lambda op, dy, a, b, *, y: _times(op, dy, b, a, y=y))
     rules.define("Div", _numerator, _divisor)
     # Only the remainder of C's fmod is defined for floating-point numbers: a − b · trunc(a / b).
     rules.define("Mod", lambda op, dy, a, b: dy, _mod_divisor, ignores=("fmod",))
@@ -34,23 +35,23 @@ def define(rules: RuleTable) -> None:
     rules.define("Min", each=_extremum)
     rules.define("Neg", lambda op, dy, x: -dy)
     rules.define("Abs", lambda op, dy, x: dy * op.Sign(x))
-    rules.define("Reciprocal", lambda op, dy, x, *, y: _divided(dy, x, -(dy * y * y)))
-    rules.define("Sqrt", lambda op, dy, x, *, y: _root(dy, x, dy / (y * 2)))
-    rules.define("Exp", lambda op, dy, x, *, y: _grown(dy, x, dy * y))
-    rules.define("Log", lambda op, dy, x: _divided(dy, x, dy / x))
+    rules.define("Reciprocal", lambda op, dy, x, *, y: _divided(y, x, -(dy * y * y)))
+    rules.define("Sqrt", lambda op, dy, x, *, y: _root(y, x, dy / (y * 2)))
+    rules.define("Exp", lambda op, dy, x, *, y: _grown(y, x, dy * y))
+    rules.define("Log", lambda op, dy, x, *, y: _divided(y, x, dy / x))
 
     # Trigonometry; differences of squares as products, which keep their digits near the poles
     rules.define("Sin", lambda op, dy, x: dy * op.Cos(x))
     rules.define("Cos", lambda op, dy, x: -(dy * op.Sin(x)))
     rules.define("Tan", lambda op, dy, x, *, y: dy * (y * y + 1))
-    rules.define("Asin", lambda op, dy, x: _arc(op, dy, x))
-    rules.define("Acos", lambda op, dy, x: -_arc(op, dy, x))
+    rules.define("Asin", lambda op, dy, x, *, y: _arc(dy, x, y))
+    rules.define("Acos", lambda op, dy, x, *, y: -_arc(dy, x, y))
     rules.define("Atan", lambda op, dy, x: dy / (x * x + 1))
-    rules.define("Sinh", lambda op, dy, x: _grown(dy, x, dy * op.Cosh(x)))
-    rules.define("Cosh", lambda op, dy, x: _grown(dy, x, dy * op.Sinh(x)))
+    rules.define("Sinh", lambda op, dy, x, *, y: _grown(y, x, dy * op.Cosh(x)))
+    rules.define("Cosh", lambda op, dy, x, *, y: _grown(y, x, dy * op.Sinh(x)))
     rules.define("Asinh", lambda op, dy, x: dy / (x * x + 1).sqrt())
     rules.define("Acosh", _acosh)
-    rules.define("Atanh", lambda op, dy, x: where_asked(dy, dy / ((1 - x) * (1 + x))))
+    rules.define("Atanh", _atanh)
 
     # Choices
     rules.define("Where", None, _where_chosen, _where_other)
@@ -62,55 +63,59 @@ def define(rules: RuleTable) -> None:
     rules.define("Dropout", _dropout, ignores=("seed",))
 
 
-def _times(op: Operators, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
+def _times(op: Operators, dy: Tensor, a: Tensor, b: Tensor, *, y: Tensor) -> Tensor:
     dx = dy * b
-    return where_asked(dy, dx) if may_be_infinite(b) else dx
+    return unless_passed_over(y, dx) if may_be_infinite(b) else dx
 
 
-def _divided(dy: Tensor, b: Tensor, dx: Tensor) -> Tensor:
+def _divided(y: Tensor, b: Tensor, dx: Tensor) -> Tensor:
     """What becomes of a cotangent that is divided by a value, which may be zero."""
     low, high = range_of(b)
-    return dx if low > 0 or high < 0 else where_asked(dy, dx)
+    return dx if low > 0 or high < 0 else unless_passed_over(y, dx)
 
 
-def _numerator(op: Operators, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    return _divided(dy, b, dy / b)
+def _numerator(op: Operators, dy: Tensor, a: Tensor, b: Tensor, *, y: Tensor) -> Tensor:
+    return _divided(y, b, dy / b)
 
 
 def _divisor(op: Operators, dy: Tensor, a: Tensor, b: Tensor, *, y: Tensor) -> Tensor:
-    return _divided(dy, b, -(dy * y) / b)
+    return _divided(y, b, -(dy * y) / b)
 
 
-def _grown(dy: Tensor, x: Tensor, dx: Tensor) -> Tensor:
+def _grown(y: Tensor, x: Tensor, dx: Tensor) -> Tensor:
     """What becomes of a cotangent that is multiplied by a power of e, which may be infinite."""
     low, high = range_of(x)
-    largest = {2: 10, 4: 88, 8: 709}[dy.dtype.itemsize]
-    return dx if max(high, -low) < largest else where_asked(dy, dx)
+    largest = {2: 10, 4: 88, 8: 709}[y.dtype.itemsize]
+    return dx if max(high, -low) < largest else unless_passed_over(y, dx)
 
 
-def _root(dy: Tensor, x: Tensor, dx: Tensor) -> Tensor:
+def _root(y: Tensor, x: Tensor, dx: Tensor) -> Tensor:
     """What becomes of a cotangent before a root of x, whose slope is infinite at 0."""
     low, _ = range_of(x)
     if low > 0:
         return dx
-    return unless_zero(x, dx) if low == 0 else where_asked(dy, dx)
+    return unless_zero(x, dx) if low == 0 else unless_passed_over(y, dx)
 
 
-def _arc(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
+def _arc(dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """The rule of Asin, whose slope is infinite at −1 and 1."""
     width, (low, high) = ((1 - x) * (1 + x)).sqrt(), range_of(x)
     dx = dy / width
     if low > -1 and high < 1:
         return dx
-    return unless_zero(width, dx) if low >= -1 and high <= 1 else where_asked(dy, dx)
+    return unless_zero(width, dx) if low >= -1 and high <= 1 else unless_passed_over(y, dx)
 
 
-def _acosh(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
+def _acosh(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor) -> Tensor:
     width, (low, _) = ((x - 1) * (x + 1)).sqrt(), range_of(x)
     dx = dy / width
     if low > 1:
         return dx
-    return unless_zero(width, dx) if low == 1 else where_asked(dy, dx)
+    return unless_zero(width, dx) if low == 1 else unless_passed_over(y, dx)
+
+
+def _atanh(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor) -> Tensor:
+    return unless_passed_over(y, dy / ((1 - x) * (1 + x)))
 
 
 def _cast(op: Operators, dy: Tensor, x: Tensor) -> Tensor:
@@ -139,20 +144,20 @@ def _pow_base(
         if p == 3:
             return dy * (base * base * 3)
         if p == 0.5:
-            return _root(dy, base, dy * 0.5 / y)
+            return _root(y, base, dy * 0.5 / y)
         dx = dy * op.Pow(base, op.constant(p - 1, base.dtype)) * p
         if not p.is_integer():
             dx = _where_there_is_a_value(op, dx, y)
         if p > 1:
             return dx
-        return _root(dy, base, dx) if p > 0 else _divided(dy, base, dx)
+        return _root(y, base, dx) if p > 0 else _divided(y, base, dx)
     exact = exponent.astype(base.dtype)
     zero, one = op.constant(0, base.dtype), op.constant(1, base.dtype)
     # Where p is 0, x^(p-1) may be infinite and must not meet it.
     lowered = op.Where(op.Equal(exact, zero), one, exact - 1)
     dx = dy * exact * op.Pow(base, lowered)
     if power is None or bool((power < 1).any()):
-        dx = where_asked(dy, dx)
+        dx = unless_passed_over(y, dx)
     if power is None or bool((power == np.round(power)).all()):
         return dx
     return _where_there_is_a_value(op, dx, y)

@@ -15,8 +15,8 @@ import numpy as np
 from ..graph.builder import Operators
 from ..graph.tensor import Size, Tensor
 from ..graph.words import count_of, count_up, expand_as, normalized_axes, reshape_as, shape_of
+from .choices import unless_passed_over
 from .table import Rule, RuleTable
-from .vocabulary import where_asked
 
 _INT64 = np.dtype(np.int64)
 
@@ -31,7 +31,7 @@ def define(rules: RuleTable) -> None:
         ("ReduceL2", _l2),
         (
             "ReduceLogSum",
-            lambda op, dy, x, y, over: over.spread(where_asked(dy, dy * op.Exp(-y))),
+            lambda op, dy, x, y, over: over.spread(unless_passed_over(y, dy * op.Exp(-y))),
         ),
         (
             "ReduceLogSumExp",

@@ -70,23 +70,6 @@ def _sum_to_open_shape(dy: Tensor, x: Tensor, added: int) -> Tensor:
     return reshape_as(total, x)
 
 
-def where_asked(dy: Tensor, dx: Tensor) -> Tensor:
-    """Return a cotangent that is zero where the one it is made of is: 0 · ∞ is no number.
-
-    A choice behind may have passed over a value whose slope is infinite or no number, as of the
-    exponential function in `Where(x < 0, Exp(x) - 1, x)`.
-
-    Args:
-        dy: The cotangent of an output; where it is zero, the output does not count.
-        dx: What becomes of it, of the same shape.
-    """
-    op = dx.op
-    # What is no number is not equal to itself; IsNaN has no kernel on CUDA. Where there is a
-    # number, it stays a linear function of dy, which a gradient of the gradient needs.
-    passed = op.And(op.Equal(dy, op.constant(0, dy.dtype)), op.Not(op.Equal(dx, dx)))
-    return op.Where(passed, op.constant(0, dx.dtype), dx)
-
-
 def unless_zero(value: Tensor, dx: Tensor) -> Tensor:
     """Return a cotangent that is zero where a value is."""
     op = dx.op

@@ -9,7 +9,8 @@ from graphs import run, text_model
 
 CONSTANTS = (
     "<float zero={0}, float one={1}, float two={2}, float least={-1}, float half={0.5}, "
-    "float tenth={0.1}, float twenty={20}, int64[1] last={-1}>"
+    "float tenth={0.1}, float twenty={20}, int64[1] last={-1}, float[1, 1] unit={1}, "
+    "float[1, 1] four={4}>"
 )
 ROWS = [[0.0, 0.0], [3.0, 4.0]]
 UNIT = [[0.0, 0.0], [0.6, 0.8]]
@@ -100,9 +101,47 @@ CASES = {
     ),
     # A row that is masked throughout, as attention has it where a sentence is padding.
     "Softmax": (
-        "d = Sub(x, x) e = Log(d) m = Add(x, e) a = Softmax(m) k = IsNaN(a) y = Where(k, zero, a)",
+        "e = Log(zero) m = Add(x, e) a = Softmax(m) k = IsNaN(a) y = Where(k, zero, a)",
         [[1.0, 2.0]],
         [[0.0, 0.0]],
+    ),
+    "chosen by value": ("a = Log(x) y = Max(a, least)", [0.0, 0.25, 2.0], [0.0, 0.0, 0.5]),
+    "cut by value": ("a = Log(x) y = Clip(a, least, one)", [0.0, 2.0, 8.0], [0.0, 0.5, 0.0]),
+    # A cotangent that is zero because a value between is infinite or zero is no such choice: the
+    # slope of the whole may be anything. No number is better than a wrong one.
+    "inverse of inverse": ("a = Reciprocal(x) y = Reciprocal(a)", [0.0, 2.0], [np.nan, 1.0]),
+    "harmonic": (
+        "a = Reciprocal(x) s = Add(a, one) y = Div(two, s)",
+        [0.0, 1.0],
+        [np.nan, 0.5],
+    ),
+    "Exp of Log": ("a = Log(x) y = Exp(a)", [0.0, 2.0], [np.nan, 1.0]),
+    "square of Sqrt": ("a = Sqrt(x) y = Mul(a, a)", [0.0, 4.0], [np.nan, 1.0]),
+    "Softplus too far": (
+        "a = Exp(x) b = Add(a, one) y = Log(b)",
+        [0.0, 400.0],
+        [0.5, np.nan],
+    ),
+    "chosen all the same": (
+        "c = Less(x, one) a = Reciprocal(x) b = Reciprocal(a) y = Where(c, b, zero)",
+        [0.0, 2.0],
+        [np.nan, 0.0],
+    ),
+    "read by another as well": (
+        "c = Greater(x, zero) a = Sqrt(x) b = Where(c, a, zero) y = Add(a, b)",
+        [0.0, 4.0],
+        [np.inf, 0.5],
+    ),
+    # Gemm may subtract.
+    "less than": (
+        "a = Abs(x) q = Gemm<alpha = -1.0>(a, unit, four) y = Sqrt(q)",
+        [[4.0], [3.0]],
+        [[-np.inf], [-0.5]],
+    ),
+    "less": (
+        "a = Abs(x) q = Gemm<beta = -1.0>(a, unit, four) y = Sqrt(q)",
+        [[4.0], [8.0]],
+        [[np.inf], [0.25]],
     ),
     # At the edge of its domain itself a function's slope is infinite.
     "Sqrt": ("y = Sqrt(x)", [0.0, 4.0], [np.inf, 0.25]),
@@ -136,3 +175,10 @@ def test_what_stays_away_from_the_edge_costs_nothing():
     model = text_model(f"g (float[2,4] x) => (float[2,4] y) {CONSTANTS} {{ {text} }}")
     graph = osc.differentiate(model, of="y", wrt=["x"], compare=False)
     assert not {"Where", "Equal"}.intersection(node.op_type for node in graph.graph.node)
+
+
+def test_how_a_value_is_made_does_not_count_where_it_is_asked_for():
+    model = text_model("g (float[2] x) => (float[2] y) { a = Abs(x) y = Sqrt(a) }")
+    graph = osc.differentiate(model, of="y", wrt=["a"], compare=False)
+    feeds = {"x": np.asarray([0.0, -4.0], np.float32), "grad_y": np.ones(2, np.float32)}
+    np.testing.assert_array_equal(run(graph, feeds)["grad_a"], [np.inf, 0.25])

@@ -1,0 +1,136 @@
+"""What a choice behind passes over: its slope does not count, be it infinite or no number.
+
+In `Where(x > 0, Log(x), 0)` the logarithm has no say where x is 0, and the cotangent that arrives
+there is zero. That a cotangent is zero does not say as much: in 1 / (1 / x) it is zero at 0 because
+the value between is infinite, and the slope of the whole is 1. So the choice itself is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from functools import reduce
+
+import onnx_ir as ir
+
+from ..graph.tensor import Tensor
+from ..graph.traits import Trait, has
+
+_KEY = "onnxscope.passed_over"
+_CUTTING = frozenset({"Relu", "Clip", "Max", "Min"})
+
+Places = Callable[[Tensor], Tensor]
+"""Appends the nodes that say where a value, which is given, is passed over."""
+
+
+def note_choices(nodes: Sequence[ir.Node], seeds: Collection[ir.Value]) -> None:
+    """Note at the values of a graph where choices pass over them.
+
+    It is to be called before a gradient is appended: whoever reads a value then belongs to it.
+
+    Args:
+        nodes: Those that the differentiated values depend on, in topological order.
+        seeds: The differentiated values, which count wherever they are.
+    """
+    counted = set(nodes)
+    for node in reversed(nodes):
+        for value in node.outputs:
+            found = None if value in seeds else _of_value(value, counted)
+            if found is None:
+                value.meta.pop(_KEY, None)
+            else:
+                value.meta[_KEY] = found
+
+
+def unless_passed_over(y: Tensor, dx: Tensor) -> Tensor:
+    """Return a cotangent that is zero where a choice behind passes over what it is made by.
+
+    Args:
+        y: The output of the node.
+        dx: What becomes of its cotangent, of the same shape.
+    """
+    places: Places | None = y.value.meta.get(_KEY)
+    if places is None:
+        return dx
+    return dx.op.Where(places(y), dx.op.constant(0, dx.dtype), dx)
+
+
+def _of_value(value: ir.Value, counted: Collection[ir.Node]) -> Places | None:
+    """Where all that reads a value passes over it; `None` where something does not."""
+    if value.dtype is None or not value.dtype.is_floating_point():
+        return None
+    found = []
+    for node, index in value.uses():
+        if node not in counted or _is_question(node):
+            continue
+        places = _by_reader(value, node, index)
+        if places is None:
+            return None
+        found.append(places)
+    return _joined("And", found) if found else None
+
+
+def _is_question(node: ir.Node) -> bool:
+    """Whether a node gives no numbers that have a gradient."""
+    return all(
+        value.dtype is not None and not value.dtype.is_floating_point() for value in node.outputs
+    )
+
+
+def _by_reader(value: ir.Value, node: ir.Node, index: int) -> Places | None:
+    """Where one that reads a value passes over it, or what is behind does."""
+    if node.domain != "" or not _is_of_its_shape(value, node):
+        return None
+    result = node.outputs[0]
+    found = []
+    behind: Places | None = result.meta.get(_KEY)
+    if behind is not None:
+        found.append(_of_result(behind, result))
+    if node.op_type == "Where" and index:
+        found.append(_not_chosen(node.inputs[0], chosen_if=index == 1))
+    elif node.op_type in _CUTTING and (index == 0 or node.op_type in ("Max", "Min")):
+        found.append(_replaced_by(result))
+    return _joined("Or", found) if found else None
+
+
+def _is_of_its_shape(value: ir.Value, node: ir.Node) -> bool:
+    """Whether each element of a value is read by that at the same place of the result alone."""
+    if not (has(node, Trait.POINTWISE) or has(node, Trait.BROADCASTING)):
+        return False
+    shape, made = value.shape, node.outputs[0].shape
+    if shape is None or made is None or len(shape) != len(made):
+        return False
+    return all(
+        a == b and (isinstance(a, int) or a.value is not None)
+        for a, b in zip(shape, made, strict=True)
+    )
+
+
+def _of_result(places: Places, result: ir.Value) -> Places:
+    return lambda y: places(Tensor(y.builder, result))
+
+
+def _not_chosen(condition: ir.Value | None, *, chosen_if: bool) -> Places:
+    def places(y: Tensor) -> Tensor:
+        assert condition is not None  # Where has three inputs
+        chosen = Tensor(y.builder, condition)
+        return y.op.Not(chosen) if chosen_if else chosen
+
+    return places
+
+
+def _replaced_by(result: ir.Value) -> Places:
+    """Where the result is another number: not what is no number itself."""
+
+    def places(y: Tensor) -> Tensor:
+        other = Tensor(y.builder, result)
+        return y.op.Or(y.op.Less(y, other), y.op.Greater(y, other))
+
+    return places
+
+
+def _joined(by: str, found: Sequence[Places]) -> Places:
+    def places(y: Tensor) -> Tensor:
+        join = y.op.And if by == "And" else y.op.Or
+        return reduce(join, [each(y) for each in found])
+
+    return found[0] if len(found) == 1 else places
