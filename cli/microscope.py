@@ -337,7 +337,8 @@ def _announce(plan: Plan, count: int, shard: str | None) -> None:
         f"{plural(len(plan.layers), 'layer')}, {height}×{width} pixels, "
         f"{plural(plan.settings['steps'], 'step')}{part}"
     )
-    note(f"in this order: {kinds}; of each, {ORDER}")
+    if kinds:
+        note(f"in this order: {kinds}; of each, {ORDER}")
     flat = [one.title for one in plan.layers if len(plan.kinds_of(one)) < len(plan.kinds)]
     if flat:
         names = ", ".join(flat[:_SHOWN]) + (", …" if len(flat) > _SHOWN else "")
