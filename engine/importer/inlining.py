@@ -206,8 +206,9 @@ def call_as_in_file(graph: ir.Graph, own: Set[str]) -> None:
         own: The names of values in the file.
     """
     for node in reversed(list(graph)):
-        source = node.inputs[0] if node.op_type == "Identity" and node.domain == "" else None
-        result = node.outputs[0]
+        if node.op_type != "Identity" or node.domain != "" or not node.inputs or not node.outputs:
+            continue
+        source, result = node.inputs[0], node.outputs[0]
         if source is None or source.producer() is None or source.producer() not in graph:
             continue
         if source.name in own or result.name not in own:

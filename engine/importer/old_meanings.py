@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import defs, helper, numpy_helper
 
 from ..errors import OperatorError
 from ..graph.names import Names
@@ -69,7 +69,18 @@ def keep_old_meanings(graph: onnx.GraphProto, written: int) -> None:
 
 def _change_of(node: onnx.NodeProto, written: int) -> _Change | None:
     change = _CHANGES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-    return change if change and written < change.since and change.concerns(node) else None
+    if change is None or written >= change.since or not _has_all_inputs(node, written):
+        return None
+    return change if change.concerns(node) else None
+
+
+def _has_all_inputs(node: onnx.NodeProto, written: int) -> bool:
+    """Whether a node has as many inputs as it needs: one without them is refused later on."""
+    try:
+        schema = defs.get_schema(node.op_type, written, "")
+    except defs.SchemaError:
+        return True
+    return bool(node.output) and schema.min_input <= len(node.input) <= schema.max_input
 
 
 def _coerced(node: onnx.NodeProto, names: Names) -> Iterable[onnx.NodeProto]:

@@ -219,3 +219,12 @@ def test_a_function_that_gives_its_input_itself():
     gradient = osc.differentiate(proto, "y", ["x"], compare=False)
     x = np.array([3, 4], np.float32)
     np.testing.assert_allclose(run(gradient, {"x": x, "grad_y": x})["y"], np.sin(x), rtol=1e-6)
+
+
+def test_an_identity_of_nothing_is_refused():
+    node = helper.make_node("Identity", [], ["y"])
+    x, y = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in "xy")
+    graph = helper.make_graph([node], "g", [x], [y])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    with pytest.raises(osc.OnnxscopeError):
+        osc.differentiate(proto, of="y", wrt=["x"])

@@ -188,3 +188,21 @@ def test_a_sum_along_an_axis_that_the_converter_refuses_is_named():
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 6)], ir_version=3)
     with pytest.raises(ModelError, match=r"broadcast along an axis in Add \(node 'plus'\)"):
         osc.differentiate(proto, of="y", wrt=["x"])
+
+
+@pytest.mark.parametrize(
+    ("op", "opset", "attributes"),
+    [
+        ("Pad", 1, {"paddings": [0] * 6}),
+        ("PRelu", 1, {}),
+        ("Softmax", 9, {}),
+        ("BatchNormalization", 1, {}),
+    ],
+)
+def test_an_operator_without_inputs_is_refused(op, opset, attributes):
+    node = helper.make_node(op, [], ["y"], **attributes)
+    x, y = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2, 3, 4]) for name in "xy")
+    graph = helper.make_graph([node], "g", [x], [y])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    with pytest.raises(osc.OnnxscopeError):
+        osc.differentiate(proto, of="y", wrt=["x"])
