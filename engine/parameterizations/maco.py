@@ -305,7 +305,10 @@ def _checked(magnitudes: object) -> np.ndarray:
     Raises:
         InputError: they are none.
     """
-    volumes = np.ndim(magnitudes) == 4  # type: ignore[arg-type]  # what is no array has none
+    try:
+        volumes = np.ndim(magnitudes) == 4  # type: ignore[arg-type]  # what is no array has none
+    except ValueError:  # lists of several lengths
+        volumes = False
     words = "(C, D, H, K)" if volumes else "(3, H, K)"
     given = numbers("magnitudes", magnitudes, words)
     if given.min() < 0 or not given.reshape(len(given), -1)[:, 1:].any():
