@@ -63,7 +63,7 @@ def _why_grey(composition: Composition, ascent: Ascent) -> Iterator[str]:
     dead = ""
     if not values.any():
         dead = (
-            f"stayed at 0 in all {len(values)} steps: the unit never fired; try another seed or "
+            f"stayed at 0 in {_every(len(values))}: the unit never fired; try another seed or "
             f"more {'redirect_steps' if leak is None else 'leak_steps'}"
         )
     elif np.abs(values).max() < _TINY:
@@ -95,6 +95,10 @@ def _why_grey(composition: Composition, ascent: Ascent) -> Iterator[str]:
     elif len(values) >= _ENOUGH:
         which = f"picture {grey}, of {part}," if len(contrast) > 1 else "the picture"
         yield f"{which} stayed nearly uniform: {_advice(part)}"
+
+
+def _every(steps: int) -> str:
+    return "the one step" if steps == 1 else f"all {steps} steps"
 
 
 _ENOUGH = 64

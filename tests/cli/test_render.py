@@ -216,7 +216,9 @@ def test_ctrl_c_keeps_what_there_is(start, folder, tiny):
     output, errors = process.outputs()
     assert process.returncode == 130
     done = recipe_of(folder / "kept.png")["steps"]
-    assert errors.startswith(f"error: interrupted at step {done} of 10000000; kept.png shows")
+    # After few steps a warning may come before it: the unit has not fired yet.
+    (error,) = (line for line in errors.splitlines() if line.startswith("error: "))
+    assert error.startswith(f"error: interrupted at step {done} of 10000000; kept.png shows")
     assert output.startswith("kept.png, strip.png\n")
     # What was kept is whole: its recipe makes it again.
     again = start("render", "--recipe", "kept.png", "-o", "again.png", "-q")
@@ -258,7 +260,9 @@ def test_pictures_in_several_runs(run, tiny):
 
 @pytest.mark.slow
 def test_a_failure_on_the_way_leaves_the_last_good_picture(run, tiny, monkeypatch):
-    good = run("render", tiny, "mixed4a:3", "--steps", 2, *SHORT[2:], "-o", "good.png")
+    # By default a gradient leaks in a part of the steps, of which there are more in one of both.
+    exact = ("--leak", 0)
+    good = run("render", tiny, "mixed4a:3", "--steps", 2, *SHORT[2:], *exact, "-o", "good.png")
     assert good.exit_code == 0
     from onnxscope.errors import InputError
     from onnxscope.runtime.bound_session import BoundSession
@@ -273,7 +277,7 @@ def test_a_failure_on_the_way_leaves_the_last_good_picture(run, tiny, monkeypatc
         return step(self, data)
 
     monkeypatch.setattr(BoundSession, "run", fails)
-    result = run("render", tiny, "mixed4a:3", *SHORT, "-o", "kept.png", "-q")
+    result = run("render", tiny, "mixed4a:3", *SHORT, *exact, "-o", "kept.png", "-q")
     assert result.exit_code == 1
     assert result.stdout == "kept.png\n"
     assert result.stderr == (

@@ -44,3 +44,8 @@ def test_what_is_said(weight, bias, said, optimizer):
     about = [text for text in picture.warnings if "objective" in text]
     assert len(about) == bool(said)
     assert all(said in text for text in about)
+
+
+def test_one_step_is_not_all_steps():
+    picture = osc.render(_unit(0), "y:1", **QUICK | {"steps": 1})
+    assert any("stayed at 0 in the one step: the unit never fired" in t for t in picture.warnings)
