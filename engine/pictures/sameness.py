@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 from ..ascent import registry as optimizers
+from ..ascent.leak import fitting_slope, leak_of
+from ..ascent.optimizers import Adam
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..parameterizations.base import PARAMETERIZATIONS
@@ -46,10 +48,13 @@ def difference(recipe: Recipe, model: Model, objective: Objective, settings: Set
     if (rules := settings.get("rules")) is not None:
         # A table of the user's own has no name, and is in no recipe.
         asked["rules"] = checked_names(rules) if isinstance(rules, str | list | tuple) else None
+    there = {name: getattr(recipe, name) for name in _COMPARED}
+    if settings.get("leak") is not None or settings.get("leak_steps") is not None:
+        asked["leak"], asked["leak_steps"] = _leak(settings, recipe.steps)
+        leaks = recipe.leak is not None and recipe.leak_steps
+        there |= {} if leaks else {"leak": 0, "leak_steps": 0}
     for name in _COMPARED:
-        found, wanted = getattr(recipe, name), asked.get(name)
-        if name == "leak":
-            found = found or 0
+        found, wanted = there[name], asked.get(name)
         if name == "steps" and settings.get("patience") is not None:
             continue
         if name == "size" and isinstance(wanted, tuple):
@@ -61,3 +66,18 @@ def difference(recipe: Recipe, model: Model, objective: Objective, settings: Set
             return f"of another {name}"
         return f"{name} {found}, not {wanted}"
     return ""
+
+
+def _leak(settings: Settings, steps: int) -> tuple[float, int]:
+    """The slope of the leak that settings ask for, and in how many steps it is: 0 where in none.
+
+    Args:
+        settings: In which something is said of it.
+        steps: The length of the ascent where they do not say it.
+    """
+    slope = settings.get("leak")
+    if slope is None:
+        optimizer = settings.get("optimizer") or Adam()
+        slope = fitting_slope(settings.get("rules"), optimizer, settings.get("parameterization"))
+    leak = leak_of(slope, settings.get("leak_steps"), settings.get("steps", steps))
+    return (0, 0) if leak is None else (leak.slope, leak.steps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnxscope as osc
 import pytest
@@ -138,6 +140,8 @@ def test_warnings_are_those_of_each_picture(squeezenet: osc.Model):
         ({"leak": 0.1}, ""),
         ({"leak": 0.2}, "leak 0.1, not 0.2"),
         ({"leak": 0}, "leak 0.1, not 0"),
+        ({"leak": 0.1, "leak_steps": 1}, ""),
+        ({"leak_steps": 2}, "leak_steps 1, not 2"),
         ({"rules": "linear"}, "rules None, not ('linear',)"),
         ({"rules": osc.standard_rules()}, ""),
     ],
@@ -147,3 +151,14 @@ def test_another_picture_is_told_by_its_recipe(squeezenet: osc.Model, alone, cha
     asked = QUICK | {"size": (48, 48)} | {"transforms": osc.lucid(), "optimizer": osc.Adam()}
     assert difference(recipe, squeezenet, UNITS[0], {**asked, **changed}) == words
     assert difference(recipe, squeezenet, UNITS[2], asked) == "of another objective"
+
+
+def test_a_leak_in_no_step_is_none(squeezenet: osc.Model):
+    # A quarter of one step is none, of which a recipe says nothing.
+    short: dict[str, Any] = QUICK | {"steps": 1, "size": (48, 48)}
+    recipe = osc.render(squeezenet, UNITS[0], leak=0.1, **short).recipe
+    assert recipe.leak is None
+    for leak in ({"leak": 0.1}, {"leak": 0}, {"leak": 0.1, "leak_steps": 0}):
+        assert difference(recipe, squeezenet, UNITS[0], {**short, **leak}) == ""
+    longer = {**short, "leak": 0.1, "leak_steps": 1}
+    assert difference(recipe, squeezenet, UNITS[0], longer) == "leak 0, not 0.1"
