@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _SUFFIX = ".dist-info"
+_EGG = ".egg-info"
 
 
 class Installed(NamedTuple):
@@ -43,9 +44,12 @@ def installed(distribution: str) -> Installed | None:
         # distribution format".
         parts = [name[: -len(_SUFFIX)].partition("-") for name in names if name.endswith(_SUFFIX)]
         versions = [version for name, _, version in parts if _normalized(name) == wanted]
-        if len(versions) == 1:
+        # What a checkout says of itself counts like any other, and its name has no version.
+        left = [name[: -len(_EGG)].partition("-")[0] for name in names if name.endswith(_EGG)]
+        eggs = [name for name in left if _normalized(name) == wanted]
+        if len(versions) == 1 and not eggs:
             return Installed(versions[0], Path(folder))
-        if versions:
+        if versions or eggs:
             break
     return _described(distribution)
 

@@ -35,6 +35,30 @@ def test_the_first_on_the_path_counts(tmp_path: Path, monkeypatch: pytest.Monkey
     assert installed("onnx") == ("0.1", tmp_path)
 
 
+def test_what_a_checkout_says_of_itself_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "Metadata-Version: 2.1\nName: some-thing\nVersion: {}\n"
+    checkout, site = tmp_path / "checkout", tmp_path / "site"
+    for folder, version in (
+        (checkout / "Some_Thing.egg-info", "1.3"),
+        (site / "some_thing-1.2.dist-info", "1.2"),
+    ):
+        folder.mkdir(parents=True)
+        name = "PKG-INFO" if folder.suffix == ".egg-info" else "METADATA"
+        (folder / name).write_text(text.format(version))
+    monkeypatch.syspath_prepend(str(site))
+    assert installed("some-thing") == ("1.2", site)
+    monkeypatch.syspath_prepend(str(checkout))
+    assert installed("some-thing") == ("1.3", checkout)
+    # Of both in one folder `importlib.metadata` chooses.
+    both = site / "some_thing.egg-info"
+    both.mkdir()
+    (both / "PKG-INFO").write_text(text.format("1.4"))
+    monkeypatch.syspath_prepend(str(site))
+    assert installed("some-thing") == (importlib.metadata.version("some-thing"), site)
+
+
 def test_what_is_no_wheel_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "Metadata-Version: 2.1\nName: thing\nVersion: {}\n"
     egg = tmp_path / "thing.egg-info"
