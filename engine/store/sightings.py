@@ -160,9 +160,7 @@ def _look(
     )
     for layer in layers:
         alone = replace(every, layers={layer.title: every.layers[layer.title]})
-        buffer = io.BytesIO()
-        alone.write_to(buffer)
-        writer.keep_file(layer_question(plan, layer), LAYER_SUFFIX, buffer.getvalue())
+        writer.keep_file(layer_question(plan, layer), LAYER_SUFFIX, alone.to_npz())
     state.unlink(missing_ok=True)
 
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -199,14 +199,16 @@ class Examples:
                 temporary.write_text(json.dumps(self.to_json(), indent=1), encoding="utf-8")
         elif target.suffix == ".npz":
             with atomic_path(target) as temporary, temporary.open("wb") as file:
-                self.write_to(file)
+                np.savez(file, allow_pickle=False, **self._arrays())
         else:
             raise InputError(f"cannot write {target}: examples go to .json or .npz")
         return target
 
-    def write_to(self, file: IO[bytes]) -> None:
-        """Write all to an open file, as `save` does to `.npz`."""
-        np.savez(file, allow_pickle=False, **self._arrays())
+    def to_npz(self) -> bytes:
+        """Return what `save` writes to a file `.npz`."""
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **self._arrays())
+        return buffer.getvalue()
 
     # ---------------------------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ PARTS = {
     "Objective",
     "Pixels",
     "Shared",
+    "Transparent",
 }
 """Parts of an ascent, whose methods it calls itself."""
 

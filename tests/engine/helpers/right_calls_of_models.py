@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxscope as osc
@@ -19,6 +20,12 @@ def _photos(count: int = 2) -> Path:
     for number in range(0, 20 * count, 20):
         Image.fromarray(np.full((9, 12, 3), number, np.uint8)).save(folder / f"{number}.png")
     return folder
+
+
+@wraps(osc.scores)
+def _all_scores(*given: Any, **named: Any) -> list[osc.Score]:
+    """Go through what is computed one after the other."""
+    return list(osc.scores(*given, **named))
 
 
 def calls() -> dict[str, Call]:
@@ -252,7 +259,10 @@ def calls() -> dict[str, Call]:
             OBJECTIVE,
         ),
         "render": Call(
-            osc.render, {"model": model, "objective": wanted, "steps": 1}, rendering, OBJECTIVE
+            osc.render,
+            {"model": model, "objective": wanted, "steps": 1},
+            rendering | {"leak_steps": "3"},
+            OBJECTIVE,
         ),
         "Explainer": Call(
             osc.Explainer,
@@ -352,6 +362,33 @@ def calls() -> dict[str, Call]:
                 "photos": "photo",
                 "picture": "picture|photograph",
                 "target": "target|layer",
+                "photo_callback": "callback",
+                "size": "size|8×8 pixels",
+                "eye": "eye|model",
+            },
+        ),
+        "scores": Call(
+            _all_scores,
+            {
+                "model": model,
+                "targets": "c:1",
+                "photos": _photos(12),
+                "pictures": {"c:1": np.zeros((8, 8, 3))},
+                "size": 8,
+            },
+            {
+                "pictures": "None; {}",
+                "size": "None",
+                "steps": "3",
+                "seed": "3",
+                "callback": "function; class",
+                "photo_callback": "function; class",
+                "cache": "True",
+            },
+            {
+                "photos": "photo",
+                "pictures": "picture|photograph",
+                "targets": "target|layer",
                 "photo_callback": "callback",
                 "size": "size|8×8 pixels",
                 "eye": "eye|model",
