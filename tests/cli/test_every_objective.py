@@ -211,6 +211,7 @@ def test_every_function_is_public_and_names_its_source(called: str) -> None:
     assert re.search(r"\b(19|20)\d\d\b|Lucid|DeepInversion", words), words
 
 
+@pytest.mark.slow
 def test_sums_of_hundreds_of_terms(squeezenet: osc.Model) -> None:
     total: Objective = osc.channel("fire5", 0)
     for unit in range(1, 300):

@@ -109,6 +109,7 @@ def calls() -> dict[str, Call]:
     )
 
 
+@pytest.mark.slow
 def test_nothing_public_is_forgotten(calls: dict[str, Call]) -> None:
     # What takes no arguments cannot be given wrong ones.
     without = {n for n in {*_public()} - ASKED if n not in {name for name, _ in _parameters()}}

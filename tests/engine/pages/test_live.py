@@ -202,6 +202,7 @@ def test_no_photograph_is_said(opened, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_what_left_the_view_is_not_made(opened, live):
     tab = opened("fire4.html")
     tab.locator(".live-tools summary").click()

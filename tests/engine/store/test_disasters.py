@@ -54,6 +54,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_gone_on_from(squeezenet: osc.Model, plan, small_disk, tmp_path):
     folder = small_disk / "p"
     project = Project.create(folder, squeezenet)

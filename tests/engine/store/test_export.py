@@ -76,6 +76,7 @@ def test_npz(made):
     assert shares.shape == (len(found["sharing/fire3/squeeze1x1/fire3"]), 16)
 
 
+@pytest.mark.slow
 def test_another_form(made):
     with pytest.raises(InputError, match="json or npz"):
         export(*made, "jsn")
