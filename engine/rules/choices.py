@@ -17,6 +17,7 @@ from ..graph.traits import Trait, has
 
 _KEY = "onnxscope.passed_over"
 _CUTTING = frozenset({"Relu", "Clip", "Max", "Min"})
+"""Each element of the result is one of an input, bounds among them, or zero."""
 
 Places = Callable[[Tensor], Tensor]
 """Appends the nodes that say where a value, which is given, is passed over."""
@@ -87,7 +88,7 @@ def _by_reader(value: ir.Value, node: ir.Node, index: int) -> Places | None:
         found.append(_of_result(behind, result))
     if node.op_type == "Where" and index:
         found.append(_not_chosen(node.inputs[0], chosen_if=index == 1))
-    elif node.op_type in _CUTTING and (index == 0 or node.op_type in ("Max", "Min")):
+    elif node.op_type in _CUTTING:
         found.append(_replaced_by(result))
     return _joined("Or", found) if found else None
 

@@ -430,6 +430,7 @@ BY_NAME = {
     "engine/network/layers/layer.py:_PLUMBING": "what files need besides what moves elements",
     "engine/network/layers/layout.py:_FOLLOW": "a table from operators to what they do to axes",
     "engine/network/layers/scopes.py:_JOINING": "what exporters join branches with",
+    "engine/rules/choices.py:_CUTTING": "what takes another number in place of its input",
     "engine/rules/cpu.py:_FINITE": "ranges of values, infinities at the border",
     "engine/rules/cpu.py:_CARRY": "ranges of values, infinities at the border",
     "engine/rules/cpu.py:_is_rectified": "ranges of values, where zero is below nothing",
