@@ -87,3 +87,30 @@ def leak_of(slope: float, leak_steps: int | None, steps: int) -> Leak | None:
         return None
     leak = Leak(slope, round(steps * _PART) if leak_steps is None else leak_steps)
     return leak if leak.steps else None
+
+
+def leak_asked_for(
+    slope: float | None,
+    leak_steps: int | None,
+    steps: int,
+    *,
+    rules: object,
+    optimizer: Optimizer,
+    parameterization: object,
+) -> Leak | None:
+    """Return how a gradient leaks where what is not said is what fits; `None` where it does not.
+
+    Args:
+        slope: As for `leak_of`; `None` for what `fitting_slope` gives of the rest.
+        leak_steps: As for `leak_of`.
+        steps: As for `leak_of`.
+        rules: As for `fitting_slope`.
+        optimizer: As for `fitting_slope`.
+        parameterization: As for `fitting_slope`.
+
+    Raises:
+        InputError: as `leak_of` does.
+    """
+    if slope is None:
+        slope = fitting_slope(rules, optimizer, parameterization)
+    return leak_of(slope, leak_steps, steps)

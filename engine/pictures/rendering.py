@@ -11,7 +11,7 @@ from ..ascent import registry as optimizers
 from ..ascent.batching import climb_in_runs, is_divisible, run_size
 from ..ascent.composition import Composition
 from ..ascent.forecast import check_room
-from ..ascent.leak import fitting_slope, leak_of
+from ..ascent.leak import leak_asked_for
 from ..ascent.loop import Ascent, Callback, ascend
 from ..ascent.optimizers import Optimizer
 from ..ascent.starts import Chosen, choose, stretch
@@ -169,9 +169,14 @@ def render(
     provider, optimizer = climbing.provider, climbing.optimizer
     snapshots, callback, cache = climbing.snapshots, climbing.callback, climbing.cache
     redirect_steps = whole("redirect_steps", redirect_steps, 0)
-    if leak is None:
-        leak = fitting_slope(rules, optimizer, parameterization)
-    leaking = leak_of(leak, leak_steps, steps)
+    leaking = leak_asked_for(
+        leak,
+        leak_steps,
+        steps,
+        rules=rules,
+        optimizer=optimizer,
+        parameterization=parameterization,
+    )
     if fix is not None:
         parameterization = _around(fix, parameterization)
     given_warps = None if transforms is None else compose(transforms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from ..ascent import registry as optimizers
-from ..ascent.leak import fitting_slope, leak_of
+from ..ascent.leak import leak_asked_for
 from ..ascent.optimizers import Adam
 from ..network.model import Model
 from ..objectives.algebra import Objective
@@ -75,9 +75,12 @@ def _leak(settings: Settings, steps: int) -> tuple[float, int]:
         settings: In which something is said of it.
         steps: The length of the ascent where they do not say it.
     """
-    slope = settings.get("leak")
-    if slope is None:
-        optimizer = settings.get("optimizer") or Adam()
-        slope = fitting_slope(settings.get("rules"), optimizer, settings.get("parameterization"))
-    leak = leak_of(slope, settings.get("leak_steps"), settings.get("steps", steps))
+    leak = leak_asked_for(
+        settings.get("leak"),
+        settings.get("leak_steps"),
+        settings.get("steps", steps),
+        rules=settings.get("rules"),
+        optimizer=settings.get("optimizer") or Adam(),
+        parameterization=settings.get("parameterization"),
+    )
     return (0, 0) if leak is None else (leak.slope, leak.steps)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..ascent import registry as optimizers
-from ..ascent.leak import fitting_slope, leak_of
+from ..ascent.leak import leak_asked_for
 from ..ascent.optimizers import Adam
 from ..network.model import Model
 from ..objectives.algebra import Objective
@@ -74,10 +74,14 @@ def in_plain_data(settings: Settings) -> dict[str, Any]:
     transforms = settings.get("transforms")
     parameterization = settings.get("parameterization") or Fourier()
     optimizer = settings.get("optimizer") or Adam()
-    slope = settings.get("leak")
-    if slope is None:
-        slope = fitting_slope(settings.get("rules"), optimizer, parameterization)
-    leak = leak_of(slope, settings.get("leak_steps"), settings["steps"])
+    leak = leak_asked_for(
+        settings.get("leak"),
+        settings.get("leak_steps"),
+        settings["steps"],
+        rules=settings.get("rules"),
+        optimizer=optimizer,
+        parameterization=parameterization,
+    )
     return {
         "parameterization": PARAMETERIZATIONS.to_json(parameterization),
         "transforms": to_json(compose(lucid() if transforms is None else transforms)),
