@@ -47,24 +47,14 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 def microscope(
     *,
     model: options.ModelName,
-    layers: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="LAYER…", help="Layers; by default all main ones."),
-    ] = None,
+    layers: options.MainLayers = None,
     output: Annotated[
         Path,
         typer.Option(
             "-o", "--output", metavar="DIR", help="The project's folder, new or of an earlier run."
         ),
     ],
-    units: Annotated[
-        str | None,
-        typer.Option(
-            metavar="UNITS",
-            help="Which of each layer, such as 0-63, 0:64 (without 64) or 0:64,100; by default "
-            "all.",
-        ),
-    ] = None,
+    units: options.UnitsOfEach = None,
     what: Annotated[
         str | None,
         typer.Option(
@@ -97,9 +87,7 @@ def microscope(
         ),
     ] = "good",
     size: options.Size = None,
-    steps: Annotated[
-        int | None, typer.Option(help="How many steps to climb; by default the quality's.")
-    ] = None,
+    steps: options.QualitySteps = None,
     seed: Annotated[int, typer.Option(help="Same seed, same picture.")] = 0,
     shard: Annotated[
         str | None,

@@ -115,6 +115,20 @@ Size = Annotated[
         metavar="PIXELS", help="Such as 224, or 240x320 (height first); by default the model's own."
     ),
 ]
+MainLayers = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="LAYER…", help="Layers; by default all main ones."),
+]
+UnitsOfEach = Annotated[
+    str | None,
+    typer.Option(
+        metavar="UNITS",
+        help="Which of each layer, such as 0-63, 0:64 (without 64) or 0:64,100; by default all.",
+    ),
+]
+QualitySteps = Annotated[
+    int | None, typer.Option(help="How many steps to climb; by default the quality's.")
+]
 InspectedShapes = Annotated[
     list[str] | None,
     typer.Option(

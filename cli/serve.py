@@ -39,10 +39,7 @@ def serve(
             autocompletion=options.complete_model,
         ),
     ],
-    layers: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="LAYER…", help="Layers; by default all main ones."),
-    ] = None,
+    layers: options.MainLayers = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -52,14 +49,7 @@ def serve(
             help="The project's folder, new or of an earlier run; by default NAME-microscope.",
         ),
     ] = None,
-    units: Annotated[
-        str | None,
-        typer.Option(
-            metavar="UNITS",
-            help="Which of each layer, such as 0-63, 0:64 (without 64) or 0:64,100; by default "
-            "all.",
-        ),
-    ] = None,
+    units: options.UnitsOfEach = None,
     quality: Annotated[
         str | None,
         typer.Option(
@@ -68,9 +58,7 @@ def serve(
         ),
     ] = None,
     size: options.Size = None,
-    steps: Annotated[
-        int | None, typer.Option(help="How many steps to climb; by default the quality's.")
-    ] = None,
+    steps: options.QualitySteps = None,
     seed: Annotated[
         int | None, typer.Option(help="Same seed, same picture; by default the project's, or 0.")
     ] = None,
