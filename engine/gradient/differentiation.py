@@ -27,11 +27,12 @@ from ..graph.domains import numbers_of
 from ..graph.finish import model_of
 from ..graph.names import Names
 from ..graph.tensor import Tensor
-from ..graph.walks import computed_from
+from ..graph.walks import computed_from, with_defaults
 from ..importer.integers import as_integers
 from ..importer.opsets import ModelSource, load_graph
 from ..importer.replay import own_tensor, replay
 from ..network.comparison import compare_tensors, is_on, warn_of
+from ..network.inputs.defaults import no_input, take_defaults
 from ..network.inputs.given import as_input
 from ..network.inputs.sequences import take_sequences
 from ..network.layers.lookups import lookups
@@ -40,6 +41,7 @@ from ..plain import by_name, flag, of_kind, text, texts
 from ..plain import shapes as plain_shapes
 from ..rules.standard import standard_rules
 from ..rules.table import RuleTable
+from ..runtime.apart import Feeds
 from .obstacles import obstacles
 from .walk import backpropagate, zero_everywhere
 
@@ -63,8 +65,9 @@ def differentiate(
     in `wrt`. Where `of` is not a scalar, an input `grad_<of>` of its shape takes the cotangent.
     Where the model has an input or output of such a name already, being a gradient itself, a number
     follows: `grad_<name>_2`. Open sizes are called as in the model, or by how they follow from the
-    inputs'. Initializers that the model lists among its inputs, as files before IR 4 do, are
-    weights. An output that the gradient does not need and that cannot be written in standard
+    inputs'. Initializers that the model lists among its inputs are weights, of another value where
+    `inputs` gives one; from IR 4 on, those of `wrt` stay inputs of the result, with their value as
+    the default. An output that the gradient does not need and that cannot be written in standard
     operators, such as one behind an operator of another domain, is left out.
 
     Where a framework was told to let no gradient through (`detach`, `stop_gradient`), exporters
@@ -110,11 +113,11 @@ def differentiate(
     compare = flag("compare", compare)
     loaded = load_graph(model)
     graph, inputs = loaded.model.graph, dict(inputs)
-    sequences = take_sequences(graph, inputs)
+    stored: Feeds = {**take_sequences(graph, inputs), **take_defaults(graph, inputs)}
     if compare and is_on():
         warn_of(
             compare_tensors(
-                loaded, arrays=inputs, sequences=sequences, shapes=shapes, cache=graph_cache()
+                loaded, arrays=inputs, stored=stored, shapes=shapes, cache=graph_cache()
             ),
             loaded.origin,
         )
@@ -140,10 +143,9 @@ def differentiate(
         dims = [dim if isinstance(dim, int) else sizes.get(dim, dim) for dim in dims]
         entries[value.name] = builder.input(value.name, dims, value.dtype.numpy())
     for name in (*given, *constants):
-        raise LayerError(
-            f"the model has no input {name!r}{nearest_or_listed(name, entries, 'input', entries)}"
-        )
+        raise LayerError(no_input(graph, name, entries))
     weights: dict[ir.Value, ir.TensorProtocol] = {}
+    optional = with_defaults(graph) if loaded.ir_version >= 4 else {}
     known = [*entries, *graph.initializers]
     known += [value.name for node in graph for value in node.outputs if value.name]
     of, *wrt = (name if name in known else value_called(graph, name) for name in (of, *wrt))
@@ -153,6 +155,8 @@ def differentiate(
             data = own_tensor(held)
             entries[name] = builder.initializer(data, name)
             weights[entries[name].value] = data
+            if name in optional:
+                builder.graph.inputs.append(entries[name].value)
             # No constant while the graph is written: what is computed from it must not be folded.
             entries[name].value.const_value = None
         if name not in known:

@@ -103,6 +103,14 @@ class Operators:
         return self._builder.vector(sizes)
 
 
+def as_tensor(array: np.ndarray) -> ir.TensorProtocol:
+    """Return an array of numbers, or of text, as a graph stores it."""
+    if array.dtype.kind != "O":
+        return ir.tensor(array)
+    text = [str(word).encode() for word in array.flat]
+    return ir.StringTensor(text, shape=ir.Shape(array.shape))
+
+
 class Builder:
     """Appends nodes to one graph in topological order.
 
@@ -154,12 +162,8 @@ class Builder:
     ) -> Tensor:
         """Store an array as an initializer; equal small constants share one."""
         array = np.array(data, dtype, order="C")
-        if array.dtype.kind == "O":
-            text = [str(word).encode() for word in array.flat]
-            words = ir.StringTensor(text, shape=ir.Shape(array.shape))
-            return self.initializer(words, name or "constant")
-        if name or array.nbytes > 4096:
-            return self.initializer(ir.tensor(array), name or "constant")
+        if name or array.dtype.kind == "O" or array.nbytes > 4096:
+            return self.initializer(as_tensor(array), name or "constant")
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
             self._constants[key] = self.initializer(ir.tensor(array), "constant")

@@ -63,5 +63,6 @@ def drop_unused(graph: ir.Graph) -> None:
                     reader.replace_input_with(index, None)
     graph.remove(dead, safe=True)
     for name, value in list(graph.initializers.items()):
-        if value not in needed:
+        # Of what is an input as well, whoever runs the graph may give another value.
+        if value not in needed and not value.is_graph_input():
             del graph.initializers[name]

@@ -47,3 +47,8 @@ def ancestors(nodes: Reversible[ir.Node], values: Iterable[ir.Value]) -> list[ir
             found.append(node)
     found.reverse()
     return found
+
+
+def with_defaults(graph: ir.Graph) -> dict[str, ir.Value]:
+    """Return the inputs that have a value in the file, by name."""
+    return {v.name: v for v in graph.inputs if v.name and v.name in graph.initializers}

@@ -55,9 +55,34 @@ def _exposed(
     if not {*comparable(original)}.issubset(wanted) and is_sorted(original.graph):
         # What nobody asks for may take any time.
         cut_behind(exposed, wanted)
+    _with_weights(exposed, fed)
     inputs = {value.name for value in exposed.graph.input}
     feeds = {name: array for name, array in fed.items() if name in inputs}
     return run_apart(exposed.SerializeToString(), feeds, list(wanted), folder)
+
+
+def _with_weights(exposed: onnx.ModelProto, fed: Feeds) -> None:
+    """Put other values in the place of weights that the file lists among its inputs.
+
+    Before IR 4 ONNX Runtime takes no other value for them.
+    """
+    graph = exposed.graph
+    weights = {tensor.name for tensor in graph.initializer}
+    weights |= {sparse.values.name for sparse in graph.sparse_initializer}
+    others = {name: value for name, value in fed.items() if name in weights}
+    if not others:
+        return
+    for field, names in (
+        (graph.initializer, [tensor.name for tensor in graph.initializer]),
+        (graph.sparse_initializer, [sparse.values.name for sparse in graph.sparse_initializer]),
+        (graph.input, [value.name for value in graph.input]),
+    ):
+        for place in reversed(range(len(names))):
+            if names[place] in others:
+                del field[place]
+    for name, value in others.items():
+        graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+    exposed.ir_version = max(exposed.ir_version, 4)
 
 
 def where_it_ends(

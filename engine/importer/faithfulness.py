@@ -12,7 +12,7 @@ amplified, what came in, as a rounding to integers or a difference of nearly equ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,7 +115,8 @@ class Faithfulness:
 def compare_with_file(
     loaded: LoadedModel,
     point: Mapping[str, np.ndarray],
-    sequences: Mapping[str, Sequence[np.ndarray]] | None = None,
+    stored: Feeds | None = None,
+    known: Collection[str] = (),
 ) -> Faithfulness:
     """Compare all values of a network with those that ONNX Runtime gives for the file as it is.
 
@@ -123,8 +124,11 @@ def compare_with_file(
 
     Args:
         loaded: The network as it is read.
-        point: All inputs of the file, by name.
-        sequences: Those of them that are sequences of tensors, which the network has as constants.
+        point: Inputs of the file, by name.
+        stored: The others, which the network has as constants or weights: sequences of tensors, and
+            initializers that have another value than in the file.
+        known: The names of inputs whose values are given, not drawn: constants of the network where
+            something of it cannot be written otherwise.
     """
     path = loaded.original.path
     folder = None if path is None else path.resolve().parent
@@ -137,8 +141,8 @@ def compare_with_file(
     if not wanted:
         return Faithfulness(reason="all that it computes depends on random numbers of the run")
     prepare()
-    reading = _Reading(loaded, point)
-    fed: Feeds = {**point, **(sequences or {})}
+    reading = _Reading(loaded, point, known)
+    fed: Feeds = {**point, **(stored or {})}
     try:
         written = reading.written(wanted)
         # Of either all values are there at once.
@@ -284,19 +288,39 @@ class _Written:
 class _Reading:
     """The network as it is read, at one point."""
 
-    def __init__(self, loaded: LoadedModel, point: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self, loaded: LoadedModel, point: Mapping[str, np.ndarray], known: Collection[str]
+    ) -> None:
         self._loaded = loaded
         self._point = point
+        self._known = frozenset(known)
+        self._constants: frozenset[str] = frozenset()
 
     def written(self, wanted: Sequence[str]) -> _Written:
         """The graph that gives these values, and why others are missing."""
+        found = self._written(wanted)
+        if found.left_out and self._known:
+            # Such as what comes out of a loop whose rounds are given.
+            self._constants = self._known
+            more = self._written(wanted)
+            if len(more.names) > len(found.names):
+                return more
+            self._constants = frozenset()
+        return found
+
+    def _written(self, wanted: Sequence[str]) -> _Written:
         graph = self._loaded.model.graph
         there = {value.name for node in graph for value in node.outputs if value.name}
         left_out = {name: "it is not there any more" for name in wanted if name not in there}
         failures: dict[str, OnnxscopeError] = {}
 
         def write(builder: Builder) -> dict[str, Tensor]:
-            inputs = {n: builder.input(n, a.shape, a.dtype) for n, a in self._given().items()}
+            inputs = {
+                n: builder.constant(a, name=n)
+                if n in self._constants
+                else builder.input(n, a.shape, a.dtype)
+                for n, a in self._given().items()
+            }
             names = [name for name in wanted if name in there]
             return replay(builder, graph, inputs, names, failures=failures)
 
@@ -360,7 +384,7 @@ class _Reading:
             # Shapes, axes and the like have to be known; they are what both have alike.
             inputs = {
                 n: builder.constant(a, a.dtype)
-                if n in alike and a.dtype.kind in "bi"
+                if n in self._constants or (n in alike and a.dtype.kind in "bi")
                 else builder.input(n, a.shape, a.dtype)
                 for n, a in fed.items()
             }

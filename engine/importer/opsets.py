@@ -91,6 +91,7 @@ class LoadedModel:
         origin: Where it came from, for messages and recipes.
         props: The file's metadata.
         original: The file as it is.
+        ir_version: Of the file; before 4, no other value can be given for a weight.
     """
 
     model: ir.Model
@@ -99,6 +100,7 @@ class LoadedModel:
     origin: str
     props: Mapping[str, str]
     original: Original
+    ir_version: int
 
 
 def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
@@ -108,6 +110,7 @@ def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
         ModelError: the file is missing, is no ONNX model, or cannot be brought to opset 18.
     """
     proto, origin, digest, original = _read(source)
+    written_in = proto.ir_version
     if not proto.graph.node:
         raise ModelError(f"{origin} has no nodes: it is empty, or not an ONNX model")
     check_model(proto, origin)
@@ -133,7 +136,7 @@ def load_graph(source: ModelSource | ModelFile) -> LoadedModel:
     if opset != written:
         _note_versions(model.graph, opset, max(written, OPSET))
     props = {entry.key: entry.value for entry in proto.metadata_props}
-    return LoadedModel(model, opset, digest, origin, props, original)
+    return LoadedModel(model, opset, digest, origin, props, original, written_in)
 
 
 def _to_ir(proto: onnx.ModelProto, origin: str) -> ir.Model:

@@ -20,6 +20,7 @@ from ..identity import key_of, library_version
 from ..importer.faithfulness import Faithfulness, compare_with_file
 from ..importer.opsets import LoadedModel
 from ..plain import turned_off
+from ..runtime.apart import Feeds
 from .inputs.drawing import bound_dimensions, random_array, random_picture
 from .inputs.given import as_input
 from .inputs.preprocessing import Preprocessing
@@ -42,7 +43,7 @@ def compare_tensors(
     loaded: LoadedModel,
     *,
     arrays: Mapping[str, npt.ArrayLike] | None = None,
-    sequences: Mapping[str, Sequence[np.ndarray]] | None = None,
+    stored: Feeds | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     cache: GraphCache | None = None,
 ) -> Faithfulness:
@@ -51,7 +52,7 @@ def compare_tensors(
     Args:
         loaded: The network.
         arrays: What some inputs are given, by name.
-        sequences: Sequences of tensors that are given, which the network has as constants.
+        stored: Values of other inputs, which the network has as constants or weights.
         shapes: Shapes of inputs that the file leaves open; of others several sizes are tried.
         cache: Where it is kept what was found.
 
@@ -59,7 +60,7 @@ def compare_tensors(
         InputError: a given array or shape does not fit its input.
     """
     key = None
-    if cache is not None and not arrays and not sequences and loaded.original.path is not None:
+    if cache is not None and not arrays and not stored and loaded.original.path is not None:
         given_sizes = {name: list(shape) for name, shape in (shapes or {}).items()}
         key = key_of(
             kind="comparison", sha256=loaded.sha256, shapes=given_sizes, runtime=runtime_versions()
@@ -79,7 +80,7 @@ def compare_tensors(
         point = _point(inputs, arrays or {}, dict(shapes or {}), sizes)
         if isinstance(point, str):
             return Faithfulness(reason=point)
-        found = compare_with_file(loaded, point, sequences or {})
+        found = compare_with_file(loaded, point, stored, known=arrays or {})
         if not found.reason:
             break
     if cache is not None and key is not None:
@@ -104,19 +105,18 @@ def compare_pictures(
         planes: How many there are (see `forms.Form`).
     """
     inputs = {v.name: v for v in loaded.model.graph.inputs if v.name}
-    missing = [
-        n for n in inputs if n not in network.inputs and n not in loaded.model.graph.initializers
-    ]
-    if missing != [network.image.name]:
-        others = ", ".join(name for name in missing if name != network.image.name)
+    weights = loaded.model.graph.initializers
+    picture = network.image.name or ""
+    others = ", ".join(n for n in inputs if n not in {picture, *network.inputs, *weights})
+    if others:
         return Faithfulness(reason=f"it needs values for its inputs {others}")
     rng = np.random.default_rng(0)
     pictures = [random_picture(rng, *size, planes) for _ in range(network.fixed_batch or 1)]
     prepared = preprocessing.prepare(np.concatenate(pictures))
     dtype = network.image.dtype
     assert dtype is not None  # an input that takes pictures has one
-    point = {**network.inputs, missing[0]: prepared.astype(dtype.numpy())}
-    return compare_with_file(loaded, point)
+    point = {**network.inputs, picture: prepared.astype(dtype.numpy())}
+    return compare_with_file(loaded, point, known=network.inputs)
 
 
 def warn_of(found: Faithfulness, name: str, stacklevel: int = 2) -> None:

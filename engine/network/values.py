@@ -18,7 +18,6 @@ from ..errors import (
     LayerError,
     ModelError,
     OnnxscopeError,
-    nearest_or_listed,
 )
 from ..graph.builder import Builder
 from ..graph.domains import numbers_of
@@ -26,6 +25,7 @@ from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
 from ..graph.walks import ancestors, computed_from
 from ..importer.replay import own_tensor, replay
+from .inputs.defaults import no_input, take_defaults
 from .inputs.drawing import bound_dimensions
 from .inputs.given import as_input
 from .inputs.image_input import takes_rgb
@@ -119,11 +119,11 @@ class Values:
         self.shapes = dict(shapes or {})
         constants = dict(constants or {})
         take_sequences(graph, constants, needed=False)
+        take_defaults(graph, constants)
         takes = {v.name: v for v in graph.inputs if v.name and v.name not in graph.initializers}
         for name in {**self.shapes, **constants}:
             if name not in takes:
-                hint = nearest_or_listed(name, takes, "input", takes)
-                raise LayerError(f"the model has no input {name!r}{hint}")
+                raise LayerError(no_input(graph, name, takes))
         self.constants = {
             name: as_input(takes[name], given, self.shapes.get(name))
             for name, given in constants.items()

@@ -23,7 +23,6 @@ from ..errors import (
     RowsError,
     UnfaithfulWarning,
     nearest,
-    nearest_or_listed,
 )
 from ..gradient.differentiation import differentiate
 from ..gradient.objective import append_objective, gradient_of_image
@@ -35,6 +34,7 @@ from ..graph.walks import computed_from
 from ..importer.faithfulness import Faithfulness, compare_with_file
 from ..importer.opsets import LoadedModel
 from ..importer.replay import replay
+from ..network.inputs.defaults import no_input, take_defaults
 from ..network.inputs.drawing import (
     bound_dimensions,
     is_real,
@@ -53,6 +53,7 @@ from ..objectives.targets import resolve
 from ..plain import from_digits
 from ..planes import as_planes
 from ..rules.table import RuleTable
+from ..runtime.apart import Feeds
 from ..runtime.memory import require_memory
 from ..runtime.session import open_session
 
@@ -230,12 +231,11 @@ def tensor_subject(
         OnnxscopeError: there is no such value, input or shape.
     """
     graph, arrays = loaded.model.graph, dict(arrays)
-    sequences = take_sequences(graph, arrays)
+    stored: Feeds = {**take_sequences(graph, arrays), **take_defaults(graph, arrays)}
     inputs = {v.name: v for v in graph.inputs if v.name and v.name not in graph.initializers}
     for name in {**arrays, **shapes}:
         if name not in inputs:
-            hint = nearest_or_listed(name, inputs, "input", inputs)
-            raise LayerError(f"the model has no input {name!r}{hint}")
+            raise LayerError(no_input(graph, name, inputs))
     fixed = {name: as_input(inputs[name], a, shapes.get(name)) for name, a in arrays.items()}
     for name, array in fixed.items():
         require_indices(inputs[name], array)
@@ -250,7 +250,7 @@ def tensor_subject(
     real = [name for name, value in inputs.items() if is_real(value)]
     of, unit = _find_value(graph, target)
     # Before tables are made inputs, which they are not in the file.
-    faithfulness = compare_with_file(loaded, point, sequences)
+    faithfulness = compare_with_file(loaded, point, stored, known=fixed)
     if wrt:
         wanted = [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
         real = [_named(graph, name) for name in wanted]

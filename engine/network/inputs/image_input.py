@@ -9,6 +9,7 @@ import onnx_ir as ir
 from ...errors import InputError, NoPictureError, nearest
 from ...forms import checked_layout
 from ...graph.advice import zero_is_zero
+from ...graph.walks import with_defaults
 from .sequences import is_sequence
 from .taken_for import counts_of, layouts_taken, sizes_of
 
@@ -51,16 +52,18 @@ def image_input(
         checked_layout(layout)
     inputs = {v.name or "": v for v in graph.inputs if v.name not in graph.initializers}
     described = ", ".join(describe(value) for value in inputs.values())
+    # Those that have a value in the file may be given another, or a picture.
+    every = {**inputs, **with_defaults(graph)}
     for other in (*given, *([] if wanted is None else [wanted])):
-        if other not in inputs:
+        if other not in every:
             raise InputError(
-                f"{name} has no input {other!r}, only {described or 'none'}{nearest(other, inputs)}"
+                f"{name} has no input {other!r}, only {described or 'none'}{nearest(other, every)}"
             )
     candidates = [
         value for value in inputs.values() if value.name not in given and not is_sequence(value)
     ]
     if wanted is not None:
-        candidates = [inputs[wanted]]
+        candidates = [every[wanted]]
     elif len(candidates) > 1:
         # Those that a picture fits, but for what converters leave of a normalisation, and of these
         # those that say so.

@@ -84,3 +84,72 @@ def test_values_that_do_not_fit(given, error, message):
     proto = onnx.parser.parse_model(RATE)
     with pytest.raises(error, match=message):
         osc.differentiate(proto, of="y", wrt=["x"], inputs=given)
+
+
+# Inputs with a value in the file ------------------------------------------------------------------
+
+SCALED = """<ir_version: {version}, opset_import: ["": 17]>
+    g (float[N,3] x, float[3] k = {{1.0, 2.0, 3.0}}, float p = {{2.0}}) => (float[N,3] y)
+    <float[3] w = {{1.0, 1.0, 1.0}}> {{ a = Mul(x, k)  b = Pow(a, p)  y = Mul(b, w) }}"""
+K = np.array([2, 3, 4], np.float32)
+ONES = np.ones_like(X)
+
+
+@pytest.mark.parametrize("version", [3, 8])
+def test_another_value_in_the_place_of_that_in_the_file(version):
+    proto = onnx.parser.parse_model(SCALED.format(version=version))
+    graph = osc.differentiate(proto, of="y", wrt=["x"], inputs={"k": K}, compare=True)
+    assert [value.name for value in graph.graph.input] == ["x", "grad_y"]
+    found = run(graph, {"x": X, "grad_y": ONES})
+    np.testing.assert_allclose(found["y"], (X * K) ** 2, rtol=1e-5)
+    np.testing.assert_allclose(found["grad_x"], 2 * X * K**2, rtol=1e-5)
+    result = osc.verify(proto, at={"k": K, "p": 3}, wrt=["x", "k"], shapes={"x": (2, 3)})
+    assert result.agrees
+    assert (result.faithfulness.compared, result.faithfulness.departure) == (3, None)
+    assert {check.input for check in result.checks} == {"x", "k"}
+
+
+def test_what_has_a_value_in_the_file_stays_an_input():
+    proto = onnx.parser.parse_model(SCALED.format(version=8))
+    graph = osc.differentiate(proto, of="y", wrt=["k"], inputs={"p": 3})
+    assert [value.name for value in graph.graph.input] == ["x", "k", "grad_y"]
+    for k in (np.array([1, 2, 3], np.float32), K):
+        # The first is that of the file.
+        feeds = {"x": X, "grad_y": ONES} | ({"k": k} if k is K else {})
+        np.testing.assert_allclose(run(graph, feeds)["grad_k"], (3 * k**2 * X**3)[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"inputs": {"w": 1}}, LayerError, "'w' is a weight of the model, which its file does not"),
+        ({"inputs": {"kk": 1}}, LayerError, "no input 'kk'; did you mean 'k'"),
+        ({"inputs": {"k": [1, 2]}}, InputError, "'k' has shape"),
+        ({"shapes": {"k": (3,)}}, LayerError, "'k' has a value in the file, and with it a shape"),
+    ],
+)
+def test_values_that_do_not_fit_what_has_one(arguments, error, message):
+    proto = onnx.parser.parse_model(SCALED.format(version=8))
+    with pytest.raises(error, match=message):
+        osc.differentiate(proto, of="y", wrt=["x"], **arguments)
+
+
+def test_another_value_in_a_network_of_pictures():
+    proto = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 17]>
+        g (float[1,3,8,8] x, int64 n = {3}, float s = {1.0}) => (float[1,3,8,8] y)
+        <bool yes = {1}, float[3,3,1,1] w = {1,2,3,4,5,6,7,8,9}> {
+            c = Conv(x, w)
+            a = Mul(c, s)
+            y = Loop(n, yes, a) <body = b (int64 i, bool t, float[1,3,8,8] q)
+                => (bool d, float[1,3,8,8] r) { d = Identity(t)  r = Sin(q) }>
+        }"""
+    )
+    picture = np.full((8, 8, 3), 0.3, np.float32)
+    for given, rounds, factor in (({}, 3, 1.0), ({"n": 1, "s": 0.5}, 1, 0.5)):
+        model = osc.load(proto, inputs=given, input_range=(0, 1))
+        wanted = factor * np.array([1.8, 4.5, 7.2])
+        for _ in range(rounds):
+            wanted = np.sin(wanted)
+        np.testing.assert_allclose(model.activations(picture, ["y"])["y"][0, :, 0, 0], wanted, 1e-5)
+        assert (model.faithfulness.compared, model.faithfulness.left_out) == (3, {})
