@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -38,11 +39,19 @@ def locked(
         sleep: For tests.
 
     Yields:
-        Whether the lock is held; not, where another process kept it for `timeout`, or where the
-        file system has no locks.
+        Whether the lock is held; not, where another process kept it for `timeout`, where the file
+        was removed meanwhile, or where the file system has no locks.
     """
     with path.open("a+b") as file:
-        yield _acquired(file, timeout, sleep)
+        yield _acquired(file, timeout, sleep) and _is_there(path, file)
+
+
+def _is_there(path: Path, file: IO[bytes]) -> bool:
+    """Whether an open file is still that of its path: who locks a removed one is alone with it."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _acquired(file: IO[bytes], timeout: float, sleep: Callable[[float], object]) -> bool:

@@ -115,20 +115,25 @@ class RenderQueue:
             others = (e for key, e in self._entries.items() if key not in self._running)
             return soon <= min((entry.order[0][0] for entry in others), default=soon)
 
-    def done(self, key: str, error: str = "") -> None:
+    def done(self, key: str, error: str = "") -> Mapping[str, int]:
         """Take a picture out, as it is made or cannot be.
+
+        Whoever wants it from now on has it come up again, and so is told as well.
 
         Args:
             key: Which.
             error: Why it cannot.
+
+        Returns:
+            Which browsers wanted it, and how soon: whom to tell.
         """
         with self._changed:
             if error:
                 now = time.monotonic()
                 self._failed = {k: f for k, f in self._failed.items() if now < f[0]}
                 self._failed[key] = now + _PATIENCE, error
-            self._entries.pop(key, None)
             self._running -= {key}
+            return _ranked(self._entries.pop(key, None))
 
     def stopped(self) -> None:
         """Say that nothing runs; what is still wanted stays."""
@@ -144,8 +149,7 @@ class RenderQueue:
     def who_wants(self, key: str) -> Mapping[str, int]:
         """Return which browsers want a picture, and how soon."""
         with self._changed:
-            entry = self._entries.get(key)
-            return {} if entry is None else {who: rank[0] for who, rank in entry.ranks.items()}
+            return _ranked(self._entries.get(key))
 
     def __len__(self) -> int:
         """Return how many pictures are wanted, those that run included."""
@@ -158,6 +162,11 @@ class RenderQueue:
             self._closed = True
             self._entries.clear()
             self._changed.notify_all()
+
+
+def _ranked(entry: _Entry | None) -> Mapping[str, int]:
+    """Who wants it, and how soon."""
+    return {} if entry is None else {who: rank[0] for who, rank in entry.ranks.items()}
 
 
 def _alike(first: Asked, other: Asked) -> bool:

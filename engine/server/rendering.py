@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +141,7 @@ class Renderer:
             found = self.told(asked)
             if found is None:
                 left.append(asked)
-                self._tell(asked, _said(asked, "running"))
+                self._tell(asked, _said(asked, "running"), self._queue.who_wants(asked.key))
             else:
                 self._done(asked, found)
         if not left:
@@ -221,15 +221,14 @@ class Renderer:
             self._clients.tell(who, asked.key, news | shown)
 
     def _done(self, asked: Asked, found: dict[str, Any]) -> None:
-        self._tell(asked, found)
-        self._queue.done(asked.key)
+        self._tell(asked, found, self._queue.done(asked.key))
 
     def _fail(self, asked: Asked, error: str) -> None:
-        self._tell(asked, _said(asked, "failed") | {"error": error})
-        self._queue.done(asked.key, error)
+        news = _said(asked, "failed") | {"error": error}
+        self._tell(asked, news, self._queue.done(asked.key, error))
 
-    def _tell(self, asked: Asked, news: dict[str, Any]) -> None:
-        for who in self._queue.who_wants(asked.key):
+    def _tell(self, asked: Asked, news: dict[str, Any], whom: Iterable[str]) -> None:
+        for who in whom:
             self._clients.tell(who, asked.key, news)
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ _ANSWERS = "answers"
 _UNFINISHED = ".unfinished"
 _LOCK = "lock"
 _LONGEST = 60
+_TRIES = 50
 
 
 class Project:
@@ -180,20 +181,12 @@ class Project:
             OutputError: the folder cannot be written.
         """
         unfinished = self.folder / _UNFINISHED
-        try:
-            unfinished.mkdir(exist_ok=True)
-            _remove_left(unfinished)
-            work = Path(tempfile.mkdtemp(dir=unfinished))
-        except OSError as error:
-            raise OutputError(f"cannot write to {self.folder}: {error.strerror}") from error
-        try:
-            with locked(work / _LOCK, 0):
-                yield Writer(self, work)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-            # Another one may be writing.
-            with suppress(OSError):
-                unfinished.rmdir()
+        with ExitStack() as held:
+            try:
+                work = _folder_of_its_own(unfinished, held)
+            except OSError as error:
+                raise OutputError(f"cannot write to {self.folder}: {error.strerror}") from error
+            yield Writer(self, work)
 
 
 @dataclass(frozen=True)
@@ -279,6 +272,41 @@ def _read(path: Path) -> dict[str, Any] | None:
 def _in_words(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _folder_of_its_own(unfinished: Path, held: ExitStack) -> Path:
+    """Make a writer's folder, which is locked, and there until the stack ends.
+
+    Others come and go at any moment: one that begins may take this folder for a dead writer's
+    before it is locked, and one that ends removes the folder of all of them. Then another one is
+    made.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            unfinished.mkdir(exist_ok=True)
+            _remove_left(unfinished)
+            work = Path(tempfile.mkdtemp(dir=unfinished))
+            with ExitStack() as tried:
+                tried.callback(_remove, work)
+                # Where the file system has no locks, nobody is taken for dead either.
+                if tried.enter_context(locked(work / _LOCK, 1)) or not left:
+                    held.enter_context(tried.pop_all())
+                    return work
+        except (FileNotFoundError, FileExistsError):
+            # The latter is of a folder that was there, and is removed before it is looked at.
+            if not left:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _remove(work: Path) -> None:
+    shutil.rmtree(work, ignore_errors=True)
+    # Another one may be writing.
+    with suppress(OSError):
+        work.parent.rmdir()
 
 
 def _remove_left(unfinished: Path) -> None:

@@ -40,7 +40,7 @@ def serving(*given: str) -> Iterator[tuple[subprocess.Popen[str], Caller]]:
         yield process, caller
     finally:
         process.kill()
-        process.wait()
+        process.wait(60)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[float, str]:
@@ -60,8 +60,7 @@ def test_it_is_ended_by_ctrl_c_amid_its_work_and_goes_on_from_the_folder(tiny, f
             listener.until_done(1)
             _, answer = caller.post("/live/type", {"target": "mixed4a:1", "steps": 4096})
             listener.view(typed=[answer["key"]])
-            while listener.next()[1].get("step", 0) < 3:
-                pass
+            listener.until_step(3)
             seconds, said = ended(process)
         assert process.returncode == 0, said
         assert seconds < 10

@@ -18,6 +18,9 @@ from onnxscope.server.serving import Stop, listen, serve
 from onnxscope.store.plan import Plan, make_plan
 from onnxscope.store.project import Project
 
+PATIENCE = 120
+"""Seconds without any news after which something is wrong, however busy the machine is."""
+
 
 def planned(network: osc.Model, *, steps: int = 4, units: str = "0:12") -> Plan:
     return make_plan(
@@ -142,17 +145,33 @@ class Listener:
         self.client = hello["client"]
 
     def next(self) -> tuple[str, Any]:
-        """Wait for the next event, and return its name and data."""
+        """Wait for the next event, and return its name and data.
+
+        Raises:
+            AssertionError: the stream has ended, or there are heartbeats only.
+        """
         name = ""
-        while True:
-            line = self._answer.readline().decode().rstrip("\n")
+        began = time.monotonic()
+        # A heartbeat every fifteen seconds keeps the socket from running out of time.
+        while time.monotonic() - began < PATIENCE:
+            line = self._answer.readline().decode()
+            assert line, "the server ended the stream"
             if line.startswith("event: "):
-                name = line.removeprefix("event: ")
+                name = line.removeprefix("event: ").rstrip("\n")
             elif line.startswith("data: "):
                 return name, json.loads(line.removeprefix("data: "))
+        raise AssertionError(f"no news in {PATIENCE} seconds")
 
     def view(self, **shown: object) -> tuple[int, Any]:
         return self._caller.post("/live/view", {"client": self.client, **shown})
+
+    def until_step(self, step: int) -> None:
+        """Wait until the one picture that is made is at a step."""
+        reached = 0
+        while reached < step:
+            name, news = self.next()
+            assert (name, news["state"]) == ("picture", "running"), news
+            reached = news.get("step", 0)
 
     def until_done(self, count: int) -> list[Any]:
         """Return all news until so many pictures are done or have failed."""

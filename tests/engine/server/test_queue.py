@@ -113,6 +113,20 @@ def test_what_failed_is_said_and_not_tried_again_at_once(units):
     assert queue.failure("another") == ""
 
 
+def test_who_wants_it_at_its_end_is_told_or_has_it_come_again(units):
+    queue = RenderQueue()
+    (one,) = units(1)
+    queue.want("one", [(SEEN, one)])
+    queue.take(1)
+    queue.want("two", [(OPENED, one)])
+    assert queue.done(one.key) == {"one": SEEN, "two": OPENED}
+    # It had looked before the picture was there, and asks after its end.
+    queue.want("three", [(SEEN, one)])
+    assert queue.take(1) == [one]
+    assert queue.done(one.key) == {"three": SEEN}
+    assert queue.done(one.key) == {}
+
+
 def test_who_waits_is_woken_by_the_end(units):
     queue = RenderQueue()
     assert queue.take(1, 0.01) is None

@@ -155,8 +155,7 @@ def test_who_leaves_mid_render_is_forgotten(caller, folder):
     _, answer = caller.post("/live/type", {"target": "fire4:11", "steps": 4096})
     with caller.listening() as listener:
         listener.view(typed=[answer["key"]])
-        while listener.next()[1].get("step", 0) < 3:
-            pass
+        listener.until_step(3)
     # It would take minutes: the next one comes first at once, since nobody wants it any more.
     began = time.monotonic()
     with caller.listening() as listener:
@@ -413,8 +412,7 @@ def test_it_ends_at_once_with_listeners_and_work_and_goes_on_later(plan, tmp_pat
         listener.view(seen=[["fire3", 4, "channel"]])
         listener.until_done(1)
         listener.view(typed=[answer["key"]])
-        while listener.next()[1].get("step", 0) < 2:
-            pass
+        listener.until_step(2)
     assert not (tmp_path / "scope" / ".unfinished").exists()
     text = (tmp_path / "scope" / "index.html").read_text()
     assert "of whose 60 pictures 1 are made" in text

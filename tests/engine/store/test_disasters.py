@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,8 +80,33 @@ def test_two_processes_in_one_folder(squeezenet: osc.Model, plan, tmp_path):
     start = [sys.executable, "-m", "onnxscope", "microscope", "squeezenet", "fire3", "fire4", *HOW]
     what = ["--what", "channel,neuron", "-o", str(shared)]
     both = [subprocess.Popen([*start, *what]) for _ in range(2)]
-    assert [one.wait() for one in both] == [0, 0]
+    assert [one.wait(600) for one in both] == [0, 0]
     fill(plan, Project.create(alone, squeezenet))
     assert answers(shared) == answers(alone)
     assert not (shared / ".unfinished").exists()
     assert (shared / "index.html").is_file()
+
+
+def test_writers_come_and_go(squeezenet: osc.Model, tmp_path):
+    """None takes another one's folder for that of somebody who is dead."""
+    folder = tmp_path / "p"
+    Project.create(folder, squeezenet)
+    wrong: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            for _ in range(60):
+                with Project.open(folder).writing() as writer:
+                    for number in range(3):
+                        (writer.work / f"{number}").touch()
+        except (OSError, OutputError) as error:
+            wrong.append(error)
+
+    writers = [threading.Thread(target=work, daemon=True) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+    assert not wrong
+    assert not any(writer.is_alive() for writer in writers)
+    assert not (folder / ".unfinished").exists()

@@ -183,7 +183,7 @@ def test_killed_again_and_again_it_is_what_it_would_have_been(
         while process.poll() is None and len(list(killed.rglob("*.png"))) <= seen:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.wait(60)
         seen = len(list(killed.rglob("*.png")))
     assert 0 < seen < 16
     subprocess.run([*command, *options, "-o", str(killed)], check=True)
