@@ -54,9 +54,7 @@ def bench(
     ] = "1",
     rounds: Annotated[int, typer.Option(help="How many turns each contestant has.")] = 12,
     steps: Annotated[int, typer.Option(help="Steps that count in each turn.")] = 5,
-    provider: Annotated[
-        str, typer.Option(metavar="auto|cpu|cuda", help="auto is CUDA where it works.")
-    ] = "auto",
+    provider: options.Provider = "auto",
     profile: Annotated[
         bool, typer.Option("--profile", help="Also show onnxscope's time by operator.")
     ] = False,

@@ -75,13 +75,7 @@ def blocks(
     ] = None,
     steps: Annotated[int, typer.Option(help="How many steps each small picture climbs.")] = 32,
     seed: Annotated[int, typer.Option(help="Same seed, same pictures.")] = 0,
-    provider: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|cpu|cuda|…",
-            help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
-        ),
-    ] = "auto",
+    provider: options.Provider = "auto",
     preprocessing: Preprocessing,
 ) -> None:
     """Take apart what a network sees in photographs, as a page to be pointed at."""

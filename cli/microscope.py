@@ -13,6 +13,7 @@ import typer
 
 from ..errors import InputError
 from . import options
+from .completion import words_of
 from .console import fail, note, plural, stdout
 from .given import parse_size
 from .groups import expanded
@@ -78,14 +79,7 @@ def microscope(
             help="The second network; by default one of the catalogue that is here, if there is.",
         ),
     ] = None,
-    quality: Annotated[
-        str,
-        typer.Option(
-            metavar="draft|good|fine",
-            help="How large pictures are and how long they are climbed: at most 112 pixels and 48 "
-            "steps, 224 and 192, or the model's own size and 512.",
-        ),
-    ] = "good",
+    quality: options.Quality = "good",
     size: options.Size = None,
     steps: options.QualitySteps = None,
     seed: Annotated[int, typer.Option(help="Same seed, same picture.")] = 0,
@@ -112,14 +106,12 @@ def microscope(
         str | None,
         typer.Option(
             metavar="json|npz",
+            autocompletion=words_of("--export"),
             help="Also write what is known of all units, as DIR/units.json or DIR/values.npz; "
             "json,npz for both.",
         ),
     ] = None,
-    provider: Annotated[
-        str,
-        typer.Option(metavar="auto|cpu|cuda|…", help="Where to compute."),
-    ] = "auto",
+    provider: options.Provider = "auto",
     batch_size: Annotated[
         int | None, typer.Option(metavar="N", help="How many pictures are made at once.")
     ] = None,

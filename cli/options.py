@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .completion import complete_model, complete_target
+from .completion import complete_model, complete_target, words_of
 
 if TYPE_CHECKING:
     from ..network.model import Model
@@ -148,11 +148,21 @@ Shapes = Annotated[
     ),
 ]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")]
-Provider = Annotated[
+_PROVIDER = typer.Option(
+    metavar="auto|cpu|cuda|…",
+    help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
+    autocompletion=words_of("--provider"),
+)
+Provider = Annotated[str, _PROVIDER]
+# Without it a recipe says where, or a setting's own default.
+OptionalProvider = Annotated[str | None, _PROVIDER]
+Quality = Annotated[
     str,
     typer.Option(
-        metavar="auto|cpu|cuda|…",
-        help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
+        metavar="draft|good|fine",
+        help="How large pictures are and how long they are climbed: at most 112 pixels and 48 "
+        "steps, 224 and 192, or the model's own size and 512.",
+        autocompletion=words_of("--quality"),
     ),
 ]
 Photos = Annotated[
@@ -257,6 +267,7 @@ OptimizerName = Annotated[
     str,
     typer.Option(
         metavar="NAME|CALL",
+        autocompletion=words_of("--optimizer"),
         help="The update rule: adam, nadam, momentum, lbfgs, or a call such as "
         "'adam(0.1, schedule=cosine(5))'. lbfgs is for inversions and the like: it takes no random "
         "transforms.",
@@ -291,10 +302,4 @@ class Run:
             help="How many of them at once; by default what is fastest and fits into memory.",
         ),
     ] = None
-    provider: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|cpu|cuda|…",
-            help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
-        ),
-    ] = None
+    provider: OptionalProvider = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import InputError
+from .completion import words_of
 from .console import note
 from .given import parse_channels
 from .inputs import parse_inputs
@@ -28,6 +29,7 @@ PresetName = Annotated[
     typer.Option(
         "--preprocessing",
         metavar="NAME",
+        autocompletion=words_of("--preprocessing"),
         help="The next four by a name: imagenet (torchvision, timm), clip, inception or tf (−1 to "
         "1), caffe (BGR minus the mean), yolo or none (0 to 1).",
         rich_help_panel=_PANEL,
@@ -87,7 +89,12 @@ Stds = Annotated[
 ]
 ChannelOrder = Annotated[
     str | None,
-    typer.Option(metavar="rgb|bgr", help="Order of the colours.", rich_help_panel=_PANEL),
+    typer.Option(
+        metavar="rgb|bgr",
+        autocompletion=words_of("--channel-order"),
+        help="Order of the colours.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 Layout = Annotated[
     str | None,

@@ -13,6 +13,7 @@ import typer
 
 from ..errors import InputError, OnnxscopeError, TargetError
 from . import options, running
+from .completion import words_of
 from .console import plural
 from .given import given_besides, is_given, parse_sizes, parse_steps
 from .groups import expanded
@@ -78,6 +79,7 @@ class Ascent:
         str,
         typer.Option(
             metavar="NAME|CALL",
+            autocompletion=words_of("--parameterization"),
             help="What the picture is made of: fourier, pixels, laplacian, shared, cppn, maco, or "
             "a call such as 'start(\"dog.jpg\")' or 'maco(\"photos/\")'.",
             rich_help_panel=_ASCENT,
@@ -114,6 +116,7 @@ class Ascent:
         str | None,
         typer.Option(
             metavar="NAME|CALLS",
+            autocompletion=words_of("--transforms"),
             help="Random transforms in each step: lucid, distill (the article's), none, or calls "
             "such as 'views(16), crop(0.3, 0.6), noise(0.08)'.  [default: lucid; of other pictures "
             "than RGB what fits them]",
@@ -171,6 +174,7 @@ class Ascent:
         str,
         typer.Option(
             metavar="NAMES",
+            autocompletion=words_of("--rules"),
             help="Gradient rules in the place of the exact ones: smoothed_pooling, "
             "average_pooling, straight_through, linear, redirected, guided, deconvnet, or several "
             "between commas.  [default: none]",

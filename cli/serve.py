@@ -9,6 +9,7 @@ import typer
 
 from ..errors import InputError
 from . import options
+from .completion import words_of
 from .console import note, plural, stdout, warn
 from .given import parse_size
 from .groups import expanded
@@ -54,6 +55,7 @@ def serve(
         str | None,
         typer.Option(
             metavar="draft|good|fine",
+            autocompletion=words_of("--quality"),
             help="As for microscope; by default that of the project, of a new one draft.",
         ),
     ] = None,
@@ -70,10 +72,7 @@ def serve(
         int, typer.Option(min=0, max=65535, help="On which port; 0 for any that is free.")
     ] = _PORT,
     browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-    provider: Annotated[
-        str,
-        typer.Option(metavar="auto|cpu|cuda|…", help="Where to compute."),
-    ] = "auto",
+    provider: options.Provider = "auto",
     preprocessing: Preprocessing,
 ) -> None:
     """Show every unit of a network in the browser, and make pictures of those that are looked at.

@@ -104,13 +104,7 @@ class Making:
         ),
     ] = None
     seed: Annotated[int, typer.Option(help="Same seed, same picture.")] = 0
-    provider: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|cpu|cuda|…",
-            help="Where to compute; auto, the default, is CUDA where it works, else the CPU.",
-        ),
-    ] = None
+    provider: options.OptionalProvider = None
     quiet: options.Quiet = False
     no_cache: options.NoCache = False
 

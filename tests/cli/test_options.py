@@ -173,6 +173,33 @@ def test_no_option_is_said_in_two_ways():
             )
 
 
+def test_what_takes_words_completes_them():
+    """Whatever lists its words, between bars or in its help, offers them to the shell."""
+    listed, completed = set(), {}
+    for command in commands().values():
+        for one in command.params:
+            option = max(one.opts, key=len)
+            words = (one.metavar or "").removesuffix("|…").split("|")
+            if option.startswith("--") and len(words) > 1 and all(map(str.islower, words)):
+                listed.add(option)
+            offered = [item.value for item in one.shell_complete(typer.Context(command), "")]
+            if option.startswith("--") and offered:
+                assert completed.setdefault(option, offered) == offered, option
+    assert listed <= set(completed)
+    assert completed["--quality"] == ["draft", "good", "fine"]
+    assert completed["--reduction"] == ["mean", "sum"]
+    # What has calls as well is known in its help.
+    help_of = {max(one.opts, key=len): one.help for one in commands()["render"].params}
+    for option in (
+        "--optimizer",
+        "--parameterization",
+        "--preprocessing",
+        "--rules",
+        "--transforms",
+    ):
+        assert [word for word in completed[option] if word not in help_of[option]] == [], option
+
+
 @pytest.mark.slow
 def test_a_command_imports_no_other(folder):
     code = (
