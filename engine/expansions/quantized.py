@@ -35,7 +35,7 @@ def _quantize(call: Call) -> Sequence[Tensor | None]:
             raise OperatorError(
                 f"{call.where} quantises to {kind} with a zero point, which has to be 0 there"
             )
-        return [_on_small_floats(call, scaled, kind)]
+        return [_on_few_bits(call, scaled, kind)]
     return [on_grid(call, scaled, None if zero is None else _along_axis(call, zero, x), kind)]
 
 
@@ -65,8 +65,8 @@ def on_grid(
     return grid
 
 
-def _on_small_floats(call: Call, scaled: Tensor, kind: ir.DataType) -> Tensor:
-    """Round numbers to those that a floating-point type of few bits has, kept as they were."""
+def _on_few_bits(call: Call, scaled: Tensor, kind: ir.DataType) -> Tensor:
+    """Round numbers to those that a floating-point type of few bits has, kept in their own."""
     op, saturate = call.op, call.node.attributes.get_int("saturate", 1)
     if saturate:
         bounds = (op.constant(float(end), scaled.dtype) for end in (kind.min, kind.max))
@@ -74,10 +74,25 @@ def _on_small_floats(call: Call, scaled: Tensor, kind: ir.DataType) -> Tensor:
     options = {"to": int(kind), "saturate": saturate}
     (coarse,) = call.builder.append("Cast", [scaled], options)
     grid = op.Cast(coarse, to=int(ir.DataType.from_numpy(scaled.dtype)))
-    straight = Composite(scaled, lambda dy: dy, rounding=call.where)
+    straight = Composite(scaled, lambda dy: dy, rounding=call.where, onto=str(kind).lower())
     call.builder.composites[grid.value] = straight
     call.builder.integers[grid.value] = kind
     return grid
+
+
+def _cast(call: Call) -> Sequence[Tensor | None] | None:
+    """A cast to a floating-point type of few bits; others have a rule."""
+    x = call.required(0)
+    if call.node.op_type == "CastLike":
+        kind = call.required(1).value.dtype
+    else:
+        kind = ir.DataType(call.node.attributes.get_int("to", 0))
+    if kind not in _FEW_BITS or x.array is not None or x.value.dtype is None:
+        return None
+    if not x.value.dtype.is_floating_point():
+        return None
+    few = x.value.dtype in _FEW_BITS
+    return [_on_few_bits(call, x.astype(np.float32) if few else x, kind)]
 
 
 def _dequantize(call: Call) -> Sequence[Tensor | None]:
@@ -123,9 +138,21 @@ def _refuse_integers(call: Call) -> Sequence[Tensor | None]:
     )
 
 
+_FEW_BITS = frozenset(
+    {
+        ir.DataType.FLOAT8E4M3FN,
+        ir.DataType.FLOAT8E4M3FNUZ,
+        ir.DataType.FLOAT8E5M2,
+        ir.DataType.FLOAT8E5M2FNUZ,
+        ir.DataType.FLOAT8E8M0,
+        ir.DataType.FLOAT4E2M1,
+    }
+)
+
 _INTEGER_ONLY = ("DynamicQuantizeLSTM", "QAttention", "QLinearReduceMean", "QMoE")
 
 EXPANSIONS: dict[tuple[str, str], Expansion] = {
+    **{("", op_type): _cast for op_type in ("Cast", "CastLike")},
     **{(domain, "QuantizeLinear"): _quantize for domain in ("", "com.microsoft")},
     **{(domain, "DequantizeLinear"): _dequantize for domain in ("", "com.microsoft")},
     **{("com.microsoft", op_type): _refuse_integers for op_type in _INTEGER_ONLY},

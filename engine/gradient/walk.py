@@ -66,7 +66,7 @@ def backpropagate(
     wanted = {tensor.value for tensor in wrt}
     apart = wanted | {tensor.value for tensor in seeds}
     composites = find_idioms(builder, rules, apart) | builder.composites
-    rounding: list[str] = []
+    rounding: list[Composite] = []
     nodes = ancestors(builder.graph, [tensor.value for tensor in seeds])
     note_choices(nodes, {tensor.value for tensor in seeds})
     set_free(wanted)
@@ -87,14 +87,15 @@ def backpropagate(
         _visit(builder, node, cotangents, active, contributions, rules, composites, wanted)
         composite = composites.get(node.outputs[0])
         if composite is not None and composite.rounding:
-            rounding.append(composite.rounding)
+            rounding.append(composite)
     set_free(wanted, free=False)
     if rounding:
-        first = (
-            rounding[-1] if len(rounding) == 1 else f"{len(rounding)} nodes such as {rounding[-1]}"
-        )
+        first = rounding[-1].rounding
+        if len(rounding) > 1:
+            first = f"{len(rounding)} nodes such as {first}"
+        onto = " and ".join(sorted({composite.onto for composite in rounding}))
         warnings.warn(
-            f"gradients pass straight through what rounds to integers: {first}",
+            f"gradients pass straight through what rounds to {onto}: {first}",
             StraightThroughWarning,
             stacklevel=3,
         )

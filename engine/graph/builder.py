@@ -43,11 +43,13 @@ class Composite:
         gradient: From the output's cotangent to the input's.
         rounding: Operator and node where that is no derivative, but passes a rounding straight
             through.
+        onto: What it rounds to, in words.
     """
 
     source: Tensor
     gradient: Callable[[Tensor], Tensor]
     rounding: str = ""
+    onto: str = "integers"
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,11 @@ def as_integers(builder: Builder, tensor: Tensor) -> Tensor:
     """Return a value as the integers that it stands for, where it does."""
     if tensor.value not in builder.integers:
         return tensor
-    return builder.op.Cast(tensor, to=int(builder.integers[tensor.value]))
+    kind = builder.integers[tensor.value]
+    if kind.is_integer():
+        return builder.op.Cast(tensor, to=int(kind))
+    # It is a number of that type already, and an infinite one stays so.
+    return builder.op.Cast(tensor, to=int(kind), saturate=0)
 
 
 def _formal(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ModelError
-from .session import Session, readable_errors
+from .reasons import readable_errors
+from .session import Session
 
 if TYPE_CHECKING:
     import onnxruntime as ort

@@ -13,7 +13,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Timer
@@ -24,6 +24,8 @@ import numpy as np
 from ..errors import InputError, ModelError, OutOfTimeError, ProviderError, nearest
 from ..patience import seconds_left
 from ..plain import text, turned_off
+from .reasons import readable_errors, reason_of
+from .small_types import run_with_values, small_types
 
 if TYPE_CHECKING:
     import onnx
@@ -90,6 +92,7 @@ class Session:
         self.uncaptured = uncaptured
         self._outputs = [output.name for output in session.get_outputs()]
         self.inputs = frozenset(given.name for given in session.get_inputs())
+        self._small = small_types([*session.get_inputs(), *session.get_outputs()])
 
     def new_binding(self) -> ort.IOBinding:
         """Return inputs and outputs that are to be bound to buffers."""
@@ -150,15 +153,13 @@ class Session:
         names = self._outputs if outputs is None else list(outputs)
         seconds = seconds_left() if seconds is None else seconds
         if seconds is None:
-            with readable_errors():
-                results = self._session.run(names, dict(feeds))
+            results = self._results(names, feeds, None)
             return dict(zip(names, results, strict=True))
         options = onnxruntime.RunOptions()
         timer = Timer(max(seconds, 0.0), setattr, (options, "terminate", True))
         timer.start()
         try:
-            with readable_errors():
-                results = self._session.run(names, dict(feeds), options)
+            results = self._results(names, feeds, options)
         except ModelError as error:
             if options.terminate:
                 raise OutOfTimeError(f"a run was stopped after {seconds:.3g} s") from error
@@ -166,6 +167,18 @@ class Session:
         finally:
             timer.cancel()
         return dict(zip(names, results, strict=True))
+
+    def _results(
+        self,
+        names: Sequence[str],
+        feeds: Mapping[str, np.ndarray | Sequence[np.ndarray]],
+        options: ort.RunOptions | None,
+    ) -> Sequence[np.ndarray]:
+        with readable_errors():
+            if self._small.keys().isdisjoint([*names, *feeds]):
+                results: Sequence[np.ndarray] = self._session.run(names, dict(feeds), options)
+                return results
+            return run_with_values(self._session, names, feeds, self._small, options)
 
 
 def available_providers() -> list[str]:
@@ -341,7 +354,7 @@ def _create(
         )
     except Exception as error:
         # ONNX Runtime raises its own classes, which share no base but Exception.
-        reason = _first_line(error)
+        reason = reason_of(error, data)
         if name == "cpu":
             raise ModelError(f"ONNX Runtime refuses the graph: {reason}") from error
         raise ProviderError(f"the provider {name} cannot run this graph: {reason}") from error
@@ -418,7 +431,7 @@ def _cuda_problem() -> str:
         # ONNX Runtime's classes share no base but Exception, and any of them means the same here.
         if missing is not None:
             return f"the library {missing[1]} is missing; pip install 'onnxscope[cuda]' brings it"
-        return _first_line(error)
+        return reason_of(error)
     return ""
 
 
@@ -437,32 +450,3 @@ def _probe() -> onnx.ModelProto:
     )
     opset = onnx.helper.make_opsetid("", OPSET)
     return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
-
-
-@contextlib.contextmanager
-def readable_errors() -> Iterator[None]:
-    """Turn what ONNX Runtime raises while it runs into errors for people.
-
-    Raises:
-        InputError: the memory did not suffice.
-        ModelError: something else went wrong.
-    """
-    try:
-        yield
-    except Exception as error:
-        # ONNX Runtime raises its own classes, which share no base but Exception.
-        reason = _first_line(error)
-        if re.search(r"allocat|bad_alloc|out of memory", reason, re.IGNORECASE):
-            raise InputError(
-                "there is not enough memory for the values of a run: fewer at once, or a smaller "
-                f"size or shape, need less; ONNX Runtime says: {reason}"
-            ) from error
-        raise ModelError(f"ONNX Runtime stopped in the middle of a run: {reason}") from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
-    # The place in ONNX Runtime's source, which helps no user.
-    return re.sub(r"^\S+\.(?:cc|h):\d+ .*?\) ", "", text)

@@ -45,7 +45,7 @@ class Forward:
         """Open the network.
 
         Args:
-            model: With shapes that are all numbers, and one output, `VALUE`.
+            model: With one output, `VALUE`.
             point: Its inputs; there both precisions must give about the same.
             budget: The time that there is.
 
@@ -175,8 +175,10 @@ class Forward:
 
 def _check_shape(model: onnx.ModelProto, value: np.ndarray) -> None:
     [shape] = [o.type.tensor_type.shape for o in model.graph.output if o.name == VALUE]
-    inferred = tuple(dim.dim_value for dim in shape.dim)
-    if value.shape != inferred:
+    inferred = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in shape.dim)
+    if len(inferred) != value.ndim or any(
+        size not in (None, there) for size, there in zip(inferred, value.shape, strict=True)
+    ):
         raise ModelError(
             f"ONNX Runtime gives a value of the shape {value.shape}, where {inferred} follows from "
             "the operators of the network: its gradient cannot be right"

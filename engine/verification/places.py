@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import OutOfTimeError
+from ..errors import ModelError, OutOfTimeError
 from .budget import Budget
 from .differences import Difference, Function, derivative, independent_spacing, rounding_noise
 from .faults import Arrays
@@ -162,6 +162,11 @@ class Places:
 
         def function(t: float) -> float:
             value = self._forward.run(point | {name: start + t * direction}, [VALUE])[VALUE]
+            if value.shape != cotangent.shape:
+                raise ModelError(
+                    f"{self._subject.target} has another shape, {value.shape} instead of "
+                    f"{cotangent.shape}, where {name!r} is moved a little: it has no slope there"
+                )
             return float(np.vdot(cotangent, np.asarray(value, np.float64)))
 
         return function

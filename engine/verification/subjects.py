@@ -74,7 +74,8 @@ class Subject:
     Attributes:
         name: Of the model.
         target: What is differentiated, in words.
-        forward: The network from its inputs to the output `VALUE`, every shape a number.
+        forward: The network from its inputs to the output `VALUE`, every shape a number but such as
+            depend on the numbers that are computed.
         point: The inputs of `forward`, by name.
         wrt: Those of them that it is differentiated with respect to.
         cotangent: What the value is weighted with, of its shape and type.
@@ -262,8 +263,12 @@ def tensor_subject(
     value = replay(builder, graph, symbols, [of])[of]
     if not value.dtype.kind == "f":
         raise LayerError(f"{of!r} is {value.dtype}: only real numbers have a gradient")
-    cotangent = _cotangent(of, unit, value.shape, rng).astype(value.dtype)
     builder.output(VALUE, value)
+    forward = model_of(builder)
+    known = value.value.shape is not None and all(isinstance(dim, int) for dim in value.dims)
+    # How many different numbers there are, or which are not zero, only a run can tell.
+    shape = value.shape if known else open_session(forward, "cpu").run(point)[VALUE].shape
+    cotangent = _cotangent(of, unit, shape, rng).astype(value.dtype)
     model = loaded.model
     # What else the model gives is not verified, and need not have a gradient.
     graph.outputs[:] = [output for output in graph.outputs if output.name == of]
@@ -271,19 +276,24 @@ def tensor_subject(
     return Subject(
         name=loaded.origin,
         target=of if unit is None else f"{of}:{unit}",
-        forward=model_of(builder),
+        forward=forward,
         point=point,
         wrt=tuple(real),
         cotangent=cotangent,
         gradient=lambda rules: differentiate(
             model, of, real, shapes=dict(sizes), inputs=constants, rules=rules, compare=False
         ),
-        seeded=value.rank > 0,
+        seeded=bool(shape),
         lowered=False,
         faithfulness=faithfulness,
-        redraw=lambda rng: {
-            name: random_array(value, sizes[name], bound, rng) for name, value in drawn.items()
-        },
+        # Elsewhere there may be more or fewer of them.
+        redraw=(
+            lambda rng: {
+                name: random_array(value, sizes[name], bound, rng) for name, value in drawn.items()
+            }
+        )
+        if known
+        else None,
     )
 
 

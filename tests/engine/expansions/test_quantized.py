@@ -10,6 +10,7 @@ from expansion_checks import RNG, node_model, values
 from graphs import session
 from onnx import TensorProto, helper, numpy_helper
 from onnxscope.errors import OperatorError, StraightThroughWarning
+from onnxscope.runtime.session import open_session
 
 
 def quantized_network() -> onnx.ModelProto:
@@ -123,6 +124,57 @@ def test_floats_of_eight_bits(kind, saturate):
     np.testing.assert_array_equal(y, session(proto).run(None, {"x": x})[0])
     # What saturates does not move any more.
     np.testing.assert_array_equal(gradient, [1, 1, 1, 1, 1 - saturate, 1 - saturate])
+
+
+@pytest.mark.parametrize("like", [False, True])
+@pytest.mark.parametrize("saturate", [0, 1])
+@pytest.mark.parametrize("kind", ["FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ"])
+def test_casts_to_eight_bits(kind, saturate, like):
+    code = TensorProto.DataType.Value(kind)
+    cast = (
+        helper.make_node("CastLike", ["x", "z"], ["q"], saturate=saturate)
+        if like
+        else helper.make_node("Cast", ["x"], ["q"], to=code, saturate=saturate)
+    )
+    graph = helper.make_graph(
+        [cast, helper.make_node("Cast", ["q"], ["w"], to=1), helper.make_node("Exp", ["w"], ["y"])],
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [5])],
+        [
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, [5]),
+            helper.make_tensor_value_info("q", code, [5]),
+        ],
+        [helper.make_tensor("z", code, [], [0.0])],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    x = np.array([1, -2.3, 0.01, 0, -1e6], np.float32)
+    dy = np.array([1.23, -7e-5, 300, 1, 1], np.float32)
+    with pytest.warns(StraightThroughWarning, match=f"to {kind.lower()}: Cast.* \\(node 'q'\\)"):
+        written = osc.differentiate(proto, of="y", wrt=["x"])
+    found = open_session(written, "cpu").run({"x": x, "grad_y": dy})
+    wanted = open_session(proto, "cpu").run({"x": x})
+    np.testing.assert_array_equal(found["y"], wanted["y"])
+    assert found["q"].dtype == wanted["q"].dtype
+    np.testing.assert_array_equal(found["q"].view(np.uint8), wanted["q"].view(np.uint8))
+    passes = [1, 1, 1, 1, 1 - saturate]
+    np.testing.assert_allclose(found["grad_x"], dy * wanted["y"] * passes, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ"])
+def test_eight_bits_at_the_edges_of_a_model(kind):
+    code = TensorProto.DataType.Value(kind)
+    nodes = [
+        helper.make_node("Cast", ["x"], ["w"], to=1),
+        helper.make_node("Exp", ["w"], ["e"]),
+        helper.make_node("Cast", ["e"], ["y"], to=code),
+    ]
+    ends = [helper.make_tensor_value_info(name, code, [4]) for name in "xy"]
+    graph = helper.make_graph(nodes, "test", ends[:1], ends[1:])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    result = osc.verify(proto, "e")
+    assert result.agrees
+    assert (result.faithfulness.compared, result.faithfulness.departure) == (3, None)
+    assert "straight through" in osc.verify(proto).cause
 
 
 def test_floats_of_eight_bits_around_another_zero_are_refused():

@@ -20,7 +20,7 @@ def test_every_expansion_has_a_test():
     tested |= {("", name) for name in (
         "LSTM", "GRU", "RNN", "If", "Loop", "Scan", "Attention", "RotaryEmbedding", "Swish",
         "RMSNormalization", "NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss",
-        "QuantizeLinear", "DequantizeLinear", "SimplifiedLayerNormalization",
+        "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear", "SimplifiedLayerNormalization",
     )}  # fmt: skip
     expanded = {
         key
@@ -42,6 +42,7 @@ def test_every_expansion_has_a_test():
 
 def test_an_operator_has_a_rule_or_an_expansion():
     rules = osc.standard_rules()
-    # Of ScatterND only the reductions are expanded, of BatchNormalization only the training mode.
+    # Of ScatterND only the reductions are expanded, of BatchNormalization only the training mode,
+    # of casts only those to few bits.
     twice = [name for domain, name in registry.all_expansions() if not domain and name in rules]
-    assert twice == ["BatchNormalization", "ScatterND"]
+    assert twice == ["BatchNormalization", "Cast", "CastLike", "ScatterND"]

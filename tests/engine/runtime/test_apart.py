@@ -57,6 +57,7 @@ def test_one_that_has_ended_while_it_was_idle_is_replaced() -> None:
     doubled()
     assert apart._running is not None
     apart._running.kill()
+    apart._running.wait(60)
     assert doubled()[0, 0] == 2
 
 

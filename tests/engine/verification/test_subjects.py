@@ -243,3 +243,15 @@ def test_a_layout_is_said_where_the_network_is_loaded():
         osc.verify(network)
     assert osc.verify(osc.load(network, layout="NCHW"), size=4, directions=1).agrees
     assert osc.verify(network, shapes={"x": (2, 4)}, directions=1).agrees
+
+
+def test_as_many_elements_as_only_a_run_can_tell():
+    network = text_model(
+        "g (float[6] x) => (float[N] y) <float z = {0}> "
+        "{ c = Greater(x, z)  k = Compress(x, c)  u = Unique(k)  y = Exp(u) }"
+    )
+    assert osc.verify(network, at={"x": [0.5, -1, 2, 1, -0.2, 3]}, wrt=["x"]).agrees
+    with pytest.raises(
+        ModelError, match=r"y has another shape, \(2,\) instead of \(1,\).* no slope"
+    ):
+        osc.verify(network, at={"x": [1, 0, -1, -1, -1, -1]}, wrt=["x"])
