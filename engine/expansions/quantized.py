@@ -92,7 +92,7 @@ def _cast(call: Call) -> Sequence[Tensor | None] | None:
     if not x.value.dtype.is_floating_point():
         return None
     few = x.value.dtype in _FEW_BITS
-    return [_on_few_bits(call, x.astype(np.float32) if few else x, kind)]
+    return [_on_few_bits(call, x.astype(np.dtype(np.float32)) if few else x, kind)]
 
 
 def _dequantize(call: Call) -> Sequence[Tensor | None]:

@@ -306,14 +306,15 @@ def test_integers_that_nothing_real_is_behind_stay_integers():
         node("Mul", ["c", "x"], "y"),
     ]
     large = np.full((1, 6), 255, np.uint8)
-    weights = np.full((6, 5), 127, np.int8)
+    # Of larger ones ONNX Runtime's sums of two products end at 32767 where a CPU has AVX2 alone.
+    weights = np.full((6, 5), 64, np.int8)
     proto = model(nodes, {"w": weights}, (1, 5))
     proto.graph.input.append(helper.make_tensor_value_info("a", onnx.TensorProto.UINT8, [1, 6]))
     graph = osc.differentiate(proto, of="y", wrt=["x"])
     assert "MatMulInteger" in operators(graph)
     x = np.ones((1, 5), np.float32)
     found = run(graph, {"x": x, "a": large, "grad_y": x})
-    np.testing.assert_array_equal(found["grad_x"], np.full((1, 5), 255 * 127 * 6, np.float32))
+    np.testing.assert_array_equal(found["grad_x"], np.full((1, 5), 255 * 64 * 6, np.float32))
 
 
 @pytest.mark.parametrize(

@@ -358,7 +358,7 @@ def test_a_shape_that_the_gradient_would_not_expect(monkeypatch: pytest.MonkeyPa
 def test_a_file_that_onnx_runtime_does_not_run_is_warned_of(on: None) -> None:
     proto = text_model("""<ir_version: 8, opset_import: ["": 13]>
         g (double[3] x) => (double[3] y) { y = Erf (x) }""")
-    with pytest.warns(UnfaithfulWarning, match=r"does not run on the CPU here.*Erf\(13\)"):
+    with pytest.warns(UnfaithfulWarning, match=r"does not run on the CPU here.*gives 'y'"):
         osc.differentiate(proto, of="y", wrt=["x"])
 
 
