@@ -328,11 +328,8 @@ def render(
     # Behind a ReLU a negative ascent would end as soon as the unit is off.
     wanted, described = aim.resolve(opened, every[0], descends_before_activation=True)
 
-    from ..network.class_scores import class_scores
     from ..objectives.meaning import meaning, score_words
     from ..pictures import rendering
-
-    words = score_words(opened, class_scores(opened)) if "logit" in described else ""
 
     def make(snapshots: Collection[int], watch: Watch) -> Picture:
         return rendering.render(
@@ -350,7 +347,7 @@ def render(
         outputs,
         run.steps,
         quiet=quiet,
-        meaning=meaning(wanted, score=words),
+        meaning=meaning(wanted, score=score_words(opened, wanted)),
     )
 
 

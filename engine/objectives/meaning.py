@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import LayerError
+from ..network.class_scores import class_scores
 from .algebra import BeforeActivation, Negative, Objective
 from .units import Channel, LayerEnergy, Neuron
 
 _BOUNDED = ("Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid", "Tanh")
 
 if TYPE_CHECKING:
-    from ..network.class_scores import ClassScores
     from ..network.model import Model
 
 
-def score_words(model: Model, scores: ClassScores) -> str:
+def score_words(model: Model, objective: Objective) -> str:
     """Return what the number of a class is: a score, or what a bounded function made of it.
 
     Nothing is looked at but what is known of the layers without the graph.
+
+    Args:
+        model: The model.
+        objective: What is maximised; where it is no class's channel, there are no words.
     """
+    while isinstance(objective, (Negative, BeforeActivation)):
+        objective = objective.operand
+    if not isinstance(objective, Channel):
+        return ""
+    try:
+        scores = class_scores(model)
+    except LayerError:
+        return ""
+    if objective.layer != scores.layer or not 0 <= objective.unit - scores.first < scores.count:
+        return ""
     if scores.places:
         return "the class's value, the mean over all boxes or places"
     by = model.layers[scores.layer].op_type

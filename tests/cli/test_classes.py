@@ -7,6 +7,7 @@ import re
 import shlex
 
 import detectors
+import numpy as np
 import onnx
 import onnxscope as osc
 import pytest
@@ -177,3 +178,19 @@ def test_one_class(run, folder):
     onnx.save(proto, "one.onnx")
     shown = run("classes", "one.onnx").stdout
     assert "The file does not name it: it is f:0; --labels FILE names it.\n" in shown
+
+
+def test_what_a_number_is_depends_on_what_it_is_not_on_names(run, folder):
+    text = (
+        '<ir_version: 8, opset_import: ["": 17]> g (float[1, 3, 32, 32] x) => (float[1, 4, H, W] '
+        "logits_of_boxes) <float[4, 3, 3, 3] w> { c = Conv(x, w) logits_of_boxes = Relu(c) }"
+    )
+    model = onnx.parser.parse_model(text)
+    weights = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32)
+    del model.graph.initializer[:]
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weights, "w"))
+    onnx.save(model, "net.onnx")
+    given = ("--preprocessing", "none", "--steps", 2, "--provider", "cpu")
+    result = run("render", "net.onnx", "logits_of_boxes:1", *given)
+    assert result.exit_code == 0, result.stderr
+    assert "the mean of the channel's activation over all positions" in result.stdout
