@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 import warnings
 from collections import UserDict
@@ -84,6 +85,33 @@ def _guarded(invoke: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return call
 
 
+def _explained(parse: Callable[[Any, list[str]], Any]) -> Callable[[Any, list[str]], Any]:
+    """Parse a command; where a target with a minus is taken for an option, say how it is typed."""
+
+    def call(ctx: Any, args: list[str]) -> Any:
+        given = list(args)  # the parser empties them
+        try:
+            return parse(ctx, args)
+        except Exception as error:
+            # Typer's own or Click's, as the version of Typer has it: by name.
+            if type(error).__name__ == "NoSuchOption":
+                taken: Any = error
+                words = given[: given.index("--")] if "--" in given else given
+                taken.message += _behind_dashes(taken.option_name, words)
+            raise
+
+    return call
+
+
+def _behind_dashes(option: str, words: list[str]) -> str:
+    """How the target is typed that was taken for an option, such as `-f` of `-fire8:5`."""
+    word = next((one for one in words if one.startswith(option)), "")
+    # An option that is misspelt has two dashes, or one letter.
+    if word.startswith("--") or len(word) < 3:
+        return ""
+    return f". A target that begins with - goes behind all options and --: -- {shlex.quote(word)}"
+
+
 class _Modules(UserDict[str, Any]):
     """Commands by name, each taken from its module when it is first asked for."""
 
@@ -92,6 +120,7 @@ class _Modules(UserDict[str, Any]):
         if isinstance(found, str):
             found = cast("Any", typer.main.get_command(import_module(f".{found}", __package__).app))
             found.invoke = _guarded(found.invoke)
+            found.parse_args = _explained(found.parse_args)
             self.data[name] = found
         return found
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .algebra import Leaf, Objective
+from .algebra import Each, Leaf, Objective
 
 if TYPE_CHECKING:
     from ..network.model import Model
@@ -49,3 +49,15 @@ class Fed(Leaf):
         Raises:
             LayerError: it has not.
         """
+
+
+def own_count(objective: Objective) -> int | None:
+    """Return for how many pictures an objective is; `None` where it is for any number of them.
+
+    What a part of it needs, the whole needs: a sum with `each([a, b])` in it is for two.
+    """
+    if isinstance(objective, Each):
+        return len(objective.objectives)
+    if isinstance(objective, Fed):
+        return objective.count if objective.count > 1 else None
+    return next((n for n in map(own_count, objective.parts()) if n is not None), None)

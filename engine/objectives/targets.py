@@ -43,7 +43,8 @@ def resolve(
     written in any case, and of a label such as `tench, Tinca tinca` one of the names is enough.
     A unit at one of its cells, its neuron, is `LAYER:UNIT@Y,X`, or of volumes and videos
     `LAYER:UNIT@Z,Y,X`. Units of a file are `LAYER@FILE:UNIT`, such as `mixed4a@sae.npz:17` (see
-    `dictionary` and `encoder`). Any other objective is an expression (see `expressions`), such as
+    `dictionary` and `encoder`). With a minus before it, `-mixed4a:11`, a target means its negative.
+    Any other objective is an expression (see `expressions`), such as
     `"mixed4a:11" - 0.02 * total_variation()`.
 
     Args:
@@ -63,6 +64,20 @@ def resolve(
         LayerError: the model has no such layer or class.
         TargetError: the target cannot be read, is ambiguous, or does not fit the other arguments.
     """
+    opposite = negated(model, target)
+    if opposite is not None:
+        return resolve(
+            model,
+            opposite,
+            objective=objective,
+            y=y,
+            x=x,
+            token=token,
+            z=z,
+            reduction=reduction,
+            negative=not negative,
+            preactivation=preactivation,
+        )
     if is_expression(model, target):
         # Imported here: it knows every objective that there is.
         from .expressions import evaluate
@@ -118,9 +133,22 @@ def resolve(
 
 def is_plain(model: Model, target: str) -> bool:
     """Return whether a target is a layer, a unit of one, or a class, as `find_unit` reads it."""
-    if unit_at_cell(model, target) is not None:
+    if unit_at_cell(model, target) is not None or negated(model, target) is not None:
         return False
     return not is_expression(model, target) and _elsewhere(model, target) is None
+
+
+def negated(model: Model, target: str) -> str | None:
+    """Return the target behind a minus; `None` where there is none before it.
+
+    The names of some layers and classes begin with one themselves, and so do expressions.
+    """
+    if not target.startswith("-") or is_expression(model, target):
+        return None
+    names = model.names
+    if names.meanings(target) or names.meanings(target.rpartition(":")[0]):
+        return None
+    return None if find_classes(model.labels, target) else target[1:]
 
 
 def unit_at_cell(model: Model, target: str) -> tuple[str, tuple[int, ...]] | None:

@@ -23,7 +23,7 @@ from ..network.model import Model
 from ..network.photos import sizes_of
 from ..objectives.algebra import Each, Objective, check_objective, objectives_in
 from ..objectives.depth import check_recipe
-from ..objectives.fed import Fed
+from ..objectives.fed import Fed, own_count
 from ..objectives.ranges import expand_targets
 from ..objectives.targets import resolve
 from ..parameterizations.base import PARAMETERIZATIONS, Parameterization, has_opacity
@@ -326,9 +326,7 @@ def _objective(
     """One objective for the batch, and how many pictures that is."""
     if isinstance(objective, str):
         targets = expand_targets(model, [objective])
-        if len(targets) == 1:
-            return resolve(model, targets[0]), batch
-        objective = targets
+        objective = resolve(model, targets[0]) if len(targets) == 1 else targets
     if isinstance(objective, Each):
         return _objective(model, objective.objectives, batch)
     if isinstance(objective, Fed) and objective.count > 1:
@@ -338,7 +336,7 @@ def _objective(
         return objective, objective.count
     if isinstance(objective, Objective):
         check_recipe(objective)
-        return objective, batch
+        return objective, _batch_of(objective, batch)
     if not isinstance(objective, Sequence):
         check_objective(objective)
     parts: list[object] = []
@@ -354,6 +352,20 @@ def _objective(
     every = Each(objectives_in("each", parts))
     check_recipe(every)
     return every, len(parts)
+
+
+def _batch_of(objective: Objective, batch: int) -> int:
+    """How many pictures an objective is for: as many as a part of it that has one for each.
+
+    Raises:
+        InputError: another number was asked for.
+    """
+    count = own_count(objective)
+    if count is None or batch == count:
+        return batch
+    if batch != 1:
+        raise InputError(f"{objective} makes {count} pictures; leave batch={batch} out")
+    return count
 
 
 def _around(fix: Mapping[int, Channel], parameterization: Parameterization) -> Parameterization:

@@ -245,6 +245,7 @@ def make_plan(
     known = Settings(**(settings or {}))
     known["steps"] = how.steps if steps is None else whole("steps", steps, 1)
     known["size"] = pixels_of(model, _size(model, how) if size is None else size)
+    in_plain_data(known)  # what has no key is refused before any work
     return Plan(
         model,
         tuple(layer for layer, found in zip(chosen, numbers, strict=True) if found),

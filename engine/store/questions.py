@@ -11,12 +11,14 @@ from typing import Any, Self
 from ..ascent import registry as optimizers
 from ..ascent.leak import leak_asked_for
 from ..ascent.optimizers import Adam
+from ..errors import InputError
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..parameterizations.base import PARAMETERIZATIONS
 from ..parameterizations.fourier import Fourier
 from ..pictures.rendering import REDIRECT_STEPS
 from ..pictures.series import Settings
+from ..rules.named import NAMED, checked_names
 from ..transforms.composition import compose, to_json
 from ..transforms.presets import lucid
 
@@ -70,6 +72,10 @@ def in_plain_data(settings: Settings) -> dict[str, Any]:
 
     Args:
         settings: As for `render`, with `size` and `steps`; what they leave out is as there.
+
+    Raises:
+        InputError: gradient rules are a table, which nothing tells from another, or there are none
+            of a name.
     """
     transforms = settings.get("transforms")
     parameterization = settings.get("parameterization") or Fourier()
@@ -92,4 +98,23 @@ def in_plain_data(settings: Settings) -> dict[str, Any]:
         "redirect_steps": settings.get("redirect_steps", REDIRECT_STEPS),
         "leak": [None, None] if leak is None else [leak.slope, leak.steps],
         "precision": settings.get("precision", "tf32"),
+        **_more(settings),
     }
+
+
+def _more(settings: Settings) -> dict[str, Any]:
+    """What is only said where it is asked for: the keys of all other questions are without it."""
+    found: dict[str, Any] = {}
+    rules, starts = settings.get("rules"), settings.get("starts", 1)
+    if rules is not None:
+        if not isinstance(rules, str | list | tuple):
+            raise InputError(
+                "a project tells its pictures by how they are made, and a table of gradient rules "
+                f"has nothing to tell it by; give names: {', '.join(NAMED)}"
+            )
+        found["rules"] = list(checked_names(rules))
+    if starts != 1:
+        found["starts"] = starts if isinstance(starts, int) else list(starts)
+    if (patience := settings.get("patience")) is not None:
+        found["patience"] = patience
+    return found

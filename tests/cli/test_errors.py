@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 from pathlib import Path
 
 import onnx
@@ -95,6 +96,17 @@ def test_folder(refused, elsewhere):
 )
 def test_target(refused, tiny, target, words):
     assert words in refused("render", tiny, target, *SHORT)
+
+
+@pytest.mark.parametrize("target", ["-mixed4a:1", '-"mixed4a:1" + "mixed4a:2"'])
+def test_a_target_with_a_minus(run, tiny, target):
+    message = run("render", tiny, target, *SHORT).stderr
+    assert f"behind all options and --: -- {shlex.quote(target)}" in " ".join(
+        message.replace("│", " ").split()
+    )
+    options = ("--size", 32, "--provider", "cpu", "--steps", 1, "-o", "minus.png")
+    assert run("render", tiny, *options, "--", target).exit_code == 0
+    assert "behind all" not in run("render", tiny, "mixed4a:1", "-j", 3).stderr
 
 
 def test_a_class_of_a_model_without_labels(refused, foreign):

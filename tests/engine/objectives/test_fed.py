@@ -9,6 +9,7 @@ import onnxscope as osc
 import pytest
 from onnxscope.ascent import step
 from onnxscope.errors import InputError, LayerError, TargetError
+from onnxscope.objectives.fed import own_count
 
 VECTORS = np.random.default_rng(3).standard_normal((5, 256), np.float32)
 GIVEN = {"size": 48, "steps": 4, "provider": "cpu", "same_start": True}
@@ -119,6 +120,23 @@ def test_each_unit_is_what_a_graph_of_its_own_makes(squeezenet: osc.Model, more,
             **GIVEN | {"same_start": False},
         )
         np.testing.assert_array_equal(again.images[0], together.images[number])
+
+
+def test_for_how_many_pictures_an_objective_is() -> None:
+    both = osc.each([osc.channel("fire2", 3), osc.channel("fire2", 4)])
+    for objective in (both, -both, 2 * both + 1, osc.channel("fire2", 3) - 0.1 * both):
+        assert own_count(objective) == 2
+    assert own_count(osc.before_activation(osc.each_unit("fire5", [1, 2, 3])) + 1) == 3
+    for objective in (osc.channel("fire2", 3) - osc.diversity("fire2"), osc.directions("a", [[1]])):
+        assert own_count(objective) is None
+
+
+def test_what_is_for_each_picture_says_how_many_there_are(squeezenet: osc.Model) -> None:
+    typed = "interpolate('fire2:3', 'fire2:4', 3) - 0.1 * alignment('fire2')"
+    given = {"size": 32, "steps": 1, "provider": "cpu"}
+    assert len(osc.render(squeezenet, typed, **given)) == 3
+    with pytest.raises(InputError, match="makes 3 pictures; leave batch=2 out"):
+        osc.render(squeezenet, typed, batch=2, **given)
 
 
 def test_units_that_are_not_there(squeezenet: osc.Model) -> None:

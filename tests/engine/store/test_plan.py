@@ -7,6 +7,8 @@ import pytest
 from onnxscope.errors import InputError, LayerError, TargetError
 from onnxscope.network.layers.layer import Layer
 from onnxscope.objectives.targets import resolve
+from onnxscope.pictures.series import Settings
+from onnxscope.rules.standard import standard_rules
 from onnxscope.store.kinds import KINDS
 from onnxscope.store.plan import make_plan, shard
 
@@ -79,24 +81,29 @@ def test_a_question_is_the_same_only_where_all_is(squeezenet: osc.Model):
         at = [one.name for one in plan.kinds].index(kind)
         return plan.wanted(plan.layers[0], unit, plan.kinds[at]).question.key
 
-    keys = [
-        key(),
-        key("negative"),
-        key(unit=2),
-        key(steps=5),
-        key(size=100),
-        key(settings={"seed": 1}),
-        key(settings={"leak": 0}),
-        key(settings={"leak": 0.2}),
-        key(settings={"transforms": ()}),
-        key(settings={"parameterization": osc.Pixels()}),
-        key(settings={"optimizer": osc.Adam(0.01)}),
-    ]
+    given = {
+        "seed": [1],
+        "leak": [0, 0.2],
+        "leak_steps": [3],
+        "transforms": [()],
+        "parameterization": [osc.Pixels()],
+        "optimizer": [osc.Adam(0.01)],
+        "redirect_steps": [0],
+        "rules": ["guided", ["guided", "linear"]],
+        "precision": ["float32"],
+        "starts": [4, [1]],
+        "patience": [16],
+    }
+    # Where it is computed is not what is asked; how many pictures there are, kinds say.
+    apart = {"provider", "cache", "batch", "size", "steps"}
+    assert given.keys() | apart == Settings.__annotations__.keys()
+    made = [key(settings={name: one}) for name, some in given.items() for one in some]
+    keys = [key(), key("negative"), key(unit=2), key(steps=5), key(size=100), *made]
     assert len(set(keys)) == len(keys)
     assert key() == keys[0]
     assert key(settings={"leak": 0.1}) == key()
-    # Where it is computed is not what is asked.
     assert key(settings={"provider": "cpu"}) == keys[0]
+    assert key(settings={"rules": "guided"}) == key(settings={"rules": ("guided",)})
 
 
 @pytest.mark.parametrize(
@@ -108,6 +115,8 @@ def test_a_question_is_the_same_only_where_all_is(squeezenet: osc.Model):
         ({"units": "a"}, TargetError, "0:64"),
         ({"kinds": ["neurons"]}, InputError, "did you mean 'neuron'"),
         ({"quality": "fin"}, InputError, "did you mean 'fine'"),
+        ({"settings": {"rules": "guidet"}}, InputError, "did you mean 'guided'"),
+        ({"settings": {"rules": standard_rules()}}, InputError, "nothing to tell it by; give nam"),
     ],
 )
 def test_what_does_not_fit_is_said(squeezenet: osc.Model, how, error, words):
