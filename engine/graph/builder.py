@@ -163,12 +163,13 @@ class Builder:
         self, data: npt.ArrayLike, dtype: npt.DTypeLike | None = None, name: str = ""
     ) -> Tensor:
         """Store an array as an initializer; equal small constants share one."""
+        # Not `ir.tensor`, which asks whether an array is ten other things.
         array = np.array(data, dtype, order="C")
         if name or array.dtype.kind == "O" or array.nbytes > 4096:
             return self.initializer(as_tensor(array), name or "constant")
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
-            self._constants[key] = self.initializer(ir.tensor(array), "constant")
+            self._constants[key] = self.initializer(ir.Tensor(array), "constant")
         return self._constants[key]
 
     def vector(self, sizes: Sequence[Size]) -> Tensor:

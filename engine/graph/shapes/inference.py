@@ -19,6 +19,7 @@ from ..domains import ML, holds_map
 from ..traits import Trait, operators_with
 from ..versions import ir_version
 from .algebra import Dim, Sizes, count
+from .alike import kind_of, remember, remembered, takes_data
 from .channels import misfit
 from .formulas import infer_elements, infer_shape
 from .known import LIMIT, Elements, Known, elements_of_array
@@ -98,18 +99,52 @@ class Inference:
             ModelError: the inputs do not fit the operator.
             EmptyError: windows leave nothing.
         """
+        kind = kind_of(node, self.opset)
+        found = remembered(kind) or remember(kind, node, self._inferred(node))
+        known: Known | None = None
+        for value, one in zip(node.outputs, found, strict=True):
+            if one is None:
+                if value is node.outputs[0]:
+                    raise OperatorError(
+                        f"operator {node.op_type} (node {node.name!r}) is not supported: what it "
+                        "gives is not known before it runs"
+                    )
+                continue
+            self._protos[value] = one.proto
+            if holds_map(one.proto):
+                # onnx-ir has no such types: the value stays without one until the model is whole.
+                continue
+            if one.dtype is None:
+                value.type = ir.serde.deserialize_type_proto_for_type(one.proto)
+                value.shape = ir.serde.deserialize_type_proto_for_shape(one.proto)
+            else:
+                value.type = ir.TensorType(one.dtype)
+                value.shape = one.shape
+            if value.dtype in _INTEGERS or value.shape is None or not value.shape.is_static():
+                known = known or self._known(node)
+                self._name_sizes(value, known)
+            if node.op_type == "Reshape" and not _same_count(value, node.inputs[0]):
+                raise ModelError(
+                    f"Reshape (node {node.name!r}) cannot make {_describe(value)} of "
+                    f"{_describe(node.inputs[0])}"
+                )
+            # Elsewhere, such as in a part of a split, no elements are nothing wrong.
+            emptied = _is_empty(value) and not _is_empty(node.inputs[0])
+            if (node.op_type in _LEAVING and emptied) or _exceeds_picture(node):
+                given = ", ".join(_describe(value) for value in node.inputs)
+                raise EmptyError(f"{node.op_type} leaves nothing of {given}{_about_zero(node)}")
+
+    def _inferred(self, node: ir.Node) -> dict[str, onnx.TypeProto]:
+        """What ONNX finds of the node's outputs, by name, and channels that do not fit refused."""
         schema = self.schema(node.op_type, node.domain, node.version)
         types: dict[str, onnx.TypeProto] = {}
         data: dict[str, onnx.TensorProto] = {}
-        for value in node.inputs:
+        for index, value in enumerate(node.inputs):
             if value is None or value.name is None:
                 continue
             types[value.name] = self._type_proto(value)
-            constant = value.const_value
-            # Of a Split there may be as many sizes as parts, such as the steps of a recurrence.
-            sizes = node.op_type == "Split" and value is not node.inputs[0]
-            if constant is not None and (constant.size <= LIMIT or sizes):
-                data[value.name] = ir.serde.serialize_tensor(constant)
+            if value.const_value is not None and takes_data(node, index, value):
+                data[value.name] = ir.serde.serialize_tensor(value.const_value)
         try:
             inferred = shape_inference.infer_node_outputs(
                 schema,
@@ -135,34 +170,7 @@ class Inference:
         if detail:
             given = ", ".join(_describe(value) for value in node.inputs)
             raise ModelError(f"{node.op_type} does not accept {given}: {detail}")
-        known = self._known(node)
-        for value in node.outputs:
-            proto_type = inferred.get(value.name or "")
-            if proto_type is None or not proto_type.WhichOneof("value"):
-                if value is node.outputs[0]:
-                    raise OperatorError(
-                        f"operator {node.op_type} (node {node.name!r}) is not supported: what it "
-                        "gives is not known before it runs"
-                    )
-                continue
-            if holds_map(proto_type):
-                # onnx-ir has no such types: the value stays without one until the model is whole.
-                self._protos[value] = proto_type
-                continue
-            value.type = ir.serde.deserialize_type_proto_for_type(proto_type)
-            value.shape = ir.serde.deserialize_type_proto_for_shape(proto_type)
-            self._protos[value] = proto_type
-            self._name_sizes(value, known)
-            if node.op_type == "Reshape" and not _same_count(value, node.inputs[0]):
-                raise ModelError(
-                    f"Reshape (node {node.name!r}) cannot make {_describe(value)} of "
-                    f"{_describe(node.inputs[0])}"
-                )
-            # Elsewhere, such as in a part of a split, no elements are nothing wrong.
-            emptied = _is_empty(value) and not _is_empty(node.inputs[0])
-            if (node.op_type in _LEAVING and emptied) or _exceeds_picture(node):
-                given = ", ".join(_describe(value) for value in node.inputs)
-                raise EmptyError(f"{node.op_type} leaves nothing of {given}{_about_zero(node)}")
+        return inferred
 
     def _known(self, node: ir.Node) -> Known:
         """What is known of the inputs of a node."""
@@ -240,9 +248,9 @@ def _exceeds_picture(node: ir.Node) -> bool:
 
     ONNX's inference divides by the stride towards zero, and finds one output where there is none.
     """
-    shapes = [None if value is None else value.shape for value in node.inputs[:2]]
-    if node.op_type != "Conv" or len(shapes) < 2:
+    if node.op_type != "Conv" or len(node.inputs) < 2:
         return False
+    shapes = [None if value is None else value.shape for value in node.inputs[:2]]
     if node.attributes.get_string("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
         return False
     sizes, kernel = (() if shape is None else tuple(shape)[2:] for shape in shapes)
