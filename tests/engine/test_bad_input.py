@@ -22,6 +22,8 @@ import right_calls_of_objectives
 import right_calls_of_parts
 from right_calls import PLACE, WRONG, Call
 
+pytestmark = pytest.mark.slow  # the right calls take ten seconds
+
 MADE = {
     "Blocks": "blocks makes it",
     "Examples": "examples makes it",
@@ -109,7 +111,6 @@ def calls() -> dict[str, Call]:
     )
 
 
-@pytest.mark.slow
 def test_nothing_public_is_forgotten(calls: dict[str, Call]) -> None:
     # What takes no arguments cannot be given wrong ones.
     without = {n for n in {*_public()} - ASKED if n not in {name for name, _ in _parameters()}}
