@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ..plain import on_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,15 +30,41 @@ def stderr() -> Console:
 
 
 def _console(*, stderr: bool) -> Console:
-    from rich.console import Console
-
     # Layer names and paths are shown as they are: "[" starts no markup, ":a:" is no emoji.
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    return _printable_console()(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+@cache
+def _printable_console() -> type[Console]:
+    """The class of consoles, which takes longer to import than the command line."""
+    from rich.console import Console
+    from rich.text import Text
+
+    class Printable(Console):
+        """Prints what people read, not what names hold that terminals take for commands."""
+
+        def print(self, *objects: Any, **options: Any) -> None:
+            """Print objects, texts with escapes."""
+            super().print(*map(escaped, objects), **options)
+
+    def escaped(shown: Any) -> Any:
+        if isinstance(shown, str):
+            return printable(shown)
+        if isinstance(shown, Text) and printable(shown.plain) != shown.plain:
+            return Text(printable(shown.plain), shown.style)
+        return shown
+
+    return Printable
 
 
 def warn(message: str) -> None:
     """Print a warning."""
     _labelled("warning", "bold yellow", message)
+
+
+def printable(text: str) -> str:
+    """Return a text with escapes for what a terminal takes for commands, or cannot show."""
+    return "\n".join("\t".join(map(on_one_line, line.split("\t"))) for line in text.split("\n"))
 
 
 def note(message: str) -> None:

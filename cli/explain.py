@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import InputError, OnnxscopeError
+from ..errors import InputError
+from ..plain import on_one_line
 from . import options
-from .console import file_size, plural, stdout, warn
+from .console import file_size, plural, stdout
+from .explained import Part, Photographs, stems_of, with_key
 from .given import parse_size
 from .groups import expanded
 from .outputs import check_folder, make_folder
+from .photo_progress import PhotoWatch
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 
     from ..network.model import Model
     from ..studies.explaining import Explainer
-    from ..studies.explanation import Explanation
 
 app = typer.Typer(add_completion=False)
 
@@ -33,9 +35,6 @@ A class, in two ways: onnxscope explain squeezenet photo.jpg daisy --method grad
 A folder: onnxscope explain squeezenet photos/ -o maps/
 
 As a model, photo in and map out: onnxscope explain squeezenet --export explainer.onnx"""
-
-_PART = 32
-"""Photographs that are in memory at the same time."""
 
 
 @app.command(no_args_is_help=True, epilog=EPILOG)
@@ -99,7 +98,11 @@ def explain(
     ] = None,
     preprocessing: Preprocessing,
 ) -> None:
-    """Show where in photographs a class or a unit comes from."""
+    """Show where in photographs a class or a unit comes from.
+
+    Files that cannot be read are left out, and named. In a folder, photos that the same command
+    explained before are not explained again.
+    """
     from ..network.photo_files import is_picture
 
     given, target = _told_apart(photos or [])
@@ -116,10 +119,11 @@ def explain(
         return
 
     target_path = Path("explanation.png") if output is None else output
+    photographs = Photographs(files, asked.explainers(method, provider), top)
     if target_path.suffix.lower() == ".npy" or is_picture(target_path):
-        _write_sheet(asked.explainers(method, provider), files, top, target_path)
+        _write_sheet(photographs, target_path)
     else:
-        _write_folder(asked.explainers(method, provider), files, top, target_path)
+        _write_folder(photographs, target_path)
 
 
 @dataclass(frozen=True)
@@ -199,68 +203,43 @@ def _export(asked: _Asked, method: str, provider: str, target: Path) -> None:
     )
 
 
-@dataclass
-class _Skipped:
-    """Files that could not be read."""
-
-    files: list[Path] = field(default_factory=list)
-
-    def read(self, files: Sequence[Path], *, alone: bool) -> tuple[list[Path], list[np.ndarray]]:
-        """Read photographs, without those that are none."""
-        from ..planes import kept
-
-        good: list[Path] = []
-        photos: list[np.ndarray] = []
-        for file in files:
-            try:
-                photos.append(kept(file))
-                good.append(file)
-            except OnnxscopeError as error:
-                if alone:
-                    raise
-                self.files.append(file)
-                warn(f"{error}; it is left out")
-        return good, photos
-
-    def check(self, count: int) -> None:
-        """See that anything was left."""
-        if not count:
-            raise InputError(f"none of {plural(len(self.files), 'file')} can be read as a picture")
-
-
-def _write_sheet(
-    explainers: dict[str, Explainer], files: Sequence[Path], top: int, target: Path
-) -> None:
+def _write_sheet(photographs: Photographs, target: Path) -> None:
     import numpy as np
 
     from ..files import atomic_path, check_writable
     from ..pictures.picture import save_image
-    from ..studies.explanation import tiled
+    from ..studies.explanation import check_sheet, tiled
 
     check_writable(target)
-    skipped = _Skipped()
-    good, photos = skipped.read(files, alone=len(files) == 1)
-    skipped.check(len(good))
-    found = {name: explainer(photos, top=top) for name, explainer in explainers.items()}
-    for name, one in found.items():
-        _say(name, one, good)
-    if target.suffix.lower() == ".npy":
-        maps = [one.maps for one in found.values()]
+    numbers = target.suffix.lower() == ".npy"
+    explainers = photographs.explainers
+    if not numbers:
+        size = next(iter(explainers.values())).size
+        check_sheet(len(photographs.files) * photographs.top, 1 + len(explainers), *size)
+    rows: list[list[np.ndarray]] = []
+    maps: dict[str, list[np.ndarray]] = {name: [] for name in explainers}
+    with PhotoWatch("explain", quiet=False, named=None) as watch:
+        for part in photographs.parts(watch):
+            _say(part, watch)
+            for name, one in part.found.items():
+                if numbers:
+                    maps[name].append(one.maps)
+            first = next(iter(part.found.values()))
+            if not numbers:
+                rows += [
+                    [first.photos[at], *(one.overlay(at) for one in part.found.values())]
+                    for at in range(len(first))
+                ]
+    if numbers:
+        joined = [np.concatenate(parts) for parts in maps.values()]
         with atomic_path(target) as temporary:
-            np.save(temporary, maps[0] if len(maps) == 1 else np.stack(maps))
+            np.save(temporary, joined[0] if len(joined) == 1 else np.stack(joined))
     else:
-        first = next(iter(found.values()))
-        rows = [
-            [first.photos[at], *(one.overlay(at) for one in found.values())]
-            for at in range(len(first))
-        ]
         save_image(tiled(rows), target)
-    _end(target, skipped)
+    _end(target, photographs)
 
 
-def _write_folder(
-    explainers: dict[str, Explainer], files: Sequence[Path], top: int, folder: Path
-) -> None:
+def _write_folder(photographs: Photographs, folder: Path) -> None:
     import numpy as np
     from PIL import Image
 
@@ -269,47 +248,37 @@ def _write_folder(
 
     check_folder(folder)
     make_folder(folder)
-    skipped = _Skipped()
-    count = 0
-    taken: dict[str, int] = {}
-    for start in range(0, len(files), _PART):
-        good, photos = skipped.read(files[start : start + _PART], alone=len(files) == 1)
-        if not good:
-            continue
-        # Files of several folders may be called alike.
-        names = []
-        for file in good:
-            number = taken.get(file.stem, 0)
-            taken[file.stem] = number + 1
-            names.append(f"{file.stem}-{number + 1}" if number else file.stem)
-        for name, explainer in explainers.items():
-            one = explainer(photos, top=top)
-            _say(name, one, good)
-            for at in range(len(one)):
-                rank = f"-{at % top + 1}" if top > 1 else ""
-                base = f"{names[at // top]}-{name}{rank}"
-                save_image(Image.fromarray(one.overlay(at)), folder / f"{base}.png")
-                with atomic_path(folder / f"{base}.npy") as temporary:
-                    np.save(temporary, one.maps[at])
-        count += len(good)
-    skipped.check(count)
-    _end(folder, skipped)
+    top = photographs.top
+    with PhotoWatch("explain", quiet=False, named=None) as watch:
+        for part in photographs.parts(watch, folder):
+            for method, one in part.found.items():
+                for at in range(len(one)):
+                    photo, rank = divmod(at, top)
+                    stem = stems_of(part.names[photo], method, top)[rank]
+                    with atomic_path(folder / f"{stem}.npy") as temporary:
+                        np.save(temporary, one.maps[at])
+                    # Last: its key says that both are there.
+                    text = with_key(part.keys[method][photo])
+                    save_image(Image.fromarray(one.overlay(at)), folder / f"{stem}.png", text)
+            _say(part, watch)
+    _end(folder, photographs)
 
 
-def _say(name: str, found: Explanation, files: Sequence[Path]) -> None:
-    """A line for each map."""
-    console = stdout()
-    top = len(found) // len(files)
-    of = f" of {found.layer}" if found.layer else ""
-    console.print(f"{name}{of}", style="bold", soft_wrap=True)
-    for at, (target, value) in enumerate(zip(found.targets, found.values, strict=True)):
-        missed = ""
-        if found.completeness is not None:
-            missed = f", of which the map misses {found.completeness[at]:+.2g}"
-        line = f"  {files[at // top].name}  {target}  {value:.4g}{missed}"
-        console.print(line, soft_wrap=True)
+def _say(part: Part, watch: PhotoWatch) -> None:
+    """Print a line for each map."""
+    for name, found in part.found.items():
+        top = len(found) // len(part.files)
+        watch.show(name, f" of {found.layer}" if found.layer else "")
+        for at, (target, value) in enumerate(zip(found.targets, found.values, strict=True)):
+            missed = ""
+            if found.completeness is not None:
+                missed = f", of which the map misses {found.completeness[at]:+.2g}"
+            file = on_one_line(part.files[at // top].name)
+            watch.show("", f"  {file}  {target}  {value:.4g}{missed}")
 
 
-def _end(target: Path, skipped: _Skipped) -> None:
-    left = f"; {plural(len(skipped.files), 'file')} left out" if skipped.files else ""
-    stdout().print(f"{target}{left}", style="bold", soft_wrap=True)
+def _end(target: Path, photographs: Photographs) -> None:
+    there, left = photographs.there, photographs.skipped
+    words = f"; {plural(there, 'photo')} explained before" if there else ""
+    words += f"; {plural(left, 'file')} left out" if left else ""
+    stdout().print(f"{target}{words}", style="bold", soft_wrap=True)

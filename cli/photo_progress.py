@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LINES = 10.0
 _NAMED = 20
-"""So many files that cannot be read are named; the others are counted."""
+"""So many files that cannot be read are named where a file says which the others are."""
 
 
 class PhotoWatch(Shown):
@@ -26,12 +26,14 @@ class PhotoWatch(Shown):
         last: The last that was told.
     """
 
-    def __init__(self, description: str, *, quiet: bool) -> None:
+    def __init__(self, description: str, *, quiet: bool, named: int | None = _NAMED) -> None:
         """Prepare, showing nothing yet.
 
         Args:
             description: What is done.
             quiet: Show nothing but warnings.
+            named: How many files that cannot be read are named, while the others are counted; all,
+                where nothing else says which they were.
         """
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -40,6 +42,7 @@ class PhotoWatch(Shown):
         self._console = stderr()
         self._quiet = quiet
         self._skipped = 0
+        self._named = named
         self._began = self._said = time.perf_counter()
         self._bar: Progress | None = None
         if self._console.is_terminal and not quiet:
@@ -62,8 +65,8 @@ class PhotoWatch(Shown):
         trace: TracebackType | None,
     ) -> None:
         super().__exit__(kind, error, trace)
-        if self._skipped > _NAMED:
-            more = plural(self._skipped - _NAMED, "more file")
+        if self._named is not None and self._skipped > self._named:
+            more = plural(self._skipped - self._named, "more file")
             self._warn(f"{more} cannot be read, and {'is' if more[:2] == '1 ' else 'are'} left out")
 
     def __call__(self, looked: Looked) -> None:
@@ -78,7 +81,7 @@ class PhotoWatch(Shown):
         # A single file that cannot be read is an error.
         for _, reason in looked.skipped if looked.total > 1 else ():
             self._skipped += 1
-            if self._skipped <= _NAMED:
+            if self._named is None or self._skipped <= self._named:
                 self._warn(f"{reason}; it is left out")
         rate = (looked.done - looked.resumed) / max(now - self._began, 1e-9)
         if self._bar is not None:

@@ -42,6 +42,15 @@ class Shown:
             with suppress(OSError):
                 self._bar.stop()
 
+    def show(self, name: str, facts: str) -> None:
+        """Print a result above the bar: its name, and what there is to say of it."""
+        from rich.text import Text
+
+        # Where both are one terminal, the bar has to know of what is printed.
+        shared = self._bar is not None and sys.stdout.isatty()
+        console = self._bar.console if self._bar is not None and shared else stdout()
+        console.print(Text.assemble((name, "bold"), facts), soft_wrap=True)
+
 
 class Watch(Shown):
     """Watches an ascent as its callback, counting steps and time, and shows a bar meanwhile.
@@ -78,15 +87,6 @@ class Watch(Shown):
             self._bar.update(
                 self._bar.task_ids[0], description=description, value="preparing", rate=""
             )
-
-    def show(self, name: str, facts: str) -> None:
-        """Print a result above the bar: a file, and what there is to say of it."""
-        from rich.text import Text
-
-        # Where both are one terminal, the bar has to know of what is printed.
-        shared = self._bar is not None and sys.stdout.isatty()
-        console = self._bar.console if self._bar is not None and shared else stdout()
-        console.print(Text.assemble((name, "bold"), facts), soft_wrap=True)
 
     def remark(self, line: str) -> None:
         """Print how far it is where there is no bar, as in a log."""

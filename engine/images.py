@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import InputError
+from .plain import on_one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -162,16 +164,25 @@ def opened(
     # What Pillow raises of damaged files, by its own tests, and of such that fit no memory.
     damaged = (
         OSError, SyntaxError, ValueError, NotImplementedError, OverflowError, EOFError, TypeError,
-        KeyError, IndexError, struct.error, Image.DecompressionBombError,
+        KeyError, IndexError, struct.error,
     )  # fmt: skip
     if formats is not None:
         # By itself Pillow knows some of them by name only later.
         Image.init()
     try:
+        if not isinstance(path, io.BytesIO) and not stat.S_ISREG(os.stat(path).st_mode):
+            # A pipe that nobody writes to would be waited for for ever.
+            kind = "a folder" if os.path.isdir(path) else "no ordinary file"
+            raise InputError(f"cannot read {_named(path)}: it is {kind}")
         with Image.open(path, formats=formats) as image:
             yield image
     except InputError:
         raise
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise InputError(
+            f"cannot read {_named(path)}: it has more than {most:,} pixels; make it smaller"
+        ) from error
     except UnidentifiedImageError as error:
         raise InputError(f"cannot read {_named(path)}: {why_unreadable(path)}") from error
     except damaged as error:
@@ -180,7 +191,9 @@ def opened(
 
 
 def _named(path: str | os.PathLike[str] | io.BytesIO) -> str:
-    return "the photograph" if isinstance(path, io.BytesIO) else f"the photograph {path}"
+    if isinstance(path, io.BytesIO):
+        return "the photograph"
+    return f"the photograph {on_one_line(os.fspath(path))}"
 
 
 def why_unreadable(path: str | os.PathLike[str] | io.BytesIO) -> str:

@@ -55,6 +55,25 @@ def shown(value: object) -> str:
     return " ".join(_short.repr(value).split())
 
 
+def on_one_line(text: str) -> str:
+    """Return a text, such as the name of a file, with escapes for what is not to be printed.
+
+    Names of files may hold line breaks, what terminals take for commands, and bytes that are no
+    text.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    # A byte that is no text, as Python's names of files have it.
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return ascii(character)[1:-1]
+
+
 def array_in_words(array: np.ndarray) -> str:
     """Return an array as a text names it: its shape, and six digits that tell it from others."""
     digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

@@ -21,6 +21,9 @@ from .methods import METHODS, Method
 _GAP = 8
 """Pixels between the pictures of a sheet."""
 
+_MOST = 65_000
+"""Pixels that a sheet has at most on a side."""
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -121,6 +124,22 @@ class Explanation:
         return at
 
 
+def check_sheet(rows: int, columns: int, height: int, width: int) -> tuple[int, int]:
+    """Return the width and height of a sheet of pictures of one size, in pixels.
+
+    Raises:
+        OutputError: it has more pixels than a picture can have.
+    """
+    size = columns * (width + _GAP) - _GAP, rows * (height + _GAP) - _GAP
+    if max(size) > _MOST:
+        most = (_MOST + _GAP) // (height + _GAP)
+        raise OutputError(
+            f"a sheet of {rows:,} rows has {size[0]}×{size[1]} pixels, more than a picture can "
+            f"have: {most} rows are the most; write each to a file by itself, into a folder"
+        )
+    return size
+
+
 def tiled(rows: list[list[np.ndarray]]) -> Image.Image:
     """Put pictures of one size, (H, W, 3) uint8, on a white sheet, in rows.
 
@@ -128,13 +147,7 @@ def tiled(rows: list[list[np.ndarray]]) -> Image.Image:
         OutputError: the sheet has more pixels than a picture can have.
     """
     height, width = rows[0][0].shape[:2]
-    columns = max(map(len, rows))
-    size = columns * (width + _GAP) - _GAP, len(rows) * (height + _GAP) - _GAP
-    if max(size) > 65_000:
-        raise OutputError(
-            f"a sheet of {len(rows)} rows has {size[0]}×{size[1]} pixels, more than a picture can "
-            "have: write each by itself"
-        )
+    size = check_sheet(len(rows), max(map(len, rows)), height, width)
     sheet = Image.new("RGB", size, "white")
     for y, row in enumerate(rows):
         for x, picture in enumerate(row):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -72,3 +74,61 @@ def test_refused(refused, folder, tiny, photos, arguments, said):
 
 def test_unknown_preprocessing(refused, foreign, photos):
     assert "--input-range" in refused("explain", foreign, photos / "plain.png", "conv5:1")
+
+
+def test_names_of_their_own(run, folder, tiny, photos):
+    several = folder / "several"
+    (several / "x").mkdir(parents=True)
+    for name in ("a.png", "a.bmp", "a-2.png", "x/a.png", "x/b.png"):
+        Image.fromarray(RNG.integers(0, 256, (48, 48, 3), np.uint8)).save(several / name)
+    result = run("explain", tiny, several, several / "x", "-o", "maps", "--method", "saliency")
+    assert result.exit_code == 0, result.output
+    written = {path.name for path in (folder / "maps").glob("*.npy")}
+    stems = ("a.png", "a.bmp", "a-2", "a.png-2", "b")
+    assert written == {f"{stem}-saliency.npy" for stem in stems}
+
+
+def test_goes_on(run, folder, tiny, photos):
+    command = ("explain", tiny, photos, "-o", "maps", "--method", "saliency")
+    assert run(*command).exit_code == 0
+    first = {path: path.stat().st_mtime_ns for path in (folder / "maps").iterdir()}
+    # One of two files is missing, as after a kill; another photo has changed since.
+    (folder / "maps" / "deep-saliency.png").unlink()
+    Image.fromarray(RNG.integers(0, 256, (48, 50, 3), np.uint8)).save(photos / "plain.png")
+    result = run(*command)
+    assert result.stdout.rstrip().endswith("; 4 photos explained before; 1 file left out")
+    anew = {path.name for path, time in first.items() if path.stat().st_mtime_ns != time}
+    assert anew == {
+        "deep-saliency.npy", "deep-saliency.png", "plain-saliency.npy", "plain-saliency.png",
+    }  # fmt: skip
+    assert "explained before" not in run(*command[:-1], "input-x-gradient").stdout
+    other = run(*command, "--size", "64")
+    assert "explained before" not in other.stdout
+    assert "replaces" in other.stderr
+
+
+def test_too_long_a_sheet(refused, folder, tiny, photos):
+    for number in range(1200):
+        (folder / "empty" / f"{number}.png").parent.mkdir(exist_ok=True)
+        (folder / "empty" / f"{number}.png").touch()
+    # No photo of them was read for that.
+    assert "1160 rows are the most" in refused("explain", tiny, "empty")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_names_and_kinds_of_files(run, folder, tiny, photos):
+    odd = folder / "odd"
+    odd.mkdir()
+    os.mkfifo(odd / "pipe.png")
+    image = Image.fromarray(RNG.integers(0, 256, (48, 48, 3), np.uint8))
+    image.save(odd / "line\nbreak \x1b[31m.png")
+    with open(os.fsencode(odd) + b"/bytes \xff.png", "wb") as file:
+        image.save(file, "PNG")
+    (odd / "torn\x1b[0m\n.png").write_bytes(b"no")
+    result = run("explain", tiny, odd, "-o", "maps", "--method", "saliency")
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.output
+    assert r"line\nbreak \x1b[31m.png  " in result.stdout
+    assert r"bytes \xff.png  " in result.stdout
+    assert "pipe.png: it is no ordinary file; it is left out" in result.stderr
+    assert r"torn\x1b[0m\n.png: it is no picture" in result.stderr
