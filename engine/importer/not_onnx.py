@@ -29,13 +29,15 @@ _TORCH_SCRIPT = (
     ".eval(), (torch.zeros(1, 3, 224, 224),), {onnx_path}, dynamo=False)"
 )
 _TORCH_EXPORT = "in Python: torch.onnx.export(torch.export.load({path}), f={onnx_path})"
+# Keras exports what has run before only.
+_KERAS_LINE = 'model(keras.ops.zeros((1, 224, 224, 3))); model.export({onnx_path}, format="onnx")'
 _KERAS = (
-    "in Python, with Keras 3.7 or later: "
-    'keras.models.load_model({path}).export({onnx_path}, format="onnx")'
+    "in Python, with Keras 3.7 or later and tf2onnx, and with the size that its pictures have: "
+    "model = keras.models.load_model({path}); " + _KERAS_LINE
 )
 _KERAS_WEIGHTS = (
-    "build the network, load them with model.load_weights({path}), then "
-    'model.export({onnx_path}, format="onnx")'
+    "build the network, load them with model.load_weights({path}), then, with the size that its "
+    "pictures have: " + _KERAS_LINE
 )
 _TFLITE = "`python -m tf2onnx.convert --tflite {file} --output {onnx}` makes one"
 _GRAPHDEF = (
