@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import onnx_ir as ir
 
+from .alike import FREE, is_at_least, is_same, is_size_of
 from .tensor import Tensor
 from .traits import Trait, has
 
@@ -23,60 +24,32 @@ ALL: Range = (-math.inf, math.inf)
 _UNSIGNED: Range = (0.0, math.inf)
 
 # So far back a value is followed, and so many numbers of a constant are looked at.
-_DEPTH, _ALIKE = 16, 4
+_DEPTH = 16
 _MOST_NUMBERS = 2**16
-
-
-_FREE = "onnxscope.free"
 
 
 def set_free(values: Iterable[ir.Value], *, free: bool = True) -> None:
     """Say of values that they may be anything, however they are made: what is differentiated by."""
     for value in values:
         if free:
-            value.meta[_FREE] = True
+            value.meta[FREE] = True
         else:
-            value.meta.pop(_FREE, None)
+            value.meta.pop(FREE, None)
 
 
 def range_of(tensor: Tensor) -> Range:
     """Return between which numbers the elements of a value are, those that are numbers at all."""
-    return _Ranges().of(tensor.value, _DEPTH)
+    return range_of_value(tensor.value)
+
+
+def range_of_value(value: ir.Value | None) -> Range:
+    """Return what `range_of` does, of a value of a graph."""
+    return _Ranges().of(value, _DEPTH)
 
 
 def may_be_infinite(tensor: Tensor) -> bool:
     """Return whether finite inputs of ordinary size may make an element of a value infinite."""
     return _may_be_infinite(tensor.value, _DEPTH)
-
-
-def is_same(a: ir.Value | None, b: ir.Value | None, depth: int = _ALIKE) -> bool:
-    """Return whether two values are one, or computed alike of the same values."""
-    if a is b:
-        return True
-    one, other = (None if value is None else value.producer() for value in (a, b))
-    if one is None or other is None or not depth or one.op_type != other.op_type:
-        return False
-    return (
-        not has(one, Trait.RANDOM)
-        and (one.domain, len(one.inputs)) == (other.domain, len(other.inputs))
-        and [v is a for v in one.outputs].index(True) == [v is b for v in other.outputs].index(True)
-        and _plain(one) is not None
-        and _plain(one) == _plain(other)
-        and all(is_same(v, w, depth - 1) for v, w in zip(one.inputs, other.inputs, strict=True))
-    )
-
-
-def _plain(node: ir.Node) -> dict[str, object] | None:
-    """The attributes of a node, where all of them are numbers or text."""
-    plain = (ir.AttributeType.INT, ir.AttributeType.FLOAT, ir.AttributeType.STRING)
-    lists = (ir.AttributeType.INTS, ir.AttributeType.FLOATS)
-    found: dict[str, object] = {}
-    for attribute in node.attributes.values():
-        if attribute.type not in plain + lists:
-            return None
-        value = attribute.value
-        found[attribute.name] = tuple(value) if attribute.type in lists else value
-    return found
 
 
 class _Ranges:
@@ -86,7 +59,7 @@ class _Ranges:
         self._known: dict[ir.Value, Range] = {}
 
     def of(self, value: ir.Value | None, depth: int) -> Range:
-        if value is None or not _is_real(value) or _FREE in value.meta:
+        if value is None or not _is_real(value) or FREE in value.meta:
             return ALL
         if value not in self._known:
             found = self._found(value, depth)
@@ -142,6 +115,35 @@ def _hull(*ranges: Range) -> Range:
 def _sum(ranges: list[Range]) -> Range:
     low, high = (sum(bounds) for bounds in zip(*ranges, strict=True))
     return (-math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high)
+
+
+def _added(node: ir.Node, given: list[Range]) -> Range:
+    low, high = _sum(given)
+    first, second = node.inputs
+    if is_size_of(first, second) or is_size_of(second, first):
+        return max(low, 0.0), high
+    return low, high
+
+
+def _subtracted(node: ir.Node, given: list[Range]) -> Range:
+    low, high = _sum([given[0], _negated(given[1])])
+    first, second = node.inputs
+    if is_same(first, second):
+        return 0.0, 0.0
+    if is_at_least(first, second):
+        return max(low, 0.0), high
+    if is_at_least(second, first):
+        return low, min(high, 0.0)
+    return low, high
+
+
+def _cast(node: ir.Node, given: list[Range]) -> Range:
+    kind = None if node.inputs[0] is None else node.inputs[0].dtype
+    if kind is ir.DataType.BOOL:
+        return 0.0, 1.0
+    return (
+        _UNSIGNED if kind is not None and kind.is_integer() and not kind.is_signed() else given[0]
+    )
 
 
 def _product(a: Range, b: Range) -> Range:
@@ -285,9 +287,7 @@ _BY_RANGES: Mapping[str, Callable[[list[Range]], Range]] = {
         *((abs(bound), abs(bound)) for bound in given[0]),
         *([(0.0, 0.0)] if given[0][0] <= 0 <= given[0][1] else []),
     ),
-    "Add": lambda given: _sum(given),
     "Sum": lambda given: _sum(given),
-    "Sub": lambda given: _sum([given[0], _negated(given[1])]),
     "Mean": lambda given: _hull(*given),
     "Neg": lambda given: _negated(given[0]),
     "Div": _quotient,
@@ -310,6 +310,9 @@ _BY_RANGES: Mapping[str, Callable[[list[Range]], Range]] = {
 }
 
 _BY_NODES: Mapping[str, Callable[[ir.Node, list[Range]], Range]] = {
+    "Add": _added,
+    "Sub": _subtracted,
+    "Cast": _cast,
     "Mul": _times,
     "Pow": _power,
     "Clip": _clipped,

@@ -3,6 +3,11 @@
 In `Where(x > 0, Log(x), 0)` the logarithm has no say where x is 0, and the cotangent that arrives
 there is zero. That a cotangent is zero does not say as much: in 1 / (1 / x) it is zero at 0 because
 the value between is infinite, and the slope of the whole is 1. So the choice itself is asked.
+
+A factor that is 0 is such a choice where its own slope is finite: the slope of a product f·w is
+f·w' where w is 0, whatever the slope of f, for (f(x+h) w(x+h) − 0) / h comes to f(x) w'(x) for
+every f that is continuous there. Where both slopes may be infinite, as in √x · √x, that tells
+nothing.
 """
 
 from __future__ import annotations
@@ -12,12 +17,24 @@ from functools import reduce
 
 import onnx_ir as ir
 
+from ..graph.ranges import range_of_value
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
 
 _KEY = "onnxscope.passed_over"
 _CUTTING = frozenset({"Relu", "Clip", "Max", "Min"})
 """Each element of the result is one of an input, bounds among them, or zero."""
+
+_GENTLE = frozenset(
+    {"Relu", "LeakyRelu", "Clip", "Max", "Min", "Where", "Abs", "Sign", "Floor", "Ceil", "Round"}
+    | {"Add", "Sub", "Sum", "Mean", "Neg", "Mul", "Cast", "CastLike", "Identity", "Softmax"}
+    | {"Sigmoid", "HardSigmoid", "Tanh", "Exp", "Sin", "Cos", "Atan", "Erf", "Softplus", "Elu"}
+    | {"MatMul", "Gemm", "Conv", "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin"}
+)
+"""The slopes of these are finite wherever their values are."""
+
+_MOST_NODES = 64
+"""So many nodes are looked at to see that a slope is finite."""
 
 Places = Callable[[Tensor], Tensor]
 """Appends the nodes that say where a value, which is given, is passed over."""
@@ -90,6 +107,10 @@ def _by_reader(value: ir.Value, node: ir.Node, index: int) -> Places | None:
         found.append(_not_chosen(node.inputs[0], chosen_if=index == 1))
     elif node.op_type in _CUTTING:
         found.append(_replaced_by(result))
+    elif node.op_type == "Mul":
+        factor = node.inputs[1 - index]
+        if factor is not value and _may_be_zero(factor) and _is_gentle(factor):
+            found.append(_where_zero(factor))
     return _joined("Or", found) if found else None
 
 
@@ -125,6 +146,36 @@ def _replaced_by(result: ir.Value) -> Places:
     def places(y: Tensor) -> Tensor:
         other = Tensor(y.builder, result)
         return y.op.Or(y.op.Less(y, other), y.op.Greater(y, other))
+
+    return places
+
+
+def _may_be_zero(factor: ir.Value | None) -> bool:
+    low, high = range_of_value(factor)
+    return low <= 0 <= high
+
+
+def _is_gentle(factor: ir.Value | None) -> bool:
+    """Whether the slope of a factor is surely finite."""
+    left, seen = [factor], set[ir.Node]()
+    while left:
+        value = left.pop()
+        node = None if value is None else value.producer()
+        if node is None or node in seen or _is_question(node):
+            continue
+        known = node.op_type in _GENTLE or has(node, Trait.MOVING)
+        if node.domain != "" or not known or len(seen) == _MOST_NODES:
+            return False
+        seen.add(node)
+        left.extend(node.inputs)
+    return True
+
+
+def _where_zero(factor: ir.Value | None) -> Places:
+    def places(y: Tensor) -> Tensor:
+        assert factor is not None  # Mul has two inputs
+        other = Tensor(y.builder, factor)
+        return y.op.Equal(other, y.op.constant(0, other.dtype))
 
     return places
 

@@ -65,6 +65,10 @@ def define(rules: RuleTable) -> None:
 
 def _times(op: Operators, dy: Tensor, a: Tensor, b: Tensor, *, y: Tensor) -> Tensor:
     dx = dy * b
+    known = b.array
+    if known is not None and known.dtype.kind == "f" and not known.all() and may_be_infinite(dy):
+        # What is multiplied by zero stays zero, at the foot of a root as anywhere.
+        dx = op.Where(op.constant(known == 0), op.constant(0, dx.dtype), dx)
     return unless_passed_over(y, dx) if may_be_infinite(b) else dx
 
 

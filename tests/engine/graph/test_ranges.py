@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 from graphs import run
+from onnxscope.graph.alike import is_same
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
-from onnxscope.graph.ranges import is_same, may_be_infinite, range_of
+from onnxscope.graph.ranges import may_be_infinite, range_of
 
 INF = math.inf
 
@@ -27,6 +28,19 @@ CASES = {
     "Sum": (lambda op, x: op.Sum(op.Relu(x), op.Sigmoid(x), op.Sigmoid(x)), (0, INF)),
     "Mean": (lambda op, x: op.Mean(op.Sigmoid(x), op.Tanh(x)), (-1, 1)),
     "Sub": (lambda op, x: 1 - op.Sigmoid(x), (0, 1)),
+    "Sub of itself": (lambda op, x: op.Sin(x) - op.Sin(x), (0, 0)),
+    "Sub of the least": (lambda op, x: op.Min(op.Tanh(x), x) - x, (-INF, 0)),
+    "Sub of the largest": (lambda op, x: op.ReduceMax(op.Tanh(x)) - op.Tanh(x), (0, 2)),
+    "Sub of the largest of rows": (
+        lambda op, x: op.Tanh(x) - op.ReduceMax(op.Tanh(x), op.constant([0], np.int64), keepdims=0),
+        (-2, 2),
+    ),
+    "Sub of the size": (lambda op, x: op.Abs(x) - x, (0, INF)),
+    "Add of the size": (lambda op, x: op.Tanh(x) + op.Abs(op.Tanh(x)), (0, 2)),
+    "Sub of another size": (lambda op, x: op.Abs(x) - op.Sin(x), (-1, INF)),
+    "variance": (lambda op, x: (x * x).mean() - x.mean() * x.mean(), (0, INF)),
+    "no variance": (lambda op, x: (x * x).mean() - op.Sin(x).mean() * op.Sin(x).mean(), (-1, INF)),
+    "flags": (lambda op, x: op.Cast(x.greater(0), to=1), (0, 1)),
     "Neg": (lambda op, x: -op.Relu(x), (-INF, 0)),
     "Div": (lambda op, x: op.Tanh(x) / (op.Sigmoid(x) + 1), (-1, 1)),
     "Reciprocal": (lambda op, x: op.Reciprocal(1 + op.Exp(x)), (0, 1)),

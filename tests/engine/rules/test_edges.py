@@ -10,7 +10,7 @@ from graphs import run, text_model
 CONSTANTS = (
     "<float zero={0}, float one={1}, float two={2}, float least={-1}, float half={0.5}, "
     "float tenth={0.1}, float twenty={20}, int64[1] last={-1}, float[1, 1] unit={1}, "
-    "float[1, 1] four={4}>"
+    "float[1, 1] four={4}, float[3] parts={0, 1, 0}, float[3] powers={0.5, 0, 1}>"
 )
 ROWS = [[0.0, 0.0], [3.0, 4.0]]
 UNIT = [[0.0, 0.0], [0.6, 0.8]]
@@ -50,6 +50,44 @@ CASES = {
     "Asin": ("a = Clip(x, least, one) y = Asin(a)", [-2.0, 0.6, 2.0], [0.0, 1.25, 0.0]),
     "Acos": ("a = Clip(x, least, one) y = Acos(a)", [-2.0, 0.6, 2.0], [0.0, -1.25, 0.0]),
     "Acosh": ("a = Max(x, one) y = Acosh(a)", [-2.0, 1.0, 1.25], [0.0, 0.0, 4 / 3]),
+    # What is nowhere negative by the way that it is made, or constantly zero.
+    "size and sum": ("a = Abs(x) b = Add(x, a) y = Sqrt(b)", [-2.0, 0.0, 8.0], ROOTED),
+    "size and difference": (
+        "a = Abs(x) b = Sub(a, x) y = Sqrt(b)",
+        [2.0, 0.0, -8.0],
+        [0, 0, -0.25],
+    ),
+    "no difference": ("a = Sub(x, x) y = Sqrt(a)", [-2.0, 3.0], [0.0, 0.0]),
+    "below the largest": (
+        "m = ReduceMax(x, last) d = Sub(m, x) y = Sqrt(d)",
+        [[1.0, 5.0]],
+        [[-0.25, 0.25]],
+    ),
+    "above the least": ("m = Min(x, one) d = Sub(x, m) y = Sqrt(d)", [0.0, 5.0], [0.0, 0.25]),
+    "variance": (
+        "s = Mul(x, x) m = ReduceMean(s, last) n = ReduceMean(x, last) q = Pow(n, two) "
+        "v = Sub(m, q) y = Sqrt(v)",
+        [[3.0, 3.0], [1.0, 3.0]],
+        [[0.0, 0.0], [-0.5, 0.5]],
+    ),
+    "times zero": ("a = Mul(x, parts) y = Sqrt(a)", [3.0, 16.0, 0.25], [0.0, 0.125, 0.0]),
+    "times a flag": (
+        "r = Relu(x) c = Greater(x, one) f = Cast<to = 1>(c) a = Mul(r, f) y = Sqrt(a)",
+        [-1.0, 0.25, 16.0],
+        [0.0, 0.0, 0.125],
+    ),
+    # Of f·w the slope is f·w' where w is 0, whatever that of f; so of x·√x it is 0 at 0.
+    "times a mask": (
+        "c = Greater(x, zero) w = Where(c, one, zero) a = Sqrt(x) y = Mul(a, w)",
+        [0.0, 4.0],
+        [0.0, 0.25],
+    ),
+    "powers times a mask": (
+        "c = Greater(x, zero) w = Where(c, one, zero) a = Pow(x, powers) y = Mul(w, a)",
+        [0.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0],
+    ),
+    "power and a half": ("a = Sqrt(x) y = Mul(a, x)", [0.0, 4.0], [0.0, 3.0]),
     # Where passes over it.
     "chosen Sqrt": ("c = Greater(x, zero) a = Sqrt(x) y = Where(c, a, zero)", SIGNS, ROOTED),
     "chosen Log": (
@@ -116,6 +154,13 @@ CASES = {
         [np.nan, 0.5],
     ),
     "Exp of Log": ("a = Log(x) y = Exp(a)", [0.0, 2.0], [np.nan, 1.0]),
+    "Sqrt twice": ("a = Sqrt(x) b = Sqrt(x) y = Mul(a, b)", [0.0, 4.0], [np.nan, 1.0]),
+    "Sqrt by a power": ("a = Sqrt(x) b = Pow(x, half) y = Mul(a, b)", [0.0, 4.0], [np.nan, 1.0]),
+    "below the largest of another row": (
+        "m = ReduceMax<keepdims = 0>(x, last) d = Sub(m, x) y = Sqrt(d)",
+        [[4.0, 0.0], [0.0, 8.0]],
+        [[np.nan, np.nan], [np.nan, np.nan]],
+    ),
     "square of Sqrt": ("a = Sqrt(x) y = Mul(a, a)", [0.0, 4.0], [np.nan, 1.0]),
     "Softplus too far": (
         "a = Exp(x) b = Add(a, one) y = Log(b)",
