@@ -123,27 +123,42 @@ def half(size: Size) -> Size:
 
 def pixels_of_taps(op: Operators, slide: Slide, axis: int) -> Matrix:
     """Return the pixel that each window's tap sees along an axis, also outside: (outputs, taps)."""
-    out, taps = slide.outputs[axis], slide.kernel[axis]
-    stride, dilation, before = slide.strides[axis], slide.dilations[axis], slide.before[axis]
-    if isinstance(out, int) and isinstance(taps, int) and isinstance(before, int):
-        starts = np.arange(out) * stride - before
-        pixels: np.ndarray = starts[:, None] + np.arange(taps) * dilation
+    taps = slide.kernel[axis]
+    first, dilation = first_pixels(op, slide, axis), slide.dilations[axis]
+    if isinstance(first, np.ndarray) and isinstance(taps, int):
+        pixels: np.ndarray = first[:, None] + np.arange(taps) * dilation
         return pixels
-    first = count_up(op, out) * stride - before
-    return first.reshape(-1, 1) + count_up(op, taps) * dilation
+    return _tensor(op, first).reshape(-1, 1) + count_up(op, taps) * dilation
+
+
+def first_pixels(op: Operators, slide: Slide, axis: int) -> Matrix:
+    """Return the pixel that each window's first tap sees along an axis, also outside."""
+    out, stride, before = slide.outputs[axis], slide.strides[axis], slide.before[axis]
+    if isinstance(out, int) and isinstance(before, int):
+        starts: np.ndarray = np.arange(out) * stride - before
+        return starts
+    return count_up(op, out) * stride - before
 
 
 def membership(op: Operators, slide: Slide, axis: int, dtype: np.dtype[np.generic]) -> Matrix:
     """Return the (outputs, pixels) matrix with 1 where the window holds the pixel along an axis."""
-    pixels, size = pixels_of_taps(op, slide, axis), slide.sizes[axis]
-    if isinstance(pixels, np.ndarray) and isinstance(size, int):
-        held = pixels[:, :, None] == np.arange(size)
-        matrix: np.ndarray = held.any(1).astype(dtype)
+    first, size, taps = first_pixels(op, slide, axis), slide.sizes[axis], slide.kernel[axis]
+    dilation = slide.dilations[axis]
+    # Not by way of the taps, of which a window may have as many as there are padding and pixels.
+    if isinstance(first, np.ndarray) and isinstance(size, int) and isinstance(taps, int):
+        place = np.arange(size) - first[:, None]
+        held = (place >= 0) & (place < taps * dilation) & (place % dilation == 0)
+        matrix: np.ndarray = held.astype(dtype)
         return matrix
-    taps = _tensor(op, pixels)
-    seen = op.Equal(op.Unsqueeze(taps, op.constant([2], np.int64)), count_up(op, size))
-    # No window holds a pixel twice, so that the sum is 0 or 1.
-    return seen.astype(dtype).sum(1)
+    behind = count_up(op, size) - _tensor(op, first).reshape(-1, 1)
+    none = op.constant(0, np.int64)
+    within = op.And(
+        op.GreaterOrEqual(behind, none), op.Less(behind, _as_tensor(op, taps * dilation))
+    )
+    if dilation > 1:
+        on_tap = op.Equal(op.Mod(behind, op.constant(dilation, np.int64)), none)
+        within = op.And(within, on_tap)
+    return within.astype(dtype)
 
 
 def window_counts(
@@ -156,16 +171,24 @@ def window_counts(
     known = np.ones((1,) * slide.rank, dtype)
     computed: Tensor | None = None
     for axis in range(slide.rank):
-        pixels, size = pixels_of_taps(op, slide, axis), slide.sizes[axis]
+        first, size, taps = first_pixels(op, slide, axis), slide.sizes[axis], slide.kernel[axis]
         low = -slide.before[axis] if include_pad else 0
         high = size + slide.after[axis] if include_pad else size
         column = [-1 if a == axis else 1 for a in range(slide.rank)]
-        if isinstance(pixels, np.ndarray) and isinstance(low, int) and isinstance(high, int):
-            known = known * ((pixels >= low) & (pixels < high)).sum(1).reshape(column)
+        if (
+            isinstance(first, np.ndarray)
+            and isinstance(low, int)
+            and isinstance(high, int)
+            and isinstance(taps, int)
+        ):
+            # The first tap at or behind either end; rounded up.
+            ends = (-((first - end) // slide.dilations[axis]) for end in (low, high))
+            start, stop = (np.clip(end, 0, taps) for end in ends)
+            known = known * (stop - start).reshape(column)
             continue
-        taps = _tensor(op, pixels)
+        pixels = _tensor(op, pixels_of_taps(op, slide, axis))
         valid = op.And(
-            op.GreaterOrEqual(taps, _as_tensor(op, low)), op.Less(taps, _as_tensor(op, high))
+            op.GreaterOrEqual(pixels, _as_tensor(op, low)), op.Less(pixels, _as_tensor(op, high))
         )
         along = valid.astype(dtype).sum(1).reshape(*column)
         computed = along if computed is None else computed * along
