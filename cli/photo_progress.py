@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .console import labelled, plural, stderr
-from .progress import Shown
+from .progress import Shown, bar_of
 
 if TYPE_CHECKING:
     from ..studies.collecting import Looked
@@ -35,7 +35,7 @@ class PhotoWatch(Shown):
             named: How many files that cannot be read are named, while the others are counted; all,
                 where nothing else says which they were.
         """
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TextColumn
 
         self.last: Looked | None = None
         self._description = description
@@ -44,19 +44,10 @@ class PhotoWatch(Shown):
         self._skipped = 0
         self._named = named
         self._began = self._said = time.perf_counter()
-        self._bar: Progress | None = None
+        self._bar = None
         if self._console.is_terminal and not quiet:
-            self._bar = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=None),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}", style="dim"),
-                console=self._console,
-                transient=True,
-                expand=True,
-                redirect_stdout=False,
-            )
-            self._bar.add_task(description, total=None, rate="preparing")
+            rate = TextColumn("{task.fields[rate]}", style="dim")
+            self._bar = bar_of(self._console, description, [rate], rate="preparing")
 
     def __exit__(
         self,

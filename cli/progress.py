@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .console import labelled, plural, stderr, stdout
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
     from rich.progress import Progress as Bar
+    from rich.progress import ProgressColumn
 
     from ..ascent.loop import Progress
 
@@ -180,22 +182,41 @@ def show_value(value: float | np.ndarray) -> str:
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
-def _bar(console: Console, description: str) -> Bar:
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+def bar_of(
+    console: Console, description: str, behind: Sequence[ProgressColumn], **fields: Any
+) -> Bar:
+    """Return a bar that says what is done and how far it is, and is gone at the end.
+
+    Args:
+        console: Where it is shown.
+        description: What is done.
+        behind: What else it says, in columns, to the right.
+        fields: What the columns show at first.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
     bar = Bar(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[value]}", style="bold"),
-        TextColumn("{task.fields[rate]}", style="dim"),
-        TimeRemainingColumn(),
+        *behind,
         console=console,
         transient=True,
         expand=True,
         # Results may go to a file, which is not the bar's.
         redirect_stdout=False,
     )
-    bar.add_task(description, total=None, value="preparing", rate="")
+    bar.add_task(description, total=None, **fields)
     return bar
+
+
+def _bar(console: Console, description: str) -> Bar:
+    from rich.progress import TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.fields[value]}", style="bold"),
+        TextColumn("{task.fields[rate]}", style="dim"),
+        TimeRemainingColumn(),
+    )
+    return bar_of(console, description, columns, value="preparing", rate="")

@@ -283,6 +283,22 @@ def _one_array(images: Any) -> np.ndarray:
         raise InputError(f"the pictures are no array: {error}") from error
 
 
+def check_in_range(what: str, array: np.ndarray, advice: str) -> None:
+    """Refuse pictures in float with values outside of [0, 1], but for rounding.
+
+    Args:
+        what: They are, for the message.
+        array: Of any shape that has elements.
+        advice: What to do, behind the message.
+
+    Raises:
+        InputError: there are such values, or some that are no numbers.
+    """
+    low, high = float(array.min()), float(array.max())
+    if not (low >= -1e-3 and high <= 1 + 1e-3):
+        raise InputError(f"{what} must have values in [0, 1], not {low:.4g} to {high:.4g}{advice}")
+
+
 def _in_colour(array: np.ndarray) -> np.ndarray:
     """Pictures as (N, H, W, 3), uint8 or float in [0, 1].
 
@@ -298,12 +314,7 @@ def _in_colour(array: np.ndarray) -> np.ndarray:
         first = "; the colours come last" if len(given) > 2 and given[-3] in (1, 3) else ""
         raise InputError(f"pictures must be of shape (H, W, 3) or (N, H, W, 3), not {given}{first}")
     if np.issubdtype(array.dtype, np.floating):
-        low, high = float(array.min()), float(array.max())
-        if not (low >= -1e-3 and high <= 1 + 1e-3):
-            raise InputError(
-                f"float pictures must have values in [0, 1], not {low:.4g} to {high:.4g}; "
-                "give uint8 for 0 to 255"
-            )
+        check_in_range("float pictures", array, "; give uint8 for 0 to 255")
     elif array.dtype != np.uint8:
         raise InputError(f"pictures must be float in [0, 1] or uint8, not {array.dtype}")
     if array.shape[-1] == 3:

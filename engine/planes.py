@@ -16,6 +16,7 @@ from .images import (
     as_batch,
     as_photos,
     as_uint8,
+    check_in_range,
     fitted_to,
     is_file,
     opened,
@@ -137,12 +138,7 @@ def checked_kept(what: str, picture: object) -> np.ndarray:
             f"integers or float in [0, 1], not {shown(picture)}"
         )
     if array.dtype.kind == "f":
-        low, high = float(array.min()), float(array.max())
-        if not (low >= -1e-3 and high <= 1 + 1e-3):
-            raise InputError(
-                f"{what} in float must have values in [0, 1], not {low:.4g} to {high:.4g}; give "
-                "uint8 for 0 to 255"
-            )
+        check_in_range(f"{what} in float", array, "; give uint8 for 0 to 255")
         array = array.astype(np.float32)
     elif array.dtype != np.uint8:
         array = (array / np.float32(np.iinfo(array.dtype).max)).astype(np.float32)
@@ -272,12 +268,8 @@ def _checked(array: np.ndarray, form: Form) -> np.ndarray:
             f"{given}: {form.words()}"
         )
     if array.dtype.kind == "f":
-        low, high = float(array.min()), float(array.max())
-        if not (low >= -1e-3 and high <= 1 + 1e-3):
-            raise InputError(
-                f"float pictures must have values in [0, 1], not {low:.4g} to {high:.4g}: bring "
-                "them there by what the network's input_range says"
-            )
+        advice = ": bring them there by what the network's input_range says"
+        check_in_range("float pictures", array, advice)
     elif array.dtype.kind == "u":
         array = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
     else:
