@@ -18,9 +18,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from onnxscope.rules.standard import standard_rules
 from onnxscope.rules.table import RuleTable
 from onnxscope.verification.double.rewrite import in_double
-from random_checks import TALLY, Evaluator, check, check_gradient
+from random_checks import TALLY, check, check_gradient
 from random_draft import RECIPES
 from random_graphs import RandomGraph, graphs
+from random_truth import Evaluator
 
 pytestmark = pytest.mark.slow
 
