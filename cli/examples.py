@@ -130,7 +130,7 @@ def examples(
 
 def _sheets(found: Examples, folder: Path) -> list[Path]:
     """Contact sheets of each layer, several of one with more units than fit on one."""
-    from ..pictures.picture import save_image
+    from ..pictures.formats import save_image
 
     written = []
     for title in found.layers:

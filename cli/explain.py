@@ -207,7 +207,7 @@ def _write_sheet(photographs: Photographs, target: Path) -> None:
     import numpy as np
 
     from ..files import atomic_path, check_writable
-    from ..pictures.picture import save_image
+    from ..pictures.formats import save_image
     from ..studies.explanation import check_sheet, tiled
 
     check_writable(target)
@@ -244,7 +244,7 @@ def _write_folder(photographs: Photographs, folder: Path) -> None:
     from PIL import Image
 
     from ..files import atomic_path
-    from ..pictures.picture import save_image
+    from ..pictures.formats import save_image
 
     check_folder(folder)
     make_folder(folder)

@@ -54,7 +54,7 @@ def interpolate(
     preprocessing: Preprocessing,
 ) -> None:
     """Show how one unit goes over into another, in pictures whose parts stay in place."""
-    from ..pictures.picture import check_animation_suffix
+    from ..pictures.formats import check_animation_suffix
 
     file = making.file(default_name(f"{start}-{stop}"))
     if animation is not None:

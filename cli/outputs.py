@@ -213,7 +213,7 @@ class Outputs:
         Raises:
             OutputError: one of them cannot, or two are the same.
         """
-        from ..pictures.picture import check_animation_suffix, check_suffix
+        from ..pictures.formats import check_animation_suffix, check_suffix
 
         self.view.check()
         seen: dict[Path, str] = {}

@@ -363,7 +363,7 @@ def _check_transparent(settings: Settings, output: str | None, view: View) -> No
         OnnxscopeError: it cannot.
     """
     from ..parameterizations.transparent import Transparent
-    from ..pictures.picture import check_suffix
+    from ..pictures.formats import check_suffix
 
     if not isinstance(settings.get("parameterization"), Transparent):
         return

@@ -67,7 +67,7 @@ class Places:
         Raises:
             OutputError: it cannot.
         """
-        from ..pictures.picture import check_suffix
+        from ..pictures.formats import check_suffix
 
         self.view.check()
         if self.folder is not None:
@@ -213,7 +213,7 @@ class _Session:
         from PIL import Image
 
         from ..pictures.display import opaque
-        from ..pictures.picture import save_image
+        from ..pictures.formats import save_image
         from ..pictures.sheet import contact_sheet
 
         for unit in there:

@@ -129,7 +129,7 @@ class Making:
         Raises:
             OutputError: it cannot be written there.
         """
-        from ..pictures.picture import check_suffix
+        from ..pictures.formats import check_suffix
 
         file = name if self.output is None else self.output
         check_suffix(file)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from ..errors import InputError, OnnxscopeError, OutputError
-from ..files import atomic_path
+from ..errors import InputError, OnnxscopeError
 from ..forms import RGB, Form
 from ..notebook import in_notebook, show_below
 from ..objectives.algebra import Each, Objective
@@ -24,8 +23,9 @@ from ..runtime.session import Provider
 from .arrays import write_array
 from .display import checked_show, frames, is_held_by_png, seen
 from .fields import cut, framed, seen_part, whole_picture
+from .formats import MOVING, check_suffix, chunk_of, save_image, save_moving
 from .importance import checked_percentile, with_opacity
-from .recipe import CHUNK, Recipe
+from .recipe import Recipe
 from .tiles import as_image, image_of, joined
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 _FRAME_MS = 60
 _LAST_FRAME_MS = 1500
 _SLICE_MS = 100
-_MOVING = (".gif", ".webp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,7 +296,7 @@ class Picture:
         if alpha:
             opaque = with_opacity(self._in_one_tile(), self.importance, percentile)
             save_image(as_image(opaque), target, self._text())
-        elif self.form.stack is not None and target.suffix.lower() in _MOVING:
+        elif self.form.stack is not None and target.suffix.lower() in MOVING:
             self.save_frames(target)
         elif self.is_transparent:
             save_image(as_image(self.images), target, self._text())
@@ -346,17 +345,8 @@ class Picture:
                 f"these are {self.form.words()}, without slices or frames; save writes them, and "
                 "save_animation how they came about"
             )
-        target = a_path("path", path)
-        check_animation_suffix(target)
-        first, *rest = [as_image(one) for one in frames(self.images, self.form, self.shown)]
-        extra: dict[str, Any] = {}
-        if target.suffix.lower() == ".png":
-            extra["pnginfo"] = self._text()
-        with atomic_path(target) as temporary:
-            first.save(
-                temporary, save_all=True, append_images=rest, duration=_SLICE_MS, loop=0, **extra
-            )
-        return target
+        images = [as_image(one) for one in frames(self.images, self.form, self.shown)]
+        return save_moving(images, path, _SLICE_MS, self._text())
 
     def save_strip(self, path: str | os.PathLike[str]) -> Path:
         """Write the snapshots side by side, the earliest first; a row for each picture.
@@ -376,13 +366,9 @@ class Picture:
             InputError: no snapshots were kept.
             OutputError: see `save`.
         """
-        first, *rest = [as_image(images) for images in self._stages()]
-        target = a_path("path", path)
-        check_animation_suffix(target)
-        durations = [_FRAME_MS] * len(rest) + [_LAST_FRAME_MS]
-        with atomic_path(target) as temporary:
-            first.save(temporary, save_all=True, append_images=rest, duration=durations, loop=0)
-        return target
+        images = [as_image(stage) for stage in self._stages()]
+        durations = [_FRAME_MS] * (len(images) - 1) + [_LAST_FRAME_MS]
+        return save_moving(images, path, durations)
 
     def _stages(self) -> list[np.ndarray]:
         """The snapshots as they are looked at."""
@@ -460,81 +446,3 @@ class Picture:
 
     def _text(self) -> PngImagePlugin.PngInfo:
         return chunk_of(self.recipe)
-
-
-def chunk_of(recipe: Recipe) -> PngImagePlugin.PngInfo:
-    """Return what a PNG carries: a recipe, from which its pictures are made again."""
-    info = PngImagePlugin.PngInfo()
-    info.add_itxt(CHUNK, recipe.to_text())
-    info.add_text("Software", "onnxscope")
-    return info
-
-
-def check_suffix(path: Path, mode: str = "RGB") -> None:
-    """See, before long work, that pictures can be written in the format that a suffix names.
-
-    Args:
-        path: Where they go.
-        mode: Pillow's name of what pictures are made of, such as RGBA with opacity.
-
-    Raises:
-        OutputError: the suffix names none, or one that takes no such pictures here.
-    """
-    if path.suffix.lower() == ".npy":
-        return
-    format_name = _format(path)
-    try:
-        Image.new(mode, (2, 2)).save(io.BytesIO(), format_name)
-    except (ValueError, OSError) as error:
-        formats = ".png or .webp" if mode == "RGBA" else ".png, .jpg or .webp"
-        raise OutputError(
-            f"cannot write {path.name}: {format_name} takes no {mode} pictures here ({error}); "
-            f"use {formats}"
-        ) from error
-
-
-def _format(path: Path) -> str:
-    suffix = path.suffix.lower()
-    # The usual formats first: all of them together take longer to load than ONNX Runtime.
-    Image.preinit()
-    format_name = Image.EXTENSION.get(suffix) or Image.registered_extensions().get(suffix)
-    if format_name is None or format_name not in Image.SAVE:
-        what = "its suffix" if suffix else "without a suffix it"
-        raise OutputError(
-            f"cannot write {path.name}: {what} names no picture format; use .png, .jpg or .webp"
-        )
-    return format_name
-
-
-def check_animation_suffix(path: Path) -> None:
-    """See that animations can be written in the format that a path's suffix names.
-
-    Raises:
-        OutputError: they cannot.
-    """
-    if path.suffix.lower() not in (".gif", ".webp", ".png"):
-        raise OutputError(f"cannot write an animation as {path.name}: use .gif, .webp or .png")
-    check_suffix(path)
-
-
-def save_image(
-    image: Image.Image, path: str | os.PathLike[str], text: PngImagePlugin.PngInfo | None = None
-) -> Path:
-    """Write a picture whole or not at all.
-
-    Args:
-        image: The picture.
-        path: The suffix chooses the format: .png, .jpg, .webp and what else Pillow writes.
-        text: What a PNG carries.
-
-    Raises:
-        OutputError: the file cannot be written, or the suffix names no format.
-    """
-    target = a_path("path", path)
-    _format(target)
-    with atomic_path(target) as temporary:
-        if target.suffix.lower() == ".png":
-            image.save(temporary, "PNG", pnginfo=text)
-        else:
-            image.save(temporary, quality=95)
-    return target

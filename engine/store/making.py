@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..network.layers.layer import Layer
-from ..pictures.picture import Picture, chunk_of
+from ..pictures.formats import chunk_of
+from ..pictures.picture import Picture
 from ..pictures.series import render_each
 from .earlier import Earlier
 from .looking import Look, means

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ..errors import InputError, OutputError
 from ..files import atomic_path
-from ..pictures.picture import save_image
+from ..pictures.formats import save_image
 from ..plain import path as a_path
 from ..plain import whole
 from .heat import colours, overlay

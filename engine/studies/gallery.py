@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..files import atomic_path
-from ..pictures.picture import Picture, check_animation_suffix
+from ..pictures.formats import save_moving
+from ..pictures.picture import Picture
 from ..pictures.tiles import image_of
-from ..plain import path as a_path
 from .page import Page, Shown, file_name, label_width, width_of
 from .study import Study
 
@@ -79,22 +78,12 @@ class Gallery(Study):
         Raises:
             OutputError: it cannot be written, or the suffix names no such format.
         """
-        target = a_path("path", path)
-        check_animation_suffix(target)
-        first, *rest = [image_of(image) for image in self.picture.seen()]
-        there = [_LAST_MS, *[_FRAME_MS] * len(rest)]
-        if rest:
-            there[-1] = _LAST_MS
-        back = rest[-2::-1]
-        with atomic_path(target) as temporary:
-            first.save(
-                temporary,
-                save_all=True,
-                append_images=[*rest, *back],
-                duration=[*there, *[_FRAME_MS] * len(back)],
-                loop=0,
-            )
-        return target
+        there = [image_of(image) for image in self.picture.seen()]
+        durations = [_LAST_MS, *[_FRAME_MS] * (len(there) - 1)]
+        if len(there) > 1:
+            durations[-1] = _LAST_MS
+        back = there[-2:0:-1]
+        return save_moving([*there, *back], path, [*durations, *[_FRAME_MS] * len(back)])
 
 
 def titled(what: str, model: str) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..pictures.picture import Picture, chunk_of, save_image
+from ..pictures.formats import chunk_of, save_image
+from ..pictures.picture import Picture
 
 
 class Study(ABC):
