@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -20,9 +21,13 @@ from ..objectives.seen import Span
 from ..plain import shown
 from ..rules.leaking import leaking_relu
 from ..rules.table import RuleTable
+from ..runtime.memory import require_memory
 from ..transforms.backdrops import Backdrop
 from .composition import Composition
 from .optimizers import GraphOptimizer
+
+# What a warp computes beforehand for each pixel: where it looks, in double precision and in single.
+_WINDOW_BYTES = 60
 
 
 def image_graph(composition: Composition) -> onnx.ModelProto:
@@ -193,8 +198,20 @@ def _transformed(
         if span != (0, composition.batch * composition.views):
             own = {name: tensor[slice(*span)] for name, tensor in drawn.items()}
         giver = f"the transform {type(transform).__name__}"
+        _require_memory(giver, shape)
         image = pictures(transform.apply(image, Declared(giver, own)), giver, shape)
     return image
+
+
+def _require_memory(giver: str, shape: Sequence[int]) -> None:
+    """See, before a transform is written, that there is memory for its pictures.
+
+    Raises:
+        MemoryShortageError: there is not.
+    """
+    height, width = shape[-2:]
+    needed = math.prod(shape) * 4 + height * width * _WINDOW_BYTES
+    require_memory(needed, f"a picture of {height}×{width} pixels, as {giver} shows it,")
 
 
 def seen_often(objective: Objective, batch: int, views: int) -> Objective:

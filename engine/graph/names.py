@@ -1,8 +1,12 @@
-"""Names of which no two are the same."""
+"""Names of which no two are the same, and what a node is called."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 
 class Names:
@@ -31,3 +35,9 @@ class Names:
     def free(self, name: str | None) -> None:
         """Give a name back, taken or not."""
         self._taken.discard(name or "")
+
+
+def node_name(node: ir.Node) -> str:
+    """Return what to call a node in messages: its name, or that of what it gives first."""
+    given = node.outputs[0].name if node.outputs else ""
+    return node.name or given or ""

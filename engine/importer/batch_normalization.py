@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from ..errors import ModelError
 from ..graph.builder import Builder
+from ..graph.names import node_name
 from ..graph.tensor import Tensor
 from ..graph.words import reshape_as
 
@@ -54,9 +55,10 @@ def _folded(
     if any(b is not None and b.shape != (kernel.shape[0],) for b in bias):
         return None  # refused where the convolution itself is written
     if any(array.shape != (kernel.shape[0],) for array in (scale, shift, mean, variance)):
+        shapes = ", ".join(str(array.shape) for array in (scale, shift, mean, variance))
         raise ModelError(
-            f"BatchNormalization (node {node.name!r}) of {kernel.shape[0]} channels has parameters "
-            f"of the shapes {', '.join(str(a.shape) for a in (scale, shift, mean, variance))}"
+            f"BatchNormalization (node {node_name(node)!r}) of {kernel.shape[0]} channels has "
+            f"parameters of the shapes {shapes}"
         )
     factor = scale / np.sqrt(variance + node.attributes.get_float("epsilon", 1e-5))
     before = np.asarray(bias[0], np.float64) if bias else np.zeros_like(factor)

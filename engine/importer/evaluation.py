@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from ..errors import ModelError, OnnxscopeError
 from ..graph.builder import Builder
+from ..graph.names import node_name
 
 Arrays = Sequence[np.ndarray | None]
 
@@ -43,7 +44,7 @@ def evaluated(builder: Builder, node: ir.Node, arrays: Arrays) -> list[np.ndarra
         except OnnxscopeError as error:
             reasons.append(error)
     raise ModelError(
-        f"{node.op_type} (node {node.name!r}) fails on its constants: {reasons[0]}"
+        f"{node.op_type} (node {node_name(node)!r}) fails on its constants: {reasons[0]}"
     ) from reasons[0]
 
 

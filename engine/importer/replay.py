@@ -14,11 +14,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from ..errors import LayerError, ModelError, OnnxscopeError, OperatorError, nearest
+from ..errors import (
+    LayerError,
+    MemoryShortageError,
+    ModelError,
+    OnnxscopeError,
+    OperatorError,
+    nearest,
+)
 from ..expansions.contrib.required import check_required
 from ..expansions.registry import expansion_of
 from ..expansions.table import Call
 from ..graph.builder import AttributeValue, Builder
+from ..graph.names import node_name
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
 from .batch_normalization import folded_or_reshaped
@@ -149,13 +157,13 @@ def _argument(
     tensor = values.get(value)
     if tensor is None:
         if value.const_value is None and value.is_graph_input() and value.type is None:
-            reader = "a node" if node is None else f"{node.op_type} (node {node.name!r})"
+            reader = "a node" if node is None else f"{node.op_type} (node {node_name(node)!r})"
             raise OperatorError(
                 f"{reader} reads the input {value.name!r}, a map or the like and no tensor; "
                 "use the part of the model behind it"
             )
         if value.const_value is None:
-            reader = "" if node is None else f", which {node.op_type} {node.name!r} reads"
+            reader = "" if node is None else f", which {node.op_type} {node_name(node)!r} reads"
             raise ModelError(f"value {value.name!r}{reader}, is neither computed nor given")
         tensor = builder.initializer(own_tensor(value.const_value), value.name or "weights")
         values[value] = tensor
@@ -189,10 +197,16 @@ def _written(
         return among_integers(builder, node, arguments, write)
     except OnnxscopeError:
         raise  # a ValueError as well
+    except MemoryError as error:
+        raise MemoryShortageError(
+            f"there is not enough memory for what {node.op_type} (node {node_name(node)!r}) is "
+            f"written with: {error}",
+            0,
+        ) from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         plain = [a for a in node.attributes.values() if a.type in _SHOWN]
         raise ModelError(
-            f"{node.op_type} (node {node.name or node.outputs[0].name!r}) cannot be written with "
+            f"{node.op_type} (node {node_name(node)!r}) cannot be written with "
             f"the attributes ({', '.join(f'{a.name}={a.value}' for a in plain)}) and inputs of the "
             f"shapes {', '.join(_shape_of(tensor) for tensor in arguments)}: {error}"
         ) from error
@@ -233,7 +247,7 @@ def _write(
     for attribute in node.attributes.values():
         if attribute.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS):
             raise OperatorError(
-                f"operator {node.op_type} (node {node.name!r}) has a subgraph, which is not "
+                f"operator {node.op_type} (node {node_name(node)!r}) has a subgraph, which is not "
                 "differentiated; choose a layer before it"
             )
     constant = _computed(builder, node, arguments)

@@ -66,7 +66,8 @@ def both_classes(call: Call, score: Tensor) -> Tensor:
     if transform_of(call) == "PROBIT":
         raise OperatorError(
             f"{call.where} has the post_transform PROBIT and one score for two classes: what the "
-            "other score is, is not defined"
+            "other score is, is not defined, and ONNX Runtime gives what was in its memory; NONE, "
+            "LOGISTIC and SOFTMAX define both"
         )
     return call.op.Concat(1 - score, score, axis=1)
 

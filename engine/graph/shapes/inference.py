@@ -16,6 +16,7 @@ from onnx import defs, shape_inference
 from ...errors import EmptyError, ModelError, OperatorError, nearest
 from ..advice import zero_is_zero
 from ..domains import ML, holds_map
+from ..names import node_name
 from ..traits import Trait, operators_with
 from ..versions import ir_version
 from .algebra import Dim, Sizes, count
@@ -106,8 +107,8 @@ class Inference:
             if one is None:
                 if value is node.outputs[0]:
                     raise OperatorError(
-                        f"operator {node.op_type} (node {node.name!r}) is not supported: what it "
-                        "gives is not known before it runs"
+                        f"operator {node.op_type} (node {node_name(node)!r}) is not supported: "
+                        "what it gives is not known before it runs"
                     )
                 continue
             self._protos[value] = one.proto
@@ -125,7 +126,7 @@ class Inference:
                 self._name_sizes(value, known)
             if node.op_type == "Reshape" and not _same_count(value, node.inputs[0]):
                 raise ModelError(
-                    f"Reshape (node {node.name!r}) cannot make {_describe(value)} of "
+                    f"Reshape (node {node_name(node)!r}) cannot make {_describe(value)} of "
                     f"{_describe(node.inputs[0])}"
                 )
             # Elsewhere, such as in a part of a split, no elements are nothing wrong.
@@ -163,7 +164,7 @@ class Inference:
             detail = str(error).rsplit("] ", 1)[-1].strip()
             if "deprecated" in detail or "Unrecognized attribute" in detail:
                 raise OperatorError(
-                    f"operator {node.op_type} (node {node.name!r}) is not supported: {detail}"
+                    f"operator {node.op_type} (node {node_name(node)!r}) is not supported: {detail}"
                 ) from error
             raise ModelError(f"{node.op_type} does not accept {given}: {detail}") from error
         detail = misfit(node)

@@ -200,3 +200,8 @@ def test_where_views_cannot_be(squeezenet: osc.Model) -> None:
         osc.render(squeezenet, "fire5:1", transforms=[osc.pad(3), osc.views(2)], **given)
     with pytest.raises(InputError, match="compares pictures, and cannot be a mean over views"):
         osc.render(squeezenet, -osc.diversity("fire5"), batch=2, transforms=[osc.views(2)], **given)
+
+
+def test_a_size_that_no_memory_holds(squeezenet: osc.Model) -> None:
+    with pytest.raises(InputError, match=r"1000000×1000000 pixels, as the transform Warp shows it"):
+        osc.render(squeezenet, "fire5:11", size=64, steps=1, transforms=[osc.resize(1_000_000)])

@@ -255,3 +255,32 @@ def test_as_many_elements_as_only_a_run_can_tell():
         ModelError, match=r"y has another shape, \(2,\) instead of \(1,\).* no slope"
     ):
         osc.verify(network, at={"x": [1, 0, -1, -1, -1, -1]}, wrt=["x"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("float[1,8,1] x) => (float[A,B,C] y) <int64 n = {68719476736}> { y = DFT<axis = 1>(x, n)",
+         r"not enough memory for what DFT \(node 'y'\) is written with"),
+        ("float[1] x) => (float[N] y) <int64[1] n = {1099511627776}> { y = Expand(x, n)",
+         r"'y' of the shape \(1099511627776,\) needs about"),
+        ("float[1] x) => (float[N] y) <float a = {0}, float b = {1e38}, float s = {1e-3}> "
+         "{ c = Range(a, b, s) y = Mul(c, x)", r"Range \(node 'c'\) fails on its constants"),
+    ],
+    ids=["DFT", "Expand", "Range"],
+)  # fmt: skip
+def test_what_no_memory_holds(text, message):
+    with pytest.raises((InputError, ModelError), match=message):
+        osc.verify(text_model(f"g ({text} }}"))
+
+
+def test_an_average_over_far_more_padding_than_pixels():
+    network = text_model(
+        "g (float[1,1,8] x) => (float[1,1,A] y) { y = AveragePool<kernel_shape = [1048577], "
+        "strides = [262144], pads = [1048576, 1048576], count_include_pad = 1>(x) }"
+    )
+    graph = osc.differentiate(network, of="y", wrt=["x"], compare=False)
+    feeds = {"x": np.ones((1, 1, 8), np.float32), "grad_y": np.ones((1, 1, 5), np.float32)}
+    # The first of the five windows ends with the first pixel, and the last starts there.
+    found = run(graph, feeds)["grad_x"][0, 0]
+    np.testing.assert_allclose(found * 1048577, [5, *[4] * 7], rtol=1e-6)
