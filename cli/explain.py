@@ -218,9 +218,10 @@ def _write_sheet(photographs: Photographs, target: Path) -> None:
         check_sheet(len(photographs.files) * photographs.top, 1 + len(explainers), *size)
     rows: list[list[np.ndarray]] = []
     maps: dict[str, list[np.ndarray]] = {name: [] for name in explainers}
+    heading = ("", "")
     with PhotoWatch("explain", quiet=False, named=None) as watch:
         for part in photographs.parts(watch):
-            _say(part, watch)
+            heading = _say(part, watch, heading)
             for name, one in part.found.items():
                 if numbers:
                     maps[name].append(one.maps)
@@ -249,6 +250,7 @@ def _write_folder(photographs: Photographs, folder: Path) -> None:
     check_folder(folder)
     make_folder(folder)
     top = photographs.top
+    heading = ("", "")
     with PhotoWatch("explain", quiet=False, named=None) as watch:
         for part in photographs.parts(watch, folder):
             for method, one in part.found.items():
@@ -260,21 +262,26 @@ def _write_folder(photographs: Photographs, folder: Path) -> None:
                     # Last: its key says that both are there.
                     text = with_key(part.keys[method][photo])
                     save_image(Image.fromarray(one.overlay(at)), folder / f"{stem}.png", text)
-            _say(part, watch)
+            heading = _say(part, watch, heading)
     _end(folder, photographs)
 
 
-def _say(part: Part, watch: PhotoWatch) -> None:
-    """Print a line for each map."""
+def _say(part: Part, watch: PhotoWatch, heading: tuple[str, str]) -> tuple[str, str]:
+    """Print a line for each map, under its method and layer, and return what stands above it."""
     for name, found in part.found.items():
         top = len(found) // len(part.files)
-        watch.show(name, f" of {found.layer}" if found.layer else "")
+        here = name, f" of {found.layer}" if found.layer else ""
+        # Of one method the lines of all parts stand below each other.
+        if here != heading:
+            watch.show(*here)
+            heading = here
         for at, (target, value) in enumerate(zip(found.targets, found.values, strict=True)):
             missed = ""
             if found.completeness is not None:
                 missed = f", of which the map misses {found.completeness[at]:+.2g}"
             file = on_one_line(part.files[at // top].name)
             watch.show("", f"  {file}  {target}  {value:.4g}{missed}")
+    return heading
 
 
 def _end(target: Path, photographs: Photographs) -> None:

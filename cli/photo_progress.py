@@ -82,7 +82,7 @@ class PhotoWatch(Shown):
                 total=looked.total,
                 rate=_rate(looked, rate),
             )
-        elif not self._quiet and now - self._said >= _SECONDS_BETWEEN_LINES:
+        elif not self._quiet and looked.total > 1 and now - self._said >= _SECONDS_BETWEEN_LINES:
             self._said = now
             line = f"{self._description}: {looked.done:,} of {looked.total:,} photos, "
             self._console.print(line + _rate(looked, rate), soft_wrap=True)
