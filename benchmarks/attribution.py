@@ -76,9 +76,9 @@ NETWORKS = (
     Network("regnet_y_400mf", "trunk_output", relu=True),
     Network("efficientnet_b0", "features"),
     Network("googlenet", "inception5b"),
-    Network("convnext_tiny", "features"),
+    Network("convnext_tiny", "features.7.2"),
     Network("vit_b_16", "encoder.layers.encoder_layer_10", grid=True),
-    Network("swin_t", "features", channels_last=True),
+    Network("swin_t", "features.7.1", channels_last=True),
 )
 
 

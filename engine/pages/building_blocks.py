@@ -21,6 +21,7 @@ from ..studies.influence import telling_units
 from .site import (
     check_jinja,
     made,
+    model_called,
     packed,
     page,
     scaled_to_bytes,
@@ -89,12 +90,13 @@ def _write_page(first: Blocks, photos: list[dict[str, str]], folder: Path) -> Pa
     start = "window.onnxscope = window.onnxscope || {};\nwindow.onnxscope.blocks = "
     write_text(folder, "data.js", script(start, known))
     write_assets(folder, _ASSETS)
+    model = model_called(first.model)
     text = page(
         "blocks.html",
-        title=f"The building blocks of {first.model}",
+        title=f"The building blocks of {model}",
         styles=["blocks.css"],
         scripts=["data.js", "assets/blocks.js"],
-        model=first.model,
+        model=model,
         photos=photos,
         strongest=first.layers[0].strongest,
         most=MOST_CELLS,

@@ -26,7 +26,7 @@ from ..store.questions import Question
 from ..store.relations import Related
 from ..store.sightings import columns_of, first_nine
 from .shown import IMPORTANCE, Shown
-from .site import script, write_text
+from .site import model_called, script, write_text
 from .sprites import EDGE, Sheet, write_sheet
 
 ON_A_SHEET = 32
@@ -89,7 +89,7 @@ class LayerData:
         data = {
             "slug": shown.slug,
             "name": layer.title,
-            "model": self._plan.model.name,
+            "model": model_called(self._plan.model.name),
             "units": list(map(int, shown.units)),
             "kinds": [
                 {"name": kind.name, "title": kind.title, "pictures": kind.pictures}

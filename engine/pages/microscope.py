@@ -15,7 +15,7 @@ from ..store.relations import Related, related
 from ..store.shelf import keys_there
 from .layer_data import ON_A_SHEET, LayerData, names_of
 from .shown import Shown
-from .site import check_jinja, made, page, script, slug, write_assets, write_text
+from .site import check_jinja, made, model_called, page, script, slug, write_assets, write_text
 
 _ASSETS = ["base.css", "base.js", "microscope.css", "microscope.js"]
 _SAMPLES = 12
@@ -108,11 +108,12 @@ class Site:
             | {"samples": _samples(data.shown, sheets[data.shown.layer.name].get("channel", []))}
             for data in self._layers
         ]
-        common = {"model": plan.model.name, "made": there, "total": total, "layers": summaries}
+        model = model_called(plan.model.name)
+        common = {"model": model, "made": there, "total": total, "layers": summaries}
         for one, summary in zip(shown, summaries, strict=True):
             text = page(
                 "microscope_layer.html",
-                title=f"{one.layer.title} of {plan.model.name}",
+                title=f"{one.layer.title} of {model}",
                 styles=["microscope.css"],
                 scripts=["data/index.js", f"data/{one.slug}.js", "assets/microscope.js"],
                 layer=summary,
@@ -123,7 +124,7 @@ class Site:
             write_text(folder, f"{one.slug}.html", text)
         text = page(
             "microscope.html",
-            title=f"A microscope for {plan.model.name}",
+            title=f"A microscope for {model}",
             styles=["microscope.css"],
             scripts=["data/index.js", "assets/microscope.js"],
             units=sum(len(one.units) for one in shown),

@@ -63,6 +63,14 @@ def _environment() -> Environment:
     )
 
 
+def model_called(name: str) -> str:
+    """Return what pages call a model: of a file's path its last part.
+
+    Folders are nobody's business that a page is shown to.
+    """
+    return re.split(r"[/\\]", name.rstrip("/\\"))[-1]
+
+
 def write_text(folder: Path, name: str, text: str) -> Path:
     """Write a text of a site.
 

@@ -29,6 +29,7 @@ def found() -> osc.Blocks:
 @pytest.fixture(scope="module")
 def page(found: osc.Blocks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
+    found = replace(found, model="/home/somebody/net.onnx")
     other = replace(found, name="other <b>.png", photo=found.photo[::-1])
     return osc.write_blocks([found, other], folder / "page")
 
@@ -44,10 +45,25 @@ def test_the_page_refers_to_what_is_there_and_to_nothing_else(page):
             assert set(outside) <= {"http://www.w3.org/2000/svg"}, file
 
 
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("squeezenet", "squeezenet"),
+        ("/home/somebody/my models/net.onnx", "net.onnx"),
+        ("C:\\models\\net.onnx", "net.onnx"),
+        ("models/net/", "net"),
+    ],
+)
+def test_a_page_names_no_folders(name, called):
+    assert site.model_called(name) == called
+
+
 @pytest.mark.slow
 def test_names_are_texts_and_never_markup(page):
     text = page.read_text()
     assert "other <b>" not in text
+    assert "<h1>net.onnx</h1>" in text
+    assert "somebody" not in text
     assert "other &lt;b&gt;.png" in text
     data = (page.parent / "photos" / "photo" / "data.js").read_text()
     assert "<" not in data
