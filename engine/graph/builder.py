@@ -107,9 +107,9 @@ class Operators:
 
 def as_tensor(array: np.ndarray) -> ir.TensorProtocol:
     """Return an array of numbers, or of text, as a graph stores it."""
-    if array.dtype.kind != "O":
+    if array.dtype.kind not in "OSU":
         return ir.tensor(array)
-    text = [str(word).encode() for word in array.flat]
+    text = [word if isinstance(word, bytes) else str(word).encode() for word in array.flat]
     return ir.StringTensor(text, shape=ir.Shape(array.shape))
 
 
@@ -165,7 +165,7 @@ class Builder:
         """Store an array as an initializer; equal small constants share one."""
         # Not `ir.tensor`, which asks whether an array is ten other things.
         array = np.array(data, dtype, order="C")
-        if name or array.dtype.kind == "O" or array.nbytes > 4096:
+        if name or array.dtype.kind in "OSU" or array.nbytes > 4096:
             return self.initializer(as_tensor(array), name or "constant")
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:

@@ -25,7 +25,7 @@ from ..errors import (
 from ..expansions.contrib.required import check_required
 from ..expansions.registry import expansion_of
 from ..expansions.table import Call
-from ..graph.builder import AttributeValue, Builder
+from ..graph.builder import AttributeValue, Builder, as_tensor
 from ..graph.names import node_name
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
@@ -177,6 +177,9 @@ def own_tensor(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
     would lose its own in the model that it is from.
     """
     shape = ir.Shape(tensor.shape.numpy())
+    if tensor.dtype is ir.DataType.STRING:
+        # No lazy tensor is written out as text.
+        return as_tensor(tensor.numpy())
     return ir.LazyTensor(lambda: tensor, dtype=tensor.dtype, shape=shape, name=tensor.name)
 
 

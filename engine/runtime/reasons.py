@@ -49,7 +49,7 @@ def reason_of(error: Exception, model: bytes = b"") -> str:
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
     # The place in ONNX Runtime's source, which helps no user.
     text = re.sub(r"^\S+\.(?:cc|h):\d+ .*?\) ", "", text)
-    text = re.sub(r"/\S*onnxruntime\S*\.(?:cc|h):\d+ .*?\) ", "", text)
+    text = re.sub(r"/\S*onnxruntime\S*\.(?:cc|h):\d+ .*?\) (?:\[with [^]]*\] )?", "", text)
     missing = _NO_KERNEL.search(text)
     if missing is not None:
         op_type, version, name = missing.groups()

@@ -138,7 +138,8 @@ def random_array(
         return np.asarray(rng.standard_normal(dims)).astype(dtype)
     if value.dtype is ir.DataType.STRING:
         return np.asarray(rng.choice(_words(value), dims), object)
-    if dtype.kind not in "iub":
+    few_bits = value.dtype is not None and value.dtype.is_integer() and value.dtype.bitwidth < 8
+    if dtype.kind not in "iub" and not few_bits:
         raise InputError(
             f"the input {value.name!r} is {value.dtype}, of which no values can be drawn: give "
             f"one, such as {called('inputs')}={{{value.name!r}: array}} "

@@ -7,6 +7,7 @@ import onnx
 import onnxscope as osc
 import pytest
 from graphs import run
+from onnx import helper
 from onnxscope.errors import InputError, LayerError, OperatorError
 
 RATE = """<ir_version: 8, opset_import: ["": 16]>
@@ -153,3 +154,38 @@ def test_another_value_in_a_network_of_pictures():
             wanted = np.sin(wanted)
         np.testing.assert_allclose(model.activations(picture, ["y"])["y"][0, :, 0, 0], wanted, 1e-5)
         assert (model.faithfulness.compared, model.faithfulness.left_out) == (3, {})
+
+
+def test_text_and_four_bits_in_the_place_of_what_the_file_has():
+    info, element = helper.make_tensor_value_info, onnx.TensorProto
+    graph = helper.make_graph(
+        [
+            helper.make_node("Equal", ["words", "key"], ["same"]),
+            helper.make_node("Cast", ["same"], ["flags"], to=element.FLOAT),
+            helper.make_node("DequantizeLinear", ["few", "scale"], ["numbers"]),
+            helper.make_node("Add", ["flags", "numbers"], ["factor"]),
+            helper.make_node("Mul", ["factor", "x"], ["y"]),
+        ],
+        "given",
+        [
+            info("x", element.FLOAT, [2]),
+            info("words", element.STRING, [2]),
+            info("few", element.INT4, [2]),
+        ],
+        [info("y", element.FLOAT, [2])],
+        [
+            helper.make_tensor("words", element.STRING, [2], [b"a", b"a"]),
+            helper.make_tensor("key", element.STRING, [], [b"a"]),
+            helper.make_tensor("scale", element.FLOAT, [], [0.5]),
+        ],
+    )
+    opset = helper.make_opsetid("", 21)
+    proto = helper.make_model(graph, opset_imports=[opset], ir_version=10)
+    given = {"words": ["b", "a"], "few": [-3, 7]}
+    found = osc.differentiate(proto, of="y", wrt=["x"], inputs=given)
+    feeds = {"x": X[0, :2], "grad_y": np.ones(2, np.float32)}
+    np.testing.assert_array_equal(run(found, feeds)["grad_x"], [-1.5, 4.5])
+    # Four bits are drawn where they are not given.
+    result = osc.verify(proto)
+    assert result.agrees
+    assert result.faithfulness.compared == 5
