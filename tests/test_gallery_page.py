@@ -44,6 +44,7 @@ def test_the_page_is_what_the_script_writes(script: ModuleType) -> None:
     assert sum(file.stat().st_size for file in script.FOLDER.iterdir()) < _MOST
 
 
+@pytest.mark.slow
 def test_every_command_is_understood(script: ModuleType) -> None:
     for group in script.GROUPS.values():
         for shown in group:

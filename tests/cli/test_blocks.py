@@ -29,6 +29,7 @@ def test_a_page(run, folder, photo, tiny):
     assert (folder / "out/page/photos/dog/layer-2-cells.webp").is_file()
 
 
+@pytest.mark.slow
 def test_without_groups(run, folder, photo, tiny):
     given = [*GIVEN[:-1], 0]
     result = run("blocks", tiny, photo, *given, "--layers", "conv5", "--classes", 0)

@@ -10,6 +10,7 @@ import pytest
 QUICK = ("--steps", 3, "--provider", "cpu")
 
 
+@pytest.mark.slow
 def test_what_it_prints(run, folder, tiny):
     result = run("compare", tiny, "mixed4a:11", *QUICK)
     assert result.exit_code == 0, result.output

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 
+@pytest.mark.slow
 def test_a_folder(run, folder, tiny, photos):
     result = run("examples", tiny, "mixed4a", "conv5:3", "daisy", photos, "-o", "out")
     assert result.exit_code == 0, result.output

@@ -43,6 +43,7 @@ def test_what_does_not_fit_is_a_sentence(run, tiny, folder, given, words):
     assert words in result.stderr
 
 
+@pytest.mark.slow
 def test_photographs_are_looked_at_and_everything_is_exported(run, tiny, folder, photos):
     options = (*SMALL, "--what", "channel,examples", "-o", "scope", "--photos", photos)
     made = run("microscope", tiny, "mixed4a", *options, "--export", "json,npz")

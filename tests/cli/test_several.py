@@ -93,6 +93,7 @@ def test_a_sheet(run, tiny, folder):
     assert run("render", tiny, "mixed4a:1", *SHORT, "--sheet", "one.jpg").exit_code == 0
 
 
+@pytest.mark.slow
 def test_one_unit_into_a_folder(run, tiny, folder):
     result = run("render", tiny, "mixed4a:1", *SHORT, "-o", "new/units/")
     assert result.exit_code == 0, result.output

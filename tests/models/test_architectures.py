@@ -218,6 +218,7 @@ def test_shapes_of_inception_v3_at_its_own_size(made):
 # Weights that are not as they should be ---------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_weights_that_end_early_make_a_network_that_ends_early(made):
     store, whole, _ = made("inception5h")
     kept = {
@@ -263,6 +264,7 @@ def test_a_tensor_that_is_missing_or_misshapen_is_named(made, publication, name,
         architecture.build({**store.tensors, name: other.astype(np.int64)}, ORIGIN)
 
 
+@pytest.mark.slow
 def test_other_weights_are_not_recognised(made):
     store, _, _ = made("efficientnet_lite0")
     with pytest.raises(ModelError, match=r"not weights of SqueezeNet 1\.1"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -157,12 +158,18 @@ def _in_type(node: onnx.NodeProto, dtype: type) -> onnx.NodeProto:
 
 def since(op_type: str) -> int:
     """The opset that an operator came with."""
-    versions = [
-        s.since_version
-        for s in defs.get_all_schemas_with_history()
-        if s.name == op_type and s.domain == ""
-    ]
-    return min(versions)
+    return _firsts()[op_type]
+
+
+@cache
+def _firsts() -> Mapping[str, int]:
+    """The opset that each operator came with."""
+    firsts: dict[str, int] = {}
+    for schema in defs.get_all_schemas_with_history():
+        if schema.domain == "":
+            known = firsts.get(schema.name, schema.since_version)
+            firsts[schema.name] = min(known, schema.since_version)
+    return firsts
 
 
 @st.composite

@@ -41,6 +41,7 @@ def test_a_picture_is_the_same_alone_and_among_others(squeezenet: osc.Model) -> 
     np.testing.assert_array_equal(apart.images, together.images)
 
 
+@pytest.mark.slow
 def test_all_share_graphs_which_the_cache_keeps(
     squeezenet: osc.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -118,6 +118,7 @@ LEAVES = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.recursive(st.sampled_from(LEAVES), _combined, max_leaves=20))
 def test_any_expression_goes_through_a_recipe(objective: osc.Objective) -> None:

@@ -76,6 +76,7 @@ def test_an_ascent_for_both_and_its_recipe(
         osc.remake(picture.recipe, squeezenet)
 
 
+@pytest.mark.slow
 def test_in_an_expression(squeezenet: osc.Model) -> None:
     text = 'logit("daisy") - 0.5 * seen_by("squeezenet", "fire5:11")'
     found = resolve(squeezenet, text)

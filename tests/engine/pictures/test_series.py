@@ -75,6 +75,7 @@ def failing(objectives, error):
     return render
 
 
+@pytest.mark.slow
 def test_one_that_fails_keeps_no_other_from_being_made(squeezenet, alone, monkeypatch):
     partial = alone[1]
     error = AscentError("it is not finite", partial)

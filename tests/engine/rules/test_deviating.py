@@ -129,6 +129,7 @@ def test_linear_agrees_where_a_unit_is_on(op_type, attributes, more):
     assert exact[0, 0] != dy[0, 0]
 
 
+@pytest.mark.slow
 def test_a_picture_says_by_which_rules_it_was_made(squeezenet: osc.Model, tmp_path: Path) -> None:
     quick = {"size": 48, "steps": 4, "provider": "cpu"}
     picture = osc.render(squeezenet, "fire5:100", rules="smoothed_pooling", **quick)

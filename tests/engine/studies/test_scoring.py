@@ -68,6 +68,7 @@ def test_a_manipulated_network_is_low(photos, eye):
     assert np.mean([one.agreement for one in scores]) < 0.65
 
 
+@pytest.mark.slow
 def test_what_is_rendered_and_what_is_given(photos, tmp_path):
     model = osc.load(fooling.network(fooled=False), input_range=(0, 1), compare=False)
     rendered = osc.score(model, "units:2", photos, steps=4, provider="cpu")
@@ -134,6 +135,7 @@ def test_agreement_by_hand():
     assert agreement(np.ones(4), np.ones((3, 4)), np.ones((2, 4))) == 0.5
 
 
+@pytest.mark.slow
 def test_paths_by_hand():
     scipy = pytest.importorskip("scipy.stats")
     rows = np.random.default_rng(1).integers(0, 4, (2, 50)).astype(np.float32)
