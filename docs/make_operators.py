@@ -35,6 +35,8 @@ _NOTES = {
     "LSTM": "unrolled; the length must be known",
     "GRU": "unrolled; the length must be known",
     "RNN": "unrolled; the length must be known",
+    "Cast": "to float8 straight through, with a warning",
+    "CastLike": "to float8 straight through, with a warning",
     "QuantizeLinear": "straight through, with a warning",
     "DequantizeLinear": "straight through",
     "DynamicQuantizeLinear": "straight through, with a warning; the scale counts as constant",
@@ -128,7 +130,7 @@ def _fate(name, rules, expansions) -> tuple[str, str]:
     if name in rules.without_derivative:
         return "no derivative", rules.without_derivative[name]
     if name in set(rules):
-        return "rule", ""
+        return "rule", _NOTES.get(name, "")
     if ("", name) in expansions:
         return _kind_of(expansions["", name]), _NOTES.get(name, "")
     if name in _REPLACED:
