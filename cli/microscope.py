@@ -171,7 +171,7 @@ def microscope(
         clock_.left,
         batch_size,
         scheduler,
-        site.write,
+        partial(site.write, 0),
         quiet=quiet,
     )
     if alone and not filling.interrupted:
@@ -292,7 +292,7 @@ def _fill_watched(
         if scheduler is not None:
             from ..store.cluster import fill_on
 
-            filled = partial(fill_on, scheduler)
+            filled = partial(fill_on, scheduler, idle=partial(watch.complain, "warning"))
         return filled(
             plan,
             project,

@@ -27,7 +27,7 @@ else:
 @contextmanager
 def locked(
     path: Path, timeout: float, sleep: Callable[[float], object] = time.sleep
-) -> Iterator[bool]:
+) -> Iterator[bool | None]:
     """Hold the lock of `path`, an empty file that stays there.
 
     The operating system frees the lock when the process ends, however it ends, so that no stale
@@ -39,8 +39,8 @@ def locked(
         sleep: For tests.
 
     Yields:
-        Whether the lock is held; not, where another process kept it for `timeout`, where the file
-        was removed meanwhile, or where the file system has no locks.
+        Whether the lock is held: not, where another process kept it for `timeout`, or where the
+        file was removed meanwhile; `None`, where the file system has no locks.
     """
     with path.open("a+b") as file:
         yield _acquired(file, timeout, sleep) and _is_there(path, file)
@@ -54,7 +54,7 @@ def _is_there(path: Path, file: IO[bytes]) -> bool:
         return False
 
 
-def _acquired(file: IO[bytes], timeout: float, sleep: Callable[[float], object]) -> bool:
+def _acquired(file: IO[bytes], timeout: float, sleep: Callable[[float], object]) -> bool | None:
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -65,6 +65,6 @@ def _acquired(file: IO[bytes], timeout: float, sleep: Callable[[float], object])
                 return False
             sleep(0.1)
         except OSError:
-            return False
+            return None
         else:
             return True

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import __version__
+from ..errors import OutputError
+from ..locks import locked
 from ..store.plan import Plan
 from ..store.project import Project
 from ..store.relations import Related, related
@@ -19,6 +22,8 @@ from .site import check_jinja, made, model_called, page, script, slug, write_ass
 
 _ASSETS = ["base.css", "base.js", "microscope.css", "microscope.js"]
 _SAMPLES = 12
+_LOCK = ".lock"
+_SECONDS_FOR_OTHERS = 600.0
 _START = "window.onnxscope = window.onnxscope || {};\n"
 
 
@@ -79,8 +84,15 @@ class Site:
             for layer in plan.layers
         ]
 
-    def write(self) -> Path:
+    def write(self, seconds: float = _SECONDS_FOR_OTHERS) -> Path:
         """Write what has changed.
+
+        Several processes write the site of one folder by turns: of two at once each would list
+        pictures that the other's sheets do not have.
+
+        Args:
+            seconds: How long to wait for another one that writes it. At 0 nothing is written where
+                one does, which is for whoever writes again later.
 
         Returns:
             The first page, `index.html`.
@@ -89,9 +101,20 @@ class Site:
             InputError: what is known of a picture is damaged.
             OutputError: it cannot be written.
         """
-        plan, folder = self._plan, self._project.folder
+        folder = self._project.folder
         made(folder / "sheets")
         made(folder / "data")
+        with ExitStack() as stack:
+            try:
+                is_mine = stack.enter_context(locked(folder / "data" / _LOCK, seconds))
+            except OSError as error:
+                raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
+            if seconds or is_mine is not False:
+                return self._write()
+        return folder / "index.html"
+
+    def _write(self) -> Path:
+        plan, folder = self._plan, self._project.folder
         write_assets(folder, _ASSETS)
         shown = [one.shown for one in self._layers]
         keys = keys_there(self._project)

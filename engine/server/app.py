@@ -21,7 +21,7 @@ from ..plain import whole
 from ..store.project import Project
 from . import previews
 from .asked import Asked, Asking
-from .clients import Client, Clients
+from .clients import Clients
 from .photos import MOST_BYTES, Photos
 from .queue import MOST, OPENED, SEEN, RenderQueue
 from .rendering import Renderer, refused
@@ -47,6 +47,11 @@ _LIVE = {
 _HEAD = (
     '<link rel="stylesheet" href="/live/live.css">\n<script defer src="/live/live.js"></script>\n'
 )
+_FORGOTTEN = {
+    "state": "failed",
+    "title": "a picture that was typed",
+    "error": "it is not known any more; type it again",
+}
 _FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
@@ -110,15 +115,15 @@ class Site:
     async def _events(self, request: Request) -> Response:
         del request  # who sent it, the guard has seen
         try:
-            client = self.clients.join()
+            self.clients.check_room()
         except InputError as error:
             return _refusal(503, str(error))
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(
-            self._news(client), media_type="text/event-stream", headers=headers
-        )
+        return StreamingResponse(self._news(), media_type="text/event-stream", headers=headers)
 
-    async def _news(self, client: Client) -> AsyncIterator[str]:
+    async def _news(self) -> AsyncIterator[str]:
+        # Here and not before: of a stream that is never begun, nobody would take the client away.
+        client = self.clients.join()
         try:
             yield _event("hello", {"client": client.name, **self._usual})
             while not self.clients.closed:
@@ -142,12 +147,20 @@ class Site:
     async def _view(self, request: Request) -> Response:
         """Take what a browser shows now: units in view, those opened large, typed pictures."""
         given = await _object(request)
-        who = given.get("client")
-        if who not in self.clients:
+        client = self.clients.find(given.get("client"))
+        if client is None:
             return _refusal(410, "this page does not listen any more; load it again")
+        client.questions += 1
+        number = client.questions
+        for key in self._typed_of(given):
+            if key not in self._typed:
+                # As behind a new start of the server; all else that it shows is made meanwhile.
+                self.clients.tell(client.name, key, _FORGOTTEN | {"key": key})
         # Off the server's own thread: hundreds of questions take a while.
-        left = await run_in_threadpool(lambda: self._tell_known(str(who), self._wanted(given)))
-        self.queue.want(str(who), left)
+        left = await run_in_threadpool(lambda: self._tell_known(client.name, self._wanted(given)))
+        # Meanwhile it may have asked for something else, or left: nobody would wait for this.
+        if number == client.questions and self.clients.find(client.name) is client:
+            self.queue.want(client.name, left)
         return JSONResponse({"waiting": len(left)})
 
     def _wanted(self, given: Mapping[str, Any]) -> list[tuple[int, Asked]]:
@@ -159,12 +172,16 @@ class Site:
         wanted: list[tuple[int, Asked]] = []
         for name, soon in (("open", OPENED), ("seen", SEEN)):
             wanted += [(soon, self._asking.of_plan(_place(one))) for one in _listed(given, name)]
-        for key in _listed(given, "typed"):
-            asked = self._typed.get(key) if isinstance(key, str) else None
-            if asked is None:
-                raise InputError("this picture is not known any more; type it again")
-            wanted.append((OPENED, asked))
+        wanted += [
+            (OPENED, self._typed[key]) for key in self._typed_of(given) if key in self._typed
+        ]
         return wanted
+
+    def _typed_of(self, given: Mapping[str, Any]) -> list[str]:
+        keys = _listed(given, "typed")
+        if not all(isinstance(key, str) for key in keys):
+            raise InputError("typed pictures are called by their keys")
+        return keys
 
     def _tell_known(self, who: str, wanted: list[tuple[int, Asked]]) -> list[tuple[int, Asked]]:
         """Tell a browser of what is there already, and return the rest."""

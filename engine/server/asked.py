@@ -42,7 +42,8 @@ _READS_NO_FILE = frozenset(
 """Functions of expressions that read no file and open no other model."""
 
 _QUOTED = re.compile(r"""("[^"]*"|'[^']*')""")
-_BARE = re.compile(r"[A-Za-z_][\w/.]*(?::[A-Za-z_][\w/.]*)*:\d+(?:@\d+(?:,\d+){1,2})?")
+_NAME = r"[A-Za-z_][\w/.]*(?::[A-Za-z_][\w/.]*)*"
+_UNIT = r":\d+(?:@\d+(?:,\d+){1,2})?"
 
 
 @dataclass(frozen=True)
@@ -257,12 +258,22 @@ def _is_at_cell(model: Model, target: str) -> bool:
     return found is not None and bool(model.names.meanings(found[0].rpartition(":")[0]))
 
 
+def _bare(model: Model) -> re.Pattern[str]:
+    """Units without quotation marks: those of names that look like names, and of all there are."""
+    every = {name for layer in model.layers.values() for name in (layer.name, layer.title)}
+    # The longest first: of stem-1 and stem-1-a, the second is not the first minus something.
+    others = sorted((name for name in every if not re.fullmatch(_NAME, name)), key=len)[::-1]
+    names = "|".join([*map(re.escape, others), _NAME])
+    return re.compile(rf"(?<![\w/.:])(?:{names}){_UNIT}")
+
+
 def _with_marks(model: Model, target: str) -> str:
     """A sum in which units stand bare, with quotation marks around each."""
     if model.names.meanings(target) or _is_at_cell(model, target):
         return target
+    bare = _bare(model)
     parts = _QUOTED.split(target)
-    parts[::2] = [_BARE.sub(lambda found: f'"{found[0]}"', part) for part in parts[::2]]
+    parts[::2] = [bare.sub(lambda found: f'"{found[0]}"', part) for part in parts[::2]]
     marked = "".join(parts)
     # A single target stays itself, whatever is wrong with it.
     return target if marked == f'"{target}"' or parsed(marked) is None else marked

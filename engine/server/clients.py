@@ -22,12 +22,14 @@ class Client:
         name: What it calls itself when it asks.
         news: What it is still to be told, by picture: later news of one take the place of earlier,
             so that a slow browser misses steps and no end.
+        questions: How many it has asked so far: of two that it asks at once the later one holds.
         awake: Set where there are news.
     """
 
     name: str
     news: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     awake: asyncio.Event = field(default_factory=asyncio.Event)
+    questions: int = 0
 
 
 class Clients:
@@ -40,13 +42,7 @@ class Clients:
         self.closed = False
 
     def join(self) -> Client:
-        """Add one.
-
-        Raises:
-            InputError: there are too many.
-        """
-        if len(self._clients) >= _MOST:
-            raise InputError(f"{_MOST} pages listen already; close some")
+        """Add one."""
         self._loop = asyncio.get_running_loop()
         client = Client(secrets.token_hex(8))
         self._clients[client.name] = client
@@ -58,8 +54,18 @@ class Clients:
         """Remove one."""
         self._clients.pop(client.name, None)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._clients
+    def find(self, name: object) -> Client | None:
+        """Return one that listens; `None` where it does not, or not any more."""
+        return self._clients.get(name) if isinstance(name, str) else None
+
+    def check_room(self) -> None:
+        """See that there is room for one more.
+
+        Raises:
+            InputError: there are too many.
+        """
+        if len(self._clients) >= _MOST:
+            raise InputError(f"{_MOST} pages listen already; close some")
 
     def __len__(self) -> int:
         return len(self._clients)

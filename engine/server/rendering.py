@@ -46,6 +46,7 @@ class Renderer:
 
     Attributes:
         made: How many pictures were made.
+        failure: What ended the thread, where it was not closed.
     """
 
     def __init__(
@@ -64,8 +65,14 @@ class Renderer:
             queue: What is wanted.
             clients: Who is told.
             site: Writes the site of what there is.
+
+        Raises:
+            ProviderError: the plan's provider is not there.
         """
         self.made = 0
+        self.failure: BaseException | None = None
+        provider = plan.settings.get("provider", "auto")
+        self._at_once = cores() if choose_provider(provider).name == "cpu" else _ON_DEVICE
         self._project = project
         self._queue = queue
         self._clients = clients
@@ -74,16 +81,22 @@ class Renderer:
         self._plan = plan
         self._curves: list[np.ndarray] = []
         self._shown = 0.0
-        self._thread = threading.Thread(target=self._run, name="rendering", daemon=True)
+        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Start the thread."""
+    def start(self, ended: Callable[[], object]) -> None:
+        """Start the thread.
+
+        Args:
+            ended: Called in it when it ends, by `close` or by a fault (see `failure`).
+        """
+        self._thread = threading.Thread(target=self._run, args=(ended,), name="rendering")
+        self._thread.daemon = True
         self._thread.start()
 
     def close(self) -> None:
         """End at the next step, and wait for that."""
         self._queue.close()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join()
 
     def told(self, asked: Asked) -> dict[str, Any] | None:
@@ -99,12 +112,18 @@ class Renderer:
         address = source.relative_to(self._project.folder).as_posix()
         return _said(asked, "done") | {"told": told_of(known, address, asked.command)}
 
-    def _run(self) -> None:
-        provider = self._plan.settings.get("provider", "auto")
-        at_once = cores() if choose_provider(provider).name == "cpu" else _ON_DEVICE
+    def _run(self, ended: Callable[[], object]) -> None:
+        try:
+            self._work()
+        except BaseException as error:
+            self.failure = error
+        finally:
+            ended()
+
+    def _work(self) -> None:
         written = 0
         while True:
-            group = self._queue.take(at_once, _IDLE if self.made > written else None)
+            group = self._queue.take(self._at_once, _IDLE if self.made > written else None)
             if group is None:
                 if not len(self._clients):
                     # Nobody waits meanwhile, and whoever comes next finds it in the pages.

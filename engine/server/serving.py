@@ -13,7 +13,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..pages.microscope import is_written, write_microscope
+from ..pages.microscope import Site as Pages
+from ..pages.microscope import is_written
 from ..store.plan import Plan
 from ..store.project import Project
 
@@ -76,7 +77,8 @@ def serve(
         How many pictures were made.
 
     Raises:
-        InputError: what serves is not installed.
+        InputError: what serves is not installed, or rendering ended by a fault.
+        ProviderError: the plan's provider is not there.
         OutputError: the site cannot be written.
     """
     check_installed()
@@ -88,11 +90,12 @@ def serve(
 
     host, port = sock.getsockname()[:2]
     token = secrets.token_urlsafe(24) if token is None else token
+    pages = Pages(plan, project)
     if project.plan != json.loads(json.dumps(plan.to_json())) or not is_written(project):
-        write_microscope(plan, project)
+        pages.write()
         with project.writing() as writer:
             writer.begin(plan)
-    site = Site(project, Asking(plan), lambda: write_microscope(plan, project))
+    site = Site(project, Asking(plan), pages.write)
     config = uvicorn.Config(
         Guard(site.app(), token, host, port),
         log_level="error",
@@ -111,13 +114,15 @@ def serve(
             super().handle_exit(sig, frame)
 
     server = Server(config)
-    site.renderer.start()
     # Of all addresses of this machine none is a name that others could open.
     name = socket.gethostname() if host in ("0.0.0.0", "::") else host
     name = f"[{name}]" if ":" in name else name
-    if ready is not None:
-        ready(f"http://{name}:{port}/?token={token}", Stop(site, server))
+    stop = Stop(site, server)
+    # Without its renderer the server would keep browsers waiting.
+    site.renderer.start(ended=stop)
     try:
+        if ready is not None:
+            ready(f"http://{name}:{port}/?token={token}", stop)
         # uvicorn raises Ctrl-C again as soon as it has ended tidily.
         with suppress(KeyboardInterrupt):
             asyncio.run(server.serve(sockets=[sock]))
@@ -125,8 +130,14 @@ def serve(
         site.close()
         site.renderer.close()
         sock.close()
+    if site.renderer.failure is not None:
+        reason = site.renderer.failure
+        raise InputError(
+            f"the server ended, since nothing can be rendered any more "
+            f"({type(reason).__name__}: {reason}); what was made is kept"
+        ) from reason
     if site.renderer.made:
-        write_microscope(plan, project)
+        pages.write()
     return site.renderer.made
 
 

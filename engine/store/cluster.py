@@ -27,6 +27,9 @@ _PIECES = 2
 """So many pieces of work each thread of a worker has: one that it does, and the next one."""
 
 _RETRIES = 2
+_LOOK = 5.0
+"""Seconds between two looks whether there are workers."""
+
 _MOST = 256
 _SECONDS_TO_CONNECT = 15
 
@@ -41,6 +44,7 @@ def fill_on(
     batch_size: int | None = None,
     begin: Callable[[Filling, Sequence[Wanted]], object] | None = None,
     done: Callable[[Wanted, Answer], object] | None = None,
+    idle: Callable[[str], object] | None = None,
 ) -> Filling:
     """Make the pictures of a plan that a project does not have, on a scheduler's workers.
 
@@ -55,18 +59,24 @@ def fill_on(
         batch_size: As for `render_each`, in each worker.
         begin: Called when a piece of work is sent, with how far it has come and with its pictures.
         done: As for `fill`.
+        idle: Called with a sentence where it waits for workers, as there are none.
 
     Returns:
-        How far it has come.
+        How far it has come. Where no workers come, it ends when the time is up.
 
     Raises:
-        InputError: there is no such scheduler, or dask.distributed is not installed.
+        InputError: there is no such scheduler, or not any more, or dask.distributed is not
+            installed.
         OutputError: a picture cannot be kept.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     filling, missing = what_is_missing(plan, project, order)
     with _client(scheduler) as client, project.writing() as writer:
         writer.begin(plan)
+        workers = _Workers(client, scheduler, deadline, idle)
+        if missing and not workers.come():
+            filling.out_of_time = True
+            return filling
         # It goes to each worker once, and is opened there once.
         maker = client.scatter(Maker(plan), broadcast=True, hash=False)
         pieces = groups(plan, missing)
@@ -74,8 +84,8 @@ def fill_on(
         group = next(pieces, None)
         try:
             while True:
-                while group is not None and len(running) < _PIECES * max(_threads(client), 1):
-                    if deadline is not None and time.monotonic() >= deadline:
+                while group is not None and len(running) < _PIECES * max(workers.threads, 1):
+                    if workers.time_is_up:
                         filling.out_of_time = True
                         break
                     wanted = still_wanted(plan, project, group, filling)
@@ -91,7 +101,11 @@ def fill_on(
                     running[future] = wanted
                 if not running:
                     return filling
-                for future in _finished(running):
+                finished = workers.finished(list(running))
+                if not finished:
+                    filling.out_of_time = True
+                    return filling
+                for future in finished:
                     wanted = running.pop(future)
                     for answer in _answers(future, len(wanted)):
                         filling.take(wanted[answer.number], answer, writer)
@@ -102,6 +116,59 @@ def fill_on(
             return filling
         finally:
             client.cancel(list(running), force=True)
+
+
+class _Workers:
+    """The workers of a scheduler, which come and go."""
+
+    def __init__(
+        self,
+        client: Client,
+        scheduler: str,
+        deadline: float | None,
+        idle: Callable[[str], object] | None,
+    ) -> None:
+        self._client = client
+        self._scheduler = scheduler
+        self._deadline = deadline
+        self._idle = idle
+
+    @property
+    def threads(self) -> int:
+        """How many pieces of work they do at once."""
+        return sum(self._client.nthreads().values())
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether there was a limit, and it has passed."""
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def come(self) -> bool:
+        """Wait until there are some, and say so; return whether there are before the time is up."""
+        said = False
+        while not self.threads:
+            if self.time_is_up:
+                return False
+            if self._idle is not None and not said:
+                self._idle(
+                    f"{self._scheduler} has no workers, and is waited for; `dask worker ADDRESS` "
+                    "starts one"
+                )
+            said = True
+            left = _LOOK if self._deadline is None else self._deadline - time.monotonic()
+            time.sleep(max(min(left, _LOOK), 0.0))
+        return True
+
+    def finished(self, running: list[Future[Any]]) -> list[Future[Any]]:
+        """Wait until some are done; return none where the time is up and nobody does any."""
+        from distributed import wait
+
+        while True:
+            try:
+                return list(wait(running, timeout=_LOOK, return_when="FIRST_COMPLETED").done)
+            except TimeoutError:
+                if not self.come():
+                    return []
 
 
 def _make(maker: Maker, wanted: Sequence[Wanted], batch_size: int | None) -> list[Answer]:
@@ -117,6 +184,9 @@ def _answers(future: Future[Any], count: int) -> list[Answer]:
     """What a worker gave back; where all tries failed, that for each picture."""
     from distributed.scheduler import KilledWorker
 
+    if future.cancelled():
+        reason = "the workers that had it ended, and what they were given with them"
+        return [Answer(number, error=reason) for number in range(count)]
     error = future.exception()
     if error is None:
         answers: list[Answer] = future.result()
@@ -127,24 +197,12 @@ def _answers(future: Future[Any], count: int) -> list[Answer]:
     return [Answer(number, error=reason) for number in range(count)]
 
 
-def _finished(running: dict[Future[Any], list[Wanted]]) -> list[Future[Any]]:
-    """Wait until some are done."""
-    from distributed import wait
-
-    return list(wait(list(running), return_when="FIRST_COMPLETED").done)
-
-
-def _threads(client: Client) -> int:
-    # Workers come and go.
-    return sum(client.nthreads().values())
-
-
 @contextmanager
 def _client(scheduler: str) -> Iterator[Client]:
     """Connect to a scheduler, or start one for this process.
 
     Raises:
-        InputError: it is not there.
+        InputError: it is not there, or went away in the block.
     """
     try:
         from distributed import Client, LocalCluster
@@ -178,4 +236,14 @@ def _client(scheduler: str) -> Iterator[Client]:
             "workers with `dask worker ADDRESS`, or use local:4"
         ) from error
     with client:
-        yield client
+        try:
+            yield client
+        except OnnxscopeError:
+            raise
+        except Exception as error:
+            if client.status == "running":
+                raise
+            raise InputError(
+                f"the scheduler at {scheduler} does not answer any more; what was made is kept, "
+                "and the same command goes on"
+            ) from error

@@ -28,6 +28,8 @@ _PLAN = "plan.json"
 _ANSWERS = "answers"
 _UNFINISHED = ".unfinished"
 _LOCK = "lock"
+_BEGUN = ".begun"
+_SECONDS_TO_BEGIN = 30.0
 _LONGEST = 60
 _TRIES = 50
 
@@ -67,22 +69,21 @@ class Project:
             "sha256": model.sha256,
             "preprocessing": model.arguments(),
         }
-        if (path / NAME).is_file():
-            found = cls.open(path)
-            found.check(model)
-            return found
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise InputError(
-                    f"{path} is no project of onnxscope's, and has files in it; name an empty "
-                    "folder, or one that is not there yet"
-                )
+            if not _is_there(path):
+                # Of several that begin it at once, one does, and the others open it.
+                with locked(path / _BEGUN, _SECONDS_TO_BEGIN):
+                    if not (path / NAME).is_file():
+                        data = {"format": _FORMAT, "model": described}
+                        write_bytes(path / NAME, _as_json(data), own=True)
+                with suppress(OSError):
+                    (path / _BEGUN).unlink()
         except OSError as error:
             raise OutputError(f"cannot write to {path}: {error.strerror}") from error
-        data = {"format": _FORMAT, "model": described}
-        write_bytes(path / NAME, _as_json(data), own=True)
-        return cls(path, described)
+        found = cls.open(path)
+        found.check(model)
+        return found
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Project:
@@ -267,6 +268,21 @@ def _read(path: Path) -> dict[str, Any] | None:
     if not isinstance(data, dict):
         raise InputError(f"{path} is damaged: it is no object; remove it")
     return data
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether a folder is a project; not, where it is empty, or somebody begins one in it.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    names = {one.name for one in folder.iterdir()}
+    if NAME not in names and names and _BEGUN not in names and not (folder / NAME).is_file():
+        raise InputError(
+            f"{folder} is no project of onnxscope's, and has files in it; name an empty "
+            "folder, or one that is not there yet"
+        )
+    return (folder / NAME).is_file()
 
 
 def _in_words(value: object) -> str:

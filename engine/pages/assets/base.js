@@ -48,12 +48,24 @@
     return element;
   };
 
-  /* Three digits, as people write numbers. */
+  /* Three digits, as people write numbers; none that is not 0 is written as 0. */
   page.number = function (value) {
     if (value === 0) return "0";
     var size = Math.abs(value);
-    var digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+    if (size < 0.001) {
+      var parts = value.toExponential(1).split("e");
+      return parts[0].replace("-", "−") + " · 10" + parts[1].replace(/[-\d]/g, function (one) {
+        return one === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹".charAt(+one);
+      });
+    }
+    var digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : size >= 0.1 ? 3 : size >= 0.01 ? 4 : 5;
     return value.toFixed(digits).replace("-", "−");
+  };
+  /* A share between 0 and 1, in percent. */
+  page.percent = function (share) {
+    var of = 100 * share;
+    if (of > 0 && of < 0.05) return "< 0.1 %";
+    return (of === 0 || of >= 9.95 ? Math.round(of) : of.toFixed(1)) + " %";
   };
 
   /* Roving tabindex: the whole grid is one stop of the Tab key, arrows move within it.

@@ -3,7 +3,7 @@
   "use strict";
   var page = window.onnxscope, make = page.make, empty = page.empty, index = page.index, layer = page.layer;
   var scope = page.microscope, dialog = document.getElementById("unit");
-  var client = null, sent = "", known = {}, typed = {}, visible = [];
+  var stream = null, client = null, sent = "", asking = false, known = {}, typed = {}, visible = [];
 
   function all(selector, inside) { return Array.prototype.slice.call((inside || document).querySelectorAll(selector)); }
   function id(place) { return place.join("/"); }
@@ -19,7 +19,7 @@
   function say(words) { if (status.textContent !== words) status.textContent = words; }
 
   function listen() {
-    var source = new EventSource("/live/events");
+    var source = stream = new EventSource("/live/events");
     source.addEventListener("hello", function (event) {
       var told = JSON.parse(event.data);
       client = told.client;
@@ -35,12 +35,21 @@
     source.addEventListener("closed", function () {
       client = null;
       source.close();
+      ended = true;
       say("The server has ended. What was made is kept.");
     });
     source.onerror = function () {
       client = null;
       say("The server does not answer. It is asked again.");
     };
+  }
+  /* A browser has six connections to a server for all its tabs together: one that nobody looks at, and
+     that waits for nothing, gives its own back. */
+  var ended = false;
+  function rest() {
+    stream.close();
+    stream = client = null;
+    say("");
   }
   function ask(path, body) {
     return fetch(path, { method: "POST", body: body }).then(function (answer) {
@@ -64,7 +73,7 @@
   }
   function send() {
     soon = null;
-    if (client === null) return;
+    if (client === null || asking) return;
     var seen = document.hidden ? [] : visible.map(function (element) { return { place: element.place(), at: element.getBoundingClientRect() }; })
       .filter(function (one) { return one.place && !isDone(one.place) && one.at.width; })
       // Line by line, as people look.
@@ -75,9 +84,17 @@
       .filter(function (place) { return !isDone(place); });
     var waiting = Object.keys(typed).filter(function (key) { return typed[key].state !== "done" && typed[key].state !== "failed"; });
     var body = JSON.stringify({ client: client, seen: seen.slice(0, 300), open: open, typed: waiting });
+    if (document.hidden && !open.length && !waiting.length) { rest(); return; }
     if (body === sent) return;
+    // One question at a time: of two on their way an older one might come last.
+    var who = client;
     sent = body;
-    ask("/live/view", body).then(function (answer) { if (answer.error) { sent = ""; say(answer.error); } });
+    asking = true;
+    ask("/live/view", body).then(function (answer) {
+      asking = false;
+      if (answer.error && who === client) { sent = ""; say(answer.error); }
+      else report();
+    });
   }
   var watch = new IntersectionObserver(function (seen) {
     seen.forEach(function (one) {
@@ -93,7 +110,10 @@
     watch.observe(element);
     return element;
   }
-  document.addEventListener("visibilitychange", report);
+  document.addEventListener("visibilitychange", function () {
+    if (!document.hidden && stream === null && !ended) listen();
+    report();
+  });
 
   /* News -------------------------------------------------------------------------------------- */
 
@@ -131,6 +151,7 @@
       }
     }
     if (typed[news.key]) { typed[news.key] = news; card(news); }
+    if (document.hidden) report();
     if (news.state === "running") say(news.title + (news.step ? ", step " + news.step + " of " + news.steps : ""));
     else say(news.state === "failed" ? news.title + ": " + news.error : "");
   }
@@ -251,7 +272,7 @@
     complaint.textContent = "";
     return ask("/live/type", JSON.stringify(body)).then(function (answer) {
       if (answer.error) { complaint.textContent = answer.error; return; }
-      if (!typed[answer.key]) typed[answer.key] = { key: answer.key, title: answer.title, state: "waiting" };
+      if (!typed[answer.key] || typed[answer.key].state === "failed") typed[answer.key] = { key: answer.key, title: answer.title, state: "waiting" };
       typed[answer.key].asked = body;
       card(typed[answer.key], answer, body, first);
       keep();

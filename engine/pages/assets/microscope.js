@@ -22,7 +22,7 @@
       return { said: classes.length ? names(classes) : "There is no layer or class " + name + "." };
     }
     if (found.length > 1 && unit !== null) return { said: "Several layers: " + names(found) };
-    if (unit === null || unit === "") return found.length > 1 ? { said: names(found) } : { href: found[0].slug + ".html", said: found[0].name + ", " + found[0].units.length + " units" };
+    if (unit === null || unit === "") return found.length > 1 ? { said: names(found) } : { href: found[0].slug + ".html", said: found[0].name + ", " + found[0].units.length.toLocaleString("en") + " units" };
     var number = /^\d+$/.test(unit) ? Number(unit) : -1;
     if (found[0].units.indexOf(number) < 0) return { said: found[0].name + " has no page of a unit " + unit + "." };
     return { href: found[0].slug + ".html#" + found[0].slug + "-" + number, said: found[0].name + ", unit " + number };
@@ -75,6 +75,10 @@
     page.sprite(sample, { source: told.source, side: 96, edge: 1, columns: +told.columns, rows: +told.rows }, +told.at);
   });
   if (!layer) return;
+
+  /* The list of layers is one line: of many it begins where this one is. */
+  var line = document.querySelector(".layers"), here = line.querySelector("[aria-current]");
+  line.scrollLeft = here.offsetLeft - line.offsetLeft - (line.clientWidth - here.offsetWidth) / 2;
 
   /* The layer's units ------------------------------------------------------------------------- */
 
@@ -174,12 +178,25 @@
 
   page.arrived = function (details) {
     Object.keys(details).forEach(function (unit) { chunks[unit] = details[unit]; });
-    if (waiting !== null && chunks[waiting]) { var unit = waiting; waiting = null; open(unit); }
+    if (waiting !== null && chunks[waiting.unit]) { var then = waiting.then; waiting = null; then(); }
   };
   function need(unit, then) {
     if (chunks[unit]) { then(); return; }
-    waiting = unit;
-    document.body.appendChild(make("script", { src: "data/" + layer.slug + "-" + Math.floor(place[unit] / layer.perSheet) + ".js" }));
+    var mine = waiting = { unit: unit, then: then };
+    var source = "data/" + layer.slug + "-" + Math.floor(place[unit] / layer.perSheet) + ".js", script = make("script", { src: source });
+    // What did not come, or came without the unit, is said: nobody clicks in vain.
+    ["load", "error"].forEach(function (what) {
+      script.addEventListener(what, function () { if (waiting === mine) { waiting = null; missing(unit, source); } });
+    });
+    document.body.appendChild(script);
+  }
+  function missing(unit, source) {
+    var sheet = empty(by("unit-sheet"));
+    sheet.className = "sheet";
+    opened = null;
+    sheet.appendChild(make("header", {}, [make("h2", { id: "unit-name", tabindex: "-1", text: layer.name + ":" + unit }), make("div", { "class": "actions" }, [button("close", close)])]));
+    sheet.appendChild(make("p", { role: "alert", text: "What is known of it cannot be read: " + source + " is not there, or does not have it. Load the page again; if that does not help, onnxscope microscope writes it again." }));
+    if (!dialog.open) dialog.showModal();
   }
 
   function open(unit) {
@@ -306,7 +323,7 @@
     function value(one) { return page.number(one.value); }
     return make("section", {}, [
       make("h4", { text: "In photographs" }),
-      make("p", { "class": "said", text: "What its strongest cell sees, of " + told.photos.toLocaleString("en") + " photographs; " + Math.round(100 * told.positive) + " % excite it, by " + page.number(told.mean) + " ± " + page.number(told.std) + "." }),
+      make("p", { "class": "said", text: "What its strongest cell sees, of " + told.photos.toLocaleString("en") + " photographs; " + page.percent(told.positive) + " excite it, by " + page.number(told.mean) + " ± " + page.number(told.std) + "." }),
       row("most", told.most, value),
       row("by quantile", told.quantiles, function (one) { return Math.round(100 * one.quantile) + " %: " + page.number(one.value); }),
       row("least", told.least, value),
@@ -332,9 +349,9 @@
       return make("div", { "class": "patches" }, [make("h5", { text: other.name }), make("div", { "class": "friends" }, groups[name].map(function (one) {
         var at = other.slug ? other.units.indexOf(one[0]) : -1, picture = make("i");
         if (at >= 0) tile(picture, other.sheets, at);
-        var words = make("span", { "class": "number", text: one[0] + " · " + Math.round(100 * one[1]) + " %" });
+        var words = make("span", { "class": "number", text: one[0] + " · " + page.percent(one[1]) });
         if (at < 0) return make("span", { "class": "friend" }, [picture, words]);
-        return make("a", { "class": "friend", href: other.slug + ".html#" + other.slug + "-" + one[0], "aria-label": other.name + " unit " + one[0] + ", share " + Math.round(100 * one[1]) + " percent" }, [picture, words]);
+        return make("a", { "class": "friend", href: other.slug + ".html#" + other.slug + "-" + one[0], "aria-label": other.name + " unit " + one[0] + ", share " + page.percent(one[1]) }, [picture, words]);
       }))]);
     })));
   }
@@ -417,14 +434,8 @@
   }
   function compare() {
     var left = kept.filter(function (unit) { return !chunks[unit]; });
-    if (left.length) {
-      // One chunk after the other, and then all of them.
-      waiting = null;
-      var script = make("script", { src: "data/" + layer.slug + "-" + Math.floor(place[left[0]] / layer.perSheet) + ".js" });
-      script.addEventListener("load", compare);
-      document.body.appendChild(script);
-      return;
-    }
+    // One chunk after the other, and then all of them.
+    if (left.length) { need(left[0], compare); return; }
     var sheet = empty(by("unit-sheet"));
     sheet.className = "sheet compared";
     opened = null;

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
 import onnxscope as osc
 import pytest
-from onnxscope.pages.microscope import write_microscope
+from onnxscope.locks import locked
+from onnxscope.pages.microscope import Site, write_microscope
 from onnxscope.store.filling import fill
 from onnxscope.store.plan import Plan, make_plan
 from onnxscope.store.project import Project
@@ -216,3 +219,35 @@ def test_what_is_as_it_was_is_not_written_again(site):
     plan = planned(network)
     write_microscope(plan, Project.open(site.parent))
     assert {file: file.stat().st_mtime_ns for file in before} == before
+
+
+def test_of_two_that_write_it_at_once_one_waits_or_writes_nothing(tmp_path):
+    network = osc.load("squeezenet")
+    plan = make_plan(network, ["fire3"], units="0:2", size=48, steps=2)
+    pages = Site(plan, Project.create(tmp_path / "p", network))
+    (tmp_path / "p" / "data").mkdir()
+    with locked(tmp_path / "p" / "data" / ".lock", 0):
+        page = pages.write(0)
+        assert not page.exists()
+        waiting = threading.Thread(target=pages.write)
+        waiting.start()
+        waiting.join(0.3)
+        assert not page.exists()
+    waiting.join(60)
+    assert page.is_file()
+    page.unlink()
+    assert pages.write(0).is_file()
+
+
+def test_data_that_do_not_come_are_said(site, browser, tmp_path):
+    copied = tmp_path / "scope"
+    shutil.copytree(site.parent, copied)
+    (copied / "data" / "fire3-0.js").unlink()
+    (copied / "data" / "fire4-0.js").write_text("window.onnxscope.arrived({});")
+    tab = browser.new_page()
+    for layer in ("fire3", "fire4"):
+        tab.goto(f"{(copied / layer).as_uri()}.html")
+        tab.locator(f"#{layer}-1").click()
+        assert f"data/{layer}-0.js" in tab.locator("dialog[open] [role=alert]").inner_text()
+        tab.locator("dialog button", has_text="close").click()
+    tab.close()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import numpy as np
 import onnxscope as osc
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from onnxscope.errors import InputError, OnnxscopeError, TargetError
 from onnxscope.server.asked import Asking
 from onnxscope.store.plan import make_plan
@@ -59,6 +63,36 @@ def test_other_settings_are_another_question(asking):
 def test_sums_need_no_quotation_marks(asking, typed, same):
     assert asking.typed(typed).objective == asking.typed(same).objective
     assert asking.typed(typed).wanted is None
+
+
+def test_names_with_signs_in_them_need_none_either():
+    names = ["stem-1", "stem-1-a", "/stem/1 b", "fire6"]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", [before, f"w {name}"], [name], pads=[1, 1, 1, 1])
+            for before, name in pairwise(["image", *names])
+        ],
+        "net",
+        [value("image", TensorProto.FLOAT, [1, 3, 48, 48])],
+        [value("fire6", TensorProto.FLOAT, [1, 8, 48, 48])],
+        [
+            numpy_helper.from_array(np.ones((8, before, 3, 3), np.float32), f"w {name}")
+            for before, name in zip([3, 8, 8, 8], names, strict=True)
+        ],
+    )
+    network = osc.load(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9),
+        input_range=(0, 1),
+        channel_order="rgb",
+    )
+    asking = Asking(make_plan(network, ["stem-1"], units="0:2", size=48, steps=6))
+    for typed, same in (
+        ("stem-1:5 - stem-1-a:7", '"stem-1:5" - "stem-1-a:7"'),
+        ("2*/stem/1 b:3+stem-1:5@1,2", '2 * "/stem/1 b:3" + "stem-1:5@1,2"'),
+        ("stem-1:5-fire6:4", '"stem-1:5" - "fire6:4"'),
+    ):
+        assert asking.typed(typed).objective == asking.typed(same).objective
 
 
 def test_a_class_is_a_unit_and_a_layer_is_none(asking):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import onnxscope as osc
@@ -63,6 +64,32 @@ def test_a_worker_that_is_killed_costs_nothing(squeezenet: osc.Model, plan, tmp_
     assert files(tmp_path / "shared") == files(alone)
     again = fill_on("local:1", plan, project)
     assert (again.made, again.there) == (0, 20)
+
+
+@pytest.mark.slow
+def test_without_workers_it_says_so_and_ends_in_time_and_without_scheduler(
+    squeezenet: osc.Model, plan, tmp_path, monkeypatch
+):
+    import dask
+    from distributed import LocalCluster
+
+    monkeypatch.setattr("onnxscope.store.cluster._LOOK", 0.2)
+    project = Project.create(tmp_path / "p", squeezenet)
+    given = {"n_workers": 0, "host": "127.0.0.1", "dashboard_address": None}
+    with LocalCluster(**given) as cluster:
+        address = cluster.scheduler_address
+        said: list[str] = []
+        filling = fill_on(address, plan, project, seconds=0.5, idle=said.append)
+        assert (filling.made, filling.out_of_time) == (0, True)
+        assert len(said) == 1
+        assert "has no workers" in said[0]
+        ending = threading.Thread(target=cluster.close)
+        with (
+            dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+            pytest.raises(InputError, match="does not answer any more"),
+        ):
+            fill_on(address, plan, project, idle=lambda _: ending.start())
+        ending.join(60)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -157,6 +158,36 @@ def test_a_folder_of_something_else(squeezenet: osc.Model, tmp_path):
     )
     with pytest.raises(InputError, match="another model, other"):
         Project.create(tmp_path, squeezenet)
+
+
+@pytest.mark.slow
+def test_of_those_that_begin_a_project_at_once_all_have_it(squeezenet: osc.Model, tmp_path):
+    failed: list[Exception] = []
+    for number in range(10):
+        gate = threading.Barrier(4)
+
+        def begin(folder: Path, gate: threading.Barrier) -> None:
+            gate.wait(30)
+            try:
+                Project.create(folder, squeezenet)
+            except InputError as error:
+                failed.append(error)
+
+        given = tmp_path / str(number), gate
+        threads = [threading.Thread(target=begin, args=given) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert [one.name for one in (tmp_path / str(number)).iterdir()] == ["project.json"]
+    assert not failed
+
+
+def test_what_a_beginner_that_was_killed_left_is_gone_on_from(squeezenet: osc.Model, tmp_path):
+    for name in (".begun", ".project-x.json"):
+        (tmp_path / name).touch()
+    Project.create(tmp_path, squeezenet)
+    Project.open(tmp_path).check(squeezenet)
 
 
 def test_a_folder_that_cannot_be_written(squeezenet: osc.Model, tmp_path):
