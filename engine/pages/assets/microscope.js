@@ -347,10 +347,12 @@
     return make("section", {}, [make("h4", { text: title }), make("p", { "class": "said", text: said })].concat(names.map(function (name) {
       var other = layer.others[name] || { name: name };
       return make("div", { "class": "patches" }, [make("h5", { text: other.name }), make("div", { "class": "friends" }, groups[name].map(function (one) {
-        var at = other.slug ? other.units.indexOf(one[0]) : -1, picture = make("i");
-        if (at >= 0) tile(picture, other.sheets, at);
+        var at = other.slug ? other.units.indexOf(one[0]) : -1;
         var words = make("span", { "class": "number", text: one[0] + " · " + page.percent(one[1]) });
-        if (at < 0) return make("span", { "class": "friend" }, [picture, words]);
+        // What has no page here has no picture either.
+        if (at < 0) return make("span", { "class": "friend" }, [words]);
+        var picture = make("i");
+        tile(picture, other.sheets, at);
         return make("a", { "class": "friend", href: other.slug + ".html#" + other.slug + "-" + one[0], "aria-label": other.name + " unit " + one[0] + ", share " + page.percent(one[1]) }, [picture, words]);
       }))]);
     })));

@@ -213,6 +213,34 @@ def test_a_phone_scrolls_in_one_direction_only(opened):
         assert wide <= 360, name
 
 
+def test_what_is_small_is_not_written_as_nothing(opened):
+    tab = opened("fire3.html")
+    numbers = "[0, 1234.5, 12.34, -0.0456, 0.000123, -1e-12].map(onnxscope.number)"
+    assert tab.evaluate(numbers) == [
+        "0", "1235", "12.3", "−0.0456", "1.2 · 10⁻⁴", "−1.0 · 10⁻¹²"
+    ]  # fmt: skip
+    shares = "[0, 1, 0.123, 0.0123, 0.0007, 0.0004].map(onnxscope.percent)"
+    assert tab.evaluate(shares) == ["0 %", "100 %", "12 %", "1.2 %", "0.1 %", "< 0.1 %"]
+
+
+def test_the_line_of_layers_begins_where_one_is_and_buttons_keep_their_width(opened):
+    tab = opened("logits.html", viewport={"width": 150, "height": 700})
+    assert tab.evaluate("document.querySelector('.layers').scrollLeft") > 0
+    box = tab.locator(".layers").bounding_box()
+    here = tab.locator(".layers [aria-current]").bounding_box()
+    assert box["x"] <= here["x"] + 1
+    assert here["x"] + here["width"] <= box["x"] + box["width"] + 1
+    tab = opened("fire3.html#fire3-0", viewport={"width": 360, "height": 700})
+    tab.wait_for_selector("dialog[open]")
+    for _ in range(5):
+        tab.keyboard.press("c")
+        tab.keyboard.press("n")
+    tab.keyboard.press("Escape")
+    buttons = tab.locator("#tray button").all()
+    assert len(buttons) == 2
+    assert all(one.bounding_box()["height"] < 40 for one in buttons)
+
+
 def test_what_is_as_it_was_is_not_written_again(site):
     network = osc.load("squeezenet")
     before = {file: file.stat().st_mtime_ns for file in (site.parent / "sheets").glob("*.webp")}

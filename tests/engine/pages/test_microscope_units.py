@@ -148,3 +148,14 @@ def test_a_unit_that_is_open_is_what_is_printed(opened):
     assert tab.locator("#units").is_hidden()
     assert tab.locator("#unit-sheet").is_visible()
     assert tab.locator(".actions").is_hidden()
+    # All of it: a sheet that is longer than the paper begins where the paper does.
+    assert tab.locator("#unit-sheet").bounding_box()["height"] > tab.viewport_size["height"]
+    assert tab.locator("#unit-name").bounding_box()["y"] >= 0
+
+
+def test_what_has_no_page_has_no_empty_picture(opened):
+    tab = opened("fire3-squeeze1x1.html#fire3-squeeze1x1-1")
+    tab.wait_for_selector("dialog[open] .friend")
+    assert "fire2" in tab.locator("dialog h5").all_inner_texts()
+    assert tab.locator("dialog span.friend").count() > 0
+    assert tab.locator("dialog span.friend i").count() == 0
