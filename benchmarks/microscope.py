@@ -4,8 +4,9 @@
 no round has made before, as many in each: by a project's own filling, as a draft (one graph for
 all units of a layer) and with a graph each; by `onnxscope.render` in a loop; and, where PyTorch and
 Lucent are installed, by Lucent's `render_vis` on its Inception v1, which computes about twice what
-SqueezeNet does. They take turns, so that other work on the machine falls on all alike. What is
-counted is all of it: graphs, ascents, what is known of each picture, and files on disk.
+SqueezeNet does. They take turns, so that other work on the machine falls on all alike; beside units
+a minute stands the time of the processor, which other work changes less. What is counted is all of
+it: graphs, ascents, what is known of each picture, and files on disk. Medians over the rounds.
 """
 
 from __future__ import annotations
@@ -98,19 +99,27 @@ def main() -> None:
         "Lucent, Inception v1": by_lucent(size, steps),
     }
     times: dict[str, list[float]] = {name: [] for name, work in contestants.items() if work}
+    busy: dict[str, list[float]] = {name: [] for name in times}
     for turn in range(given.rounds):
         units = range(turn * given.units, (turn + 1) * given.units)
         for name, work in contestants.items():
             if work is None:
                 continue
-            began = time.perf_counter()
+            began, before = time.perf_counter(), time.process_time()
             work(units)
             times[name].append(time.perf_counter() - began)
+            busy[name].append(time.process_time() - before)
+            print(f"  round {turn + 1}, {name}: {times[name][-1]:.1f} s", flush=True)
     print(f"{given.model} {given.layer}, {size}×{size} pixels, {steps} steps, {given.units} units")
+    print(f"  {'':28}{'units/min':>10}{'':>9}{'CPU s a unit':>14}")
     base = statistics.median(times["render, one by one"])
+    base_busy = statistics.median(busy["render, one by one"])
     for name, found in times.items():
-        middle = statistics.median(found)
-        print(f"  {name:28}{60 * given.units / middle:8.1f} units/min   {base / middle:5.2f} ×")
+        middle, used = statistics.median(found), statistics.median(busy[name])
+        print(
+            f"  {name:28}{60 * given.units / middle:10.1f}{base / middle:7.2f} ×"
+            f"{used / given.units:14.2f}{base_busy / used:7.2f} ×"
+        )
 
 
 if __name__ == "__main__":

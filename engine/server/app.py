@@ -76,6 +76,7 @@ class Site:
         self.queue = RenderQueue()
         self.renderer = Renderer(asking.plan, project, self.queue, self.clients, site)
         self._folder = project.folder.resolve()
+        self._project = project
         self._asking = asking
         height, width = asking.plan.height_and_width
         settings = asking.plan.settings
@@ -99,6 +100,7 @@ class Site:
             Route("/live/photo", _answered(self._photo), methods=["POST"]),
             Route("/live/photo/{name}.webp", _answered(self._photo_file)),
             Route("/live/photo/{name}/{layer}", _answered(self._cube)),
+            Route("/live/near/{layer}/{unit:int}", _answered(self._near)),
             Route("/live/thumbnail/{key}.webp", _answered(self._small)),
             Route("/live/{name}", _answered(self._live)),
             Route("/{path:path}", _answered(self._file)),
@@ -212,6 +214,15 @@ class Site:
         while len(self._typed) > 64 * MOST:
             self._typed.pop(next(iter(self._typed)))
         return JSONResponse({"key": asked.key, "title": asked.title, "command": asked.command})
+
+    async def _near(self, request: Request) -> Response:
+        """Tell what a unit's channel picture says of other units, as soon as it is made."""
+        layer, unit = request.path_params["layer"], request.path_params["unit"]
+        asked = self._asking.of_plan((layer, unit, "channel"))
+        found = await run_in_threadpool(lambda: self._asking.near(self._project, asked))
+        if found is None:
+            return _refusal(404, f"{asked.title} is not made yet")
+        return JSONResponse(found)
 
     # Photographs ------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,7 +43,7 @@ def related(
         for unit, (before, row) in of_units.items():
             one = found.setdefault(layer, {}).setdefault(unit, Related())
             one.before = before
-            one.earlier = [(at, _short(row[at])) for at in strongest(row, MOST)]
+            one.earlier = largest(row)
             by_source.setdefault(before, []).append(unit)
         for before, units in by_source.items():
             table = np.stack([of_units[unit][1] for unit in units])
@@ -54,6 +54,15 @@ def related(
                     one = found.setdefault(before, {}).setdefault(source, Related())
                     one.later[layer] = [(units[row], _short(column[row])) for row in rows]
     return found
+
+
+def largest(shares: Sequence[float] | np.ndarray) -> list[tuple[int, float]]:
+    """Return the units of the largest shares above 0, at most 6, each with its share.
+
+    Args:
+        shares: One of each unit.
+    """
+    return [(at, _short(shares[at])) for at in strongest(shares, MOST)]
 
 
 def _short(value: float) -> float:

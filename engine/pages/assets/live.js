@@ -203,13 +203,38 @@
       var last = layer.kinds.every(function (kind) { return told.pictures[kind.name]; });
       if (last && !dialog.querySelector(":focus:not(#unit-name)")) scope.redraw();
       else box.parentNode.replaceChild(scope.view(news.told, news.kind, news.unit, name.title), box);
+      if (news.kind === "channel") near(news.unit);
       return;
     }
     var below = box.querySelector(".live-below") || box.appendChild(make("div", { "class": "live-below" }));
     rising(box.querySelector(".stage"), news, below);
   }
 
+  /* What a channel's picture says of other units, as soon as it is there: the pages that were written
+     before do not know it. */
+  function near(unit) {
+    var told = scope.details[unit];
+    if (!told || !told.pictures.channel || told.near) return;
+    told.near = true;
+    fetch("/live/near/" + layer.slug + "/" + unit).then(function (answer) { return answer.json(); }).then(function (found) {
+      if (found.error) { told.near = false; return; }
+      var before = JSON.stringify([told.earlier, told.alike]), values = layer.values;
+      told.earlier = found.earlier;
+      Object.keys(found.others).forEach(function (name) { layer.others[name] = layer.others[name] || found.others[name]; });
+      // By whom else it excites, measured by what these answer to their own pictures.
+      function share(other) { return found.means[other] / values[other]; }
+      told.alike = Object.keys(values).map(Number).filter(function (other) { return other !== unit && values[other] > 0 && found.means[other] > 0; })
+        .sort(function (a, b) { return share(b) - share(a); }).slice(0, 6);
+      if (JSON.stringify([told.earlier, told.alike]) !== before && dialog.open && scope.opened() === unit && !dialog.querySelector(":focus:not(#unit-name)")) scope.redraw();
+    }, function () { told.near = false; });
+  }
+
   page.live = {
+    tile: function (element, place) {
+      element.setAttribute("data-live", "");
+      live(element, function () { return place; });
+      if (known[id(place)]) paint(element, known[id(place)]);
+    },
     thumbnail: function (element, unit, of) {
       var news = known[id([layer.slug, unit, of === "importance" ? "channel" : of])];
       if (news) return paint(element, news);
@@ -226,6 +251,7 @@
         var news = known[id([layer.slug, unit, kind.name])];
         if (news) large(news);
       });
+      near(unit);
       report();
     },
   };
@@ -380,6 +406,7 @@
       make("div", { "class": "stage live-seen", style: "--shape: " + photo.width / photo.height }, [make("img", { src: "/live/photo/" + photo.photo + ".webp", alt: "the photograph" }), overlay, grid]),
       make("div", {}, [where, list]),
     ]));
+    panel.appendChild(make("p", { "class": "live-kept", text: "The server has it in memory until it ends or 32 others have come, and writes it nowhere." }));
     pick(Math.floor(cube.rows / 2) * cube.columns + Math.floor(cube.columns / 2));
   }
   function pick(at) {

@@ -353,6 +353,7 @@
         if (at < 0) return make("span", { "class": "friend" }, [words]);
         var picture = make("i");
         tile(picture, other.sheets, at);
+        if (page.live && !picture.style.backgroundImage) page.live.tile(picture, [other.slug, one[0], "channel"]);
         return make("a", { "class": "friend", href: other.slug + ".html#" + other.slug + "-" + one[0], "aria-label": other.name + " unit " + one[0] + ", share " + page.percent(one[1]) }, [picture, words]);
       }))]);
     })));

@@ -108,6 +108,15 @@ def test_a_unit_opened_large_rises_with_its_curve(opened):
 
 
 @pytest.mark.slow
+def test_what_a_unit_is_made_of_and_like_is_there_as_soon_as_its_picture(opened):
+    tab = opened("fire4.html#fire4-20")
+    tab.wait_for_selector("dialog[open] .friend")
+    assert "Made of" in tab.locator("dialog h4").all_inner_texts()
+    assert "fire4/squeeze1x1" in tab.locator("dialog h5").all_inner_texts()
+    assert tab.locator("dialog .friend .number").first.inner_text().endswith("%")
+
+
+@pytest.mark.slow
 def test_what_is_typed_is_made_and_stays_from_page_to_page(opened):
     tab = opened()
     tab.locator(".live-tools summary").click()

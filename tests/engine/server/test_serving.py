@@ -91,6 +91,22 @@ def test_what_is_in_view_is_made_sharpens_and_is_kept(caller, plan, folder):
     assert Image.open(io.BytesIO(small)).size == (48, 48)
 
 
+def test_what_a_picture_says_of_other_units_is_told(caller, plan, folder):
+    with caller.listening() as listener:
+        listener.view(seen=[["fire4", 7, "channel"]])
+        listener.until_done(1)
+    status, _, body = caller.get("/live/near/fire4/7")
+    found = json.loads(body)
+    known = Project.open(folder).answer(plan.wanted(plan.layers[1], 7, plan.kinds[0]).question)
+    assert (status, found["means"]) == (200, known["means"])
+    shares = np.array(known["earlier"]["shares"])
+    name = "fire4/squeeze1x1"
+    assert [at for at, _ in found["earlier"][name]] == np.argsort(-shares)[:6].tolist()
+    assert found["others"][name]["name"] == name
+    assert caller.get("/live/near/fire4/11")[0] == 404
+    assert caller.get("/live/near/fire4/700")[0] == 422
+
+
 @pytest.mark.slow
 def test_what_is_there_is_told_at_once(caller, plan, folder):
     layer, kind = plan.layers[1], plan.kinds[0]
