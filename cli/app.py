@@ -60,6 +60,8 @@ def _readable_warnings() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", OnnxscopeWarning)
+        # Pillow's, of photographs from half the size on that it refuses, which is said then.
+        warnings.filterwarnings("ignore", r"Image size \(\d+ pixels\) exceeds limit")
         others = warnings.showwarning
 
         def show(

@@ -381,4 +381,7 @@ def measure_of(found: Examples, model: Model, size: int | tuple[int, ...] | None
             measure = Measure(by, before_activation=before)
             if measure.words == found.measure:
                 return measure
-    raise InputError(f"the photos are examples by activation, not by {shown(found.measure)}")
+    raise InputError(
+        f"the examples are ranked by {found.measure}; by activation, found without relevance, they "
+        "tell how strongly units are excited"
+    )

@@ -132,3 +132,15 @@ def test_names_and_kinds_of_files(run, folder, tiny, photos):
     assert r"bytes \xff.png  " in result.stdout
     assert "pipe.png: it is no ordinary file; it is left out" in result.stderr
     assert r"torn\x1b[0m\n.png: it is no picture" in result.stderr
+
+
+def test_large_photos(run, refused, folder, tiny, photos, monkeypatch):
+    command = ("explain", tiny, photos / "plain.png", "-o", "seen.png", "--method", "saliency")
+    with Image.open(photos / "plain.png") as image:
+        pixels = image.width * image.height
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pixels - 1)
+    result = run(*command)
+    assert result.exit_code == 0, result.output
+    assert not result.stderr
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pixels // 3)
+    assert f"more than {2 * (pixels // 3):,} pixels; make it smaller" in refused(*command)
