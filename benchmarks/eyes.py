@@ -79,7 +79,12 @@ def kinds() -> dict[str, Kind]:
     found = {
         "Fourier": of(0),
         "Fourier, total variation": of(_SMOOTH),
-        "Fourier as in Lucid": of(0, parameterization=osc.Fourier(decay_power=1), leak=0),
+        "Fourier as in Lucid": of(
+            0,
+            parameterization=osc.Fourier(decay_power=1),
+            optimizer=osc.Adam(beta1=0.9, beta2=0.999),
+            leak=0,
+        ),
         "MACO": of(0, **maco()),
         "MACO, total variation": of(_SMOOTH, **maco()),
     }

@@ -48,7 +48,8 @@ def invert(
             array,
             layers or None,
             smooth=smooth,
-            optimizer=parse_optimizer(optimizer, None),
+            # By its name alone it is the study's own.
+            optimizer=None if optimizer == "adam" else parse_optimizer(optimizer, None),
             callback=watch,
             **making.settings(),
         ),

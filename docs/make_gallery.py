@@ -138,6 +138,10 @@ GROUPS: dict[str, list[Shown]] = {
         unit("boundary", "Nothing at the border", """'"fire5:11" - 0.5 * boundary(30)'"""),
         unit("statistics", "Usual means and variances, here those of the photo",
              """'"tabby" - 2 * statistics("fire3", array("means.npy"), array("variances.npy"))'"""),
+        Shown("batch_norm_prior",
+              "Usual to every batch normalisation, by what it has kept: EfficientNet-Lite0",
+              """render normalized.onnx '"daisy" - 0.01 * batch_norm_prior()'"""),
+        Shown("no-prior", "The same class without", "render normalized.onnx daisy"),
     ],
     "What pictures are made of": [
         unit("fourier", "A spectrum, which is the default", "fire8:11"),
@@ -191,6 +195,8 @@ GROUPS: dict[str, list[Shown]] = {
         unit("straight_through", "Straight through what clips", "daisy --rules straight_through"),
         unit("guided", "Guided backpropagation", "daisy --rules guided"),
         unit("deconvnet", "As in a deconvnet", "daisy --rules deconvnet"),
+        unit("adam", "Adam with the memory of its paper, and of Lucid",
+             "daisy --optimizer 'adam(0.05, 0.9, 0.999)'"),
         unit("nadam", "NAdam", "daisy --optimizer nadam"),
         unit("momentum", "Momentum", "daisy --optimizer momentum"),
         unit("cosine-schedule", "Steps that become smaller",
@@ -240,6 +246,51 @@ def write_files(photo: np.ndarray) -> None:
     np.save("means.npy", early.mean(1))
     np.save("variances.npy", early.var(1))
     np.save("counts.npy", osc.relevance(model, "tabby", "fire5", fitted))
+    write_normalized()
+
+
+def write_normalized() -> None:
+    """Write EfficientNet-Lite0 as it was trained: its batch normalisations are nodes.
+
+    The converter folds them into the convolutions, where what they have kept is lost.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+    from onnxscope.models import load
+    from onnxscope.models.conversion import entry_of, weights_file
+    from onnxscope.models.efficientnet_lite import VARIANTS
+    from onnxscope.models.reading import read_weights
+
+    tensors = read_weights(weights_file(entry_of("efficientnet_lite0"))).tensors
+    model = load("efficientnet_lite0")
+    arrays = {tensor.name: tensor for tensor in model.graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    for node in model.graph.node:
+        nodes.append(node)
+        if node.op_type != "Conv":
+            continue
+        layer = node.input[1].removesuffix("/weights")
+        names = VARIANTS[0].names(layer)
+        norm = names.normalization
+        assert norm is not None, layer
+        kernel = np.asarray(tensors[names.kernel], np.float32)
+        arrays[node.input[1]].CopyFrom(numpy_helper.from_array(kernel, node.input[1]))
+        kept = []
+        for tensor in (norm.scale, norm.shift, norm.mean, norm.variance):
+            array = np.asarray(tensors[tensor], np.float32)
+            model.graph.initializer.append(numpy_helper.from_array(array, tensor))
+            kept.append(tensor)
+        before = f"{layer}/before_normalization"
+        nodes.append(
+            helper.make_node(
+                "BatchNormalization", [before, *kept], [node.output[0]], epsilon=norm.epsilon
+            )
+        )
+        del node.input[2:]
+        node.output[0] = before
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, "normalized.onnx")
 
 
 def made(shown: Shown) -> Image.Image:
@@ -278,12 +329,13 @@ _ABOVE = f"""\
 # Gallery
 
 Every objective, every way to make a picture, every transform and trick, by the command beside it.
-All are SqueezeNet's; the page and its pictures are made by `python docs/make_gallery.py`, which
-adds `--size {SIDE} --steps {_STEPS}` where no others stand there. The cat, `photo.jpg`, is Chelsea,
-by Stéfan van der Walt (CC0), from scikit-image; what else the commands read, directions and
-weights, is measured on it by the same script. What each is, and whose idea, says its docstring:
-`help(onnxscope.direction)`. More is in [studies.md](studies.md) and, for pictures that are not
-RGB, in [channels.md](channels.md)."""
+All but two are SqueezeNet's; the page and its pictures are made by `python docs/make_gallery.py`,
+which adds `--size {SIDE} --steps {_STEPS}` where no others stand there. The cat, `photo.jpg`, is
+Chelsea, by Stéfan van der Walt (CC0), from scikit-image; what else the commands read, directions
+and weights, is measured on it by the same script, and `normalized.onnx` is a network of the
+catalogue with its batch normalisations unfolded. What each is, and whose idea, says its docstring:
+`help(onnxscope.direction)`. More is in [studies.md](studies.md) and, for pictures that are not RGB,
+in [channels.md](channels.md)."""
 
 
 def page() -> str:

@@ -57,8 +57,8 @@ def test_all_that_there_is_is_shown(script: ModuleType) -> None:
     text = " ".join(shown.typed for group in script.GROUPS.values() for shown in group)
     words = set(re.findall(r"\w+", text))
     assert optimizers.from_json({"adam": {}})
-    # Of a file with batch normalisations, of which SqueezeNet has none; as targets by themselves.
-    apart = {"batch_norm_prior", "channel", "neuron", "layer", "array"}
+    # As targets by themselves.
+    apart = {"channel", "neuron", "layer", "array"}
     assert set(expressions._FUNCTIONS) - words <= apart
     called = {"started": "start", "masked": "within", "fixed": "fix", "fourier": "squeezenet"}
     kinds = {called.get(kind, kind) for kind in parameterizations.kinds()}

@@ -32,6 +32,9 @@ class NAdam(Adam):
         schedule: What the learning rate is multiplied by in each step.
     """
 
+    beta1: float = 0.9
+    beta2: float = 0.999
+
     def numbers(self, step: int) -> dict[str, float]:
         """Return Adam's epsilon, and a rate for each of mean and gradient, both without bias."""
         now = super().numbers(step)

@@ -80,9 +80,10 @@ def render(
     """Make the picture that maximises an objective.
 
     The defaults are Lucid's `render_vis`: a Fourier image with decorrelated colours, Adam with a
-    step of 0.05, 512 steps, transforms `lucid()`; but for two, for whole subjects, more contrast
-    and less fine detail: amplitudes fall faster with frequency (see `Fourier`), and in the first
-    quarter of the steps a part of the gradient passes ReLUs that are off.
+    step of 0.05, 512 steps, transforms `lucid()`; but for three, for higher values, whole subjects,
+    more contrast and less fine detail: Adam forgets sooner (see `Adam`), amplitudes fall faster
+    with frequency (see `Fourier`), and in the first quarter of the steps a part of the gradient
+    passes ReLUs that are off.
 
     Args:
         model: A model, or what `onnxscope.load` takes.

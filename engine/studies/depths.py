@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..ascent.optimizers import Adam, Optimizer
 from ..errors import LayerError
 from ..network.model import Model
 from ..network.photos import sizes_of
@@ -24,7 +25,6 @@ from .scales import opened
 
 if TYPE_CHECKING:
     from ..ascent.loop import Callback
-    from ..ascent.optimizers import Optimizer
     from ..images import Photo
     from ..transforms.base import Transform
 
@@ -62,8 +62,9 @@ def invert(
         steps: How many steps each picture climbs.
         seed: As for `render`.
         provider: As for `render`.
-        optimizer: As for `render`; `LBFGS()` gets nearer in fewer steps, each of which runs the
-            network twice or more.
+        optimizer: By default Adam with its paper's memory, which gets nearer than `Adam()` where
+            nothing is random; `LBFGS()` does so in fewer steps, each of which runs the network
+            twice or more.
         callback: As for `render`.
         cache: As for `render`.
 
@@ -94,7 +95,7 @@ def invert(
         steps=steps,
         seed=seed,
         provider=provider,
-        optimizer=optimizer,
+        optimizer=Adam(beta1=0.9, beta2=0.999) if optimizer is None else optimizer,
         callback=callback,
         cache=cache,
     )

@@ -128,7 +128,7 @@ class Miniatures:
             batch_size=self._model.fixed_batch,
             provider=self._provider,
             transforms=_transforms(),
-            optimizer=Adam(_RATE),
+            optimizer=Adam(_RATE, beta1=0.9, beta2=0.999),
             callback=told,
             progress=False,
         )

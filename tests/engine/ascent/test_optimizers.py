@@ -172,8 +172,14 @@ def test_schedules_go_through_recipes() -> None:
 
 def test_older_recipes_are_read() -> None:
     text = '{"adam": {"learning_rate": 0.02, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-08}}'
-    assert from_json(json.loads(text)) == osc.Adam(0.02)
+    assert from_json(json.loads(text)) == osc.Adam(0.02, beta1=0.9, beta2=0.999)
     assert from_json({"adam": {}}) == osc.Adam()
+
+
+def test_adam_forgets_sooner_than_in_the_paper_and_nadam_does_not() -> None:
+    adam, nadam = osc.Adam(), osc.NAdam()
+    assert (adam.learning_rate, adam.beta1, adam.beta2) == (0.05, 0.7, 0.9)
+    assert (nadam.learning_rate, nadam.beta1, nadam.beta2) == (0.05, 0.9, 0.999)
 
 
 @pytest.mark.parametrize(
