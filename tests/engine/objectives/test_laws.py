@@ -30,7 +30,8 @@ LEAVES: dict[str, Objective] = {
     "channels": osc.channels("fire5", {3: 1, 200: -0.5, 11: 2}, mask=SPREAD),
     "neurons": osc.neurons("fire5", 11, y=1, radius=1),
     "logit": osc.logit("daisy"),
-    "probability": osc.probability("daisy"),
+    # Of what noise is taken for: others have probabilities, and gradients, next to nothing.
+    "probability": osc.probability("eel"),
     "probability, log": osc.probability(985, log=True),
     "toward": osc.toward(osc.channel("fire5", 11), 9),
     "difference": -osc.difference("fire5", PHOTO),
