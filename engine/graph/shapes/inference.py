@@ -20,9 +20,9 @@ from ..names import node_name
 from ..traits import Trait, operators_with
 from ..versions import ir_version
 from .algebra import Dim, Sizes, count
-from .alike import kind_of, remember, remembered, takes_data
 from .channels import misfit
 from .formulas import infer_elements, infer_shape
+from .kinds import kind_of, remember, remembered, takes_data
 from .known import LIMIT, Elements, Known, elements_of_array
 
 _INTEGERS = (ir.DataType.INT64, ir.DataType.INT32, ir.DataType.BOOL)
