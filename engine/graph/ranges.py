@@ -327,21 +327,38 @@ _HANDING_ON = frozenset({"Add", "Sub", "Sum", "Neg", "Mul", "Where", "Max", "Min
 
 
 def _may_be_infinite(value: ir.Value | None, depth: int) -> bool:
-    if value is None or not _is_real(value):
-        return False
+    # Level by level, and each value once: sums of sums lead back to the same in many ways.
+    level, seen = [value], {value}
+    while level:
+        behind: list[ir.Value | None] = []
+        for one in level:
+            node = None
+            if one is not None and _is_real(one):
+                if _is_infinite(one, depth):
+                    return True
+                node = one.producer() if depth and one.const_value is None else None
+            if node is not None and _hands_on(node):
+                behind.extend(v for v in dict.fromkeys(node.inputs) if v not in seen)
+                seen.update(node.inputs)
+        level, depth = behind, depth - 1
+    return False
+
+
+def _is_infinite(value: ir.Value, depth: int) -> bool:
+    """Whether a value may be infinite by the node that makes it."""
     if value.const_value is not None:
         return any(math.isinf(bound) for bound in _of_constant(value.const_value))
     node = value.producer()
-    if node is None or node.domain != "" or not depth:
+    if node is None or node.domain != "" or not depth or node.op_type not in _EXPLODING:
         return False
-    if node.op_type in _EXPLODING:
-        found = _Ranges().of(value, depth)
-        # The largest number of single precision.
-        bounded = found[0] > -3e38 and found[1] < 3e38
-        return not (bounded or _divides_well(node, depth) or _is_low_power(node))
-    if node.op_type in _HANDING_ON or has(node, Trait.MOVING):
-        return any(_may_be_infinite(v, depth - 1) for v in node.inputs)
-    return False
+    found = _Ranges().of(value, depth)
+    # The largest number of single precision.
+    bounded = found[0] > -3e38 and found[1] < 3e38
+    return not (bounded or _divides_well(node, depth) or _is_low_power(node))
+
+
+def _hands_on(node: ir.Node) -> bool:
+    return node.domain == "" and (node.op_type in _HANDING_ON or has(node, Trait.MOVING))
 
 
 def _is_low_power(node: ir.Node) -> bool:

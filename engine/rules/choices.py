@@ -56,7 +56,19 @@ def note_choices(nodes: Sequence[ir.Node], seeds: Collection[ir.Value]) -> None:
             if found is None:
                 value.meta.pop(_KEY, None)
             else:
-                value.meta[_KEY] = found
+                value.meta[_KEY] = _once(found)
+
+
+def _once(places: Places) -> Places:
+    """Write where one value is passed over once, however many ask: each has several before it."""
+    written: list[Tensor] = []
+
+    def kept(y: Tensor) -> Tensor:
+        if not written:
+            written.append(places(y))
+        return written[0]
+
+    return kept
 
 
 def unless_passed_over(y: Tensor, dx: Tensor) -> Tensor:

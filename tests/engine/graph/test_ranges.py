@@ -111,6 +111,16 @@ def test_what_may_be_infinite():
         assert not may_be_infinite(value)
 
 
+def test_values_to_which_many_ways_lead_are_looked_at_once():
+    builder = Builder()
+    value = builder.input("x", (2, 3), np.float32)
+    exploding = builder.op.Exp(value)
+    for _ in range(12):
+        value = value + value * builder.op.Abs(value)
+    assert not may_be_infinite(value)
+    assert may_be_infinite(value + exploding)
+
+
 def test_the_same_value_computed_twice():
     builder = Builder()
     op, x = builder.op, builder.input("x", (2, 3), np.float32)

@@ -227,3 +227,16 @@ def test_how_a_value_is_made_does_not_count_where_it_is_asked_for():
     graph = osc.differentiate(model, of="y", wrt=["a"], compare=False)
     feeds = {"x": np.asarray([0.0, -4.0], np.float32), "grad_y": np.ones(2, np.float32)}
     np.testing.assert_array_equal(run(graph, feeds)["grad_a"], [np.inf, 0.25])
+
+
+def test_long_chains_in_which_each_value_is_read_twice():
+    """What is asked of a value is asked once, not once for each way to it."""
+    steps = [
+        f"m{i} = Mul(v{i}, v{i}) s{i} = Sin(v{i}) v{i + 1} = Add(m{i}, s{i})" for i in range(24)
+    ]
+    text = f"v0 = Sqrt(x) {' '.join(steps)} c = Greater(x, zero) y = Where(c, v24, zero)"
+    model = text_model(f"g (float[2] x) => (float[2] y) {CONSTANTS} {{ {text} }}")
+    graph = osc.differentiate(model, of="y", wrt=["x"], compare=False)
+    assert len(graph.graph.node) < 500
+    found = run(graph, {"x": np.zeros(2, np.float32), "grad_y": np.ones(2, np.float32)})
+    np.testing.assert_array_equal(found["grad_x"], [0, 0])
