@@ -7,8 +7,6 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ..plain import on_one_line
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -64,6 +62,9 @@ def warn(message: str) -> None:
 
 def printable(text: str) -> str:
     """Return a text with escapes for what a terminal takes for commands, or cannot show."""
+    # It needs NumPy, which takes longer than all of `--help`.
+    from ..plain import on_one_line
+
     return "\n".join("\t".join(map(on_one_line, line.split("\t"))) for line in text.split("\n"))
 
 

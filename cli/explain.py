@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError
-from ..plain import on_one_line
 from . import options
 from .console import file_size, plural, stdout
 from .explained import Part, Photographs, stems_of, with_key
@@ -268,6 +267,8 @@ def _write_folder(photographs: Photographs, folder: Path) -> None:
 
 def _say(part: Part, watch: PhotoWatch, heading: tuple[str, str]) -> tuple[str, str]:
     """Print a line for each map, under its method and layer, and return what stands above it."""
+    from ..plain import on_one_line
+
     for name, found in part.found.items():
         top = len(found) // len(part.files)
         here = name, f" of {found.layer}" if found.layer else ""
