@@ -3,10 +3,11 @@
 `python benchmarks/microscope.py fire6 --units 16 --rounds 3` makes channel pictures of units that
 no round has made before, as many in each: by a project's own filling, as a draft (one graph for
 all units of a layer) and with a graph each; by `onnxscope.render` in a loop; and, where PyTorch and
-Lucent are installed, by Lucent's `render_vis` on its Inception v1, which computes about twice what
-SqueezeNet does. They take turns, so that other work on the machine falls on all alike; beside units
-a minute stands the time of the processor, which other work changes less. What is counted is all of
-it: graphs, ascents, what is known of each picture, and files on disk. Medians over the rounds.
+Lucent are installed, by Lucent's `render_vis`, of the same network written for PyTorch. They take
+turns, so that other work on the machine falls on all alike; beside units a minute stands the time
+of the processor, which other work changes less. What is counted is all of it: graphs, ascents, what
+is known of each picture, and files on disk. Medians over the rounds; with ONNXSCOPE_GRAPH_CACHE=off
+no earlier run's graphs are found.
 """
 
 from __future__ import annotations
@@ -56,23 +57,29 @@ def alone(model: osc.Model, layer: str, size: int, steps: int) -> Callable[..., 
     return work
 
 
-def by_lucent(size: int, steps: int) -> Callable[..., None] | None:
+def by_lucent(model: osc.Model, layer: str, size: int, steps: int) -> Callable[..., None] | None:
     """Return what renders as many units by Lucent; `None` where it is not installed."""
     if find_spec("torch") is None or find_spec("lucent") is None:
         return None
-    from lucent.modelzoo import inceptionv1
-    from lucent.optvis import param
+    import torch
+    from lucent.optvis import objectives, param
     from lucent.optvis import render as lucent
+    from onnxscope.benchmarks.torch_network import torch_network
 
-    network = inceptionv1(pretrained=False).eval()
+    network = torch.nn.Sequential(torch_network(model, layer, (1, 3, size, size))).eval()
+    for buffer in network.buffers():
+        buffer.requires_grad_(False)
 
     def work(units: range) -> None:
         for unit in units:
             lucent.render_vis(
                 network,
-                f"mixed4a:{unit}",
+                objectives.channel("0", unit),
                 lambda: param.image(size),
                 thresholds=(steps,),
+                preprocess=False,
+                # Else it enlarges what is smaller than 224, and computes four times as much.
+                fixed_image_size=size,
                 show_image=False,
                 progress=False,
             )
@@ -96,7 +103,7 @@ def main() -> None:
         "draft: one graph for all": filled(model, given.layer, "draft", size, steps),
         "good: a graph each": filled(model, given.layer, "good", size, steps),
         "render, one by one": alone(model, given.layer, size, steps),
-        "Lucent, Inception v1": by_lucent(size, steps),
+        "Lucent, the same network": by_lucent(model, given.layer, size, steps),
     }
     times: dict[str, list[float]] = {name: [] for name, work in contestants.items() if work}
     busy: dict[str, list[float]] = {name: [] for name in times}
