@@ -120,7 +120,12 @@ class LayerData:
             "positions": len(layer.shape) > 1,
             "made": shown.count,
             "total": len(shown.units) * len(shown.kinds),
-            "branches": branches,
+            # Those of which units have pages, each with the first of them.
+            "branches": [
+                {"name": branch.name, "start": branch.start, "stop": branch.stop, "first": min(of)}
+                for branch in layer.branches
+                if (of := [unit for unit in shown.units if branch.start <= unit < branch.stop])
+            ],
             "classes": self._classes,
         }
 

@@ -139,6 +139,7 @@
     link.addEventListener("click", function (event) {
       event.preventDefault();
       by("order").value = "number";
+      by("alive").checked = false;
       arrange();
       by(layer.slug + "-" + link.dataset.branch).scrollIntoView();
     });

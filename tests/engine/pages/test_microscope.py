@@ -241,6 +241,15 @@ def test_the_line_of_layers_begins_where_one_is_and_buttons_keep_their_width(ope
     assert all(one.bounding_box()["height"] < 40 for one in buttons)
 
 
+def test_branches_lead_to_units_that_have_pages(opened):
+    tab = opened("fire3.html")
+    links = tab.locator("[data-branch]")
+    assert links.evaluate_all("all => all.map(one => one.dataset.branch)") == ["0", "70"]
+    tab.check("#alive")
+    links.last.click()
+    assert tab.locator("#fire3-70").is_visible()
+
+
 def test_what_is_as_it_was_is_not_written_again(site):
     network = osc.load("squeezenet")
     before = {file: file.stat().st_mtime_ns for file in (site.parent / "sheets").glob("*.webp")}
