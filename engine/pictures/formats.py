@@ -43,6 +43,10 @@ def check_suffix(path: Path, mode: str = "RGB") -> None:
     try:
         Image.new(mode, (2, 2)).save(io.BytesIO(), format_name)
     except (ValueError, OSError) as error:
+        # What the system reports is not about the format, to which Pillow's own errors have no
+        # number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OutputError(f"cannot write {path.name}: {error.strerror}") from error
         formats = ".png or .webp" if mode == "RGBA" else ".png, .jpg or .webp"
         raise OutputError(
             f"cannot write {path.name}: {format_name} takes no {mode} pictures here ({error}); "

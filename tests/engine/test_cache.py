@@ -114,7 +114,7 @@ def test_many_write_and_read_at_once(tmp_path: Path) -> None:
             if found not in (None, wanted[key]):
                 wrong.append(key)
 
-    workers = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    workers = [threading.Thread(target=work, args=(seed,), daemon=True) for seed in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -51,7 +51,7 @@ def running(plan: Plan, folder: Path) -> Iterator[Caller]:
 
     before = set(threading.enumerate())
     sock = listen("127.0.0.1", 0)
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
         assert there.wait(60)

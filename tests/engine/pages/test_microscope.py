@@ -266,7 +266,7 @@ def test_of_two_that_write_it_at_once_one_waits_or_writes_nothing(tmp_path):
     with locked(tmp_path / "p" / "data" / ".lock", 0):
         page = pages.write(0)
         assert not page.exists()
-        waiting = threading.Thread(target=pages.write)
+        waiting = threading.Thread(target=pages.write, daemon=True)
         waiting.start()
         waiting.join(0.3)
         assert not page.exists()

@@ -131,7 +131,7 @@ def test_who_waits_is_woken_by_the_end(units):
     queue = RenderQueue()
     assert queue.take(1, 0.01) is None
     found: list[object] = []
-    waiting = threading.Thread(target=lambda: found.append(queue.take(1)))
+    waiting = threading.Thread(target=lambda: found.append(queue.take(1)), daemon=True)
     waiting.start()
     queue.close()
     waiting.join(10)

@@ -157,7 +157,7 @@ def test_fifty_browsers_at_once_and_nothing_is_lost(caller):
             if done != set(mine):
                 lost.append(number)
 
-    threads = [threading.Thread(target=look, args=(number,)) for number in range(50)]
+    threads = [threading.Thread(target=look, args=(number,), daemon=True) for number in range(50)]
     for thread in threads:
         thread.start()
     for thread in threads:

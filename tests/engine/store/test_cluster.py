@@ -83,7 +83,7 @@ def test_without_workers_it_says_so_and_ends_in_time_and_without_scheduler(
         assert (filling.made, filling.out_of_time) == (0, True)
         assert len(said) == 1
         assert "has no workers" in said[0]
-        ending = threading.Thread(target=cluster.close)
+        ending = threading.Thread(target=cluster.close, daemon=True)
         with (
             dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
             pytest.raises(InputError, match="does not answer any more"),

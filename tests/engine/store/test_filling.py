@@ -174,7 +174,7 @@ def test_of_those_that_begin_a_project_at_once_all_have_it(squeezenet: osc.Model
                 failed.append(error)
 
         given = tmp_path / str(number), gate
-        threads = [threading.Thread(target=begin, args=given) for _ in range(4)]
+        threads = [threading.Thread(target=begin, args=given, daemon=True) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
