@@ -11,6 +11,7 @@ import onnx_ir as ir
 from ..errors import OperatorError
 from ..graph.advice import called, shapes_to_give
 from ..graph.builder import Builder, Operators
+from ..graph.names import node_name
 from ..graph.tensor import Tensor
 from ..graph.walks import read_by
 
@@ -56,8 +57,7 @@ class Call:
     @property
     def where(self) -> str:
         """The operator and the node, for messages."""
-        name = self.node.name or self.node.outputs[0].name
-        return f"{self.node.op_type} (node {name!r})"
+        return f"{self.node.op_type} (node {node_name(self.node)!r})"
 
     def subgraph(
         self, body: ir.Graph, inputs: Mapping[str, Tensor], wanted: Collection[str]

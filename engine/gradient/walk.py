@@ -15,6 +15,7 @@ import onnx_ir as ir
 from ..errors import MemoryShortageError, ModelError, OperatorError, StraightThroughWarning
 from ..graph.builder import Builder, Composite, Compound
 from ..graph.given_back import fits_in, symbolic
+from ..graph.names import node_name
 from ..graph.passes.plan import run_passes
 from ..graph.ranges import set_free
 from ..graph.tensor import Tensor
@@ -144,8 +145,8 @@ def _visit(
         dx = sum_to_shape(composite.gradient(cotangents[0]), composite.source)
         contributions.setdefault(composite.source.value, []).append(dx)
         return
-    node_name = node.name or node.outputs[0].name or node.op_type
-    operator_rules = rules.find(node.op_type, node.domain, node_name)
+    called = node_name(node) or node.op_type
+    operator_rules = rules.find(node.op_type, node.domain, called)
     if operator_rules is None:
         return
     inputs = [None if value is None else Tensor(builder, value) for value in node.inputs]
@@ -161,7 +162,7 @@ def _visit(
                 operator_rules,
                 rule,
                 schema=schema,
-                node_name=node_name,
+                node_name=called,
                 set_attributes=attributes,
                 inputs=inputs,
                 outputs=outputs,
@@ -173,12 +174,12 @@ def _visit(
         except MemoryError as error:
             raise MemoryShortageError(
                 f"there is not enough memory for what the gradient rule of {node.op_type} (node "
-                f"{node_name!r}) computes beforehand, of values of {outputs[0].dims}: {error}",
+                f"{called!r}) computes beforehand, of values of {outputs[0].dims}: {error}",
                 0,
             ) from error
         if cotangent is not None:
             source = Tensor(builder, value)
-            giver = f"the gradient rule of {node.op_type} (node {node_name!r})"
+            giver = f"the gradient rule of {node.op_type} (node {called!r})"
             if not fits_in(symbolic(cotangent, giver, OperatorError).dims, source.dims):
                 raise ModelError(
                     f"{giver} gives the shape {cotangent.dims} for its input {index}, whose shape "

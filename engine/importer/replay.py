@@ -303,8 +303,9 @@ def _write(
         )
         return _folded(builder, outputs)
     except OperatorError as error:
-        where = node.name or node.outputs[0].name
-        raise OperatorError(f"{error} (node {where!r}); choose a layer before it") from error
+        raise OperatorError(
+            f"{error} (node {node_name(node)!r}); choose a layer before it"
+        ) from error
 
 
 def _of_one_type(

@@ -7,6 +7,7 @@ import onnx_ir as ir
 
 from ..errors import ModelError
 from ..graph.domains import ML, holds_map
+from ..graph.names import node_name
 
 
 def without_map_types(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -37,7 +38,7 @@ def note_versions(model: ir.Model, origin: str) -> None:
             continue
         if version is None:
             raise ModelError(
-                f"{origin} has the node {node.name or node.outputs[0].name!r} of {ML}, and names "
+                f"{origin} has the node {node_name(node)!r} of {ML}, and names "
                 "no version of that operator set"
             )
         node.version = version
