@@ -308,7 +308,7 @@ def _folder_of_its_own(unfinished: Path, held: ExitStack) -> Path:
             with ExitStack() as tried:
                 tried.callback(_remove, work)
                 # Where the file system has no locks, nobody is taken for dead either.
-                if tried.enter_context(locked(work / _LOCK, 1)) or not left:
+                if tried.enter_context(locked(work / _LOCK, 1)) is not False or not left:
                     held.enter_context(tried.pop_all())
                     return work
         except (FileNotFoundError, FileExistsError):

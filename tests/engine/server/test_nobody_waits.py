@@ -21,6 +21,7 @@ from onnxscope.server.queue import RenderQueue
 from onnxscope.server.serving import listen, serve
 from onnxscope.store.plan import make_plan
 from onnxscope.store.project import Project
+from starlette.requests import Request
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "helpers"))
 from live_server import Caller, Listener, planned, running
@@ -117,7 +118,7 @@ def apart(work: Callable[[], Any]) -> Any:
 
 def test_a_stream_that_is_never_begun_leaves_nobody(plan, tmp_path):
     site = Site(Project.create(tmp_path / "p", plan.model), Asking(plan), lambda: None)
-    answer = apart(lambda: asyncio.run(site._events(None)))  # type: ignore[arg-type]  # unread
+    answer = apart(lambda: asyncio.run(site._events(Request({"type": "http"}))))
     assert answer.status_code == 200
     assert not len(site.clients)
 
