@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ class _Server:
         connection.request("GET" if data is None else "POST", path, body, self.headers)
         return connection.getresponse()
 
-    def listen(self) -> Iterator[Mapping[str, Any]]:
+    def listen(self) -> Generator[Mapping[str, Any]]:
         """Yield what the server tells, first how it calls this browser."""
         answer = self.ask("/live/events")
         try:
@@ -118,7 +118,7 @@ def _first_pictures(server: _Server, layers: Sequence[str]) -> dict[str, Any]:
                 ends.append(time.monotonic() - began)
                 firsts.append(ends[-1] if shown is None else shown)
                 break
-        news.close()  # type: ignore[attr-defined]  # a generator has it
+        news.close()
     return {
         "first picture, median": statistics.median(firsts),
         "first picture, worst": max(firsts),

@@ -36,10 +36,13 @@ def parse_parameterization(text: str, *, decorrelate: bool) -> Parameterization:
     def maco(photos: Any = None, **given: Any) -> Maco:
         return Maco(None if photos is None else spectrum(photos), **given)
 
-    functions: Mapping[str, Callable[..., Any]] = {
+    coloured: Mapping[str, Callable[..., Parameterization]] = {
         "fourier": Fourier,
         "pixels": Pixels,
         "laplacian": Laplacian,
+    }
+    functions: Mapping[str, Callable[..., Any]] = {
+        **coloured,
         "shared": Shared,
         "cppn": Cppn,
         "maco": maco,
@@ -47,8 +50,8 @@ def parse_parameterization(text: str, *, decorrelate: bool) -> Parameterization:
         "within": within,
         "transparent": transparent,
     }
-    if text in ("fourier", "pixels", "laplacian"):
-        return functions[text](decorrelate=decorrelate)  # type: ignore[no-any-return]  # one of the three
+    if text in coloured:
+        return coloured[text](decorrelate=decorrelate)
     if not decorrelate:
         raise InputError(
             f"--no-decorrelate is for fourier, pixels and laplacian, not for {text}; in a call "

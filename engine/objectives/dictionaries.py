@@ -92,7 +92,7 @@ class Dictionary:
         vector = whitened(self.vectors[at], whitening)
         called = f" ({self.names[at]})" if self.names else ""
         name = f"{self.title}:{at}{called}"
-        return Direction(self.layer, vector, checked_power(cosine), name, **place)  # type: ignore[arg-type]  # a mask becomes an array there
+        return Direction(self.layer, vector, checked_power(cosine), name, **place)
 
     def find(self, which: int | str) -> int:
         """Return a unit's number.

@@ -52,7 +52,7 @@ def direction(
     Raises:
         OnnxscopeError: an argument is of another kind or shape.
     """
-    return Direction(layer, whitened(vector, whitening), cosine, **place)  # type: ignore[arg-type]  # a mask becomes an array there
+    return Direction(layer, whitened(vector, whitening), cosine, **place)
 
 
 def cosine(layer: str, vector: npt.ArrayLike, **place: Unpack[Place]) -> Objective:
@@ -68,7 +68,7 @@ def cosine(layer: str, vector: npt.ArrayLike, **place: Unpack[Place]) -> Objecti
     Raises:
         OnnxscopeError: an argument is of another kind or shape.
     """
-    return Cosine(layer, numbers("a direction", vector, "(C,)"), **place)  # type: ignore[arg-type]  # a mask becomes an array there
+    return Cosine(layer, numbers("a direction", vector, "(C,)"), **place)
 
 
 def channels(layer: str, weights: Mapping[int, float], **place: Unpack[Place]) -> Objective:
@@ -88,7 +88,7 @@ def channels(layer: str, weights: Mapping[int, float], **place: Unpack[Place]) -
         raise TargetError(
             f"channels takes weights by channel number, such as {{11: 1}}, not {shown(weights)}"
         )
-    return Channels(layer, tuple(weights), tuple(weights.values()), **place)  # type: ignore[arg-type]  # a mask becomes an array there
+    return Channels(layer, tuple(weights), tuple(weights.values()), **place)
 
 
 def neurons(

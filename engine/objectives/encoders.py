@@ -50,7 +50,7 @@ def encoder(
     file, unit = a_path("path", path), whole("the unit of an encoder", unit, 0)
     if not isinstance(output, str) or output:
         text("output", output, "the name of an output")
-    return Encoded(layer, str(file), _sha256(file), unit, output, **place)  # type: ignore[arg-type]  # a mask becomes an array there
+    return Encoded(layer, str(file), _sha256(file), unit, output, **place)
 
 
 @OBJECTIVES.add("encoded")

@@ -40,7 +40,7 @@ def directions(
     Raises:
         OnnxscopeError: an argument is of another kind or shape.
     """
-    return Directions(layer, numbers("directions", vectors, "(N, C)"), cosine, **place)  # type: ignore[arg-type]  # a mask becomes an array there
+    return Directions(layer, numbers("directions", vectors, "(N, C)"), cosine, **place)
 
 
 @OBJECTIVES.add("directions")

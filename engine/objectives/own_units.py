@@ -48,7 +48,7 @@ def each_unit(
     Raises:
         OnnxscopeError: an argument is of another kind.
     """
-    return EachUnit(layer, units, least, **place)  # type: ignore[arg-type]  # numbers and a mask are brought into form there
+    return EachUnit(layer, _numbers(units), least, **place)
 
 
 @OBJECTIVES.add("each_unit")
@@ -63,11 +63,7 @@ class EachUnit(Placed, Fed):
     def __post_init__(self) -> None:
         super().__post_init__()
         layer_named(self.layer)
-        given = listed("units", self.units, "numbers of channels, such as [8, 9]", TargetError)
-        units = tuple(whole("each of units", unit, 0) for unit in given)
-        if not units:
-            raise TargetError("units are the numbers of channels, at least one, such as [8, 9]")
-        object.__setattr__(self, "units", units)
+        object.__setattr__(self, "units", _numbers(self.units))
         object.__setattr__(self, "least", flag("least", self.least))
 
     def layers(self) -> tuple[str, ...]:
@@ -139,3 +135,16 @@ class EachUnit(Placed, Fed):
         sign = "-" if self.least else ""
         before = " before activation" if self.least else ""
         return self.at_place(f"{sign}{self.layer}:{names}{more}{before}")
+
+
+def _numbers(units: object) -> tuple[int, ...]:
+    """Return numbers of channels in form.
+
+    Raises:
+        TargetError: they are none.
+    """
+    given = listed("units", units, "numbers of channels, such as [8, 9]", TargetError)
+    numbers = tuple(whole("each of units", unit, 0) for unit in given)
+    if not numbers:
+        raise TargetError("units are the numbers of channels, at least one, such as [8, 9]")
+    return numbers

@@ -284,7 +284,7 @@ def _both(seen: Seen, layer: str, photo: np.ndarray) -> tuple[Tensor, Tensor]:
     here = seen[layer]
     there = seen.of_photo(_at_size(photo, seen), (layer,))[layer]
     numbers = int(np.prod(here.shape[1:]))
-    return tuple(value.reshape(here.shape[0], numbers) for value in (here, there))  # type: ignore[return-value]  # two, as in the line above
+    return here.reshape(here.shape[0], numbers), there.reshape(here.shape[0], numbers)
 
 
 def _at_size(photo: np.ndarray, seen: Seen) -> np.ndarray:

@@ -49,7 +49,7 @@ class Placed(ByContent, Leaf):
     radius: int | None = None
     token: int | None = None
     box: tuple[float, float, float, float] | None = None
-    mask: np.ndarray | None = None
+    mask: npt.ArrayLike | None = None
 
     def __post_init__(self) -> None:
         for axis in ("y", "x", "radius", "token"):
@@ -113,7 +113,7 @@ class Placed(ByContent, Leaf):
         # Of volumes and videos it is that place in all slices.
         *depth, height, width = values.shape[2:]
         if self.mask is not None:
-            weights = means_over_shares(self.mask, height, width)
+            weights = means_over_shares(np.asarray(self.mask), height, width)
             weights /= weights.sum() * math.prod(depth)
             return values, weights.astype(np.float32)
         top, bottom, left, right = self._window(layer, height, width)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from ..declarations import ArrayType, ArrayTypes
 from ..errors import InputError
@@ -299,14 +300,14 @@ def _kept(path: Path) -> np.ndarray:
     return array
 
 
-def _checked(magnitudes: object) -> np.ndarray:
+def _checked(magnitudes: npt.ArrayLike) -> np.ndarray:
     """Magnitudes as an array.
 
     Raises:
         InputError: they are none.
     """
     try:
-        volumes = np.ndim(magnitudes) == 4  # type: ignore[arg-type]  # what is no array has none
+        volumes = np.ndim(magnitudes) == 4
     except ValueError:  # lists of several lengths
         volumes = False
     words = "(C, D, H, K)" if volumes else "(3, H, K)"

@@ -97,10 +97,11 @@ class Earlier:
                 continue
             graph = self._graph(layer)
             if graph is not None:
-                proto = graph
-                provider = choose_provider(self._provider)
-                return _Opened(layer, open_for(lambda _, proto=proto: proto, provider))  # type: ignore[misc]  # bound at once
+                return _Opened(layer, self._session(graph))
         return None
+
+    def _session(self, graph: onnx.ModelProto) -> Session:
+        return open_for(lambda _: graph, choose_provider(self._provider))
 
     def _graph(self, earlier: Layer) -> onnx.ModelProto | None:
         """From `image` and `chosen` to `value` (N,) and `parts` (N, C); `None` without a path."""

@@ -57,11 +57,12 @@ def check_precision(value: object) -> Precision:
     Raises:
         InputError: there is none of that name.
     """
-    for known in get_args(Precision):
+    every: tuple[Precision, ...] = get_args(Precision)
+    for known in every:
         if isinstance(value, str) and value == known:
-            return known  # type: ignore[no-any-return]
-    names = ", ".join(get_args(Precision))
-    hint = nearest(value, get_args(Precision)) if isinstance(value, str) else ""
+            return known
+    names = ", ".join(every)
+    hint = nearest(value, every) if isinstance(value, str) else ""
     raise InputError(f"precision must be one of {names}, not {shown(value)}{hint}")
 
 
