@@ -35,6 +35,7 @@ from .einsum import without_single_axes
 from .evaluation import evaluated
 from .integers import among_integers
 from .products import product_with_column
+from .repeats import put_back
 from .resizing import along_counted_axes, from_centres, with_sizes
 
 # Larger results are weights that some exporters compute from other weights: still worth computing
@@ -267,6 +268,9 @@ def _write(
     product = product_with_column(builder, node, arguments)
     if product is not None:
         return [product]
+    restored = put_back(builder, node, arguments)
+    if restored is not None:
+        return [restored]
     attributes: dict[str, AttributeValue | ir.Attr | None] = dict(node.attributes)
     if has(node, Trait.POOLING) and has(node, Trait.WINDOWED):
         attributes |= without_ceil_mode(node, arguments[0])

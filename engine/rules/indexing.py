@@ -14,6 +14,9 @@ from ..graph.words import reshape_as, zeros_like
 from .scattering import as_range, give_back_rows, pad_back, scatter_add
 from .table import RuleTable
 
+# Outputs of Unique: the elements, where each was found first, which each was, how often.
+_ALL_OF_UNIQUE = 4
+
 
 def define(rules: RuleTable) -> None:
     """Add the rules of this module to a table."""
@@ -94,16 +97,19 @@ def _expanded(op: Operators, dy: Tensor, condition: Tensor, axis: int, more: int
 def _unique(
     op: Operators, dy: Tensor, x: Tensor, *, ys: Sequence[Tensor], axis: int | None
 ) -> Tensor:
-    """Equal elements: the first of them has the whole derivative."""
+    """Equal elements share the derivative: none of them is the one that was found."""
     node = ys[0].value.producer()
-    if len(ys) > 1 or node is None:
-        first = ys[1]
+    if len(ys) == _ALL_OF_UNIQUE or node is None:
+        inverse, counts = ys[2:]
     else:
-        # The node keeps to itself where it found them.
-        first = x.builder.append("Unique", [x], dict(node.attributes), outputs=2)[1]
-    flat = x.reshape(math.prod(x.sizes)) if axis is None else x
+        # The node keeps to itself where it found them, and how often.
+        whole = x.builder.append("Unique", [x], dict(node.attributes), outputs=_ALL_OF_UNIQUE)
+        inverse, counts = whole[2:]
     along = 0 if axis is None else axis % x.rank
-    return reshape_as(give_back_rows(op, dy, flat, first, along, repeated=False), x)
+    column: list[Size] = [1] * dy.rank
+    column[along] = -1
+    share = dy / counts.astype(dy.dtype).reshape(*column)
+    return reshape_as(op.Gather(share, inverse, axis=along), x)
 
 
 def _top_k(

@@ -36,7 +36,7 @@ from .gradient_graph import (
 )
 from .places import Place, Places, beside, fewer, finite_length
 from .subjects import VALUE, Subject
-from .verdict import CERTAIN, Check, Verification
+from .verdict import AGREES, CERTAIN, Check, Verification
 
 # How often the gradient is taken again beside the point, to see what rounding does to it.
 _REPEATS = 3
@@ -143,9 +143,42 @@ class Verifier:
             return self._unfinished()
         if not found.wrong:
             gradient = self._gradient
+            cause = self._jump(found, place)
+            if cause:
+                checks = tuple(replace(check, uncertainty=math.inf) for check in found.checks)
+                return replace(found, checks=checks, cause=cause, limits=tuple(self._limits))
             cause = doubt(found, gradient.rounding, gradient.zero, self._precision)
             return replace(found, cause=cause, limits=tuple(self._limits))
         return self._explained(found, place, seed)
+
+    def _jump(self, found: Verification, place: Place) -> str:
+        """Why what looks like rounding is none, in words; empty where it is.
+
+        How far rounding may move the gradient is seen from points beside this one, and a gradient
+        that jumps between them, as where elements are equal, looks the same. What rounding took
+        away is back in double precision, and a jump is not.
+        """
+        known = list(zip(found.checks, place.slopes, strict=True))
+        limits = [max(CERTAIN * s.uncertainty, c.tolerance * c.scale) for c, s in known]
+        apart = [abs(check.gradient - check.differences) for check in found.checks]
+        leaning = [a > b for a, b in zip(apart, limits, strict=True)]
+        if not any(leaning) or found.verdict != AGREES:
+            return ""
+        try:
+            exact = self._in_double(rounded=False)(place.point)
+        except (OnnxscopeError, OutOfTimeError):
+            # An operator of the gradient has no form in double precision, or the time is up.
+            return ""
+        for check, limit, (name, direction) in zip(
+            found.checks, limits, place.directions, strict=True
+        ):
+            if not abs(float(np.vdot(exact[name], direction)) - check.differences) <= limit:
+                return (
+                    "gradient and differences are apart, in double precision as well, by what is "
+                    "too little to call it an error where the gradient changes so much just beside "
+                    "the point, as where elements are equal; try another seed"
+                )
+        return ""
 
     def _affordable(self) -> float:
         """How many directions for each input there is time for."""

@@ -116,13 +116,16 @@ for label, shape, condition, axis in (
 
 def _unique(inputs, cotangent, *, axis=None, **attributes):
     x = inputs[0]
-    dx = np.zeros_like(x)
     flat = x.reshape(-1) if axis is None else np.moveaxis(x, axis, 0)
-    _, first = np.unique(flat, axis=0, return_index=True)
+    _, first, inverse, counts = np.unique(
+        flat, axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
     order = np.arange(first.size) if attributes.get("sorted", 1) else np.argsort(first)
-    part = dx.reshape(-1) if axis is None else np.moveaxis(dx, axis, 0)
-    part[first[order]] = cotangent if axis is None else np.moveaxis(cotangent, axis, 0)
-    return [dx]
+    share = np.zeros((first.size, *flat.shape[1:]))
+    share[order] = cotangent if axis is None else np.moveaxis(cotangent, axis, 0)
+    share /= counts.reshape(-1, *[1] * (flat.ndim - 1))
+    dx = share[inverse.reshape(-1)]
+    return [dx.reshape(x.shape) if axis is None else np.moveaxis(dx, 0, axis)]
 
 
 _rows = np.array([[1.0, 4], [3, -2], [1, 4], [0, 5], [3, -2]])
