@@ -21,7 +21,7 @@ from ..graph.ranges import set_free
 from ..graph.tensor import Tensor
 from ..graph.walks import ancestors
 from ..graph.words import zeros_like
-from ..rules.choices import note_choices
+from ..rules.choices import given_to, note_choices
 from ..rules.pieces import add_up
 from ..rules.standard import standard_rules
 from ..rules.table import RuleTable, call
@@ -69,7 +69,7 @@ def backpropagate(
     composites = find_idioms(builder, rules, apart) | builder.composites
     rounding: list[Composite] = []
     nodes = ancestors(builder.graph, [tensor.value for tensor in seeds])
-    note_choices(nodes, {tensor.value for tensor in seeds})
+    note_choices(nodes, {tensor.value for tensor in seeds}, rules)
     set_free(wanted)
     compounds = _compounds(builder, rules, nodes)
     for node in reversed(nodes):
@@ -142,8 +142,9 @@ def _visit(
     """Add the contributions of one node to its active inputs."""
     composite = composites.get(node.outputs[0])
     if composite is not None and cotangents[0] is not None:
-        dx = sum_to_shape(composite.gradient(cotangents[0]), composite.source)
-        contributions.setdefault(composite.source.value, []).append(dx)
+        source, y = composite.source, Tensor(builder, node.outputs[0])
+        dx = given_to(node, None, y, composite.gradient(cotangents[0]))
+        contributions.setdefault(source.value, []).append(sum_to_shape(dx, source))
         return
     called = node_name(node) or node.op_type
     operator_rules = rules.find(node.op_type, node.domain, called)
@@ -185,8 +186,8 @@ def _visit(
                     f"{giver} gives the shape {cotangent.dims} for its input {index}, whose shape "
                     f"is {source.dims}"
                 )
-            fitted = sum_to_shape(cotangent, source)
-            contributions.setdefault(value, []).append(fitted)
+            given = given_to(node, index, outputs[0], cotangent)
+            contributions.setdefault(value, []).append(sum_to_shape(given, source))
 
 
 def _visit_compound(

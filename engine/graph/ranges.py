@@ -49,7 +49,12 @@ def range_of_value(value: ir.Value | None) -> Range:
 
 def may_be_infinite(tensor: Tensor) -> bool:
     """Return whether finite inputs of ordinary size may make an element of a value infinite."""
-    return _may_be_infinite(tensor.value, _DEPTH)
+    return _may_be(_is_infinite, _hands_on, tensor.value, _DEPTH)
+
+
+def may_be_no_number(tensor: Tensor) -> bool:
+    """Return whether they may make an element infinite, or what is no number, such as √−1."""
+    return _may_be(_is_no_number, _hands_on_all, tensor.value, _DEPTH)
 
 
 class _Ranges:
@@ -323,10 +328,23 @@ _BY_NODES: Mapping[str, Callable[[ir.Node, list[Range]], Range]] = {
 _EXPLODING = frozenset({"Exp", "Div", "Reciprocal", "Log", "Pow", "Sinh", "Cosh", "Tan", "Atanh"})
 _LOW_POWER = 8
 _DIVIDING = ("Div", "Reciprocal")
+# Outside of these the functions have no real value; what may be infinite is above.
+_DOMAINS: Mapping[str, Range] = {
+    "Sqrt": _UNSIGNED,
+    "Asin": (-1.0, 1.0),
+    "Acos": (-1.0, 1.0),
+    "Acosh": (1.0, math.inf),
+}
+_BY_ELEMENT = (Trait.POINTWISE, Trait.BROADCASTING, Trait.SELECTING, Trait.POOLING)
 _HANDING_ON = frozenset({"Add", "Sub", "Sum", "Neg", "Mul", "Where", "Max", "Min", "Abs", "Sqrt"})
 
 
-def _may_be_infinite(value: ir.Value | None, depth: int) -> bool:
+def _may_be(
+    by_itself: Callable[[ir.Value, int], bool],
+    hands_on: Callable[[ir.Node], bool],
+    value: ir.Value | None,
+    depth: int,
+) -> bool:
     # Level by level, and each value once: sums of sums lead back to the same in many ways.
     level, seen = [value], {value}
     while level:
@@ -334,10 +352,10 @@ def _may_be_infinite(value: ir.Value | None, depth: int) -> bool:
         for one in level:
             node = None
             if one is not None and _is_real(one):
-                if _is_infinite(one, depth):
+                if by_itself(one, depth):
                     return True
                 node = one.producer() if depth and one.const_value is None else None
-            if node is not None and _hands_on(node):
+            if node is not None and hands_on(node):
                 behind.extend(v for v in dict.fromkeys(node.inputs) if v not in seen)
                 seen.update(node.inputs)
         level, depth = behind, depth - 1
@@ -361,6 +379,32 @@ def _hands_on(node: ir.Node) -> bool:
     return node.domain == "" and (node.op_type in _HANDING_ON or has(node, Trait.MOVING))
 
 
+def _is_no_number(value: ir.Value, depth: int) -> bool:
+    """Whether a value may be infinite or no number by the node that makes it."""
+    node = value.producer()
+    if value.const_value is None and node is not None and depth and node.domain == "":
+        least, most = _UNSIGNED if _takes_roots(node) else _DOMAINS.get(node.op_type, ALL)
+        low, high = ALL if (least, most) == ALL else _Ranges().of(node.inputs[0], depth)
+        if not (least <= low and high <= most):
+            return True
+    return _is_infinite(value, depth)
+
+
+def _takes_roots(node: ir.Node) -> bool:
+    """Whether a node raises to a power that may be no whole number."""
+    if node.op_type != "Pow" or node.inputs[1] is None:
+        return False
+    exponent = node.inputs[1].const_value
+    if exponent is None or exponent.size > _MOST_NUMBERS:
+        return True
+    return bool(np.any(exponent.numpy() % 1 != 0))
+
+
+def _hands_on_all(node: ir.Node) -> bool:
+    """Whether an element of a node's result is no number where one of its inputs is none."""
+    return _hands_on(node) or any(has(node, trait) for trait in _BY_ELEMENT)
+
+
 def _is_low_power(node: ir.Node) -> bool:
     """Whether a node raises to a positive power that is not high."""
     exponent = None if len(node.inputs) < 2 or node.inputs[1] is None else node.inputs[1]
@@ -374,4 +418,4 @@ def _divides_well(node: ir.Node, depth: int) -> bool:
     if node.op_type not in _DIVIDING:
         return False
     low, high = _Ranges().of(node.inputs[-1], depth - 1)
-    return (low > 0 or high < 0) and not _may_be_infinite(node.inputs[0], depth - 1)
+    return (low > 0 or high < 0) and not _may_be(_is_infinite, _hands_on, node.inputs[0], depth - 1)

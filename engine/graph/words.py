@@ -68,3 +68,9 @@ def zeros_like(op: Operators, x: Tensor) -> Tensor:
 def zeros(op: Operators, shape: Sequence[Size], dtype: np.dtype[np.generic]) -> Tensor:
     """Return zeros, which take no room in the file."""
     return op.ConstantOfShape(op.vector(shape), value=np.zeros(1, dtype))
+
+
+def ones_like(op: Operators, x: Tensor) -> Tensor:
+    """Return ones of the shape and type of x, which take no room in the file."""
+    ones = op.ConstantOfShape(op.vector(x.sizes), value=np.ones(1, x.dtype))
+    return x.builder.declare_shape(ones, x.dims)

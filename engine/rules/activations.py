@@ -16,13 +16,13 @@ from ..graph.builder import Operators
 from ..graph.tensor import Tensor
 from .choices import unless_passed_over
 from .table import RuleTable
-from .vocabulary import between_mask, positive_mask
+from .vocabulary import between_mask, let_through, positive_mask
 
 
 def define(rules: RuleTable) -> None:
     """Add the rules of this module to a table."""
     # Of one kink or two
-    rules.define("Relu", lambda op, dy, x, *, y: dy * positive_mask(op, y))
+    rules.define("Relu", lambda op, dy, x, *, y: let_through(op, dy, positive_mask(op, y)))
     rules.define("Clip", clip, clip_low, clip_high)
     rules.define("LeakyRelu", leaky_relu)
     rules.define("PRelu", prelu, prelu_slope)
@@ -66,7 +66,7 @@ def clip(
                 dy = op.Where(outside(y, bound), op.constant(0, dy.dtype), dy)
         return dy
     mask = between_mask(op, y, *(None if a is None else float(a.reshape(())) for a in arrays))
-    return dy if mask is None else dy * mask
+    return dy if mask is None else let_through(op, dy, mask)
 
 
 # A bound takes what x does not; where they are equal, the upper one, which is applied last.
@@ -79,14 +79,14 @@ def clip_low(
     chosen = op.Equal(y, low)
     if high is not None:
         chosen = op.And(chosen, op.Less(y, high))
-    return dy * chosen.astype(dy.dtype)
+    return let_through(op, dy, chosen.astype(dy.dtype))
 
 
 def clip_high(
     op: Operators, dy: Tensor, x: Tensor, low: Tensor | None, high: Tensor, *, y: Tensor
 ) -> Tensor:
     """Return the rule of Clip's third input."""
-    return dy * op.Equal(y, high).astype(dy.dtype)
+    return let_through(op, dy, op.Equal(y, high).astype(dy.dtype))
 
 
 def leaky_relu(op: Operators, dy: Tensor, x: Tensor, *, alpha: float) -> Tensor:
@@ -107,19 +107,19 @@ def prelu_slope(op: Operators, dy: Tensor, x: Tensor, slope: Tensor) -> Tensor:
 def thresholded_relu(op: Operators, dy: Tensor, x: Tensor, *, alpha: float) -> Tensor:
     """Return the rule of ThresholdedRelu: x where x > alpha, else 0."""
     mask = between_mask(op, x, alpha, None)
-    return dy if mask is None else dy * mask
+    return dy if mask is None else let_through(op, dy, mask)
 
 
 def shrink(op: Operators, dy: Tensor, x: Tensor, *, lambd: float) -> Tensor:
     """Return the rule of Shrink: 0 for x between −lambd and lambd, else x moved by a number."""
     outside = op.Or(x.less(-lambd), x.greater(lambd))
-    return dy * outside.astype(dy.dtype)
+    return let_through(op, dy, outside.astype(dy.dtype))
 
 
 def hard_sigmoid(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, alpha: float) -> Tensor:
     """Return the rule of HardSigmoid."""
     mask = between_mask(op, y, 0.0, 1.0)
-    return dy * alpha if mask is None else dy * mask * alpha
+    return dy * alpha if mask is None else let_through(op, dy, mask) * alpha
 
 
 def hard_swish(op: Operators, dy: Tensor, x: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 In `Where(x > 0, Log(x), 0)` the logarithm has no say where x is 0, and the cotangent that arrives
 there is zero. That a cotangent is zero does not say as much: in 1 / (1 / x) it is zero at 0 because
-the value between is infinite, and the slope of the whole is 1. So the choice itself is asked.
+the value between is infinite, and the slope of the whole is 1. So the choice itself is asked, and
+so is what takes some elements and leaves others, such as Gather and ReduceMax (see `taken`).
 
 A factor that is 0 is such a choice where its own slope is finite: the slope of a product f·w is
 f·w' where w is 0, whatever the slope of f, for (f(x+h) w(x+h) − 0) / h comes to f(x) w'(x) for
@@ -17,9 +18,13 @@ from functools import reduce
 
 import onnx_ir as ir
 
-from ..graph.ranges import range_of_value
+from ..graph.ranges import may_be_no_number, range_of_value
 from ..graph.tensor import Tensor
 from ..graph.traits import Trait, has
+from ..graph.words import ones_like
+from .table import RuleTable
+from .taken import brings_through, leaves_out, taken
+from .vocabulary import sum_to_shape
 
 _KEY = "onnxscope.passed_over"
 _CUTTING = frozenset({"Relu", "Clip", "Max", "Min"})
@@ -33,6 +38,11 @@ _GENTLE = frozenset(
 )
 """The slopes of these are finite wherever their values are."""
 
+_PLAIN = frozenset(
+    {"Add", "Sub", "Sum", "Mean", "Neg", "Cast", "CastLike", "Identity", "Where", "Max", "Min"}
+)
+"""The slopes of these are finite even where their values are no numbers."""
+
 _MOST_NODES = 64
 """So many nodes are looked at to see that a slope is finite."""
 
@@ -40,7 +50,7 @@ Places = Callable[[Tensor], Tensor]
 """Appends the nodes that say where a value, which is given, is passed over."""
 
 
-def note_choices(nodes: Sequence[ir.Node], seeds: Collection[ir.Value]) -> None:
+def note_choices(nodes: Sequence[ir.Node], seeds: Collection[ir.Value], rules: RuleTable) -> None:
     """Note at the values of a graph where choices pass over them.
 
     It is to be called before a gradient is appended: whoever reads a value then belongs to it.
@@ -48,11 +58,12 @@ def note_choices(nodes: Sequence[ir.Node], seeds: Collection[ir.Value]) -> None:
     Args:
         nodes: Those that the differentiated values depend on, in topological order.
         seeds: The differentiated values, which count wherever they are.
+        rules: The table of gradient rules.
     """
-    counted = set(nodes)
+    readers = _Readers(set(nodes), set(seeds), rules)
     for node in reversed(nodes):
         for value in node.outputs:
-            found = None if value in seeds else _of_value(value, counted)
+            found = readers.passing_over(value)
             if found is None:
                 value.meta.pop(_KEY, None)
             else:
@@ -84,19 +95,111 @@ def unless_passed_over(y: Tensor, dx: Tensor) -> Tensor:
     return dx.op.Where(places(y), dx.op.constant(0, dx.dtype), dx)
 
 
-def _of_value(value: ir.Value, counted: Collection[ir.Node]) -> Places | None:
-    """Where all that reads a value passes over it; `None` where something does not."""
-    if value.dtype is None or not value.dtype.is_floating_point():
-        return None
-    found = []
-    for node, index in value.uses():
-        if node not in counted or _is_question(node):
-            continue
-        places = _by_reader(value, node, index)
-        if places is None:
+def given_to(node: ir.Node, index: int | None, y: Tensor, dx: Tensor) -> Tensor:
+    """Return a cotangent that is zero where a choice behind passes over a node.
+
+    Only where the node's slope may be infinite or no number for what it reads: zero times that is
+    no zero. A slope that is infinite for a finite number is a matter of the operator's rule.
+
+    Args:
+        node: One that computes each element of its own.
+        index: Of the input; `None` where the node is the last of several that are taken for one.
+        y: The output of the node.
+        dx: What the rule gives the input.
+    """
+    if _KEY not in y.value.meta or dx.dims != y.dims or node.op_type in _PLAIN:
+        return dx
+    if not (has(node, Trait.POINTWISE) or has(node, Trait.BROADCASTING)):
+        return dx
+    read = node.inputs
+    if node.op_type == "Mul" and index is not None:
+        # The slope of a product is the other factor.
+        read = read[1 - index : 2 - index]
+    if not any(value is not None and may_be_no_number(Tensor(y.builder, value)) for value in read):
+        return dx
+    return unless_passed_over(y, dx)
+
+
+class _Readers:
+    """What reads the values of a graph that is differentiated."""
+
+    def __init__(
+        self, counted: Collection[ir.Node], seeds: Collection[ir.Value], rules: RuleTable
+    ) -> None:
+        self._counted, self._seeds, self._rules = counted, seeds, rules
+
+    def passing_over(self, value: ir.Value) -> Places | None:
+        """Return where all that reads a value passes over it; `None` where something does not."""
+        if value in self._seeds or not _is_real(value):
             return None
-        found.append(places)
-    return _joined("And", found) if found else None
+        found = []
+        for node, index in self._of(value):
+            places = self._by_reader(value, node, index)
+            if places is None:
+                return None
+            found.append(places)
+        return _joined("And", found) if found else None
+
+    def _of(self, value: ir.Value) -> list[tuple[ir.Node, int]]:
+        """What gives a value a gradient, and as which input."""
+        return [
+            (node, index)
+            for node, index in value.uses()
+            if node in self._counted and not _is_question(node)
+        ]
+
+    def _by_reader(self, value: ir.Value, node: ir.Node, index: int) -> Places | None:
+        """Where one that reads a value passes over it, or what is behind does."""
+        if has(node, Trait.POINTWISE) or has(node, Trait.BROADCASTING):
+            places = _by_element(value, node, index)
+            result = node.outputs[0]
+            if places is None or _is_of_its_shape(value, node):
+                return places
+            return _everywhere_of(places, result)
+        if not brings_through(node) or node.op_type not in self._rules:
+            return None
+        unread = [
+            not _is_real(v) or (v not in self._seeds and not self._of(v)) for v in node.outputs
+        ]
+        behind = any(_KEY in v.meta for v in node.outputs)
+        left = any(u and _is_real(v) for u, v in zip(unread, node.outputs, strict=True))
+        if not (behind or left or (leaves_out(node) and index == 0)):
+            return None
+        # Read now: what is noted at values is of the gradient that is being written.
+        noted: list[Places | None] = [v.meta.get(_KEY) for v in node.outputs]
+
+        def not_taken(y: Tensor) -> Tensor:
+            counts = [
+                None if is_unread else _counting(places_of, Tensor(y.builder, output))
+                for is_unread, places_of, output in zip(unread, noted, node.outputs, strict=True)
+            ]
+            found = taken(y, node, index, counts, self._rules)
+            return y.op.Equal(found, y.op.constant(0, found.dtype))
+
+        return not_taken
+
+
+def _counting(places: Places | None, result: Tensor) -> Tensor:
+    """One where a value counts, else zero."""
+    ones = ones_like(result.op, result)
+    if places is None:
+        return ones
+    return result.op.Where(places(result), result.op.constant(0, result.dtype), ones)
+
+
+def _everywhere_of(places: Places, result: ir.Value) -> Places:
+    """Where a value is passed over that is repeated: in all its places."""
+
+    def all_of(y: Tensor) -> Tensor:
+        counts = _counting(places, Tensor(y.builder, result))
+        found = sum_to_shape(counts, y)
+        return y.op.Equal(found, y.op.constant(0, found.dtype))
+
+    return all_of
+
+
+def _is_real(value: ir.Value) -> bool:
+    return value.dtype is not None and value.dtype.is_floating_point()
 
 
 def _is_question(node: ir.Node) -> bool:
@@ -106,10 +209,11 @@ def _is_question(node: ir.Node) -> bool:
     )
 
 
-def _by_reader(value: ir.Value, node: ir.Node, index: int) -> Places | None:
-    """Where one that reads a value passes over it, or what is behind does."""
-    if node.domain != "" or not _is_of_its_shape(value, node):
-        return None
+def _by_element(value: ir.Value, node: ir.Node, index: int) -> Places | None:
+    """Where one that reads a value element by element passes over it, or what is behind does.
+
+    The places are those of the result, for the value itself where that has the same shape.
+    """
     result = node.outputs[0]
     found = []
     behind: Places | None = result.meta.get(_KEY)
@@ -117,7 +221,7 @@ def _by_reader(value: ir.Value, node: ir.Node, index: int) -> Places | None:
         found.append(_of_result(behind, result))
     if node.op_type == "Where" and index:
         found.append(_not_chosen(node.inputs[0], chosen_if=index == 1))
-    elif node.op_type in _CUTTING:
+    elif node.op_type in _CUTTING and _is_of_its_shape(value, node):
         found.append(_replaced_by(result))
     elif node.op_type == "Mul":
         factor = node.inputs[1 - index]
@@ -128,8 +232,6 @@ def _by_reader(value: ir.Value, node: ir.Node, index: int) -> Places | None:
 
 def _is_of_its_shape(value: ir.Value, node: ir.Node) -> bool:
     """Whether each element of a value is read by that at the same place of the result alone."""
-    if not (has(node, Trait.POINTWISE) or has(node, Trait.BROADCASTING)):
-        return False
     shape, made = value.shape, node.outputs[0].shape
     if shape is None or made is None or len(shape) != len(made):
         return False

@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from ..graph.builder import Operators
 from ..graph.passes.branches import fills_blocks
+from ..graph.ranges import may_be_infinite
 from ..graph.tensor import Tensor
 from ..graph.window import Window, resolve_window
 from ..graph.words import reshape_as
@@ -83,6 +84,8 @@ def _max_pool(
         or not sizes
         or outputs is None
         or math.prod(sizes) >= _EXACT
+        # What is infinite times the zeros of who did not win is no number.
+        or may_be_infinite(dy)
     ):
         return max_pool(
             op,

@@ -16,7 +16,7 @@ from ..graph.ranges import may_be_infinite, range_of
 from ..graph.tensor import Tensor
 from .choices import unless_passed_over
 from .table import RuleTable
-from .vocabulary import unless_zero
+from .vocabulary import let_through, unless_zero
 
 
 def define(rules: RuleTable) -> None:
@@ -24,7 +24,7 @@ def define(rules: RuleTable) -> None:
     # Arithmetic
     rules.define("Add", lambda op, dy, a, b: dy, lambda op, dy, a, b: dy)
     rules.define("Sub", lambda op, dy, a, b: dy, lambda op, dy, a, b: -dy)
-    rules.define("Mul", _times, lambda op, dy, a, b, *, y: _times(op, dy, b, a, y=y))
+    rules.define("Mul", _times, lambda op, dy, a, b: _times(op, dy, b, a))
     rules.define("Div", _numerator, _divisor)
     # Only the remainder of C's fmod is defined for floating-point numbers: a − b · trunc(a / b).
     rules.define("Mod", lambda op, dy, a, b: dy, _mod_divisor, ignores=("fmod",))
@@ -63,13 +63,13 @@ def define(rules: RuleTable) -> None:
     rules.define("Dropout", _dropout, ignores=("seed",))
 
 
-def _times(op: Operators, dy: Tensor, a: Tensor, b: Tensor, *, y: Tensor) -> Tensor:
+def _times(op: Operators, dy: Tensor, a: Tensor, b: Tensor) -> Tensor:
     dx = dy * b
     known = b.array
     if known is not None and known.dtype.kind == "f" and not known.all() and may_be_infinite(dy):
         # What is multiplied by zero stays zero, at the foot of a root as anywhere.
         dx = op.Where(op.constant(known == 0), op.constant(0, dx.dtype), dx)
-    return unless_passed_over(y, dx) if may_be_infinite(b) else dx
+    return dx
 
 
 def _divided(y: Tensor, b: Tensor, dx: Tensor) -> Tensor:
@@ -185,7 +185,7 @@ def _extremum(op: Operators, dy: Tensor, *xs: Tensor, y: Tensor, index: int) -> 
     winner = op.Equal(xs[index], y)
     for earlier in xs[:index]:
         winner = op.And(winner, op.Not(op.Equal(earlier, y)))
-    return dy * winner.astype(dy.dtype)
+    return let_through(op, dy, winner.astype(dy.dtype))
 
 
 def _where_chosen(op: Operators, dy: Tensor, condition: Tensor, a: Tensor, b: Tensor) -> Tensor:

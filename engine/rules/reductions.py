@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..graph.builder import Operators
+from ..graph.ranges import may_be_infinite
 from ..graph.tensor import Size, Tensor
 from ..graph.words import count_of, count_up, expand_as, normalized_axes, reshape_as, shape_of
 from .choices import unless_passed_over
 from .table import Rule, RuleTable
+from .vocabulary import let_through
 
 _INT64 = np.dtype(np.int64)
 
@@ -178,7 +180,10 @@ def _product(op: Operators, dy: Tensor, x: Tensor, y: Tensor, over: Reduction) -
 
 def _extremum(op: Operators, dy: Tensor, x: Tensor, y: Tensor, over: Reduction) -> Tensor:
     chosen = op.Equal(x, over.kept(y)).astype(x.dtype)
-    return chosen * (over.kept(dy) / over.again("ReduceSum", chosen))
+    share = over.kept(dy) / over.again("ReduceSum", chosen)
+    if may_be_infinite(dy):
+        return let_through(op, expand_as(share, x), chosen)
+    return chosen * share
 
 
 # Running sums and products ----------------------------------------------------------------------

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import OperatorError
 from ..graph.builder import Operators
+from ..graph.ranges import may_be_infinite
 from ..graph.tensor import Tensor
 from ..graph.words import reshape_as
 
@@ -74,6 +75,13 @@ def unless_zero(value: Tensor, dx: Tensor) -> Tensor:
     """Return a cotangent that is zero where a value is."""
     op = dx.op
     return op.Where(op.Equal(value, op.constant(0, value.dtype)), op.constant(0, dx.dtype), dx)
+
+
+def let_through(op: Operators, dy: Tensor, mask: Tensor) -> Tensor:
+    """Return a cotangent where a mask is 1, and zero where it is 0, also of what is infinite."""
+    if may_be_infinite(dy):
+        return op.Where(op.Equal(mask, op.constant(0, mask.dtype)), op.constant(0, dy.dtype), dy)
+    return dy * mask
 
 
 def channel_sum(dy: Tensor) -> Tensor:

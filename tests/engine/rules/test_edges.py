@@ -10,12 +10,17 @@ from graphs import run, text_model
 CONSTANTS = (
     "<float zero={0}, float one={1}, float two={2}, float least={-1}, float half={0.5}, "
     "float tenth={0.1}, float twenty={20}, int64[1] last={-1}, float[1, 1] unit={1}, "
-    "float[1, 1] four={4}, float[3] parts={0, 1, 0}, float[3] powers={0.5, 0, 1}>"
+    "float[1, 1] four={4}, float[3] parts={0, 1, 0}, float[3] powers={0.5, 0, 1}, "
+    "int64[2] middle={1, 2}, int64[1] begin={1}, int64[1] end={3}, int64[2] sizes={1, 3}, "
+    "int64[1] first={0}, bool[4] chosen={0, 1, 1, 0}, float[2] other={7, 8}, "
+    "bool[2, 4] grid={0, 1, 1, 0, 0, 1, 1, 0}, int64[3] row={1, 1, 4}>"
 )
 ROWS = [[0.0, 0.0], [3.0, 4.0]]
 UNIT = [[0.0, 0.0], [0.6, 0.8]]
 SIGNS = [-1.0, 0.0, 4.0]
 ROOTED = [0.0, 0.0, 0.25]
+TAKEN = [0.0, 0.25, 4.0, 0.0]
+ENDS = [0.0, 1.0, 0.25, 0.0]
 
 # Of each function of x what it is, the point, and its slope there with a cotangent of ones.
 CASES = {
@@ -145,6 +150,129 @@ CASES = {
     ),
     "chosen by value": ("a = Log(x) y = Max(a, least)", [0.0, 0.25, 2.0], [0.0, 0.0, 0.5]),
     "cut by value": ("a = Log(x) y = Clip(a, least, one)", [0.0, 2.0, 8.0], [0.0, 0.5, 0.0]),
+    # What is multiplied with, or computed of, what is no number behind a choice.
+    "chosen product": (
+        "c = Greater(x, zero) a = Sqrt(x) b = Mul(a, x) y = Where(c, b, zero)",
+        SIGNS,
+        [0.0, 0.0, 3.0],
+    ),
+    "chosen product of a power": (
+        "c = Greater(x, zero) a = Pow(x, half) b = Mul(a, x) y = Where(c, b, zero)",
+        SIGNS,
+        [0.0, 0.0, 3.0],
+    ),
+    "chosen product of functions": (
+        "c = Greater(x, zero) a = Sqrt(x) s = Sin(x) b = Mul(a, s) y = Where(c, b, zero)",
+        SIGNS,
+        [0.0, 0.0, np.sin(4) / 4 + 2 * np.cos(4)],
+    ),
+    "chosen product of a sum": (
+        "c = Greater(x, zero) a = Sqrt(x) s = Add(a, x) b = Mul(s, x) y = Where(c, b, zero)",
+        SIGNS,
+        [0.0, 0.0, 11.0],
+    ),
+    "chosen where a number": (
+        "a = Sqrt(x) b = Mul(a, x) c = IsNaN(b) y = Where(c, zero, b)",
+        SIGNS,
+        [0.0, 0.0, 3.0],
+    ),
+    "chosen Abs of a sum": (
+        "c = Greater(x, zero) a = Sqrt(x) s = Add(a, x) b = Abs(s) y = Where(c, b, zero)",
+        SIGNS,
+        [0.0, 0.0, 1.25],
+    ),
+    "chosen Relu of a sum": (
+        "c = Greater(x, zero) a = Sqrt(x) s = Add(a, x) b = Relu(s) y = Where(c, b, zero)",
+        SIGNS,
+        [0.0, 0.0, 1.25],
+    ),
+    "chosen Swish of a sum": (
+        "c = Greater(x, zero) a = Sqrt(x) s = Add(a, x) g = Sigmoid(s) b = Mul(s, g) "
+        "y = Where(c, b, zero)",
+        [-1.0, 0.0, 1.0],
+        [0.0, 0.0, 1.5 * 1.0907842],
+    ),
+    "chosen Mod": (
+        "c = Greater(x, zero) a = Sqrt(x) m = Mod<fmod = 1>(x, a) y = Where(c, m, zero)",
+        [-1.0, 0.0, 2.25],
+        [0.0, 0.0, 2 / 3],
+    ),
+    "chosen PRelu": (
+        "c = Greater(x, zero) a = Sqrt(x) n = Neg(x) m = PRelu(n, a) y = Where(c, m, zero)",
+        SIGNS,
+        [0.0, 0.0, -3.0],
+    ),
+    "chosen angle": (
+        "c = Greater(x, zero) a = Asin(x) b = Mul(a, x) d = Atan(b) y = Where(c, d, zero)",
+        [-2.0, 0.0, 0.6],
+        [0.0, 0.0, 1.2127158],
+    ),
+    # What is not taken, or not the largest.
+    "Gather": ("a = Sqrt(x) y = Gather(a, middle)", TAKEN, ENDS),
+    "Slice": (
+        "a = Sqrt(x) b = Mul(a, x) d = Div(x, a) e = Add(b, d) y = Slice(e, begin, end)",
+        TAKEN,
+        [0.0, 1.75, 3.25, 0.0],
+    ),
+    "Compress": ("a = Log(x) y = Compress<axis = 0>(a, chosen)", TAKEN, [0.0, 4.0, 0.25, 0.0]),
+    "one part of Split": (
+        "a = Sqrt(x) b, y = Split<axis = 0>(a, sizes)",
+        [0.0, 0.25, 4.0, 1.0],
+        [0.0, 1.0, 0.25, 0.5],
+    ),
+    "TopK": ("a = Sqrt(x) y, at = TopK(a, begin)", TAKEN, [0.0, 0.0, 0.25, 0.0]),
+    "TopK and its places": (
+        "a = Sqrt(x) b, at = TopK(a, begin) d = Gather(x, at) y = Add(b, d)",
+        TAKEN,
+        [0.0, 0.0, 1.25, 0.0],
+    ),
+    "ReduceMax": ("a = Sqrt(x) y = ReduceMax(a, last)", TAKEN, [0.0, 0.0, 0.25, 0.0]),
+    "MaxPool": (
+        "a = Sqrt(x) b = Reshape(a, row) y = MaxPool<kernel_shape = [2], strides = [2]>(b)",
+        TAKEN,
+        ENDS,
+    ),
+    "ScatterElements": (
+        "a = Sqrt(x) y = ScatterElements(a, middle, other)",
+        [1.0, 0.0, 0.0, 4.0],
+        [0.5, 0.0, 0.0, 0.25],
+    ),
+    "chosen behind Gather": (
+        "c = Greater(x, zero) a = Sqrt(x) b = Gather(a, middle) d = Gather(c, middle) "
+        "y = Where(d, b, zero)",
+        [0.0, 0.25, 0.0, 0.0],
+        [0.0, 1.0, 0.0, 0.0],
+    ),
+    "chosen in another shape": (
+        "c = Greater(x, zero) a = Sqrt(x) b = Unsqueeze(a, first) d = Transpose(b) "
+        "e = Squeeze(d) y = Where(c, e, zero)",
+        [0.0, 0.25, 0.0, -1.0],
+        [0.0, 1.0, 0.0, 0.0],
+    ),
+    "chosen in rows": (
+        "a = Sqrt(x) y = Where(grid, a, zero)",
+        TAKEN,
+        [0.0, 2.0, 0.5, 0.0],
+    ),
+    "chosen sum": (
+        "c = Greater(zero, one) a = Sqrt(x) s = ReduceSum(a, last) y = Where(c, s, zero)",
+        TAKEN,
+        [0.0, 0.0, 0.0, 0.0],
+    ),
+    # What lets nothing through lets nothing infinite through.
+    "Log of Relu": ("a = Relu(x) y = Log(a)", SIGNS, [0.0, 0.0, 0.25]),
+    "Reciprocal of Clip": ("a = Clip(x, zero) y = Reciprocal(a)", SIGNS, [0.0, 0.0, -1 / 16]),
+    "Log of Max": ("a = Max(zero, x) y = Log(a)", SIGNS, [0.0, 0.0, 0.25]),
+    "Log of ReduceMax": (
+        "a = ReduceMax(x, last) y = Log(a)",
+        [-1.0, 0.0, -2.0],
+        [0.0, np.inf, 0.0],
+    ),
+    "Log of MaxPool": (
+        "a = Reshape(x, row) b = MaxPool<kernel_shape = [2], strides = [2]>(a) y = Log(b)",
+        [-1.0, 0.0, 2.0, 1.0],
+        [0.0, np.inf, 0.5, 0.0],
+    ),
     # A cotangent that is zero because a value between is infinite or zero is no such choice: the
     # slope of the whole may be anything. No number is better than a wrong one.
     "inverse of inverse": ("a = Reciprocal(x) y = Reciprocal(a)", [0.0, 2.0], [np.nan, 1.0]),
