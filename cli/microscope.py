@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time as clock
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,11 +24,10 @@ from .running import FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
     from ..network.model import Model
-    from ..store.filling import Filling, Place
+    from ..pages.growing import Work
+    from ..store.filling import Filling
     from ..store.making import Answer
-    from ..store.photos import Photos
     from ..store.plan import Plan, Wanted
-    from ..store.project import Project
 
 app = typer.Typer(add_completion=False)
 
@@ -38,8 +37,6 @@ The same command again goes on where it was."""
 
 _SHOWN = 3
 _SECONDS_BETWEEN_LINES = 30.0
-_SECONDS_BETWEEN_SITES = 60.0
-_SHARE = 20
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -125,88 +122,46 @@ def microscope(
     Kill it at any point: the same command goes on, and makes nothing twice. Several may work in one
     folder. The pages open from the file system, and show what there is while it works.
     """
-    from ..pages.microscope import Site
+    from ..pages.growing import Work
     from ..pages.site import check_jinja
-    from ..pictures.series import Settings
     from ..store.export import checked_forms
     from ..store.export import export as write_export
-    from ..store.plan import make_plan
-    from ..store.plan import shard as part_of
-    from ..store.project import Project
 
     check_jinja()
     forms = [] if export is None else checked_forms(export.split(","))
-    clock_ = _Clock(None if time is None else _seconds(time))
     kinds = None if what is None else [part.strip() for part in what.split(",")]
     network = preprocessing.open(model)
-    second = _second_network(network, photos, kinds, eye, quiet=quiet)
-    plan = make_plan(
+    work = Work.prepared(
         network,
+        output,
         layers or None,
         units=units,
         kinds=kinds,
+        photos=photos or None,
+        eye=_second_network(network, photos, kinds, eye, quiet=quiet),
         quality=quality,
         size=parse_size(size),
         steps=steps,
-        settings=Settings(seed=seed, provider=provider),
-        photos=_photographs(photos, output, second),
+        seed=seed,
+        shard=shard,
+        seconds=None if time is None else _seconds(time),
+        provider=provider,
     )
-    order = plan.order()
-    if shard is not None:
-        order = part_of(plan, shard)
-    project = Project.create(output, network)
-    site = Site(plan, project)
+    plan, project = work.plan, work.project
     if not quiet:
         for words in project.differences(plan):
             note(f"made otherwise than before: {words}; the earlier pictures stay")
-        _announce(plan, len(order), shard)
-    # One machine looks at the photographs, in one pass for all.
-    alone = shard is None or _is_first(shard)
-    if alone:
-        look_watched(plan, project, clock_.left, quiet=quiet)
-    filling = _fill_watched(
-        plan,
-        project,
-        order,
-        clock_.left,
-        batch_size,
-        scheduler,
-        partial(site.write, 0),
-        quiet=quiet,
-    )
-    if alone and not filling.interrupted:
-        score_watched(plan, project, second, clock_.left, quiet=quiet)
-    page = site.write()
+        _announce(plan, len(work.order), shard)
+    look_watched(work, quiet=quiet)
+    filling = _fill_watched(work, batch_size, scheduler, quiet=quiet)
+    if not filling.interrupted:
+        score_watched(work, quiet=quiet)
+    page = work.site.write()
     for form in forms:
         file = write_export(plan, project, form)
         if not quiet:
             stdout().print(str(file), soft_wrap=True)
     _summarize(filling, page, quiet=quiet)
-
-
-class _Clock:
-    """The time that there is for all parts of the work."""
-
-    def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds
-        self._began = clock.monotonic()
-
-    @property
-    def left(self) -> float | None:
-        """How many seconds; `None` where there is no limit."""
-        if self._seconds is None:
-            return None
-        return max(self._seconds - (clock.monotonic() - self._began), 0.0)
-
-
-def _photographs(given: list[Path] | None, output: Path, eye: Model | None) -> Photos | None:
-    """The photographs that are given, or those of the last run, as far as they are known."""
-    from ..store.photos import Photos
-    from ..store.project import NAME, Project
-
-    if given:
-        return Photos.found(given, "" if eye is None else eye.sha256)
-    return Photos.remembered(Project.open(output)) if (output / NAME).is_file() else None
 
 
 def _second_network(
@@ -216,15 +171,14 @@ def _second_network(
     eye: str | None,
     *,
     quiet: bool,
-) -> Model | None:
-    """The network that scores compare pictures in; `None` where there are none, or no network."""
+) -> str | None:
+    """The network that scores compare pictures in, fetched; `None` where there is none to name."""
     from ..store.plan import SCORES
 
     if not photos or (kinds is not None and SCORES not in kinds):
         if eye is not None:
             raise InputError("--eye is for scores, which take photographs: give --photos FOLDER")
         return None
-    from ..network.loading import load
     from ..studies.second_eye import other_network
 
     name = eye or other_network(model)
@@ -233,32 +187,18 @@ def _second_network(
             note("scores leave agreement out: --eye MODEL gives a second network")
         return None
     fetch_published(name)
-    return load(name)
-
-
-def _is_first(shard: str) -> bool:
-    return shard.split("/")[0].strip() == "1"
+    return name
 
 
 def _fill_watched(
-    plan: Plan,
-    project: Project,
-    order: Sequence[Place],
-    seconds: float | None,
-    batch_size: int | None,
-    scheduler: str | None,
-    site: Callable[[], object],
-    *,
-    quiet: bool,
+    work: Work, batch_size: int | None, scheduler: str | None, *, quiet: bool
 ) -> Filling:
     """Make what is missing, with a bar, or in a log with a line now and then."""
-    from ..store.filling import fill
+    from ..pages.growth import duration
 
     said: set[str] = set()
-    began = clock.monotonic()
-    last = shown = began
-    pause = _SECONDS_BETWEEN_SITES
-    with Watch(plan.model.name, quiet=quiet) as watch:
+    began = last = clock.monotonic()
+    with Watch(work.plan.model.name, quiet=quiet) as watch:
 
         def begin(filling: Filling, wanted: Sequence[Wanted]) -> None:
             nonlocal last
@@ -271,36 +211,23 @@ def _fill_watched(
                 last = now
                 watch.remark(
                     f"{done} of {plural(left, 'picture')}, "
-                    f"{_duration((now - began) / done * (left - done))} left"
+                    f"{duration((now - began) / done * (left - done))} left"
                 )
 
         def done(wanted: Wanted, answer: Answer) -> None:
-            nonlocal shown, pause
-            if clock.monotonic() - shown >= pause:
-                # A large site takes a while to write: a twentieth of the time at most.
-                started = clock.monotonic()
-                site()
-                shown = clock.monotonic()
-                pause = max(_SECONDS_BETWEEN_SITES, _SHARE * (shown - started))
             for warning in (answer.facts or {}).get("warnings", ()):
                 words = f"{wanted.target}, {wanted.kind.title}: {warning}"
                 if not quiet and warning not in said:
                     watch.complain("warning", words)
                 said.add(warning)
 
-        filled = partial(fill, callback=watch)
-        if scheduler is not None:
-            from ..store.cluster import fill_on
-
-            filled = partial(fill_on, scheduler, idle=partial(watch.complain, "warning"))
-        return filled(
-            plan,
-            project,
-            order=order,
-            seconds=seconds,
+        return work.fill(
             batch_size=batch_size,
+            scheduler=scheduler,
             begin=begin,
+            callback=watch,
             done=done,
+            idle=partial(watch.complain, "warning"),
         )
 
 
@@ -363,11 +290,3 @@ def _seconds(text: str) -> float:
     if not parts or re.sub(r"(\d+(?:\.\d+)?)\s*(d|h|min|m|s)|\s", "", text):
         raise InputError(f"--time is a duration such as 90m, 8h or 1h30m, not {text!r}")
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
-
-
-def _duration(seconds: float) -> str:
-    """Return `3 h 5 min`, `5 min` or `40 s`."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -71,6 +71,8 @@ if TYPE_CHECKING:
     from .objectives.populations import statistics as statistics
     from .objectives.transparency import opacity as opacity
     from .pages.building_blocks import write_blocks as write_blocks
+    from .pages.every_unit import Microscope as Microscope
+    from .pages.every_unit import microscope as microscope
     from .parameterizations.fixed import fixed as fixed
     from .parameterizations.fourier import Fourier as Fourier
     from .parameterizations.maco import Maco as Maco
@@ -229,6 +231,8 @@ _HOMES = {
     "Blocks": "studies.anatomy",
     "blocks": "studies.building",
     "write_blocks": "pages.building_blocks",
+    "Microscope": "pages.every_unit",
+    "microscope": "pages.every_unit",
     "Explanation": "studies.explanation",
     "Score": "studies.unit_score",
     "relevance": "studies.relevance",

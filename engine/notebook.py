@@ -41,6 +41,16 @@ def _display() -> Any:
     return import_module("IPython.display")
 
 
+def bar(share: float) -> str:
+    """Return a bar as HTML that is filled to a share, from 0 to 1."""
+    return (
+        '<div style="width:16em;height:.35em;background:rgba(128,128,128,.25);'
+        'border-radius:.2em;margin:.2em 0 .5em 0">'
+        f'<div style="width:{100 * share:.1f}%;height:100%;background:#4c8bf5;'
+        'border-radius:.2em"></div></div>'
+    )
+
+
 class Spot:
     """A place below the cell, whose HTML can be exchanged."""
 

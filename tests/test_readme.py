@@ -69,6 +69,9 @@ def test_the_snippet_runs(monkeypatch, tmp_path):
     monkeypatch.setattr(osc, "examples", partial(osc.examples, size=64))
     for called in ("unit_spectrum", "score"):
         monkeypatch.setattr(osc, called, partial(getattr(osc, called), steps=2))
+    # All units of a layer.
+    small = {"units": "11", "size": 32, "steps": 1, "provider": "cpu"}
+    monkeypatch.setattr(osc, "microscope", partial(osc.microscope, **small))
     # Hundreds of small pictures.
     quick = partial(osc.blocks, steps=1, size=32, groups=(2,))
     monkeypatch.setattr(osc, "blocks", quick)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..forms import RGB, Form
-from ..notebook import Wait, in_notebook
+from ..notebook import Wait, bar, in_notebook
 from .display import seen
 from .tiles import as_image
 
@@ -71,13 +71,8 @@ class Rising:
         if rate:
             facts += [f"{rate:.3g} steps/s", f"{(total - done) / rate:.0f} s to go"]
         line = f"{self._what}: {', '.join(facts)}"
-        html = (
-            f"<div>{escape(line)}</div>"
-            '<div style="width:16em;height:.35em;background:rgba(128,128,128,.25);'
-            'border-radius:.2em;margin:.2em 0 .5em 0">'
-            f'<div style="width:{100 * done / total:.1f}%;height:100%;background:#4c8bf5;'
-            f'border-radius:.2em"></div></div><img src="{self._picture(progress)}">'
-        )
+        picture = f'<img src="{self._picture(progress)}">'
+        html = f"<div>{escape(line)}</div>{bar(done / total)}{picture}"
         return html, line
 
     def _picture(self, progress: Progress) -> str:

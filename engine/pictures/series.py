@@ -163,7 +163,8 @@ def _made(
     chosen = [objectives[number] for number in numbers]
     try:
         if len(chosen) == 1:
-            yield Made(numbers.start, render(model, chosen[0], callback=callback, **settings))
+            alone = render(model, chosen[0], callback=callback, progress=False, **settings)
+            yield Made(numbers.start, alone)
             return
         picture = render(
             model,
@@ -171,6 +172,8 @@ def _made(
             batch_size=len(chosen),
             same_start=True,
             callback=callback,
+            # Whoever makes thousands shows how far it is in one place.
+            progress=False,
             **settings,
         )
     except MemoryShortageError:

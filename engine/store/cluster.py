@@ -109,8 +109,9 @@ def fill_on(
                     wanted = running.pop(future)
                     for answer in _answers(future, len(wanted)):
                         filling.take(wanted[answer.number], answer, writer)
-                        if done is not None:
-                            done(wanted[answer.number], answer)
+                        if done is not None and done(wanted[answer.number], answer) is False:
+                            filling.interrupted = True
+                            return filling
         except KeyboardInterrupt:
             filling.interrupted = True
             return filling

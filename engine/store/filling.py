@@ -29,7 +29,7 @@ class Filling:
         there: How many were there before.
         made: How many were made.
         failed: Those that could not be made, with the reason.
-        interrupted: Whether Ctrl-C ended it early.
+        interrupted: Whether Ctrl-C, or who is told of each picture, ended it early.
         out_of_time: Whether the time that there was did.
     """
 
@@ -84,7 +84,7 @@ def fill(
         batch_size: As for `render_each`.
         begin: Called before pictures are made together, with how far it has come and with them.
         callback: As for `render`.
-        done: Called for each picture behind being kept.
+        done: Called for each picture behind being kept; returning `False` ends it.
 
     Returns:
         How far it has come.
@@ -114,8 +114,9 @@ def fill(
                 wanted, batch_size=batch_size, begin=prepare, callback=callback
             ):
                 filling.take(wanted[answer.number], answer, writer)
-                if done is not None:
-                    done(wanted[answer.number], answer)
+                if done is not None and done(wanted[answer.number], answer) is False:
+                    filling.interrupted = True
+                    break
             if filling.interrupted:
                 break
     return filling

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..network.layers.layer import Layer
 from ..network.photo_files import PhotoFiles
+from ..plain import shown
 from .questions import Question
 
 if TYPE_CHECKING:
@@ -47,20 +48,26 @@ class Photos:
     eye: str = ""
 
     @classmethod
-    def found(cls, given: Sequence[str | os.PathLike[str]], eye: str = "") -> Photos:
+    def found(
+        cls, given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], eye: str = ""
+    ) -> Photos:
         """Return the photographs of folders, with those inside, and files.
 
         Args:
-            given: The folders and files.
+            given: The folders and files, or one.
             eye: The checksum of the second network; empty for none.
 
         Raises:
-            InputError: there are none.
+            InputError: there are none, or something else is given.
         """
+        listed = [given] if isinstance(given, str | os.PathLike) else given
+        if not isinstance(listed, Sequence) or not listed:
+            raise InputError(f"photos must be folders or files, not {shown(given)}")
         files: dict[Path, str] = {}
-        for one in given:
+        for one in listed:
+            found = PhotoFiles.found(one).files
             folder = Path(one)
-            for path in PhotoFiles.found(one).files:
+            for path in found:
                 inside = path.is_relative_to(folder) and path != folder
                 files[path] = path.relative_to(folder).as_posix() if inside else path.name
         state = hashlib.sha256()

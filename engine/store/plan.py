@@ -15,6 +15,7 @@ from ..network.photos import pixels_of
 from ..objectives.algebra import Objective
 from ..pictures.series import Settings
 from ..plain import from_digits, text, texts, whole
+from ..runtime.session import check_provider
 from .kinds import KINDS, Kind
 from .photos import Photos
 from .questions import Question, described, in_plain_data
@@ -223,7 +224,7 @@ def make_plan(
     """
     chosen = _layers(model, layers)
     named = _named(kinds, photos)
-    if quality not in QUALITIES:
+    if text("quality", quality, "draft, good or fine") not in QUALITIES:
         raise InputError(
             f"quality must be {', '.join(QUALITIES)}, not {quality!r}{nearest(quality, QUALITIES)}"
         )
@@ -243,6 +244,7 @@ def make_plan(
                 "the same, and there is one such picture of it; choose channel"
             )
     known = Settings(**(settings or {}))
+    check_provider(known.get("provider", "auto"))
     known["steps"] = how.steps if steps is None else whole("steps", steps, 1)
     known["size"] = pixels_of(model, _size(model, how) if size is None else size)
     in_plain_data(known)  # what has no key is refused before any work
@@ -283,6 +285,8 @@ def _layers(model: Model, names: Sequence[str] | None) -> list[Layer]:
     if names is None:
         return [layer for layer in model.layers.values() if layer.main]
     wanted = [model.layers[name].name for name in texts("layers", names, "names of layers")]
+    if not wanted:
+        raise InputError("layers must be names of layers, at least one; without any, all main ones")
     return [layer for layer in model.layers.values() if layer.name in wanted]
 
 

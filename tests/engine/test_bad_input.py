@@ -17,6 +17,7 @@ from typing import Any
 import onnxscope as osc
 import pytest
 import right_calls_of_blocks
+import right_calls_of_microscopes
 import right_calls_of_models
 import right_calls_of_objectives
 import right_calls_of_parts
@@ -28,6 +29,7 @@ MADE = {
     "Blocks": "blocks makes it",
     "Examples": "examples makes it",
     "Explanation": "explain makes it",
+    "Microscope": "microscope makes it",
     "Model": "load makes it",
     "Picture": "render makes it",
     "Progress": "render makes it",
@@ -105,6 +107,7 @@ def _attribute(name: str) -> Any:
 def calls() -> dict[str, Call]:
     return (
         right_calls_of_blocks.calls()
+        | right_calls_of_microscopes.calls()
         | right_calls_of_models.calls()
         | right_calls_of_objectives.calls()
         | right_calls_of_parts.calls()

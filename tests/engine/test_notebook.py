@@ -123,6 +123,11 @@ model.layers
     "osc.render(model, 'fire2:1', steps=2, size=64, provider='cpu', progress=False)",
     "picture.show()",
     "osc.render(model, 'fire2:9999')",
+    """
+import tempfile
+how = {"units": "0:2", "kinds": "channel", "size": 48, "steps": 30, "provider": "cpu"}
+osc.microscope(model, tempfile.mkdtemp(), "fire2", batch_size=1, **how)
+""",
 )
 
 
@@ -161,4 +166,10 @@ def test_in_a_kernel(tmp_path):
     (image,) = book.cells[3].outputs
     assert "image/png" in image["data"]
     assert book.cells[4].outputs[-1]["ename"] == "LayerError"
-    assert all(text == "" for cell, _, text in shown[-1:] if cell == 4)
+    assert all(text == "" for text in [text for cell, _, text in shown if cell == 4][-1:])
+    # Of many pictures one line says how far it is, and nothing is left behind.
+    line, result = book.cells[5].outputs
+    assert line["data"]["text/plain"] == ""
+    assert "2 of 2 pictures" in result["data"]["text/plain"]
+    said = [text for cell, _, text in shown if cell == 5]
+    assert any("of 2 pictures" in text and "channel of fire2:" in text for text in said)
