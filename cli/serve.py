@@ -109,7 +109,7 @@ def serve(
             if browser:
                 typer.launch(address)
 
-        made = serve_until_stopped(plan, project, sock, ready=ready)
+        made = serve_until_stopped(plan, project, sock, ready=ready, troubled=warn)
     note(f"ended; {plural(made, 'picture')} made")
 
 

@@ -25,6 +25,7 @@ from ..store.project import Project
 from ..store.questions import Question
 from ..store.relations import Related
 from ..store.sightings import columns_of, first_nine
+from .neighbours import told_of_relations
 from .shown import IMPORTANCE, Shown
 from .site import model_called, script, write_text
 from .sprites import EDGE, Sheet, write_sheet
@@ -158,11 +159,7 @@ class LayerData:
     ) -> dict[str, Any]:
         """The units that one has to do with."""
         one = relations.get(unit, Related())
-        return {
-            "alike": list(friends.get(unit, ())),
-            "earlier": {one.before: one.earlier} if one.earlier else {},
-            "later": one.later,
-        }
+        return {"alike": list(friends.get(unit, ()))} | told_of_relations(one)
 
     def _details(self, unit: int) -> dict[str, Any]:
         """All that is known of a unit itself."""

@@ -17,8 +17,9 @@ from ..store.project import Project
 from ..store.relations import Related, related
 from ..store.shelf import keys_there
 from .layer_data import ON_A_SHEET, LayerData, names_of
+from .neighbours import Neighbours
 from .shown import Shown
-from .site import check_jinja, made, model_called, page, script, slug, write_assets, write_text
+from .site import check_jinja, made, model_called, page, script, write_assets, write_text
 
 _ASSETS = ["base.css", "base.js", "microscope.css", "microscope.js"]
 _SAMPLES = 12
@@ -78,9 +79,11 @@ class Site:
         check_jinja()
         self._plan = plan
         self._project = project
-        taken: set[str] = set()
+        self._neighbours = Neighbours(plan)
         self._layers = [
-            LayerData(plan, project, Shown(plan, project, layer, slug(layer.title, taken)))
+            LayerData(
+                plan, project, Shown(plan, project, layer, self._neighbours.slugs[layer.name])
+            )
             for layer in plan.layers
         ]
 
@@ -159,10 +162,7 @@ class Site:
         """What all pages have, to find units by names."""
         shown = [one.shown for one in self._layers]
         return {
-            "layers": [
-                {"name": one.layer.title, "slug": one.slug, "units": list(map(int, one.units))}
-                for one in shown
-            ],
+            "layers": [self._neighbours.page_of(one.layer) for one in shown],
             "made": sum(one.count for one in shown),
             "total": self._plan.count(),
             "classes": [
@@ -177,22 +177,11 @@ class Site:
         self, relations: Mapping[str, Mapping[int, Related]], data: LayerData
     ) -> dict[str, dict[str, Any]]:
         """The layers that a layer's units have to do with, as its page's script reads them."""
-        names: set[str] = set()
-        for one in relations.get(data.shown.layer.name, {}).values():
-            names |= {one.before, *one.later}
-        titles = self._plan.model.layers
-        found: dict[str, dict[str, Any]] = {
-            name: {"name": titles[name].title} for name in names if name
-        }
+        found = self._neighbours.of(relations.get(data.shown.layer.name, {}).values())
         for other in self._layers:
             name = other.shown.layer.name
             if name in found:
-                found[name] |= {
-                    "slug": other.shown.slug,
-                    "units": list(map(int, other.shown.units)),
-                    "sheets": other.sheets.get("channel", []),
-                    "perSheet": ON_A_SHEET,
-                }
+                found[name] |= {"sheets": other.sheets.get("channel", []), "perSheet": ON_A_SHEET}
         return found
 
 

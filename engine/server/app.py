@@ -22,6 +22,7 @@ from ..store.project import Project
 from . import previews
 from .asked import Asked, Asking
 from .clients import Clients
+from .near import Nearness
 from .photos import MOST_BYTES, Photos
 from .queue import MOST, OPENED, SEEN, RenderQueue
 from .rendering import Renderer, refused
@@ -52,6 +53,10 @@ _FORGOTTEN = {
     "title": "a picture that was typed",
     "error": "it is not known any more; type it again",
 }
+_TROUBLE = (
+    "The pages could not be written again, and show less than there is until a unit is looked at; "
+    "the terminal says why."
+)
 _FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
@@ -64,20 +69,30 @@ class Site:
         renderer: Who makes it.
     """
 
-    def __init__(self, project: Project, asking: Asking, site: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        asking: Asking,
+        site: Callable[[], object],
+        troubled: Callable[[str], object] | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
             project: What is shown, and where pictures are kept.
             asking: What may be asked for.
             site: Writes the site of what there is.
+            troubled: Told in a sentence that it cannot be written; whoever comes then is told, too.
+
+        Raises:
+            OnnxscopeError: see `Renderer`.
         """
         self.clients = Clients()
         self.queue = RenderQueue()
-        self.renderer = Renderer(asking.plan, project, self.queue, self.clients, site)
+        self.renderer = Renderer(asking.plan, project, self.queue, self.clients, site, troubled)
         self._folder = project.folder.resolve()
-        self._project = project
         self._asking = asking
+        self._nearness = Nearness(asking, project)
         height, width = asking.plan.height_and_width
         settings = asking.plan.settings
         self._usual = {
@@ -127,7 +142,9 @@ class Site:
         # Here and not before: of a stream that is never begun, nobody would take the client away.
         client = self.clients.join()
         try:
-            yield _event("hello", {"client": client.name, **self._usual})
+            # The reason names folders, which are nobody's business that a page is shown to.
+            trouble = _TROUBLE if self.renderer.trouble else ""
+            yield _event("hello", {"client": client.name, "trouble": trouble, **self._usual})
             while not self.clients.closed:
                 try:
                     await asyncio.wait_for(client.awake.wait(), _HEARTBEAT)
@@ -219,7 +236,7 @@ class Site:
         """Tell what a unit's channel picture says of other units, as soon as it is made."""
         layer, unit = request.path_params["layer"], request.path_params["unit"]
         asked = self._asking.of_plan((layer, unit, "channel"))
-        found = await run_in_threadpool(lambda: self._asking.near(self._project, asked))
+        found = await run_in_threadpool(lambda: self._nearness.of(asked))
         if found is None:
             return _refusal(404, f"{asked.title} is not made yet")
         return JSONResponse(found)

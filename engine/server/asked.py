@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 from ..calls import parsed
 from ..errors import InputError, OnnxscopeError, TargetError, nearest
@@ -17,14 +16,12 @@ from ..network.model import Model
 from ..network.photos import pixels_of
 from ..objectives.algebra import Objective
 from ..objectives.targets import find_unit, is_plain, resolve, unit_at_cell
-from ..pages.site import slug
+from ..pages.neighbours import Neighbours
 from ..pictures.series import Settings
 from ..plain import text, whole
 from ..store.kinds import KINDS, VARIETIES, Kind
 from ..store.plan import Plan, Wanted
-from ..store.project import Project
 from ..store.questions import Question, described, in_plain_data
-from ..store.relations import largest
 from ..transforms.written import parse_transforms
 
 Place = tuple[str, int, str]
@@ -82,15 +79,16 @@ class Asking:
 
     Attributes:
         plan: The pictures of all units.
+        neighbours: What pages call its layers.
         layers: Its layers, by what addresses call them.
     """
 
     def __init__(self, plan: Plan) -> None:
         """Take the plan."""
         self.plan = plan
-        taken: set[str] = set()
-        self.layers: Mapping[str, Layer] = {slug(one.title, taken): one for one in plan.layers}
-        self._slugs = {layer.name: name for name, layer in self.layers.items()}
+        self.neighbours = Neighbours(plan)
+        self._slugs = self.neighbours.slugs
+        self.layers: Mapping[str, Layer] = {self._slugs[one.name]: one for one in plan.layers}
         units = zip(plan.layers, plan.units, strict=True)
         self._units = {layer.name: frozenset(numbers) for layer, numbers in units}
         # The same units are looked at again and again.
@@ -180,37 +178,6 @@ class Asking:
         here = here and chosen in self.plan.kinds_of(layer)
         same = here and self.of_plan(place).question.key == question.key
         return self._of_unit(wanted, place if same else None, named)
-
-    def near(self, project: Project, asked: Asked) -> dict[str, Any] | None:
-        """Return what a channel's picture says of other units, as a page's script reads it.
-
-        Args:
-            project: Where it is kept.
-            asked: One of the plan's channel pictures.
-
-        Returns:
-            `means`, how much it excites each unit of the layer; `earlier`, by layer the units of
-            the largest shares, with these; and `others`, these layers. `None` where it is not made.
-
-        Raises:
-            InputError: what is known of it is damaged.
-        """
-        known = project.answer(asked.question)
-        if known is None:
-            return None
-        earlier = known.get("earlier")
-        others: dict[str, dict[str, Any]] = {}
-        if earlier:
-            layer = self.plan.model.layers[earlier["layer"]]
-            others[layer.name] = {"name": layer.title, "sheets": []}
-            if layer.name in self._slugs:
-                units = sorted(self._units[layer.name])
-                others[layer.name] |= {"slug": self._slugs[layer.name], "units": units}
-        return {
-            "means": known.get("means", []),
-            "earlier": {earlier["layer"]: largest(earlier["shares"])} if earlier else {},
-            "others": others,
-        }
 
     def _other(self, target: str, kind: Kind, settings: Settings, named: str) -> Asked:
         """A layer, a neuron at a cell or an expression, which is of no one unit."""

@@ -15,6 +15,7 @@ from ..pages.layer_data import told_of
 from ..pictures.rendering import render
 from ..runtime.cores import cores
 from ..runtime.session import choose_provider
+from ..store.looking import Look
 from ..store.making import Answer, Maker, curve_of, png_of
 from ..store.plan import Plan
 from ..store.project import Project, Writer
@@ -47,6 +48,7 @@ class Renderer:
     Attributes:
         made: How many pictures were made.
         failure: What ended the thread, where it was not closed.
+        trouble: Why the site could not be written the last time; empty where it could.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Renderer:
         queue: RenderQueue,
         clients: Clients,
         site: Callable[[], object],
+        troubled: Callable[[str], object] | None = None,
     ) -> None:
         """Prepare.
 
@@ -65,18 +68,26 @@ class Renderer:
             queue: What is wanted.
             clients: Who is told.
             site: Writes the site of what there is.
+            troubled: Told in a sentence, in the renderer's thread, that the site cannot be written.
 
         Raises:
-            ProviderError: the plan's provider is not there.
+            ProviderError: the plan's provider is not there, or cannot run the network.
+            OnnxscopeError: the network cannot be run on the plan's pictures.
         """
         self.made = 0
         self.failure: BaseException | None = None
+        self.trouble = ""
         provider = plan.settings.get("provider", "auto")
-        self._at_once = cores() if choose_provider(provider).name == "cpu" else _ON_DEVICE
+        chosen = choose_provider(provider)
+        if provider != "auto" and chosen.name != "cpu":
+            # What is listed need not start: this says it before anybody waits for a picture.
+            Look(plan.model, plan.layers[0], plan.height_and_width, provider)
+        self._at_once = cores() if chosen.name == "cpu" else _ON_DEVICE
         self._project = project
         self._queue = queue
         self._clients = clients
         self._site = site
+        self._troubled = troubled
         self._maker = Maker(plan)
         self._plan = plan
         self._curves: list[np.ndarray] = []
@@ -128,30 +139,21 @@ class Renderer:
                 if not len(self._clients):
                     # Nobody waits meanwhile, and whoever comes next finds it in the pages.
                     written = self.made
-                    self._guarded([], self._site)
+                    self._write_site()
                 continue
             if not group:
                 return
-            self._guarded(group, partial(self._make, group))
+            reason = _fault_of(partial(self._make, group))
+            for asked in group if reason else ():
+                self._fail(asked, reason)
             self._queue.stopped()
 
-    def _guarded(self, group: Sequence[Asked], work: Callable[[], object]) -> None:
-        """Do some work; what fails is said to whoever waits for it, and the next one follows."""
-        try:
-            work()
-        except _GivenUpError:
-            return
-        except OnnxscopeError as error:
-            reason = str(error)
-        except MemoryError:
-            reason = "there is not enough memory; a smaller size may fit"
-        except Exception as error:
-            # Without this thread everybody would wait for ever.
-            reason = f"it cannot be made ({type(error).__name__}: {error})"
-        else:
-            return
-        for asked in group:
-            self._fail(asked, reason)
+    def _write_site(self) -> None:
+        """Write the site of what there is; where that fails, say so at once."""
+        reason = _fault_of(self._site)
+        if reason and reason != self.trouble and self._troubled is not None:
+            self._troubled(f"the pages cannot be written, and show less than there is: {reason}")
+        self.trouble = reason
 
     def _make(self, group: Sequence[Asked]) -> None:
         """Make pictures together, unless somebody else has them by now."""
@@ -249,6 +251,22 @@ class Renderer:
     def _tell(self, asked: Asked, news: dict[str, Any], whom: Iterable[str]) -> None:
         for who in whom:
             self._clients.tell(who, asked.key, news)
+
+
+def _fault_of(work: Callable[[], object]) -> str:
+    """Do some work, and say what fails; nothing where all is well, or it was given up."""
+    try:
+        work()
+    except _GivenUpError:
+        return ""
+    except OnnxscopeError as error:
+        return str(error)
+    except MemoryError:
+        return "there is not enough memory; a smaller size may fit"
+    except Exception as error:
+        # Without the one thread that renders everybody would wait for ever.
+        return f"it cannot be made ({type(error).__name__}: {error})"
+    return ""
 
 
 def _said(asked: Asked, state: str) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def serve(
     *,
     token: str | None = None,
     ready: Callable[[str, Stop], object] | None = None,
+    troubled: Callable[[str], object] | None = None,
 ) -> int:
     """Show a project live, until Ctrl-C, or until it is stopped.
 
@@ -72,14 +73,16 @@ def serve(
         token: What whoever has the address is known by; by default a random one.
         ready: Called as soon as it listens, with the address, token included, and with what
             stops it.
+        troubled: Called in another thread, with a sentence, when the pages cannot be written.
 
     Returns:
         How many pictures were made.
 
     Raises:
         InputError: what serves is not installed, or rendering ended by a fault.
-        ProviderError: the plan's provider is not there.
+        ProviderError: the plan's provider is not there, or cannot run the network.
         OutputError: the site cannot be written.
+        OnnxscopeError: the network cannot be run on the plan's pictures.
     """
     check_installed()
     import uvicorn
@@ -95,7 +98,7 @@ def serve(
         pages.write()
         with project.writing() as writer:
             writer.begin(plan)
-    site = Site(project, Asking(plan), pages.write)
+    site = Site(project, Asking(plan), pages.write, troubled)
     config = uvicorn.Config(
         Guard(site.app(), token, host, port),
         log_level="error",

@@ -56,6 +56,29 @@ def related(
     return found
 
 
+def related_to(
+    unit: tuple[str, int], shares: Mapping[str, Mapping[int, tuple[str, np.ndarray]]]
+) -> Related:
+    """Return what one unit has most to do with, as `related` does for all.
+
+    Args:
+        unit: The name of its layer, and its number.
+        shares: As for `related`.
+    """
+    layer, number = unit
+    found = Related()
+    before = shares.get(layer, {}).get(number)
+    if before is not None:
+        found.before, found.earlier = before[0], largest(before[1])
+    for name, of_units in shares.items():
+        behind = [other for other, (source, _) in of_units.items() if source == layer]
+        column = np.array([of_units[other][1][number] for other in behind], np.float32)
+        rows = strongest(column, MOST)
+        if rows:
+            found.later[name] = [(behind[row], _short(column[row])) for row in rows]
+    return found
+
+
 def largest(shares: Sequence[float] | np.ndarray) -> list[tuple[int, float]]:
     """Return the units of the largest shares above 0, at most 6, each with its share.
 

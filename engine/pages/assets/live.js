@@ -16,6 +16,7 @@
   /* The server -------------------------------------------------------------------------------- */
 
   var status = make("p", { "class": "live-status", role: "status" });
+  var trouble = make("p", { "class": "live-error", role: "alert" });
   function say(words) { if (status.textContent !== words) status.textContent = words; }
 
   function listen() {
@@ -25,6 +26,7 @@
       client = told.client;
       sent = "";
       say("");
+      trouble.textContent = told.trouble;
       form.size.placeholder = told.size;
       form.steps.placeholder = told.steps;
       form.seed.placeholder = told.seed;
@@ -210,22 +212,24 @@
     rising(box.querySelector(".stage"), news, below);
   }
 
-  /* What a channel's picture says of other units, as soon as it is there: the pages that were written
-     before do not know it. */
+  /* What a channel's picture says of other units, and theirs of it, as soon as they are there: the pages
+     that were written before do not know it. It is asked again whenever the unit is opened. */
   function near(unit) {
     var told = scope.details[unit];
     if (!told || !told.pictures.channel || told.near) return;
     told.near = true;
     fetch("/live/near/" + layer.slug + "/" + unit).then(function (answer) { return answer.json(); }).then(function (found) {
-      if (found.error) { told.near = false; return; }
-      var before = JSON.stringify([told.earlier, told.alike]), values = layer.values;
+      told.near = false;
+      if (found.error) return;
+      var before = JSON.stringify([told.earlier, told.later, told.alike]), values = layer.values;
       told.earlier = found.earlier;
+      told.later = found.later;
       Object.keys(found.others).forEach(function (name) { layer.others[name] = layer.others[name] || found.others[name]; });
       // By whom else it excites, measured by what these answer to their own pictures.
       function share(other) { return found.means[other] / values[other]; }
       told.alike = Object.keys(values).map(Number).filter(function (other) { return other !== unit && values[other] > 0 && found.means[other] > 0; })
         .sort(function (a, b) { return share(b) - share(a); }).slice(0, 6);
-      if (JSON.stringify([told.earlier, told.alike]) !== before && dialog.open && scope.opened() === unit && !dialog.querySelector(":focus:not(#unit-name)")) scope.redraw();
+      if (JSON.stringify([told.earlier, told.later, told.alike]) !== before && dialog.open && scope.opened() === unit && !dialog.querySelector(":focus:not(#unit-name)")) scope.redraw();
     }, function () { told.near = false; });
   }
 
@@ -469,7 +473,7 @@
   var bar = make("div", { "class": "live-bar" }, [
     tools,
     make("label", { "for": "live-file", "class": "live-drop", text: "Look at a photograph, or drop one anywhere" }), input,
-    status,
+    status, trouble,
   ]);
   main.insertBefore(bar, search ? search.nextSibling : main.firstChild);
   main.insertBefore(panel, bar.nextSibling);

@@ -36,7 +36,7 @@ def planned(network: osc.Model, *, steps: int = 4, units: str = "0:12") -> Plan:
 
 
 @contextmanager
-def running(plan: Plan, folder: Path) -> Iterator[Caller]:
+def running(plan: Plan, folder: Path, **more: Any) -> Iterator[Caller]:
     """Serve a project from a thread until the block ends; then nothing of it is left."""
     found: dict[str, Any] = {}
     there = threading.Event()
@@ -47,7 +47,7 @@ def running(plan: Plan, folder: Path) -> Iterator[Caller]:
 
     def work() -> None:
         project = Project.create(folder, plan.model)
-        found["made"] = serve(plan, project, sock, ready=ready)
+        found["made"] = serve(plan, project, sock, ready=ready, **more)
 
     before = set(threading.enumerate())
     sock = listen("127.0.0.1", 0)

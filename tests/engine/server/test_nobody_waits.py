@@ -13,8 +13,10 @@ from typing import Any
 
 import onnxscope as osc
 import pytest
-from onnxscope.errors import InputError, ProviderError
+from onnxscope.errors import InputError, OutputError, ProviderError
+from onnxscope.pages.microscope import Site as Pages
 from onnxscope.runtime import session
+from onnxscope.server import rendering
 from onnxscope.server.app import Site
 from onnxscope.server.asked import Asking
 from onnxscope.server.queue import RenderQueue
@@ -175,3 +177,50 @@ def test_a_provider_that_is_not_there_is_said_before_anybody_waits(
     project = Project.create(tmp_path / "p", squeezenet)
     with listen("127.0.0.1", 0) as sock, pytest.raises(ProviderError, match="no driver"):
         serve(plan, project, sock, ready=lambda _, stop: stop())
+
+
+def test_a_provider_that_is_listed_and_does_not_start_is_said_before_anybody_waits(
+    squeezenet, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(session, "available_providers", lambda: ["tensorrt", "cpu"])
+    plan = make_plan(squeezenet, ["fire3"], settings={"provider": "tensorrt"})
+    project = Project.create(tmp_path / "p", squeezenet)
+    with listen("127.0.0.1", 0) as sock, pytest.raises(ProviderError, match="tensorrt"):
+        serve(plan, project, sock, ready=lambda _, stop: stop())
+
+
+@pytest.mark.slow
+def test_pages_that_cannot_be_written_are_said_at_once(plan, tmp_path, monkeypatch):
+    full = threading.Event()
+    write = Pages.write
+
+    def written(pages: Pages, *given: float) -> Path:
+        if full.is_set():
+            raise OutputError(f"cannot write {tmp_path}: no room")
+        return write(pages, *given)
+
+    monkeypatch.setattr(Pages, "write", written)
+    monkeypatch.setattr(rendering, "_IDLE", 0.05)
+    said: list[str] = []
+    with running(plan, tmp_path / "p", troubled=said.append) as caller:
+        with caller.listening() as listener:
+            assert listener.hello["trouble"] == ""
+            listener.view(seen=[["fire3", 1, "channel"]])
+            listener.until_done(1)
+            full.set()
+        until(lambda: said)
+        with caller.listening() as listener:
+            assert "could not be written" in listener.hello["trouble"]
+            assert str(tmp_path) not in listener.hello["trouble"]
+            full.clear()
+            listener.view(seen=[["fire3", 2, "channel"]])
+            listener.until_done(1)
+        until(lambda: not _trouble(caller))
+    words = "the pages cannot be written, and show less than there is"
+    assert said == [f"{words}: cannot write {tmp_path}: no room"]
+
+
+def _trouble(caller: Caller) -> str:
+    with caller.listening() as listener:
+        time.sleep(0.01)
+        return str(listener.hello["trouble"])

@@ -10,7 +10,7 @@ import pytest
 from onnxscope.pictures.importance import with_opacity
 from onnxscope.store.earlier import Earlier
 from onnxscope.store.opacity import opacity_file
-from onnxscope.store.relations import related
+from onnxscope.store.relations import Related, related, related_to
 from PIL import Image
 
 
@@ -58,6 +58,9 @@ def test_relations_are_rows_and_columns_of_shares():
     assert found["a"][0].later == {"b": [(4, 0.5), (7, 0.1)]}
     assert found["a"][2].later == {"b": [(7, 0.9), (4, 0.2)]}
     assert 1 not in found["a"]
+    assert related_to(("b", 7), rows) == found["b"][7]
+    assert related_to(("a", 2), rows) == found["a"][2]
+    assert related_to(("a", 1), rows) == related_to(("c", 0), rows) == Related()
 
 
 def test_the_opacity_is_the_importance(squeezenet: osc.Model):
