@@ -31,10 +31,8 @@ from .as_it_is import comparable, computed_by_file, is_random, reads, where_it_e
 from .integers import as_integers
 from .opsets import LoadedModel
 from .replay import replay
+from .tolerances import coarseness, difference, rounding
 
-# What one node may make of rounding, relative to the largest element: by the digits of its result.
-_ROUNDING = {np.dtype(np.float64): 1e-9, np.dtype(np.float16): 2e-2}
-_SINGLE_ROUNDING = 3e-5
 # By how much a node may amplify the differences of its inputs before it is looked at by itself.
 _AMPLIFIED = 30
 # Domains whose operators ONNX Runtime brings itself.
@@ -153,7 +151,7 @@ def compare_with_file(
         return Faithfulness(reason=str(error))
     if not written.names:
         return Faithfulness(left_out=written.left_out, reason=next(iter(written.left_out.values())))
-    there = set(written.names.values())
+    there = set(written.names.values()) - _of_no_use(original)
     wanted = [name for name in wanted if name in there]
     try:
         theirs = computed_by_file(original, wanted, fed, folder)
@@ -182,7 +180,7 @@ def compare_with_file(
             limit = max(
                 rounding(theirs[other]) for other in (name, *reads(node)) if other in theirs
             )
-            limit = max(limit, _iterated(node))
+            limit = max(limit, coarseness(node))
             if apart[name] <= max(limit, _AMPLIFIED * inherited) and np.isfinite(apart[name]):
                 continue
             if looked_at == _MOST_LOOKED_AT:
@@ -222,6 +220,14 @@ def _departure(
     return Departure(node.op_type, node.name, value, apart, why)
 
 
+def _of_no_use(original: onnx.ModelProto) -> set[str]:
+    """Second results of nodes that nobody reads, such as the mask of a Dropout."""
+    nodes = original.graph.node
+    used = {name for node in nodes for name in reads(node)}
+    used.update(value.name for value in original.graph.output)
+    return {name for node in nodes for name in node.output[1:]} - used
+
+
 def _refusal(model: onnx.ModelProto, of_file: OnnxscopeError) -> str:
     """Why ONNX Runtime opens no session of a network, where it has refused its file as well."""
     try:
@@ -229,58 +235,6 @@ def _refusal(model: onnx.ModelProto, of_file: OnnxscopeError) -> str:
     except ModelError:
         return str(of_file)
     return ""
-
-
-def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
-    """Return the largest difference of an element, over the largest element that is a number.
-
-    Infinite where the shapes differ, or where one of both is infinite or no number and the other is
-    not the same. The largest number of a type stands for infinity, as in masks.
-    """
-    if theirs.size == ours.size == 0 and theirs.ndim == ours.ndim:
-        # Of what a loop collects in no round, ONNX Runtime takes sizes that it cannot infer for 0.
-        return 0.0
-    if theirs.shape != ours.shape:
-        return np.inf
-    if theirs.dtype.kind in "OSU" or ours.dtype.kind in "OSU":
-        return 0.0 if bool(np.all(theirs == ours)) else np.inf
-    one, other = _in_double(theirs), _in_double(ours)
-    finite = np.isfinite(one) & np.isfinite(other)
-    same = (one == other) | (np.isnan(one) & np.isnan(other))
-    if not bool(np.all(finite | same)):
-        return np.inf
-    if not finite.any():
-        return 0.0
-    largest = float(np.abs(one[finite]).max())
-    apart = float(np.abs(one[finite] - other[finite]).max())
-    return apart / largest if largest else (np.inf if apart else 0.0)
-
-
-def _in_double(value: np.ndarray) -> np.ndarray:
-    double = value.astype(np.float64)
-    if value.dtype.kind != "f" or value.dtype.itemsize == 1:
-        return double  # the largest number of eight bits may well be meant
-    largest = float(np.finfo(value.dtype).max)
-    return np.where(np.abs(double) >= largest, np.copysign(np.inf, double), double)
-
-
-def rounding(value: np.ndarray) -> float:
-    """Return how far two results of one node may differ by rounding, over the largest element."""
-    if value.dtype.kind in "biuOSU" or value.dtype.itemsize == 1:
-        return 0.0  # where a node rounds to few bits, it does so wherever it is run
-    if value.dtype.itemsize == 2 and value.dtype != np.float16:
-        return 1e-1  # bfloat16
-    return _ROUNDING.get(value.dtype, _SINGLE_ROUNDING)
-
-
-def _iterated(node: onnx.NodeProto) -> float:
-    """How far ONNX Runtime is from what it iterates towards, over the largest element.
-
-    The probabilities of a support vector machine are 0.005 / classes off at most in what they have
-    to fulfil, and some times as much in themselves.
-    """
-    given = {attribute.name for attribute in node.attribute if attribute.floats}
-    return 0.02 if node.op_type == "SVMClassifier" and "prob_a" in given else 0.0
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,11 @@ def keep_old_meanings(graph: onnx.GraphProto, written: int) -> None:
 
 
 def _change_of(node: onnx.NodeProto, written: int) -> _Change | None:
-    change = _CHANGES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-    if change is None or written >= change.since or not _has_all_inputs(node, written):
+    if node.domain not in ("", "ai.onnx") or not _has_all_inputs(node, written):
         return None
-    return change if change.concerns(node) else None
+    changes = (table.get(node.op_type) for table in (_EARLIER_CHANGES, _CHANGES))
+    found = (change for change in changes if change is not None and written < change.since)
+    return next((change for change in found if change.concerns(node)), None)
 
 
 def _has_all_inputs(node: onnx.NodeProto, written: int) -> bool:
@@ -226,6 +227,27 @@ def _attribute(node: onnx.NodeProto, name: str, default: _T) -> _T:
     return value
 
 
+def _masked_by_truth(node: onnx.NodeProto, _: Names) -> Iterable[onnx.NodeProto]:
+    """Write a Dropout whose mask is false throughout where nothing is dropped, as it once was."""
+    [x], [y, mask] = node.input, node.output
+    yield helper.make_node("Dropout", [x], [y], name=node.name)
+    # Nothing is less than itself.
+    yield helper.make_node("Less", [x, x], [mask], name=_named(node, "mask"))
+
+
+def _masked_by_numbers(node: onnx.NodeProto, names: Names) -> Iterable[onnx.NodeProto]:
+    """Write a Dropout whose mask is zero throughout, in the type of what it drops."""
+    [x], [_, mask] = node.input, node.output
+    truth = names.take(f"{mask}_truth")
+    node.output[1] = truth
+    yield from _masked_by_truth(node, names)
+    yield helper.make_node("CastLike", [truth, x], [mask], name=_named(node, "mask_numbers"))
+
+
+def _has_mask(node: onnx.NodeProto) -> bool:
+    return len(node.output) > 1 and bool(node.output[1])
+
+
 def _named(node: onnx.NodeProto, part: str) -> str:
     return f"{node.name}_{part}" if node.name else ""
 
@@ -235,7 +257,13 @@ def _has_exponent_of_a_whole(node: onnx.NodeProto) -> bool:
     return isinstance(exponent, float) and exponent == round(exponent)
 
 
+# Of operators whose meaning has changed twice, the first time.
+_EARLIER_CHANGES: Mapping[str, _Change] = {
+    "Dropout": _Change(10, _masked_by_numbers, concerns=_has_mask),
+}
+
 _CHANGES: Mapping[str, _Change] = {
+    "Dropout": _Change(12, _masked_by_truth, concerns=_has_mask),
     "Hardmax": _Change(13, _coerced, hidden=False),
     "BatchNormalization": _Change(
         9, _normalized_by_cell, concerns=lambda node: _attribute(node, "spatial", 1) == 0

@@ -205,7 +205,8 @@ def _dropout(
         raise OperatorError(
             f"whether Dropout is in training mode is known at run time only; {remedy}"
         )
-    if mode is not None and mode.any():
+    share = None if ratio is None else ratio.array
+    if mode is not None and mode.any() and (share is None or share.any()):
         raise OperatorError(
             "Dropout in training mode drops other elements in every run, so that there is no one "
             f"gradient; {remedy}"

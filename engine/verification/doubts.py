@@ -40,6 +40,8 @@ def doubt(found: Verification, rounding: str, zero: str, precision: float) -> st
             "neither gradient nor differences have any slope here, as where a unit is off: try "
             "another seed or target"
         )
+    if not all(np.isfinite(check.differences) for check in found.checks):
+        return "the network does not give finite numbers here"
     if all(check.faint for check in found.checks):
         most = max(abs(check.differences) for check in found.checks)
         return (
@@ -47,8 +49,6 @@ def doubt(found: Verification, rounding: str, zero: str, precision: float) -> st
             "or softmax that is saturated: too little to tell anything; try the value before it, "
             "another seed or another target"
         )
-    if not all(np.isfinite(check.differences) for check in found.checks):
-        return "the network does not give finite numbers here"
     if found.provider_unsure or any(check.unsure for check in found.checks):
         return (
             "they are apart by a little more than rounding explains, and by too little to call it "

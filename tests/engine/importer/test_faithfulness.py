@@ -16,13 +16,9 @@ from onnxscope.expansions import registry
 from onnxscope.importer import as_it_is
 from onnxscope.importer import faithfulness as faithfulness_module
 from onnxscope.importer import replay as replay_module
-from onnxscope.importer.faithfulness import (
-    Faithfulness,
-    compare_with_file,
-    difference,
-    rounding,
-)
+from onnxscope.importer.faithfulness import Faithfulness, compare_with_file
 from onnxscope.importer.opsets import load_graph
+from onnxscope.importer.tolerances import difference, rounding
 from onnxscope.network.comparison import compare_tensors
 from onnxscope.runtime.apart import run_apart
 from onnxscope.runtime.session import open_session
@@ -423,3 +419,22 @@ def test_a_function_in_whose_place_the_runtime_takes_an_operator() -> None:
     assert found.departure is not None
     assert "a function of its own called com.microsoft::Gelu" in str(found.departure)
     assert Faithfulness.from_json(found.to_json()) == found
+
+
+def test_a_first_stage_in_single_precision_is_no_other_network():
+    network = onnx.parser.parse_model(
+        """<ir_version: 11, opset_import: ["": 23]> g (double[3, 8] x) => (double[3, 8] y)
+        <double[8] w = {1, 2, 3, 4, 5, 6, 7, 8}> { y = RMSNormalization(x, w) }"""
+    )
+    point = {"x": np.random.default_rng(0).normal(size=(3, 8))}
+    assert osc.verify(network, "y", at=point).agrees
+
+
+def test_results_that_nobody_reads_are_not_compared():
+    network = onnx.parser.parse_model(
+        """<ir_version: 5, opset_import: ["": 10]> g (float[4] x) => (float[4] y)
+        { y, mask = Dropout(x) }"""
+    )
+    found = osc.verify(network, "y")
+    assert found.agrees
+    assert found.faithfulness.compared == 1

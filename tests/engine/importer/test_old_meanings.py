@@ -206,3 +206,27 @@ def test_an_operator_without_inputs_is_refused(op, opset, attributes):
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     with pytest.raises(osc.OnnxscopeError):
         osc.differentiate(proto, of="y", wrt=["x"])
+
+
+@pytest.mark.parametrize(
+    ("opset", "nodes"),
+    [
+        (7, "z, m = Dropout(x) y = Add(z, m)"),
+        (10, "z, m = Dropout(x) n = Cast<to = 1>(m) y = Add(z, n)"),
+        (12, "z, m = Dropout(x) n = Cast<to = 1>(m) y = Add(z, n)"),
+        (13, "y, m = Dropout(x, nothing, true)"),
+    ],
+)
+def test_the_mask_of_a_dropout_was_false_once(opset, nodes):
+    model = onnx.parser.parse_model(
+        f"""<ir_version: {4 if opset < 12 else 8}, opset_import: ["": {opset}]>
+        g (float[4] x) => (float[4] y) {{ {nodes} }}"""
+    )
+    if opset == 13:
+        for name, value in (("nothing", np.float32(0)), ("true", np.bool_(True))):
+            model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+    x, dy = (np.arange(4, dtype=np.float32) + start for start in (-1, 3))
+    graph = osc.differentiate(model, "y", ["x"], compare=False)
+    found = run(graph, {"x": x, "grad_y": dy})
+    np.testing.assert_array_equal(found["y"], run(model, {"x": x})["y"])
+    np.testing.assert_array_equal(found["grad_x"], dy)

@@ -52,3 +52,23 @@ def test_noise_is_told_from_slope():
         for _ in range(100)
     ]
     assert np.mean(found) == pytest.approx(1e-7, rel=0.2)
+
+
+@pytest.mark.parametrize("power", [0.5, 0.8, 1.0])
+def test_differences_that_come_to_their_limit_slowly(power):
+    """Of |t|^p · t they have the error h^p, which neither the two sides show nor h²."""
+    found = derivative(lambda t: t * (1 + abs(t) ** power), STEPS, 1e-18, 1.0)
+    assert abs(found.slope - 1) <= max(2 * found.uncertainty, 1e-6)
+    assert found.uncertainty < 1e-3
+    assert not found.kink
+
+
+def test_a_kink_between_the_last_steps_is_stepped_under():
+    found = derivative(lambda t: max(min(t, 5e-9), -5e-9) * 1e8, STEPS, 1e-16, 1e8)
+    assert found.slope == pytest.approx(1e8, rel=1e-6)
+    assert found.uncertainty < 1e4
+
+
+def test_a_kink_among_the_points_is_no_noise():
+    found = rounding_noise(lambda t: max(t, 2.5e-9) * 1e8, 1e-9, 1e-16)
+    assert found < 1e-9

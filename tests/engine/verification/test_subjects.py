@@ -173,7 +173,8 @@ def test_more_examples_are_taken_where_one_is_too_few():
     )
     found = osc.verify(network, directions=1)
     assert found.agrees
-    assert found.faithfulness.compared == 3
+    # Nobody reads the places of the largest.
+    assert found.faithfulness.compared == 2
     with pytest.raises(ModelError, match="less than the requested k"):
         osc.verify(network, shapes={"x": (1, 3)})
 
