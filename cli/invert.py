@@ -29,7 +29,7 @@ def invert(
     smooth: Annotated[
         float, typer.Option(help="How smooth the pictures shall be; 0 for not at all.")
     ] = 0.03,
-    optimizer: options.OptimizerName = "adam",
+    optimizer: options.OptimizerName = None,
     making: Making,
     preprocessing: Preprocessing,
 ) -> None:
@@ -48,8 +48,7 @@ def invert(
             array,
             layers or None,
             smooth=smooth,
-            # By its name alone it is the study's own.
-            optimizer=None if optimizer == "adam" else parse_optimizer(optimizer, None),
+            optimizer=None if optimizer is None else parse_optimizer(optimizer, None),
             callback=watch,
             **making.settings(),
         ),

@@ -264,13 +264,14 @@ class Aim:
 
 
 OptimizerName = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="NAME|CALL",
         autocompletion=words_of("--optimizer"),
         help="The update rule: adam, nadam, momentum, lbfgs, or a call such as "
         "'adam(0.1, schedule=cosine(5))'. lbfgs is for inversions and the like: it takes no random "
-        "transforms.",
+        "transforms.  [default: adam, its decays and rate as they fit what is climbed]",
+        show_default=False,
         rich_help_panel="The ascent",
     ),
 ]

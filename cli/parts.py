@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..calls import Calls
@@ -95,6 +96,32 @@ def parse_fixed(given: list[str]) -> dict[int, float | str]:
         except ValueError:
             found[channel] = value
     return found
+
+
+def optimizer_for(
+    text: str | None, learning_rate: float | None, made_of: Parameterization
+) -> Optimizer:
+    """Return the optimizer that was asked for, or else the one that fits what is climbed.
+
+    Args:
+        text: What was given; `None` where nothing was.
+        learning_rate: The size of its steps; `None` for its own.
+        made_of: What the picture is made of.
+
+    Raises:
+        InputError: there is no such optimizer, or it refuses its arguments.
+    """
+    from ..ascent.fitting import fitting_optimizer
+    from ..ascent.optimizers import Scheduled
+
+    if text is not None:
+        return parse_optimizer(text, learning_rate)
+    fitting = fitting_optimizer(made_of)
+    if learning_rate is None:
+        return fitting
+    if not isinstance(fitting, Scheduled):
+        raise InputError(f"{fitting} has no learning rate; name another with --optimizer")
+    return replace(fitting, learning_rate=learning_rate)
 
 
 def parse_optimizer(text: str, learning_rate: float | None) -> Optimizer:

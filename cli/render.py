@@ -63,7 +63,7 @@ class Ascent:
         transparent: Whether the picture has an opacity of its own.
         fix: Channels that are given, each as `CHANNEL=FILE`.
         transforms: What happens to the picture in each step; `None` for what fits it.
-        optimizer: The update rule.
+        optimizer: The update rule; `None` for what fits the parameterization.
         learning_rate: The size of its steps; `None` for its own.
         redirect_steps: Number of steps with gradients through ReLUs that are off.
         leak: What part of the gradient passes ReLUs that are off in the first steps; `None` for
@@ -123,11 +123,12 @@ class Ascent:
             rich_help_panel=_ASCENT,
         ),
     ] = None
-    optimizer: options.OptimizerName = "adam"
+    optimizer: options.OptimizerName = None
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="The size of its steps.  [default: its own, of adam 0.05]",
+            help="The size of its steps.  [default: its own: of adam 0.05, of cppn 0.005, of "
+            "maco 0.2]",
             rich_help_panel=_ASCENT,
         ),
     ] = None
@@ -196,7 +197,7 @@ class Ascent:
         from ..ascent.leak import fitting_slope
         from ..ascent.optimizers import SearchingOptimizer
         from ..transforms.written import parse_transforms
-        from .parts import parse_fixed, parse_optimizer, parse_parameterization
+        from .parts import optimizer_for, parse_fixed, parse_parameterization
 
         made_of = parse_parameterization(self.parameterization, decorrelate=not self.no_decorrelate)
         if self.fix:
@@ -207,7 +208,7 @@ class Ascent:
             from ..parameterizations.transparent import transparent
 
             made_of = transparent(made_of)
-        optimizer = parse_optimizer(self.optimizer, self.learning_rate)
+        optimizer = optimizer_for(self.optimizer, self.learning_rate, made_of)
         transforms = None if self.transforms is None else parse_transforms(self.transforms)
         if transforms is None and isinstance(optimizer, SearchingOptimizer):
             # With random ones it would compare values of several objectives.

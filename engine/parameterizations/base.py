@@ -17,7 +17,12 @@ from ..registry import Registry, named
 
 @runtime_checkable
 class Parameterization(Protocol):
-    """What a picture is made of."""
+    """What a picture is made of.
+
+    One that other steps suit than the usual ones says so by a class attribute `fitting_optimizer`:
+    an optimizer as a recipe writes it down, such as `{"adam": {"learning_rate": 0.2}}`, which is
+    taken where none is asked for.
+    """
 
     def parameters(self, count: int, height: int, width: int) -> ArrayTypes:
         """Declare the parameters: float32 arrays by name, the first axis the pictures.

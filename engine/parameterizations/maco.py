@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,7 @@ _PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 class Maco(ByContent, InForm):
     """A picture as the phases of its spectrum, whose magnitudes stay as they are.
 
-    Phases turn by radians: a larger step than the usual one suits them, such as `Adam(0.2)`.
+    Phases turn by radians: where no optimizer is asked for, steps are larger than the usual ones.
 
     Attributes:
         magnitudes: (3, H, K) at least 0, K = W // 2 + 1, of three decorrelated colours, rows in the
@@ -52,6 +52,8 @@ class Maco(ByContent, InForm):
         contrast: Standard deviation of the channels over the picture, before they are mixed and the
             sigmoid; 0 leaves the magnitudes as they are given.
     """
+
+    fitting_optimizer: ClassVar[Mapping[str, Any]] = {"adam": {"learning_rate": 0.2}}
 
     magnitudes: np.ndarray | None = None
     contrast: float = 1.0

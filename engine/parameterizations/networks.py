@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,13 +25,20 @@ class Cppn(InForm):
 
     Its weights are what is optimised, and all pixels share them, which makes smooth and abstract
     pictures (Stanley 2007; Mordvintsev et al., *Differentiable Image Parameterizations*, 2018, of
-    whom the activations are: of x the arctangent and its square, side by side). It wants small
-    steps, such as `Adam(0.005)`. In volumes and videos a place is one of three dimensions.
+    whom the activations are: of x the arctangent and its square, side by side). In volumes and
+    videos a place is one of three dimensions.
+
+    A weight changes the whole picture, not one frequency of it: where no optimizer is asked for,
+    steps are small and Adam's memory is as long as in its paper.
 
     Attributes:
         hidden: Numbers in each layer.
         layers: How many of them.
     """
+
+    fitting_optimizer: ClassVar[Mapping[str, Any]] = {
+        "adam": {"learning_rate": 0.005, "beta1": 0.9, "beta2": 0.999}
+    }
 
     hidden: int = 24
     layers: int = 8

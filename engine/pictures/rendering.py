@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..ascent import registry as optimizers
 from ..ascent.batching import climb_in_runs, is_divisible, run_size
 from ..ascent.composition import Composition
+from ..ascent.fitting import fitting_optimizer
 from ..ascent.forecast import check_room
 from ..ascent.leak import leak_asked_for
 from ..ascent.loop import Ascent, Callback, ascend
@@ -109,7 +110,8 @@ def render(
         transforms: What happens to the picture before the network in each step; `()` for nothing.
             By default `lucid()`, and of other pictures than RGB what fits them (see
             `onnxscope.transforms.presets.fitting`).
-        optimizer: The update rule; by default `Adam(0.05)`.
+        optimizer: The update rule; by default `Adam(0.05)`, with the rate and decays that suit what
+            the picture is made of, where that states them (`Cppn`, `Maco`).
         redirect_steps: In this many first steps a picture without any gradient gets the redirected
             ReLU's (Lucid: 16); 0 turns it off.
         leak: What part of the gradient passes ReLUs that are off in the first steps, in [0, 1]:
@@ -161,7 +163,7 @@ def render(
         seed=seed,
         batch=batch,
         provider=provider,
-        optimizer=optimizer,
+        optimizer=fitting_optimizer(parameterization) if optimizer is None else optimizer,
         snapshots=snapshots,
         callback=callback,
         cache=cache,

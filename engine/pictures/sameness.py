@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from ..ascent import registry as optimizers
+from ..ascent.fitting import fitting_optimizer
 from ..ascent.leak import leak_asked_for
-from ..ascent.optimizers import Adam
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..parameterizations.base import PARAMETERIZATIONS
@@ -80,7 +80,7 @@ def _leak(settings: Settings, steps: int) -> tuple[float, int]:
         settings.get("leak_steps"),
         settings.get("steps", steps),
         rules=settings.get("rules"),
-        optimizer=settings.get("optimizer") or Adam(),
+        optimizer=settings.get("optimizer") or fitting_optimizer(settings.get("parameterization")),
         parameterization=settings.get("parameterization"),
     )
     return (0, 0) if leak is None else (leak.slope, leak.steps)

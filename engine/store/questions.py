@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..ascent import registry as optimizers
+from ..ascent.fitting import fitting_optimizer
 from ..ascent.leak import leak_asked_for
-from ..ascent.optimizers import Adam
 from ..errors import InputError
 from ..network.model import Model
 from ..objectives.algebra import Objective
@@ -79,7 +79,7 @@ def in_plain_data(settings: Settings) -> dict[str, Any]:
     """
     transforms = settings.get("transforms")
     parameterization = settings.get("parameterization") or Fourier()
-    optimizer = settings.get("optimizer") or Adam()
+    optimizer = settings.get("optimizer") or fitting_optimizer(parameterization)
     leak = leak_asked_for(
         settings.get("leak"),
         settings.get("leak_steps"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxscope as osc
 import pytest
-from onnxscope.cli.parts import parse_optimizer, parse_parameterization
+from onnxscope.cli.parts import optimizer_for, parse_optimizer, parse_parameterization
 from onnxscope.errors import InputError
 from onnxscope.transforms.written import parse_transforms
 from PIL import Image
@@ -82,6 +82,25 @@ def test_transforms(text: str, made: tuple[object, ...]) -> None:
 )
 def test_optimizers(text: str, rate: float | None, made: object) -> None:
     assert parse_optimizer(text, rate) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "made_of", "made"),
+    [
+        (None, None, osc.Fourier(), osc.Adam()),
+        (None, 0.1, osc.Fourier(), osc.Adam(0.1)),
+        (None, None, osc.Cppn(), osc.Adam(0.005, 0.9, 0.999)),
+        (None, 0.01, osc.Cppn(), osc.Adam(0.01, 0.9, 0.999)),
+        (None, None, osc.transparent(osc.Maco()), osc.Adam(0.2)),
+        # What is asked for by name is as in Python.
+        ("adam", None, osc.Cppn(), osc.Adam()),
+        ("nadam", 0.1, osc.Maco(), osc.NAdam(0.1)),
+    ],
+)
+def test_optimizers_that_fit(
+    text: str | None, rate: float | None, made_of: osc.Parameterization, made: object
+) -> None:
+    assert optimizer_for(text, rate, made_of) == made
 
 
 def test_what_compares_values_sees_no_random_transforms(run, refused, tiny) -> None:
