@@ -44,6 +44,7 @@ COMMANDS = (
     "dream",
     "style",
     "score",
+    "relevance",
     "bench",
     "verify",
     "models",

@@ -38,6 +38,7 @@ WRITING = {
     "style": ("photo.png", "photo.png", *STEPS, "-o"),
     "spectrum": ("mixed4a:1", "photo.png", *STEPS, "-o"),
     "explain": ("photo.png", "daisy", "-o"),
+    "relevance": ("daisy", "mixed4a", "photo.png", "-o"),
     "convert": ("-o",),
     "bench": ("mixed4a:1", "--json"),
 }
