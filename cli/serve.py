@@ -16,8 +16,7 @@ from .groups import expanded
 from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    from ..store.plan import Plan
-    from ..store.project import Project
+    from ..server.serving import Stop
 
 app = typer.Typer(add_completion=False)
 
@@ -82,17 +81,29 @@ def serve(
     """
     from ..pages.site import check_jinja
     from ..server.guard import is_loopback
-    from ..server.serving import Stop, check_installed, listen
+    from ..server.opening import is_project, opened
+    from ..server.serving import check_installed, listen
     from ..server.serving import serve as serve_until_stopped
 
     check_jinja()
     check_installed()
     with listen(host, port) as sock:
-        chosen = layers or units or quality or size or steps is not None or seed is not None
-        plan, project = _opened(
-            model, output, layers, units, quality, size, steps, seed, provider, preprocessing,
-            chosen=bool(chosen),
-        )  # fmt: skip
+        folder = Path(model)
+        if is_project(folder) and output is not None:
+            raise InputError(f"{folder} is a project itself; leave -o {output} out")
+        plan, project = opened(
+            folder if is_project(folder) else preprocessing.open(model),
+            output or (None if is_project(folder) else f"{folder.stem}-microscope"),
+            layers or None,
+            units=units,
+            quality=quality,
+            size=parse_size(size),
+            steps=steps,
+            seed=seed,
+            provider=provider,
+        )
+        for words in project.differences(plan):
+            note(f"made otherwise than before: {words}; the earlier pictures stay")
         if not is_loopback(host):
             warn(
                 f"{host} is reached from other machines; whoever has the address below can make "
@@ -111,53 +122,3 @@ def serve(
 
         made = serve_until_stopped(plan, project, sock, ready=ready, troubled=warn)
     note(f"ended; {plural(made, 'picture')} made")
-
-
-def _opened(
-    model: str,
-    output: Path | None,
-    layers: list[str] | None,
-    units: str | None,
-    quality: str | None,
-    size: str | None,
-    steps: int | None,
-    seed: int | None,
-    provider: str,
-    preprocessing: Preprocessing,
-    *,
-    chosen: bool,
-) -> tuple[Plan, Project]:
-    """Open the project: that of the folder, or the model's.
-
-    Raises:
-        InputError: it is another model's, or both a folder and another are given.
-    """
-    from ..pictures.series import Settings
-    from ..server.opening import is_project, model_of, plan_of
-    from ..store.plan import make_plan
-    from ..store.project import Project
-
-    folder = Path(model)
-    if is_project(folder):
-        if output is not None:
-            raise InputError(f"{folder} is a project itself; leave -o {output} out")
-        project = Project.open(folder)
-        network = model_of(project)
-    else:
-        network = preprocessing.open(model)
-        project = Project.create(output or Path(f"{Path(model).stem}-microscope"), network)
-    known = None if chosen else plan_of(project, network, provider)
-    if known is not None:
-        return known, project
-    plan = make_plan(
-        network,
-        layers or None,
-        units=units,
-        quality=quality or "draft",
-        size=parse_size(size),
-        steps=steps,
-        settings=Settings(seed=seed or 0, provider=provider),
-    )
-    for words in project.differences(plan):
-        note(f"made otherwise than before: {words}; the earlier pictures stay")
-    return plan, project

@@ -94,6 +94,8 @@ if TYPE_CHECKING:
     from .rules.named import named_rules as named_rules
     from .rules.standard import standard_rules as standard_rules
     from .rules.table import RuleTable as RuleTable
+    from .server.live import Server as Server
+    from .server.live import serve as serve
     from .studies.anatomy import Blocks as Blocks
     from .studies.arithmetic import arithmetic as arithmetic
     from .studies.building import blocks as blocks
@@ -215,6 +217,8 @@ _HOMES = {
     "RuleTable": "rules.table",
     "named_rules": "rules.named",
     "standard_rules": "rules.standard",
+    "Server": "server.live",
+    "serve": "server.live",
     "arithmetic": "studies.arithmetic",
     "compare": "studies.comparing",
     "examples": "studies.collecting",

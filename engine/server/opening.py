@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, OnnxscopeError
 from ..network.loading import load
 from ..network.model import Model
+from ..network.photos import in_colour
 from ..pictures.series import Settings
+from ..plain import path as a_path
+from ..plain import whole
+from ..runtime.session import check_provider
 from ..store.photos import Photos
 from ..store.plan import Plan, make_plan
 from ..store.project import Project
@@ -20,6 +26,48 @@ _KEPT = ("size", "steps", "seed")
 def is_project(folder: Path) -> bool:
     """Return whether a folder is a project, whatever is in it."""
     return (folder / "project.json").is_file()
+
+
+def opened(
+    model: Model | str | os.PathLike[str],
+    folder: str | os.PathLike[str] | None = None,
+    layers: str | Sequence[str] | None = None,
+    *,
+    units: str | None = None,
+    quality: str | None = None,
+    size: int | tuple[int, int] | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    provider: str = "auto",
+) -> tuple[Plan, Project]:
+    """Open or begin what is served (see `onnxscope.serve`).
+
+    Raises:
+        OnnxscopeError: see `onnxscope.serve`.
+    """
+    chosen = any(one is not None for one in (layers, units, quality, size, steps, seed))
+    if not isinstance(model, Model) and is_project(a_path("model", model)):
+        if folder is not None:
+            raise InputError(f"{model} is a project itself; no other folder can be given with it")
+        project = Project.open(model)
+        network = model_of(project)
+    else:
+        network = in_colour(model if isinstance(model, Model) else load(os.fspath(model)))
+        target = f"{Path(network.name).stem}-microscope" if folder is None else folder
+        project = Project.create(a_path("folder", target), network)
+    known = None if chosen else plan_of(project, network, check_provider(provider))
+    if known is not None:
+        return known, project
+    plan = make_plan(
+        network,
+        layers,
+        units=units,
+        quality="draft" if quality is None else quality,
+        size=size,
+        steps=steps,
+        settings=Settings(seed=0 if seed is None else whole("seed", seed, 0), provider=provider),
+    )
+    return plan, project
 
 
 def model_of(project: Project) -> Model:

@@ -36,6 +36,7 @@ MADE = {
     "Recipe": "a picture has it",
     "RuleCheck": "check_rule makes it",
     "Score": "score makes it",
+    "Server": "serve makes it",
     "Tensor": "an operator makes it",
     "UnitSpectrum": "unit_spectrum makes it",
     "Verification": "verify makes it",

@@ -21,6 +21,18 @@ def calls() -> dict[str, Call]:
         "Microscope.export": Call(made.export, words={"form": "form|exported"}),
         "Microscope.known": Call(made.known, {"target": "c:1"}, words=UNIT),
         "Microscope.picture": Call(made.picture, {"target": "c:1"}, words=UNIT),
+        # Only what is wrong is tried: what is right would go on serving.
+        "serve": Call(
+            osc.serve,
+            asked | {"provider": "cpu"},
+            numbers | {"folder": "text", "seed": "3", "port": "3"},
+            {
+                "model": "model|file",
+                "folder": "the folder|folder must|is no project|cannot write",
+                "layers": "layer",
+                "host": "host|listen",
+            },
+        ),
         "microscope": Call(
             osc.microscope,
             asked | {"kinds": ["channel"], "provider": "cpu"},
