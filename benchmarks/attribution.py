@@ -38,7 +38,8 @@ from ..errors import LayerError
 from ..network.loading import load
 from ..network.model import Model
 from ..studies.explaining import Explainer
-from ..studies.methods import IntegratedGradients, Method
+from ..studies.method import Method
+from ..studies.methods import IntegratedGradients
 
 STEPS = 20
 APART = 1e-4

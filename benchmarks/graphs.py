@@ -22,7 +22,8 @@ from ..graph.passes.precision import check_precision
 from ..graph.window import window_of
 from ..parameterizations.fourier import Fourier
 from ..rules.by_provider import rules_for
-from ..runtime.session import Cuda, open_for
+from ..runtime.creation import Cuda
+from ..runtime.session import open_for
 from ..transforms.composition import compose
 from ..transforms.presets import lucid
 from .subject import Subject

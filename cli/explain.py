@@ -139,7 +139,7 @@ class _Asked:
     def explainers(self, methods: str, provider: str) -> dict[str, Explainer]:
         """By the methods' names."""
         from ..studies.explaining import Explainer
-        from ..studies.methods import METHODS, method_called
+        from ..studies.method import METHODS, method_called
 
         names = [name for part in methods.split(",") if (name := part.strip())]
         if names == ["all"]:

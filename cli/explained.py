@@ -176,7 +176,7 @@ def with_key(key: str) -> PngInfo | None:
 def _identity(explainer: Explainer, top: int) -> str | None:
     """All that determines an explainer's maps, as a key; `None` where that cannot be told."""
     from ..identity import NoIdentityError, key_of
-    from ..network.model import identity_of
+    from ..network.identified import identity_of
 
     try:
         return key_of(

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ..runtime.creation import Cuda
 from ..runtime.finished import Graph
 from ..runtime.memory import Use, check_memory
-from ..runtime.session import Cuda, Provider, Session, open_for
+from ..runtime.session import Provider, Session, open_for
 from .graphs import Graphs
 
 Arrays = dict[str, np.ndarray]

@@ -15,8 +15,9 @@ import numpy as np
 from ..cache import GraphCache
 from ..errors import OnnxscopeError
 from ..runtime.bound_session import BoundSession
+from ..runtime.creation import Cuda
 from ..runtime.memory import Use
-from ..runtime.session import Cuda, Provider, Session
+from ..runtime.session import Provider, Session
 from .climbing import Arrays, Viewer, choose, has_moved, is_finite, open_checked, with_prefix
 from .graphs import Graphs
 from .optimizers import GraphOptimizer

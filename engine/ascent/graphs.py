@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from ..cache import GraphCache
-from ..network.model import identity_of
+from ..network.identified import identity_of
 from ..runtime.finished import Graph, kept
 from .optimizers import GraphOptimizer, Scheduled
 

@@ -10,8 +10,9 @@ import numpy as np
 from ..cache import GraphCache
 from ..errors import InputError
 from ..plain import shown
+from ..runtime.creation import Cuda
 from ..runtime.memory import Use
-from ..runtime.session import Cuda, Provider, Session
+from ..runtime.session import Provider, Session
 from .climbing import (
     Arrays,
     Viewer,

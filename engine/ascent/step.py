@@ -16,7 +16,8 @@ from ..graph.finish import model_of
 from ..graph.given_back import Declared, pictures, symbolic
 from ..graph.tensor import Tensor
 from ..identity import describe, has_identity
-from ..objectives.algebra import Each, Objective
+from ..objectives.algebra import Objective
+from ..objectives.own_objectives import Each
 from ..objectives.seen import Span
 from ..plain import shown
 from ..rules.leaking import leaking_relu

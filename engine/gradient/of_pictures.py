@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..cache import GraphCache, graph_cache
+from ..network.identified import identity_of
 from ..network.loading import load
-from ..network.model import Model, identity_of
+from ..network.model import Model
 from ..notebook import working
 from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import resolve

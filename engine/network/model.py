@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ..errors import EmptyError, InputError, LayerError, ModelError, OperatorError
-from ..identity import NoIdentityError
 from ..notebook import working
 from ..plain import text, texts, whole
 from ..planes import as_planes
@@ -442,17 +441,3 @@ class Model(Described):
 
 def _counted(image: Tensor) -> str:
     return "a picture" if image.dims[0] == 1 else f"{image.dims[0]} pictures"
-
-
-def identity_of(model: Model) -> dict[str, object]:
-    """Return what determines a model.
-
-    Raises:
-        NoIdentityError: it is of a class of the user's, or reads weights from files beside its own,
-            which may change.
-    """
-    if type(model) is not Model:
-        raise NoIdentityError(f"a {type(model).__name__}")
-    if not model.self_contained:
-        raise NoIdentityError("weights in other files")
-    return model.identity

@@ -1,7 +1,6 @@
 """The algebra of objectives.
 
-What an objective is; numbers, sums, products and negation; to each picture its own; before
-activation functions.
+What an objective is; numbers, sums, products and negation; before activation functions.
 """
 
 from __future__ import annotations
@@ -131,7 +130,6 @@ OBJECTIVES: Registry[Objective] = Registry(
             "product",
             "negative",
             "before_activation",
-            "each",
         ),
         "objectives.batches": ("diversity", "alignment"),
         "objectives.classes": ("logit", "probability"),
@@ -140,6 +138,7 @@ OBJECTIVES: Registry[Objective] = Registry(
         "objectives.levels": ("toward",),
         "objectives.others": ("seen_by",),
         "objectives.own_directions": ("directions",),
+        "objectives.own_objectives": ("each",),
         "objectives.own_units": ("each_unit",),
         "objectives.penalties": (
             "total_variation",
@@ -350,52 +349,6 @@ class BeforeActivation(OfOne):
 
     def __str__(self) -> str:
         return f"{bracketed(self.operand)} before activation"
-
-
-@OBJECTIVES.add("each")
-@dataclass(frozen=True)
-class Each(Compound):
-    """To each picture of a batch its own objective (see `each`)."""
-
-    objectives: tuple[Objective, ...]
-
-    def __post_init__(self) -> None:
-        given = objectives_in("each", self.objectives)
-        for objective in given:
-            if objective.mixes_pictures:
-                raise TargetError(
-                    f"{objective} compares all pictures, and cannot be the objective of one of "
-                    "them in each(...); add it to the whole, as in each([a, b]) + it"
-                )
-        object.__setattr__(self, "objectives", given)
-
-    def build(self, seen: Seen) -> Tensor:
-        """Append (N,), picture n by objective n.
-
-        Raises:
-            TargetError: there are not as many pictures as objectives.
-        """
-        if seen.count != len(self.objectives):
-            raise TargetError(
-                f"{len(self.objectives)} objectives are for as many pictures, not for {seen.count}"
-            )
-        results = [
-            objective.build(seen.part(index, index + 1, objective.layers()))
-            for index, objective in enumerate(self.objectives)
-        ]
-        return results[0] if len(results) == 1 else results[0].op.Concat(*results, axis=0)
-
-    def parts(self) -> tuple[Objective, ...]:
-        """Name the objectives of all pictures."""
-        return self.objectives
-
-    def part(self, start: int, stop: int) -> Objective:
-        """Return the objectives of these pictures; of one picture, its own."""
-        chosen = self.objectives[start:stop]
-        return chosen[0] if len(chosen) == 1 else Each(chosen)
-
-    def __str__(self) -> str:
-        return "; ".join(map(str, self.objectives))
 
 
 def check_objective(value: object) -> Objective:

@@ -9,7 +9,8 @@ import numpy as np
 from ..errors import TargetError
 from ..graph.tensor import Tensor
 from ..plain import real, whole
-from .algebra import OBJECTIVES, Each, Leaf, Objective, check_objective, layer_named
+from .algebra import OBJECTIVES, Leaf, Objective, check_objective, layer_named
+from .own_objectives import Each
 from .seen import Seen
 from .sums import gram
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .algebra import Each, Leaf, Objective
+from .algebra import Leaf, Objective
+from .own_objectives import Each
 
 if TYPE_CHECKING:
     from ..network.model import Model

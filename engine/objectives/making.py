@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from ..errors import TargetError
 from ..graph.tensor import Tensor
 from ..plain import shown
-from .algebra import BeforeActivation, Each, Objective, objectives_in
+from .algebra import BeforeActivation, Objective, objectives_in
 from .functions import Custom
+from .own_objectives import Each
 from .units import Channel, LayerEnergy, Neuron
 
 

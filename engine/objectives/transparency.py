@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..graph.tensor import Tensor
-from .algebra import OBJECTIVES, Each, Leaf, Objective
+from .algebra import OBJECTIVES, Leaf, Objective
+from .own_objectives import Each
 from .seen import Seen
 
 

@@ -15,7 +15,8 @@ from PIL import Image, PngImagePlugin
 from ..errors import InputError, OnnxscopeError
 from ..forms import RGB, Form
 from ..notebook import in_notebook, show_below
-from ..objectives.algebra import Each, Objective
+from ..objectives.algebra import Objective
+from ..objectives.own_objectives import Each
 from ..plain import flag, texts, whole
 from ..plain import path as a_path
 from ..plain import shown as in_words

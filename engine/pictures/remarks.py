@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..objectives.algebra import BeforeActivation, Each, Objective, Sum
+from ..objectives.algebra import BeforeActivation, Objective, Sum
+from ..objectives.own_objectives import Each
 from ..objectives.units import Channel, LayerEnergy, Neuron
 
 if TYPE_CHECKING:

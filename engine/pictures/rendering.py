@@ -22,19 +22,17 @@ from ..graph.passes.precision import check_precision
 from ..network.loading import load
 from ..network.model import Model
 from ..network.photos import sizes_of
-from ..objectives.algebra import Each, Objective, check_objective, objectives_in
-from ..objectives.depth import check_recipe
-from ..objectives.fed import Fed, own_count
-from ..objectives.ranges import expand_targets
-from ..objectives.targets import resolve
+from ..objectives.algebra import Objective
+from ..objectives.fed import Fed
+from ..objectives.own_objectives import Each
 from ..parameterizations.base import PARAMETERIZATIONS, Parameterization, has_opacity
 from ..parameterizations.fourier import Fourier
-from ..plain import flag, of_kind, shown, whole
-from ..rules.named import checked_names
+from ..plain import flag, of_kind, whole
 from ..transforms.base import Transform, takes_opacity
 from ..transforms.composition import compose, to_json
 from ..transforms.presets import fitting
 from .arguments import check_climbing
+from .asked_for import around, divided, objective_for, rules_asked_for, starts_asked_for
 from .display import checked_show
 from .importance import scaled
 from .picture import Picture
@@ -156,7 +154,7 @@ def render(
     if parameterization is None:
         parameterization = Fourier()
     of_kind("parameterization", parameterization, Parameterization, "Fourier()")
-    given_rules = _rules(rules)
+    given_rules = rules_asked_for(rules)
     same_start, progress = flag("same_start", same_start), flag("progress", progress)
     climbing = check_climbing(
         steps=steps,
@@ -181,18 +179,18 @@ def render(
         parameterization=parameterization,
     )
     if fix is not None:
-        parameterization = _around(fix, parameterization)
+        parameterization = around(fix, parameterization)
     given_warps = None if transforms is None else compose(transforms)
     if not isinstance(model, Model):
         model = load(model, cache=cache)
-    objective, batch = _objective(model, objective, batch)
+    objective, batch = objective_for(model, objective, batch)
     objective = objective_of(objective, parameterization)
     if same_start and not isinstance(objective, Each | Fed):
         raise InputError(
             "same_start is for the pictures of several objectives: of one they would all be the "
             "same; leave it out"
         )
-    starts = _starts(starts, objective, batch, same_start=same_start)
+    starts = starts_asked_for(starts, objective, batch, same_start=same_start)
     if patience is not None:
         patience = whole("patience", patience, 1)
         if batch_size is not None:
@@ -217,7 +215,7 @@ def render(
     made_form = composition.made_form
     shown_channels = checked_show(show, made_form)
     if batch_size is not None:
-        batch_size = _batch_size(whole("batch_size", batch_size, 1), composition, optimizer)
+        batch_size = divided(whole("batch_size", batch_size, 1), composition, optimizer)
     kept = graph_cache() if cache else None
     what = f"{objective} of {model.name}" if batch == 1 else f"{batch} pictures of {model.name}"
     with shown_rising(
@@ -321,129 +319,6 @@ def transforms_of(
         return with_backdrop(transforms)
     check_no_backdrop(transforms)
     return transforms
-
-
-def _objective(
-    model: Model, objective: Objective | str | Sequence[Objective | str], batch: int
-) -> tuple[Objective, int]:
-    """One objective for the batch, and how many pictures that is."""
-    if isinstance(objective, str):
-        targets = expand_targets(model, [objective])
-        objective = resolve(model, targets[0]) if len(targets) == 1 else targets
-    if isinstance(objective, Each):
-        return _objective(model, objective.objectives, batch)
-    if isinstance(objective, Fed) and objective.count > 1:
-        if batch not in (1, objective.count):
-            raise InputError(f"{objective} make as many pictures; leave batch={batch} out")
-        check_recipe(objective)
-        return objective, objective.count
-    if isinstance(objective, Objective):
-        check_recipe(objective)
-        return objective, _batch_of(objective, batch)
-    if not isinstance(objective, Sequence):
-        check_objective(objective)
-    parts: list[object] = []
-    for part in objective:
-        if isinstance(part, str):
-            parts += [resolve(model, target) for target in expand_targets(model, [part])]
-        else:
-            parts.append(part)
-    if batch not in (1, len(parts)):
-        raise InputError(
-            f"{len(parts)} objectives make {len(parts)} pictures; leave batch={batch} out"
-        )
-    every = Each(objectives_in("each", parts))
-    check_recipe(every)
-    return every, len(parts)
-
-
-def _batch_of(objective: Objective, batch: int) -> int:
-    """How many pictures an objective is for: as many as a part of it that has one for each.
-
-    Raises:
-        InputError: another number was asked for.
-    """
-    count = own_count(objective)
-    if count is None or batch == count:
-        return batch
-    if batch != 1:
-        raise InputError(f"{objective} makes {count} pictures; leave batch={batch} out")
-    return count
-
-
-def _around(fix: Mapping[int, Channel], parameterization: Parameterization) -> Parameterization:
-    """What makes pictures around channels that are given; those of transparent ones are colours."""
-    # Imported here: few pictures have channels that are given.
-    from ..parameterizations.fixed import fixed
-    from ..parameterizations.transparent import Transparent
-
-    if isinstance(parameterization, Transparent):
-        return replace(parameterization, of=fixed(fix, parameterization.of))
-    return fixed(fix, parameterization)
-
-
-def _rules(rules: RuleTable | str | Sequence[str] | None) -> RuleTable | tuple[str, ...] | None:
-    """Gradient rules, or names of tables of them.
-
-    Raises:
-        InputError: they are something else, or there is no table of a name.
-    """
-    if rules is None or isinstance(rules, str | list | tuple):
-        return None if rules is None else checked_names(rules)
-    # Whoever has a table has imported this.
-    from ..rules.table import RuleTable
-
-    if not isinstance(rules, RuleTable):
-        raise InputError(
-            "rules must be a table such as standard_rules(), or names such as 'smoothed_pooling', "
-            f"not {shown(rules)}"
-        )
-    return rules
-
-
-def _starts(
-    starts: object, objective: Objective, batch: int, *, same_start: bool
-) -> int | tuple[int, ...]:
-    """How many starts each picture tries, or which one each has.
-
-    Raises:
-        InputError: they are something else, or do not fit the pictures.
-    """
-    if isinstance(starts, list | tuple | range):
-        numbers = tuple(whole("each of starts", number, 0) for number in starts)
-        if len(numbers) != batch or same_start:
-            raise InputError(
-                f"starts says which of the seed's pictures each of {batch} is; it has "
-                f"{len(numbers)}" + (", beside same_start" if same_start else "")
-            )
-        return numbers
-    count = whole("starts", starts, 1)
-    if count > 1 and objective.mixes_pictures:
-        raise InputError(
-            f"starts={count} chooses among the starts of each picture, and the objective "
-            f"{objective} compares pictures; leave starts out"
-        )
-    return count
-
-
-def _batch_size(size: int, composition: Composition, optimizer: Optimizer) -> int:
-    if size < composition.batch and composition.objective.mixes_pictures:
-        raise InputError(
-            f"batch_size={size} divides {composition.batch} pictures, which the objective "
-            f"{composition.objective} compares; leave batch_size out"
-        )
-    if size < composition.batch and getattr(composition.parameterization, "mixes_pictures", False):
-        raise InputError(
-            f"batch_size={size} divides {composition.batch} pictures, which share a part of what "
-            "they are made of; leave batch_size out"
-        )
-    if size < composition.batch and not is_divisible(composition, optimizer):
-        raise InputError(
-            f"batch_size={size} divides {composition.batch} pictures, but code of your own, which "
-            "may join them, is among objective, parameterization, transforms, optimizer and rules; "
-            "leave batch_size out"
-        )
-    return min(size, composition.batch)
 
 
 def _size(composition: Composition) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .session import allowed_threads
+from .creation import allowed_threads
 
 
 def cores() -> int:

@@ -16,8 +16,9 @@ from ..errors import InputError, LayerError, TargetError
 from ..files import atomic_path
 from ..identity import NoIdentityError, key_of
 from ..network.class_scores import class_scores
+from ..network.identified import identity_of
 from ..network.loading import load
-from ..network.model import Model, identity_of
+from ..network.model import Model
 from ..network.photo_files import PhotoFiles
 from ..network.photos import in_colour, pixels_of
 from ..objectives.algebra import Objective, check_objective

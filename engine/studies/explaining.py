@@ -25,7 +25,7 @@ from ..runtime.memory import Footprint, Use, check_memory
 from ..runtime.session import Session, check_provider, choose_provider, open_for
 from .explanation import Explanation
 from .graphs import Wanted, explainer, scores
-from .methods import Method, method_called
+from .method import Method, method_called
 
 if TYPE_CHECKING:
     import onnx

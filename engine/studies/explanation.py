@@ -16,7 +16,7 @@ from ..pictures.formats import save_image
 from ..plain import path as a_path
 from ..plain import whole
 from .heat import colours, overlay
-from .methods import METHODS, Method
+from .method import METHODS, Method
 
 _GAP = 8
 """Pixels between the pictures of a sheet."""

@@ -17,7 +17,7 @@ from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..objectives.classes import LOGITS
 from ..rules.table import RuleTable
-from .methods import Method
+from .method import Method
 from .scene import Chosen, Scene
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from onnxscope.errors import TargetError
-from onnxscope.objectives.algebra import Each, Leaf, Negative, Number, Objective, Product, Sum
+from onnxscope.objectives.algebra import Leaf, Negative, Number, Objective, Product, Sum
+from onnxscope.objectives.own_objectives import Each
 from onnxscope.objectives.registry import from_json
 from onnxscope.objectives.seen import Seen
 

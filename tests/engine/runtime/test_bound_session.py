@@ -8,7 +8,8 @@ from onnxscope.errors import ModelError
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
 from onnxscope.runtime.bound_session import BoundSession
-from onnxscope.runtime.session import Cuda, Provider, Session, _options, open_session
+from onnxscope.runtime.creation import Cuda, _options
+from onnxscope.runtime.session import Provider, Session, open_session
 
 
 def _doubling() -> Session:

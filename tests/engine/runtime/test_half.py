@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
+from onnxscope.runtime.creation import _harmful_optimizers
 from onnxscope.runtime.half import computes_in_half
-from onnxscope.runtime.session import _harmful_optimizers
 
 RUN = """
 import sys

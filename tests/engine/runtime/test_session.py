@@ -8,7 +8,8 @@ import numpy as np
 import onnxscope as osc
 import pytest
 from graphs import text_model
-from onnxscope.runtime.session import SPINNING, THREADS, open_for, open_session
+from onnxscope.runtime.creation import SPINNING, THREADS
+from onnxscope.runtime.session import open_for, open_session
 
 ENTRY = "session.intra_op.allow_spinning"
 

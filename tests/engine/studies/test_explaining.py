@@ -12,7 +12,7 @@ from onnxscope.errors import LayerError, MemoryShortageError, TargetError
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
 from onnxscope.studies import explaining, methods
-from onnxscope.studies.methods import METHODS
+from onnxscope.studies.method import METHODS
 from PIL import Image
 
 SIZE = 16
