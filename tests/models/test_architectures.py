@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import json
 import re
 import time
@@ -11,22 +10,17 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy_forward as forward
 import onnx
 import onnxruntime as ort
 import pytest
+from numpy_operations import Store
 from onnxscope.errors import ModelError
 from onnxscope.graph.metadata import Metadata
 from onnxscope.graph.versions import IR_VERSION, OPSET
 from onnxscope.models.architectures import ARCHITECTURES, Origin
 from onnxscope.models.reading import read_weights
 from PIL import Image
-
-# The forwards are a plain file beside this one, whichever way tests are imported.
-_spec = importlib.util.spec_from_file_location(
-    "numpy_forward", Path(__file__).with_name("numpy_forward.py")
-)
-forward = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(forward)
 
 SHARED = Path(__file__).parents[3] / "shared"
 ORIGIN = Origin("random numbers", "made here", "Apache-2.0", ("kit fox", "English setter"))
@@ -83,7 +77,7 @@ def made():
     def make(publication):
         if publication not in cache:
             architecture, compute, sizes = PUBLICATIONS[publication]
-            store = forward.Store()
+            store = Store()
             compute(store, pictures(sizes[0], sizes[0]))
             model = ARCHITECTURES[architecture].build(store.tensors, ORIGIN)
             cache[publication] = store, model, session(model)
@@ -351,7 +345,7 @@ def test_squeezenets_published_weights():
     weights = read_weights(packaged("ndf", "squeezenet_weights.pkl"))
     model = ARCHITECTURES["squeezenet"].build(weights.tensors, ORIGIN)
     image = flower(227)
-    expected = forward.squeezenet(forward.Store(weights.tensors), image.astype(np.float64))
+    expected = forward.squeezenet(Store(weights.tensors), image.astype(np.float64))
     found = run(session(model), image)
     assert_close(found, expected, 1e-5)
     # The flower is a dahlia, which ImageNet does not have; 599 is a honeycomb.
@@ -365,7 +359,7 @@ def test_efficientnets_published_weights():
     )
     model = ARCHITECTURES["efficientnet_lite0"].build(weights.tensors, ORIGIN)
     image = flower()
-    store = forward.Store(weights.tensors)
+    store = Store(weights.tensors)
     expected = forward.efficientnet_lite0(store, image.astype(np.float64))
     found = run(session(model), image)
     assert_close(found, expected, 1e-4)

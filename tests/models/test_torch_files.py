@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import tracemalloc
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
+import torch_writer as torch
 from onnxscope.errors import ModelError
 from onnxscope.models.torch_files import LEGACY_MAGIC, read_torch
-
-# The writer is a plain file beside this one, whichever way tests are imported.
-_spec = importlib.util.spec_from_file_location(
-    "torch_writer", Path(__file__).with_name("torch_writer.py")
-)
-assert _spec is not None
-assert _spec.loader is not None
-torch = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(torch)
 
 NUMBERS = np.arange(24, dtype=np.float32) - 3.5
 
