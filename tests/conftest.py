@@ -26,6 +26,9 @@ os.environ["ONNXSCOPE_SPINNING"] = "off"
 # anew each time where no bytecode is kept: half of what collecting them takes.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# A small graph is some ten thousand objects that all end with it, and Python looks for garbage at
+# every 700th: that took a tenth of the time and more, the longer a worker ran.
+gc.set_threshold(100_000, 10, 10)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -57,6 +60,21 @@ def inception_v3_proto() -> onnx.ModelProto:
 def inception_v3(inception_v3_proto: onnx.ModelProto) -> osc.Model:
     """The same, loaded."""
     return osc.load(inception_v3_proto)
+
+
+@pytest.fixture(scope="session")
+def _kept_graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def kept_graphs(_kept_graphs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each graph is built once for all tests that say so, and read from the cache by the others.
+
+    For tests that change nothing in the engine, and are about what is made with a graph.
+    """
+    monkeypatch.setenv("ONNXSCOPE_CACHE", str(_kept_graphs))
+    monkeypatch.delenv("ONNXSCOPE_GRAPH_CACHE")
 
 
 @pytest.fixture(scope="session")
