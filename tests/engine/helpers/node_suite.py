@@ -137,7 +137,19 @@ def judge(
             graph = osc.differentiate(model, of=of, wrt=wrt)
     except osc.OnnxscopeError as error:
         return Outcome("refused", str(error))
-    gradient = session(graph)
+    return judge_gradient(session(graph), model, kernel, of, wrt, feeds, name)
+
+
+def judge_gradient(
+    gradient: ort.InferenceSession,
+    model: onnx.ModelProto,
+    kernel: Any,
+    of: str,
+    wrt: Sequence[str],
+    feeds: Mapping[str, np.ndarray],
+    name: str,
+) -> Outcome:
+    """The same where the gradient's graph is open already."""
     known = {value.name for value in gradient.get_inputs()}
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     found: list[str] = []

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import onnxscope as osc
 from graphs import session
-from node_suite import REAL, judge
+from node_suite import REAL, judge_gradient
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 from onnxscope.graph.traits import Trait, operators_with
@@ -118,18 +119,23 @@ def checked(
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
         return Found("not run", who, f"no model: {str(error).splitlines()[0][:100]}")
-    problem = different_values(model, feeds, dict(zip(outputs, first, strict=True)))
-    if problem is not None:
-        return Found(problem.kind, who, problem.reason)
-    real = {v.name: v.type.tensor_type.elem_type in REAL for v in model.graph.output}
+    wanted = dict(zip(outputs, first, strict=True))
+    real = [v.name for v in model.graph.output if v.type.tensor_type.elem_type in REAL]
     wrt = [v.name for v in model.graph.input if v.type.tensor_type.elem_type in REAL]
     # The scale of a grid counts as constant.
     constant = {*osc.standard_rules().without_derivative, "DynamicQuantizeLinear"}
-    if example.op in constant or not wrt:
-        return Found("equal", who, "no derivative")
+    if example.op in constant or not wrt or not real:
+        problem = different_values(model, feeds, wanted)
+        return Found("equal", who, "no derivative") if problem is None else replace(problem, by=who)
     name = f"{example.op} {version} {example.source}"
-    for of in [name for name in outputs if real[name]]:
-        verdict = judge(model, kernel, of, wrt, feeds, name)
+    for of in real:
+        opened = _gradient(model, of, wrt)
+        if isinstance(opened, Found):
+            return replace(opened, by=who)
+        problem = _different(opened, of, feeds, wanted)
+        if problem is not None:
+            return replace(problem, by=who)
+        verdict = judge_gradient(opened, model, kernel, of, wrt, feeds, name)
         if verdict.reason.endswith("is not finite"):
             return Found("not run", who, "it has no slope there")
         if verdict.kind in ("wrong", "refused"):
@@ -146,21 +152,38 @@ def different_values(
     extended.graph.input.append(helper.make_tensor_value_info("aside", 1, [1]))
     extended.graph.output.append(helper.make_tensor_value_info("abs_aside", 1, [1]))
     extended.graph.node.append(helper.make_node("Abs", ["aside"], ["abs_aside"]))
+    opened = _gradient(extended, "abs_aside", ["aside"])
+    if isinstance(opened, Found):
+        return opened
+    return _different(opened, "abs_aside", {**feeds, "aside": np.ones(1, np.float32)}, wanted)
+
+
+def _gradient(model: onnx.ModelProto, of: str, wrt: Sequence[str]) -> ort.InferenceSession | Found:
+    """The model with a gradient, opened, or why there is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", osc.OnnxscopeWarning)
             warnings.filterwarnings("error", "the output .* is left out")
-            graph = osc.differentiate(extended, of="abs_aside", wrt=["aside"])
+            graph = osc.differentiate(model, of=of, wrt=wrt)
     except (osc.OnnxscopeError, osc.OnnxscopeWarning) as error:
         return Found("refused", "", str(error))
     try:
-        opened = session(graph)
+        return session(graph)
     except Exception as error:  # as above
         # What ONNX Runtime has no kernel for it does not run here either.
         return Found("not run", "", f"ONNX Runtime: {str(error)[:150]}")
+
+
+def _different(
+    opened: ort.InferenceSession,
+    of: str,
+    feeds: Mapping[str, np.ndarray],
+    wanted: Mapping[str, np.ndarray],
+) -> Found | None:
+    """The first output that has other values in a model with a gradient."""
     known = {value.name for value in opened.get_inputs()}
-    one = np.ones(1, np.float32)
-    given = {**feeds, "aside": one, "grad_abs_aside": one}
+    like = wanted.get(of, np.ones(1, np.float32))
+    given = {**feeds, f"grad_{of}": np.ones_like(like)}
     results = opened.run(list(wanted), {n: a for n, a in given.items() if n in known})
     for (name, value), result in zip(wanted.items(), results, strict=True):
         if result.shape != value.shape or result.dtype != value.dtype:
