@@ -12,7 +12,7 @@ import onnx
 import onnxruntime as ort
 import onnxscope as osc
 from graphs import session
-from node_suite import judge
+from node_suite import judge_gradient
 from onnx import helper, numpy_helper
 from version_cases import schemas
 
@@ -131,7 +131,8 @@ def problem_of(case: Case) -> str:
     aside = not real or not wrt
     if aside:
         model, feeds, of, wrt = _with_another_path(model, feeds)
-    graphs: dict[str, Mapping[str, np.ndarray]] = {}
+    opened: dict[str, ort.InferenceSession] = {}
+    gradients: Mapping[str, np.ndarray] = {}
     for sizes in ("known", "first open", "all open"):
         proto = model
         if sizes != "known":
@@ -148,16 +149,17 @@ def problem_of(case: Case) -> str:
                 continue
             return f"refused, {sizes}: {error}"
         try:
-            found = _run(graph, of, feeds, wanted)
+            opened[sizes] = session(graph)
+            found = _run(opened[sizes], of, feeds, wanted)
         except Exception as error:  # as above
             return f"value, {sizes}: the graph does not run: {_line(error)}"
         for name, array in wanted.items():
             off = _apart(found[name], array, case.tolerance)
             if off:
                 return f"value, {sizes}: {name}: {off}"
-        graphs[sizes] = found
+        gradients = gradients or found
         for name in wrt:
-            off = _apart(found[f"grad_{name}"], graphs["known"][f"grad_{name}"], 1e-4)
+            off = _apart(found[f"grad_{name}"], gradients[f"grad_{name}"], 1e-4)
             if off:
                 return f"gradient, {sizes}: of {name}: {off}"
             if found[f"grad_{name}"].shape != feeds[name].shape:
@@ -166,16 +168,18 @@ def problem_of(case: Case) -> str:
                 )
     if aside or not case.differences:
         return ""
-    verdict = judge(model, kernel, of, wrt, feeds, case.label)
+    verdict = judge_gradient(opened["known"], model, kernel, of, wrt, feeds, case.label)
     if verdict.kind in ("right", "no derivative", "on a kink"):
         return ""
     return f"gradient, known: {verdict.kind}: {verdict.reason}"
 
 
 def _run(
-    graph: onnx.ModelProto, of: str, feeds: Mapping[str, Any], wanted: Mapping[str, np.ndarray]
+    opened: ort.InferenceSession,
+    of: str,
+    feeds: Mapping[str, Any],
+    wanted: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
-    opened: ort.InferenceSession = session(graph)
     known = {value.name for value in opened.get_inputs()}
     shape = wanted[of].shape if of in wanted else (1,)
     dtype = wanted[of].dtype if of in wanted else np.float32
