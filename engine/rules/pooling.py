@@ -13,7 +13,7 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
-from ..graph.words import count_of, expand_as, reshape_as, zeros
+from ..graph.words import count_of, count_up, expand_as, reshape_as, zeros
 from .scattering import scatter_add
 from .slide import Matrix, Slide, numbers, slide_of, sum_of_windows, window_counts
 from .table import RuleTable
@@ -65,10 +65,40 @@ def max_pool(
 
 
 def _max_unpool(
-    op: Operators, dy: Tensor, x: Tensor, indices: Tensor, output_shape: Tensor | None
+    op: Operators, dy: Tensor, x: Tensor, indices: Tensor, output_shape: Tensor | None, *, y: Tensor
 ) -> Tensor:
-    """Each element takes what came to the place that its index names in the whole output."""
-    return op.GatherElements(dy.reshape(-1), indices.reshape(-1), axis=0).reshape(*x.sizes)
+    """Each element takes what came to the place that its index names in the whole output.
+
+    Of several that are written to one place the last one is there.
+    """
+    places = indices.reshape(-1)
+    taken = op.GatherElements(dy.reshape(-1), places, axis=0).reshape(*x.sizes)
+    if _are_distinct(indices):
+        return taken
+    order = count_up(op, math.prod(x.sizes))
+    nothing = zeros(op, [math.prod(y.sizes)], np.dtype(np.int64))
+    last = op.GatherElements(op.ScatterElements(nothing, places, order, axis=0), places, axis=0)
+    is_last = reshape_as(op.Equal(last, order), x)
+    return op.Where(is_last, taken, op.constant(0, dy.dtype))
+
+
+def _are_distinct(indices: Tensor) -> bool:
+    """Whether the places are surely all different: of windows that do not overlap, for one."""
+    known = indices.array
+    if known is not None:
+        return np.unique(known).size == known.size
+    node = indices.value.producer()
+    if node is None or node.op_type != "MaxPool":
+        return False
+    kernel = node.attributes["kernel_shape"].as_ints()
+    ones = [1] * len(kernel)
+    strides, dilations = (
+        node.attributes.get_ints(name, ones) or ones for name in ("strides", "dilations")
+    )
+    return all(
+        stride > dilation * (taps - 1)
+        for taps, stride, dilation in zip(kernel, strides, dilations, strict=True)
+    )
 
 
 def _average_pool(

@@ -24,7 +24,7 @@ _ADDING = frozenset({"ReduceSum", "ReduceMean", "AveragePool", "GlobalAveragePoo
 _LEAVING_OUT = frozenset(
     {"Gather", "GatherElements", "GatherND", "Compress", "Slice", "Split", "CenterCropPad", "Trilu"}
     | {"TopK", "MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin"}
-    | {"ScatterElements", "ScatterND", "TensorScatter"}
+    | {"MaxUnpool", "ScatterElements", "ScatterND", "TensorScatter"}
 )
 """There may be elements of the first input that are nowhere in the result."""
 

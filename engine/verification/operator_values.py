@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -137,6 +138,9 @@ class Values:
             after, before = (
                 _evaluated(way, {i: point[i] + t * moves[i] for i in point}) for t in (step, -step)
             )
+            if any(x.shape != w.shape for x, w in zip((*after, *before), weights * 2, strict=True)):
+                # The values say how many elements there are: whoever takes differences says so.
+                return math.nan, math.nan
             changes = [
                 (x - y) / (2 * step) if is_real(x) else x
                 for x, y in zip(after, before, strict=True)

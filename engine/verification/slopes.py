@@ -39,9 +39,8 @@ class Line:
         if t not in self._known:
             x = self._point[self.position] + t * self.move
             outputs = self.values({**self._point, self.position: x})
-            shapes = [
-                [array.shape for array in each] for each in (outputs, self._known.get(0.0, outputs))
-            ]
+            here = outputs if t == 0 else self.at(0.0)
+            shapes = [[array.shape for array in each] for each in (outputs, here)]
             if shapes[0] != shapes[1]:
                 raise OperatorError(
                     f"the size of the output depends on the values of input {self.position}: make "

@@ -36,6 +36,18 @@ for _shape in _SHAPES:
 case("Gelu", real())
 case("QuickGelu", real())
 
+for _upper in (0, 1):
+    for _shape in ((3, 4), (2, 4, 3), (0, 4)):
+        case("Trilu", real(*_shape), upper=_upper)
+        case("Trilu", real(*_shape), np.array(-1, np.int64), upper=_upper, fixed=(1,))
+for _mode in ("bilinear", "bicubic", "nearest"):
+    for _padding in ("zeros", "border", "reflection"):
+        for _align in (0, 1):
+            case("GridSample", real(2, 3, 4, 5), real(2, 3, 2, 2), mode=_mode,
+                 padding_mode=_padding, align_corners=_align)  # fmt: skip
+case("GridSample", real(1, 2, 4, 5), real(1, 3, 2, 2))
+case("GridSample", real(0, 2, 4, 5), real(0, 3, 2, 2))
+
 for _turn_a in (0, 1):
     for _turn_b in (0, 1):
         _turns = {"transA": _turn_a, "transB": _turn_b}

@@ -259,6 +259,13 @@ CASES = {
         TAKEN,
         [0.0, 0.0, 0.0, 0.0],
     ),
+    # What windows that overlap have both found is put back once.
+    "MaxUnpool": (
+        "b = Reshape(x, row) p, i = MaxPool<kernel_shape = [2], strides = [1]>(b) "
+        "y = MaxUnpool<kernel_shape = [2], strides = [1]>(p, i)",
+        [1.0, 4.0, 2.0, 0.0],
+        [0.0, 1.0, 1.0, 0.0],
+    ),
     # What lets nothing through lets nothing infinite through.
     "Log of Relu": ("a = Relu(x) y = Log(a)", SIGNS, [0.0, 0.0, 0.25]),
     "Reciprocal of Clip": ("a = Clip(x, zero) y = Reciprocal(a)", SIGNS, [0.0, 0.0, -1 / 16]),

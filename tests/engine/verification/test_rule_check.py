@@ -134,3 +134,8 @@ def test_a_function_of_ones_own_may_be_differed() -> None:
 def test_what_cannot_be_checked_is_said(arguments, error, message) -> None:
     with pytest.raises(error, match=message):
         osc.check_rule(*arguments)
+
+
+def test_a_size_that_depends_on_the_numbers_just_beside_is_said():
+    with pytest.raises(OperatorError, match="size of the output depends on the values of input 0"):
+        osc.check_rule("Unique", osc.standard_rules(), [np.array([1.0, 3.0, 1.0])])
