@@ -63,6 +63,11 @@
     }
     watching.push(begin);
     begin();
+    // Paper is not scrolled.
+    window.addEventListener("beforeprint", function () {
+      left.forEach(come);
+      left.clear();
+    });
   }
   window.addEventListener("scroll", function () {
     moved = true;
@@ -98,6 +103,16 @@
   function show() {
     near(figures, function (figure) { thumbnail(figure.firstChild, +figure.dataset.unit, kind); });
   }
+  /* What is not made is no use on paper. */
+  window.addEventListener("beforeprint", function () {
+    figures.forEach(function (figure) {
+      thumbnail(figure.firstChild, +figure.dataset.unit, kind);
+      figure.classList.toggle("unmade", !figure.firstChild.style.backgroundImage);
+    });
+  });
+  window.addEventListener("afterprint", function () {
+    figures.forEach(function (figure) { figure.classList.remove("unmade"); });
+  });
   figures.forEach(function (figure) {
     var value = layer.values[figure.dataset.unit];
     if (value !== undefined && !(value > 0)) figure.classList.add("off");

@@ -190,6 +190,36 @@ def test_kinds_have_their_own_pictures_and_what_is_not_made_has_none(opened):
     assert "fire3-neuron-0.webp" in tab.locator("#fire3-0 i").get_attribute("style")
 
 
+def test_on_paper_is_what_is_there_whether_it_was_scrolled_to_or_not(opened):
+    pictured = "[...document.querySelectorAll('{}')].map(i => Boolean(i.style.backgroundImage))"
+    tab = opened(viewport={"width": 360, "height": 200})
+    assert not all(tab.evaluate(pictured.format(".sample")))
+    tab.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert all(tab.evaluate(pictured.format(".sample")))
+    tab = opened("fire3.html", viewport={"width": 360, "height": 200})
+    assert not any(tab.evaluate(pictured.format("#units i")))
+    tab.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert all(tab.evaluate(pictured.format("#units i")))
+    assert tab.locator(".unmade").count() == 0
+    tab.locator("#kinds [data-kind=neuron]").click()
+    tab.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    tab.emulate_media(media="print")
+    assert tab.locator("#units .unit:visible").count() == 1
+    tab.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    tab.emulate_media(media="screen")
+    assert tab.locator("#units .unit:visible").count() == 7
+
+
+def test_a_picture_alone_is_no_larger_than_it_is_worth(opened):
+    tab = opened("fire3.html#fire3-1", viewport={"width": 1280, "height": 900})
+    tab.wait_for_selector("dialog[open] .view img")
+    assert max(box["width"] for box in map(_box, tab.locator(".view").all())) <= 448
+
+
+def _box(element: Any) -> Any:
+    return element.bounding_box()
+
+
 def test_units_are_laid_side_by_side(opened):
     tab = opened("fire3.html#fire3-1")
     tab.wait_for_selector("dialog[open]")
