@@ -2,11 +2,12 @@
 
 An objective that reads one channel slices a layer. The slice commutes with everything that treats
 channels alike and alone, picks one branch of a concatenation, and becomes a slice of the weights of
-a convolution: exactly the same numbers, from a fraction of the work.
+a convolution or of a product: exactly the same numbers, from a fraction of the work.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..builder import Builder
 from ..cuts import constant_cuts
 from ..tensor import Tensor
 from ..traits import Trait, has, operators_with
+from ..words import normalized_axes
 from .plan import Plan
 
 # Their parameters are vectors of one number for each channel.
@@ -100,6 +102,17 @@ def _above(
         return _branches(builder, inputs, start, stop)
     if producer.op_type == "Conv":
         return _convolution(builder, producer, inputs, start, stop)
+    if producer.op_type in ("Gemm", "MatMul"):
+        return _product(builder, producer, inputs, start, stop), []
+    if producer.op_type.startswith("Reduce") and _reduces_behind_channels(first, inputs[1:]):
+        upper = _slice_channels(builder, first, start, stop)
+        attributes = dict(producer.attributes)
+        result = builder.append(
+            producer.op_type, [upper, *inputs[1:]], attributes, names=[source.name]
+        )[0]
+        return result, _producers([upper])
+    if has(producer, Trait.RESHAPING):
+        return _reshaped(builder, first, Tensor(builder, source), start, stop)
     return None, []
 
 
@@ -120,6 +133,14 @@ def _leaves_channels_alone(node: ir.Node) -> bool:
     """Whether a slice is along other axes than the channels."""
     cuts = constant_cuts(node)
     return cuts is not None and all(cut.axis != 1 for cut in cuts)
+
+
+def _reduces_behind_channels(x: Tensor, axes: Sequence[Tensor | None]) -> bool:
+    """Whether a reduction is along known axes behind the channels alone, as a mean over pixels."""
+    known = axes[0].array if axes and axes[0] is not None else None
+    if known is None or not known.size:
+        return False
+    return min(normalized_axes(known.ravel().tolist(), x.rank)) > 1
 
 
 def _branches(
@@ -164,6 +185,46 @@ def _convolution(
     rows = [_rows(builder, tensor, start, stop) for tensor in [kernel, *bias] if tensor is not None]
     result = builder.append("Conv", [x, *rows], attributes, names=[producer.outputs[0].name])[0]
     return result, slices
+
+
+def _product(
+    builder: Builder, producer: ir.Node, inputs: Sequence[Tensor | None], start: int, stop: int
+) -> Tensor | None:
+    """Some columns of a product of rows with weights, such as the score of one class.
+
+    Only where nobody reads the others: two products of halves are slower than the whole.
+    """
+    x, weights, *bias = inputs
+    result = producer.outputs[0]
+    if x is None or weights is None or weights.array is None or weights.rank != 2:
+        return None
+    if x.rank != 2 or len(result.uses()) != 1 or result.is_graph_output():
+        return None
+    outputs = 0 if producer.attributes.get_int("transB", 0) else 1
+    parts = [_rows(builder, weights, start, stop, outputs)]
+    for added in bias:
+        if added is None or not added.rank or added.dims[-1] == 1:
+            parts += [] if added is None else [added]
+        else:
+            parts.append(_rows(builder, added, start, stop, added.rank - 1))
+    return builder.append(
+        producer.op_type, [x, *parts], dict(producer.attributes), names=[result.name]
+    )[0]
+
+
+def _reshaped(
+    builder: Builder, x: Tensor, result: Tensor, start: int, stop: int
+) -> tuple[Tensor | None, list[ir.Node]]:
+    """Channels in another shape, where each has its elements as before: (N, C, 1, 1) as (N, C)."""
+    if x.dims[:2] != result.dims[:2]:
+        return None, []
+    before, behind = ([n for n in y.dims[2:] if isinstance(n, int)] for y in (x, result))
+    known = len(before) == x.rank - 2 and len(behind) == result.rank - 2
+    if not known or math.prod(before) != math.prod(behind):
+        return None, []
+    upper = _slice_channels(builder, x, start, stop)
+    reshaped = upper.reshape(x.sizes[0], stop - start, *result.sizes[2:])
+    return reshaped, _producers([upper])
 
 
 def _rows(builder: Builder, weights: Tensor, start: int, stop: int, axis: int = 0) -> Tensor:

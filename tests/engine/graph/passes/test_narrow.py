@@ -277,6 +277,76 @@ def test_a_slice_that_is_an_output():
     np.testing.assert_allclose(run(result, {"x": picture})["y"], expected, rtol=1e-5, atol=1e-6)
 
 
+def weights(proto):
+    """The shapes of all weights that products are of, in order."""
+    arrays = {t.name: numpy_helper.to_array(t).shape for t in proto.graph.initializer}
+    return [
+        [arrays[name] for name in node.input[1:]]
+        for node in proto.graph.node
+        if node.op_type in ("Gemm", "MatMul") and node.input[1] in arrays
+    ]
+
+
+@pytest.mark.parametrize(
+    ("turned", "bias", "expected"),
+    [
+        (1, (9,), [(1, 5), (1,)]),
+        (0, (9,), [(5, 1), (1,)]),
+        (1, (1, 9), [(1, 5), (1, 1)]),
+        (0, (1,), [(5, 1), (1,)]),
+        (1, (), [(1, 5), ()]),
+        (0, None, [(5, 1)]),
+    ],
+)
+def test_the_score_of_one_class_needs_one_row_of_weights(turned, bias, expected):
+    net = Network()
+    rows = net.add("Flatten", net.add("GlobalAveragePool", net.conv("x", 3, 5)))
+    given = [net.weight(*((9, 5) if turned else (5, 9)))]
+    given += [] if bias is None else [net.weight(*bias)]
+    net.add("Gemm", rows, *given, transB=turned, alpha=0.5, beta=2.0, name="y")
+    _, slim = check(net, lambda y: y[:, 7:8].sum(1), "y")
+    assert weights(slim)[0] == expected
+    # Backwards the same row, and no bias.
+    assert [shapes[0] for shapes in weights(slim)] == [expected[0]] * 2
+
+
+def test_a_product_of_which_more_is_read_stays_whole():
+    net = Network()
+    rows = net.add("Flatten", net.add("GlobalAveragePool", net.conv("x", 3, 5)))
+    net.add("MatMul", rows, net.weight(5, 9), name="y")
+    _, one = check(net, lambda y: y[:, 2], "y")
+    _, both = check(net, lambda y: y[:, 2] - y[:, 6], "y")
+    assert [weights(slim)[0] for slim in (one, both)] == [[(5, 1)], [(5, 9)]]
+
+
+@pytest.mark.parametrize("op", ["Flatten", "Squeeze", "Reshape"])
+def test_through_another_shape_of_each_channel(op):
+    net = Network()
+    pooled = net.add("GlobalAveragePool", net.add("Relu", net.conv("x", 3, 5)))
+    sizes = {"Flatten": [], "Squeeze": [[2, 3]], "Reshape": [[0, -1]]}[op]
+    net.add(op, pooled, *(net.number(np.array(n)) for n in sizes), name="y")
+    _, slim = check(net, lambda y: y[:, 3], "y")
+    assert kernels(slim) == [(1, 3, 3, 3)]
+
+
+@pytest.mark.parametrize("op", ["ReduceMean", "ReduceMax", "ReduceL2"])
+@pytest.mark.parametrize(("axes", "kept"), [([2, 3], 1), ([-1, -2], 0), ([3], 1), ([1], 1)])
+def test_through_a_reduction_behind_the_channels(op, axes, kept):
+    net = Network()
+    h = net.add("Relu", net.conv("x", 3, 5))
+    h = net.add(op, h, net.number(np.array(axes)), keepdims=kept)
+    net.add("Flatten", h, name="y")
+    _, slim = check(net, lambda y: y[:, 0], "y")
+    assert kernels(slim) == [(5 if axes in ([3], [1]) else 1, 3, 3, 3)]
+
+
+def test_a_shape_that_mixes_channels_stays():
+    net = Network()
+    net.add("Flatten", net.conv("x", 3, 5), name="y")
+    _, slim = check(net, lambda y: y[:, 3], "y")
+    assert kernels(slim) == [(5, 3, 3, 3)]
+
+
 def test_without_slices_nothing_changes():
     wide, slim = check(inception(), lambda m: m.mean((1, 2, 3)), "mixed")
     assert operators(wide) == operators(slim)
