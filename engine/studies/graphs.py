@@ -19,6 +19,7 @@ from ..objectives.classes import LOGITS
 from ..rules.table import RuleTable
 from .method import Method
 from .scene import Chosen, Scene
+from .stem import Stem
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,13 @@ def explainer(
     """
     samples = wanted.method.samples(*shape[2:])
     if samples == 1:
-        return _finished(wanted, _sampled(wanted, shape, Samples(1, 1)))
+        return _finished(wanted, _sampled(wanted, shape, Samples(1, 1)).builder)
     several = Samples.split(samples, at_once // shape[0])
     sampled = _sampled(wanted, shape, several)
-    loop = _looped(model_of(sampled), several)
+    loop = _looped(model_of(sampled.builder), several)
     if wanted.objective is None and wanted.highest:
         _put_before(loop, _scored(wanted.model, shape))
-    return _put_behind(loop, _finish(wanted, shape, loop))
+    return _put_behind(loop, _finish(wanted, shape, loop, sampled.stem))
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _scored(model: Model, shape: tuple[int, int, int, int]) -> onnx.ModelProto:
     return model_of(builder)
 
 
-def _sampled(wanted: Wanted, shape: tuple[int, int, int, int], samples: Samples) -> Builder:
+def _sampled(wanted: Wanted, shape: tuple[int, int, int, int], samples: Samples) -> Scene:
     """Some samples: `image`, and perhaps `class` and `part`, to `sample` and `several`."""
     builder = Builder("explanation", opset=wanted.model.opset)
     image = builder.input("image", shape, np.float32)
@@ -127,7 +128,7 @@ def _sampled(wanted: Wanted, shape: tuple[int, int, int, int], samples: Samples)
         values = _value_of(builder).reshape(1, -1)
         builder.output("map", wanted.method.finish(found, image, values))
         builder.output("values", values)
-        return builder
+        return scene
     part = builder.input("part", (), np.int64)
     op, count = builder.op, samples.together
     if count > 1:
@@ -146,7 +147,7 @@ def _sampled(wanted: Wanted, shape: tuple[int, int, int, int], samples: Samples)
         found = found.reshape(count, shape[0], *found.shape[1:]).sum(0)
     builder.output("sample", found)
     builder.output("several", _value_of(builder).reshape(count, shape[0]))
-    return builder
+    return scene
 
 
 def _scene(
@@ -175,7 +176,7 @@ def _props(wanted: Wanted) -> dict[str, str]:
 
 
 def _finish(
-    wanted: Wanted, shape: tuple[int, int, int, int], loop: onnx.ModelProto
+    wanted: Wanted, shape: tuple[int, int, int, int], loop: onnx.ModelProto, stem: Stem
 ) -> onnx.ModelProto:
     """From `image`, `total` and `values` to `map`."""
     sizes = {
@@ -186,6 +187,7 @@ def _finish(
     image = builder.input("image", shape, np.float32)
     total = builder.input("total", sizes["total"], np.float32)
     values = builder.input("values", sizes["values"], np.float32)
+    total = stem.back(total, image, wanted.rules)
     builder.output("map", wanted.method.finish(total, image, values))
     return model_of(builder, _props(wanted))
 

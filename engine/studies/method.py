@@ -39,7 +39,10 @@ class Method(ABC):
 
     @abstractmethod
     def sample(self, scene: Scene) -> Tensor:
-        """Append what is summed over the samples, of any shape (N, …)."""
+        """Append what is summed over the samples, of any shape (N, …).
+
+        The sum goes back through the stem of the scene before `finish` gets it.
+        """
 
     def finish(self, total: Tensor, image: Tensor, values: Tensor) -> Tensor:  # noqa: ARG002
         """Append the map (N, H, W).

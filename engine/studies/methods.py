@@ -184,15 +184,14 @@ class IntegratedGradients(_FromBaseline):
         return np.concatenate([[0], places, [1]]), np.concatenate([[0], weights, [0]])
 
     def sample(self, scene: Scene) -> Tensor:
-        """Append the weighted gradient (N, 3, H, W) at a place on the way."""
+        """Append the weighted gradient behind the stem at a place on the way."""
         op, image, colour = scene.image.op, scene.image, self.colour(scene.image)
         assert scene.step is not None  # it is evaluated several times
-        places, weights = self.path
         place, weight = (
-            op.Gather(op.constant(array, np.float32), scene.step).reshape(-1, 1, 1, 1)
-            for array in (places, weights)
+            op.Gather(op.constant(array, np.float32), scene.step) for array in self.path
         )
-        return scene.gradient(colour + (image - colour) * place) * weight
+        pictures = colour + (image - colour) * place.reshape(-1, 1, 1, 1)
+        return scene.gradient_behind_stem(pictures, weight)
 
     def finish(self, total: Tensor, image: Tensor, values: Tensor) -> Tensor:  # noqa: ARG002
         """Append the map."""
@@ -228,7 +227,7 @@ class SmoothGrad(Method):
         return 1 + self.count
 
     def sample(self, scene: Scene) -> Tensor:
-        """Append the gradient (N, 3, H, W) at a noisy copy."""
+        """Append the gradient behind the stem at a noisy copy."""
         image, op = scene.image, scene.image.op
         assert scene.step is not None  # it is evaluated several times
         shape = (self.count, *image.shape[1:])
@@ -236,10 +235,9 @@ class SmoothGrad(Method):
         drawn = np.concatenate([np.zeros_like(drawn[:1]), drawn])
         noise = op.Gather(op.constant(drawn, np.float32), scene.step)
         weight = op.Gather(op.constant(np.arange(1 + self.count) > 0, np.float32), scene.step)
-        weight = weight.reshape(-1, 1, 1, 1)
         every = op.constant([1, 2, 3], np.int64)
         span = op.ReduceMax(image, every, keepdims=1) - op.ReduceMin(image, every, keepdims=1)
-        return scene.gradient(image + span * noise * self.noise) * weight
+        return scene.gradient_behind_stem(image + span * noise * self.noise, weight)
 
     def finish(self, total: Tensor, image: Tensor, values: Tensor) -> Tensor:  # noqa: ARG002
         """Append the map."""

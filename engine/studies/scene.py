@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import LayerError, TargetError
 from ..gradient.objective import append_gradient, append_objective
 from ..gradient.passes import BEFORE_THE_WALK, GradientPlan
-from ..gradient.walk import zero_everywhere
+from ..gradient.walk import backpropagate, zero_everywhere
 from ..graph.builder import Builder
 from ..graph.passes.plan import run_passes
 from ..graph.tensor import Tensor
@@ -22,6 +22,7 @@ from ..objectives.algebra import Leaf, Objective
 from ..objectives.classes import LOGITS
 from ..objectives.seen import Seen
 from ..rules.table import RuleTable
+from .stem import Stem, stem_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +95,8 @@ class Scene:
         step: Of what is evaluated several times, which time it is for each of the pictures, from 0,
             (N,) int64; `None` where it is once.
         layer: The layer that a method looks at; empty for others.
+        stem: What is left to go back through from the sum of all samples: what lies in front of
+            what `gradient_behind_stem` gives the gradient of; else of no steps.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Scene:
         self.image = image
         self.step = step
         self.layer = layer
+        self.stem = Stem()
         self._model = model
         self._objective = objective
         self._rules = rules
@@ -132,6 +136,27 @@ class Scene:
         run_passes(BEFORE_THE_WALK, self.builder, GradientPlan(rules=self._rules))
         return value
 
+    def gradient_behind_stem(self, pictures: Tensor, weights: Tensor) -> Tensor:
+        """Append network, objective and the gradient of `value` by what the stem makes of pictures.
+
+        Once the gradients of all samples are added up, the sum goes back through the stem.
+
+        Args:
+            pictures: (N, 3, H, W).
+            weights: (N,), by which the gradients count.
+
+        Raises:
+            TargetError: no differentiable path leads to them.
+        """
+        value = self.value(pictures)
+        self.stem, behind = stem_of(pictures, value)
+        absent: list[Tensor] = []
+        (gradient,) = backpropagate(
+            self.builder, {value: weights}, [behind], self._rules, absent=absent
+        )
+        self._require_path(absent)
+        return gradient
+
     def gradient(self, pictures: Tensor) -> Tensor:
         """Append network, objective and the gradient of `value` by pictures (N, 3, H, W).
 
@@ -142,9 +167,12 @@ class Scene:
         absent: list[Tensor] = []
         plan = GradientPlan(rules=self._rules)
         (gradient,) = append_gradient(self.builder, value, [pictures], plan, absent)
+        self._require_path(absent)
+        return gradient
+
+    def _require_path(self, absent: Sequence[Tensor]) -> None:
         if absent:
             raise TargetError(zero_everywhere(str(self._objective), "the picture"))
-        return gradient
 
     def cells(self) -> Cells:
         """Append network, objective, and the gradient of `value` by the cells of `layer`.
