@@ -28,8 +28,8 @@ from PIL import Image
 from ..network.exposing import expose
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photo_files import PhotoFiles
 from ..network.photos import pixels_of
+from ..photo_files import PhotoFiles
 from ..studies.collecting import examples
 from ..studies.looking import Look
 from ..studies.measuring import Measure, aims_of

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from ..network.model import Model
     from ..studies.explaining import Explainer
 
+_Map = dict[str, object]
+"""What scripts are told of a map."""
+
 app = typer.Typer(add_completion=False)
 
 EPILOG = """Example: onnxscope explain squeezenet photo.jpg -o seen.png
@@ -32,6 +37,8 @@ EPILOG = """Example: onnxscope explain squeezenet photo.jpg -o seen.png
 A class, in two ways: onnxscope explain squeezenet photo.jpg daisy --method grad-cam,occlusion
 
 A folder: onnxscope explain squeezenet photos/ -o maps/
+
+For scripts: onnxscope explain squeezenet photos/ -o maps/ --json
 
 As a model, photo in and map out: onnxscope explain squeezenet --export explainer.onnx"""
 
@@ -95,34 +102,46 @@ def explain(
             help="Write an ONNX model instead, from a photo to its map, for any runtime.",
         ),
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print values and files of this run's maps as JSON.")
+    ] = False,
     preprocessing: Preprocessing,
 ) -> None:
     """Show where in photographs a class or a unit comes from.
 
+    Folders are looked through with those inside, and what is written stands in folders like these.
     Files that cannot be read are left out, and named. In a folder, photos that the same command
     explained before are not explained again.
     """
-    from ..network.photo_files import is_picture
+    from ..photo_files import PhotoFiles, is_picture
 
     given, target = _told_apart(photos or [])
     if not given and export is None:
         raise InputError("explain takes photographs, or --export FILE")
-    files = list(_files(given))
+    files = PhotoFiles.found(given) if given else PhotoFiles((), ())
     asked = _Asked(preprocessing, model, target, layer, parse_size(size), batch_size)
     if export is not None:
-        if files or output is not None:
+        if given or output is not None:
             raise InputError(
                 "--export writes a model and looks at no photo: leave PHOTO and -o out"
             )
+        if as_json:
+            raise InputError("--json lists maps, and --export makes none")
         _export(asked, method, provider, export)
         return
 
     target_path = Path("explanation.png") if output is None else output
+    is_sheet = target_path.suffix.lower() == ".npy" or is_picture(target_path)
+    if not is_sheet and target_path.is_dir() and (others := files.outside(target_path)).files:
+        # What an earlier run wrote among the photographs is none of them.
+        files = others
     photographs = Photographs(files, asked.explainers(method, provider), top)
-    if target_path.suffix.lower() == ".npy" or is_picture(target_path):
-        _write_sheet(photographs, target_path)
+    write = _write_sheet if is_sheet else _write_folder
+    maps = write(photographs, target_path, as_json)
+    if as_json:
+        typer.echo(json.dumps(maps, indent=2, ensure_ascii=False))
     else:
-        _write_folder(photographs, target_path)
+        _end(target_path, photographs)
 
 
 @dataclass(frozen=True)
@@ -166,23 +185,13 @@ class _Asked:
 
 def _told_apart(given: Sequence[str]) -> tuple[list[Path], str | None]:
     """Photographs, and a target behind them."""
-    from ..network.photo_files import is_picture
+    from ..photo_files import is_picture
 
     last = Path(given[-1]) if given else Path()
     missing = not last.exists() and not is_picture(last) and last.suffix.lower() != ".npy"
     if given and missing:
         return [Path(text) for text in given[:-1]], given[-1]
     return [Path(text) for text in given], None
-
-
-def _files(given: Sequence[Path]) -> Iterator[Path]:
-    from ..network.photo_files import pictures_in
-
-    for path in given:
-        if path.is_dir():
-            yield from pictures_in(path)
-        else:
-            yield path
 
 
 def _export(asked: _Asked, method: str, provider: str, target: Path) -> None:
@@ -202,7 +211,7 @@ def _export(asked: _Asked, method: str, provider: str, target: Path) -> None:
     )
 
 
-def _write_sheet(photographs: Photographs, target: Path) -> None:
+def _write_sheet(photographs: Photographs, target: Path, as_json: bool) -> list[_Map]:
     import numpy as np
 
     from ..files import atomic_path, check_writable
@@ -218,9 +227,12 @@ def _write_sheet(photographs: Photographs, target: Path) -> None:
     rows: list[list[np.ndarray]] = []
     maps: dict[str, list[np.ndarray]] = {name: [] for name in explainers}
     heading = ("", "")
-    with PhotoWatch("explain", quiet=False, named=None) as watch:
+    listed: list[_Map] = []
+    with PhotoWatch("explain", quiet=as_json, named=None) as watch:
         for part in photographs.parts(watch):
-            heading = _say(part, watch, heading)
+            listed += _as_data(part, [target])
+            if not as_json:
+                heading = _say(part, watch, heading)
             for name, one in part.found.items():
                 if numbers:
                     maps[name].append(one.maps)
@@ -236,10 +248,10 @@ def _write_sheet(photographs: Photographs, target: Path) -> None:
             np.save(temporary, joined[0] if len(joined) == 1 else np.stack(joined))
     else:
         save_image(tiled(rows), target)
-    _end(target, photographs)
+    return listed
 
 
-def _write_folder(photographs: Photographs, folder: Path) -> None:
+def _write_folder(photographs: Photographs, folder: Path, as_json: bool) -> list[_Map]:
     import numpy as np
     from PIL import Image
 
@@ -250,19 +262,23 @@ def _write_folder(photographs: Photographs, folder: Path) -> None:
     make_folder(folder)
     top = photographs.top
     heading = ("", "")
-    with PhotoWatch("explain", quiet=False, named=None) as watch:
+    listed: list[_Map] = []
+    with PhotoWatch("explain", quiet=as_json, named=None) as watch:
         for part in photographs.parts(watch, folder):
             for method, one in part.found.items():
                 for at in range(len(one)):
                     photo, rank = divmod(at, top)
                     stem = stems_of(part.names[photo], method, top)[rank]
+                    make_folder((folder / stem).parent)
                     with atomic_path(folder / f"{stem}.npy") as temporary:
                         np.save(temporary, one.maps[at])
                     # Last: its key says that both are there.
                     text = with_key(part.keys[method][photo])
                     save_image(Image.fromarray(one.overlay(at)), folder / f"{stem}.png", text)
-            heading = _say(part, watch, heading)
-    _end(folder, photographs)
+            listed += _as_data(part, folder)
+            if not as_json:
+                heading = _say(part, watch, heading)
+    return listed
 
 
 def _say(part: Part, watch: PhotoWatch, heading: tuple[str, str]) -> tuple[str, str]:
@@ -280,9 +296,45 @@ def _say(part: Part, watch: PhotoWatch, heading: tuple[str, str]) -> tuple[str, 
             missed = ""
             if found.completeness is not None:
                 missed = f", of which the map misses {found.completeness[at]:+.2g}"
-            file = on_one_line(part.files[at // top].name)
+            file = on_one_line(str(part.shown[at // top]))
             watch.show("", f"  {file}  {target}  {value:.4g}{missed}")
     return heading
+
+
+def _as_data(part: Part, files: list[Path] | Path) -> list[_Map]:
+    """What scripts are told of each map.
+
+    Args:
+        part: The photographs.
+        files: Those of all maps, or the folder in which each map has its own.
+    """
+    listed: list[_Map] = []
+    for method, found in part.found.items():
+        top = len(found) // len(part.files)
+        for at, (target, value) in enumerate(zip(found.targets, found.values, strict=True)):
+            photo, rank = divmod(at, top)
+            missed = None if found.completeness is None else float(found.completeness[at])
+            own = files
+            if isinstance(own, Path):
+                stem = stems_of(part.names[photo], method, top)[rank]
+                own = [own / f"{stem}.png", own / f"{stem}.npy"]
+            listed.append(
+                {
+                    "photo": str(part.files[photo]),
+                    "method": method,
+                    "layer": found.layer or None,
+                    "target": target,
+                    "value": _number(float(value)),
+                    "missed": None if missed is None else _number(missed),
+                    "files": [str(file) for file in own],
+                }
+            )
+    return listed
+
+
+def _number(value: float) -> float | None:
+    """A number as JSON has it, which has no word for what is none."""
+    return value if math.isfinite(value) else None
 
 
 def _end(target: Path, photographs: Photographs) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.PngImagePlugin import PngInfo
 
+    from ..photo_files import PhotoFiles
     from ..studies.explaining import Explainer
     from ..studies.explanation import Explanation
 
@@ -33,12 +34,14 @@ class Part:
 
     Attributes:
         files: Their files.
-        names: What files made of each are called.
+        shown: How people are told of each: its name, behind the folders inside the given one.
+        names: What files made of each are called, in folders likewise.
         keys: By method, all that determines the maps of each; empty where that cannot be told.
         found: By method, the maps.
     """
 
     files: tuple[Path, ...]
+    shown: tuple[Path, ...]
     names: tuple[str, ...]
     keys: dict[str, tuple[str, ...]]
     found: dict[str, Explanation]
@@ -56,7 +59,7 @@ class Photographs:
         there: How many were explained by an earlier run.
     """
 
-    files: Sequence[Path]
+    files: PhotoFiles
     explainers: Mapping[str, Explainer]
     top: int
     skipped: int = field(default=0, init=False)
@@ -73,29 +76,31 @@ class Photographs:
             InputError: none can be read.
             OnnxscopeError: see `onnxscope.studies.explaining.Explainer`.
         """
-        named = list(zip(self.files, names_of(self.files), strict=True))
+        inside, names = self.files.inside, names_of(self.files)
+        listed = zip(self.files.files, inside, names, strict=True)
+        named = [(file, where / file.name, name) for file, where, name in listed]
         bases = {name: _identity(one, self.top) for name, one in self.explainers.items()}
         if folder is not None:
-            named = [one for one in named if not self._is_there(folder, *one, bases)]
+            named = [one for one in named if not self._is_there(folder, one[0], one[2], bases)]
             self.there = len(self.files) - len(named)
         done = self.there
         self._tell(watch, done, ())
         for start in range(0, len(named), _PART):
             part = named[start : start + _PART]
-            good: list[tuple[Path, str]] = []
+            good: list[tuple[Path, Path, str]] = []
             photos: list[np.ndarray] = []
             unread: list[tuple[str, str]] = []
-            for file, name in part:
+            for file, shown, name in part:
                 try:
                     photos.append(self._read(file))
-                    good.append((file, name))
+                    good.append((file, shown, name))
                 except OnnxscopeError as error:
                     if len(self.files) == 1:
                         raise
                     unread.append((str(file), str(error)))
             self.skipped += len(unread)
             if good:
-                files, names = zip(*good, strict=True)
+                files, told, called = zip(*good, strict=True)
                 keys = {
                     method: tuple(_key(base, file) for file in files)
                     for method, base in bases.items()
@@ -103,7 +108,7 @@ class Photographs:
                 found = {
                     method: one(photos, top=self.top) for method, one in self.explainers.items()
                 }
-                yield Part(files, names, keys, found)
+                yield Part(files, told, called, keys, found)
             done += len(part)
             self._tell(watch, done, tuple(unread))
         if self.skipped == len(self.files):
@@ -135,25 +140,31 @@ class Photographs:
         watch(Looked(done, len(self.files), unread, self.there))
 
 
-def names_of(files: Sequence[Path]) -> list[str]:
+def names_of(files: PhotoFiles) -> list[str]:
     """Return what files made of others are called, each with a name of its own.
 
     A name is that of the file without its suffix; with it where others are called alike, as in
-    several formats; and with a number where these are called alike as well, as in several folders.
-    It depends on which files are given, not on which can be read.
+    several formats; and with a number where these are called alike as well, as in several folders
+    that were given. Folders inside a given one stand before it, with strokes between them. It
+    depends on which files are given, not on which can be read.
     """
-    alike = Counter(file.stem.casefold() for file in files)
+    listed = list(zip(files.files, files.inside, strict=True))
+    alike = Counter(_folded(inside / file.stem) for file, inside in listed)
     taken: set[str] = set()
     names = []
-    for file in files:
-        base = file.stem if alike[file.stem.casefold()] == 1 else file.name
-        name, number = base, 1
+    for file, inside in listed:
+        base = inside / (file.stem if alike[_folded(inside / file.stem)] == 1 else file.name)
+        name, number = base.as_posix(), 1
         while name.casefold() in taken:
             number += 1
-            name = f"{base}-{number}"
+            name = f"{base.as_posix()}-{number}"
         taken.add(name.casefold())
         names.append(name)
     return names
+
+
+def _folded(path: Path) -> str:
+    return path.as_posix().casefold()
 
 
 def stems_of(name: str, method: str, top: int) -> list[str]:

@@ -66,7 +66,7 @@ class Overwriting:
 
     def _check_folder(self, folder: Path) -> None:
         """New pictures among the photographs would be photographs of the next run."""
-        from ..network.photo_files import is_picture
+        from ..photo_files import is_picture
 
         where = folder.resolve()
         for _, other in self._read():

@@ -52,13 +52,13 @@ def relevance(
     import numpy as np
 
     from ..files import atomic_path, check_writable
-    from ..network.photo_files import pictures_in
+    from ..photo_files import PhotoFiles
     from ..studies.relevance import relevance as measured
 
     check_writable(output)
     if output.suffix.lower() != ".npy":
         raise InputError(f"-o is an .npy file, such as counts.npy, not {output}")
-    files = [file for path in photos for file in (pictures_in(path) if path.is_dir() else [path])]
+    files = PhotoFiles.found(photos).files
     opened = preprocessing.open(model)
     counts = measured(opened, target, layer, files, size=parse_size(size), provider=provider)
     with atomic_path(output) as temporary:

@@ -173,6 +173,8 @@ def opened(
         if not isinstance(path, io.BytesIO) and not stat.S_ISREG(os.stat(path).st_mode):
             # A pipe that nobody writes to would be waited for for ever.
             kind = "a folder" if os.path.isdir(path) else "no ordinary file"
+            if kind == "a folder" and not os.access(path, os.R_OK | os.X_OK):
+                kind = "a folder that may not be read"
             raise InputError(f"cannot read {_named(path)}: it is {kind}")
         with Image.open(path, formats=formats) as image:
             yield image

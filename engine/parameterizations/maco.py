@@ -22,6 +22,7 @@ from ..forms import RGB, Form, InForm
 from ..graph.tensor import Tensor
 from ..identity import ByContent
 from ..images import are_several, as_batch, as_photos, fitted_to
+from ..photo_files import pictures_in
 from ..plain import height_and_width, numbers, of_kind, real
 from ..planes import as_planes, fitted
 from .base import PARAMETERIZATIONS
@@ -30,8 +31,6 @@ from .fourier import inverse_fft_of_slices, inverse_real_fft
 
 if TYPE_CHECKING:
     from ..images import Photo
-
-_PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 @PARAMETERIZATIONS.add("maco")
@@ -216,10 +215,7 @@ def spectrum(
         if path.suffix == ".npy":
             return _checked(_kept(path))
         if path.is_dir():
-            known = _PICTURES if form.is_rgb else (*_PICTURES, ".npy")
-            photos = sorted(f for f in path.rglob("*") if f.suffix.lower() in known)
-            if not photos:
-                raise InputError(f"there are no pictures in {path}")
+            photos = pictures_in(path, arrays=not form.is_rgb)
     height, width = height_and_width("size", 224 if size is None else size)
     listed: list[Any] = list(cast(Sequence[Any], photos)) if are_several(photos) else [photos]
     total: Any = 0.0

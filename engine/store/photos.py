@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..network.layers.layer import Layer
-from ..network.photo_files import PhotoFiles
+from ..photo_files import PhotoFiles
 from ..plain import shown
 from .questions import Question
 

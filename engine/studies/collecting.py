@@ -19,10 +19,10 @@ from ..network.class_scores import class_scores
 from ..network.identified import identity_of
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photo_files import PhotoFiles
 from ..network.photos import in_colour, pixels_of
 from ..objectives.algebra import Objective, check_objective
 from ..objectives.targets import resolve
+from ..photo_files import PhotoFiles
 from ..plain import a_function, flag, shown, text, whole
 from ..plain import path as a_path
 from ..runtime.session import check_provider

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError, MemoryShortageError
 from ..images import as_batch, read_fitted
 from ..network.model import Model
-from ..network.photo_files import DecodingRoom
+from ..photo_files import DecodingRoom
 from ..rules.by_provider import rules_for
 from ..runtime.cores import cores
 from ..runtime.memory import Footprint, Use, check_memory

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -163,9 +163,11 @@ class Command(subprocess.Popen[str]):
 
     PATIENCE = 600.0  # seconds, behind which nothing comes any more
 
-    def __init__(self, folder: Path, arguments: tuple[object, ...]) -> None:
+    def __init__(
+        self, folder: Path, arguments: tuple[object, ...], before: Sequence[str] = ()
+    ) -> None:
         super().__init__(
-            [sys.executable, "-m", "onnxscope", *map(str, arguments)],
+            [*before, sys.executable, "-m", "onnxscope", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -187,8 +189,8 @@ def start(folder: Path, ctrl_c_is_heard: None) -> Iterator[Callable[..., Command
     """Starts the command as a process of its own, which ends with the test at the latest."""
     started: list[Command] = []
 
-    def begin(*arguments: object) -> Command:
-        started.append(Command(folder, arguments))
+    def begin(*arguments: object, before: Sequence[str] = ()) -> Command:
+        started.append(Command(folder, arguments, before))
         return started[-1]
 
     yield begin

@@ -34,6 +34,20 @@ def test_a_folder(run, folder, tiny, photos):
     assert again.stdout.splitlines()[0].endswith("examples.json")
 
 
+def test_keys_are_those_of_the_page(run, folder, tiny, photos):
+    assert run("examples", tiny, "conv5:3", photos, "-o", "out", "--no-sheets").exit_code == 0
+    found = json.loads((folder / "out" / "examples.json").read_text())
+    assert set(found) == {"format", "model", "measure", "size", "photos", "skipped", "units"}
+    assert set(found["model"]) == {"name", "sha256"}
+    assert set(found["skipped"][0]) == {"path", "reason"}
+    (unit,) = found["units"]
+    assert set(unit) == {"name", "layer", "unit", "label", "photos", "mean", "std", "positive",
+                         "most", "least", "quantiles"}  # fmt: skip
+    place = {"path", "value", "y", "x", "box", "size"}
+    assert set(unit["most"][0]) == set(unit["least"][0]) == place
+    assert set(unit["quantiles"][0]) == place | {"quantile"}
+
+
 def test_by_relevance_without_sheets(run, folder, tiny, photos):
     result = run("examples", tiny, "conv5", photos, "--relevance", "tench", "--by", "mean",
                  "--count", "2", "--no-sheets", "-o", "out")  # fmt: skip

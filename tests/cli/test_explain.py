@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 
 import numpy as np
 import onnxruntime as ort
@@ -55,7 +57,7 @@ def test_export(run, folder, tiny):
     ("arguments", "said"),
     [
         (["photos/broken.jpg"], "it is no picture"),
-        (["photos/none.jpg"], "cannot read the photograph"),
+        (["photos/none.jpg"], "there is no folder or file photos/none.jpg"),
         (["empty"], "there is no picture in the folder empty"),
         (["photos/plain.png", "dasy"], "did you mean 'daisy'"),
         (["photos/plain.png", "--layer", "logits"], "no cells"),
@@ -65,6 +67,7 @@ def test_export(run, folder, tiny):
         (["photos/plain.png", "--export", "e.onnx"], "leave PHOTO and -o out"),
         (["--export", "e.onnx", "--method", "all"], "one method"),
         (["-o", "x.png"], "takes photographs"),
+        (["--export", "e.onnx", "--json"], "--export makes none"),
     ],
 )
 def test_refused(refused, folder, tiny, photos, arguments, said):
@@ -76,16 +79,103 @@ def test_unknown_preprocessing(refused, foreign, photos):
     assert "--input-range" in refused("explain", foreign, photos / "plain.png", "conv5:1")
 
 
+def test_json(run, folder, tiny, photos):
+    command = ("explain", tiny, photos / "cmyk.jpg", photos / "turned.jpg", "--json", "--top", "2",
+               "--method", "grad-cam,integrated-gradients")  # fmt: skip
+    sheet = run(*command, "-o", "s.png")
+    assert sheet.exit_code == 0, sheet.output
+    assert sheet.stderr == ""
+    maps = json.loads(sheet.stdout)
+    assert [set(one) for one in maps] == [
+        {"photo", "method", "layer", "target", "value", "missed", "files"}
+    ] * 8
+    assert [one["photo"] for one in maps[:4]] == [str(photos / "cmyk.jpg")] * 2 + [
+        str(photos / "turned.jpg")
+    ] * 2
+    assert [(one["layer"], one["missed"] is None) for one in maps[::4]] == [
+        ("conv5", True),
+        (None, False),
+    ]
+    assert {tuple(one["files"]) for one in maps} == {("s.png",)}
+    own = json.loads(run(*command, "-o", "maps").stdout)
+    assert [one | {"files": ["s.png"]} for one in own] == maps
+    files = [file for one in own for file in one["files"]]
+    assert len(set(files)) == 16
+    assert all((folder / file).is_file() for file in files)
+    # What was explained before is no map of this run.
+    assert json.loads(run(*command, "-o", "maps").stdout) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions are other ones here")
+def test_photos_that_may_not_be_read(start, folder, tiny, photos):
+    """Named and counted, by both commands alike; nothing of a folder inside is looked at."""
+    given = folder / "given"
+    for name in ("a.png", "no.png", "in/a.png", "in/no.png", "shut/a.png"):
+        (given / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(RNG.integers(0, 256, (48, 48, 3), np.uint8)).save(given / name)
+    shut = (given / "no.png", given / "in" / "no.png", given / "shut")
+    for path in shut:
+        path.chmod(0)
+    try:
+        found = [
+            start(*command, before=without_privileges()).outputs()
+            for command in (
+                ("explain", tiny, "given", "-o", "maps", "--method", "saliency"),
+                ("examples", tiny, "conv5:0", "given", "-o", "out", "--no-sheets"),
+            )
+        ]
+    finally:
+        for path in shut:
+            path.chmod(0o755)
+    (stdout, warned), (counted, also_warned) = found
+    assert warned == also_warned
+    assert warned.count("warning:") == 3
+    assert f"{given.name}/no.png: Permission denied; it is left out" in warned
+    assert f"{given.name}/shut: it is a folder that may not be read; it is left out" in warned
+    assert stdout.rstrip().endswith("maps; 3 files left out")
+    assert "2 photos by activation, strongest cell; 3 files left out" in counted
+    assert (folder / "maps" / "in" / "a-saliency.npy").is_file()
+
+
+def without_privileges() -> list[str]:
+    """What a command is started by where it would read whatever it likes otherwise."""
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("there is no setpriv, by which root may read less")
+    taken = "-dac_override,-dac_read_search"
+    return [setpriv, f"--inh-caps={taken}", f"--bounding-set={taken}"]
+
+
 def test_names_of_their_own(run, folder, tiny, photos):
     several = folder / "several"
-    (several / "x").mkdir(parents=True)
-    for name in ("a.png", "a.bmp", "a-2.png", "x/a.png", "x/b.png"):
+    (several / "x" / "y").mkdir(parents=True)
+    (several / ".hidden").mkdir()
+    for name in ("a.png", "a.bmp", "a-2.png", "x/a.png", "x/b.png", "x/y/a.png", ".hidden/c.png"):
         Image.fromarray(RNG.integers(0, 256, (48, 48, 3), np.uint8)).save(several / name)
-    result = run("explain", tiny, several, several / "x", "-o", "maps", "--method", "saliency")
+    command = ("explain", tiny, several, several / "x", "-o", "maps", "--method", "saliency")
+    result = run(*command)
     assert result.exit_code == 0, result.output
-    written = {path.name for path in (folder / "maps").glob("*.npy")}
-    stems = ("a.png", "a.bmp", "a-2", "a.png-2", "b")
+    maps = (folder / "maps").rglob("*.npy")
+    written = {path.relative_to(folder / "maps").as_posix() for path in maps}
+    stems = ("a.png", "a.bmp", "a-2", "x/a", "x/b", "x/y/a")
     assert written == {f"{stem}-saliency.npy" for stem in stems}
+    assert f"  {os.path.join('x', 'y', 'a.png')}  " in result.stdout
+    assert "6 photos explained before" in run(*command).stdout
+
+
+def test_folders_that_hold_alike(run, folder, tiny, photos):
+    for name in ("one/x/a.png", "two/x/a.png", "two/x/b.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(RNG.integers(0, 256, (48, 48, 3), np.uint8)).save(folder / name)
+    result = run("explain", tiny, "one", "two", "-o", "one/maps", "--method", "saliency")
+    assert result.exit_code == 0, result.output
+    written = {path.name for path in (folder / "one" / "maps" / "x").glob("*.npy")}
+    assert written == {f"{stem}-saliency.npy" for stem in ("a.png", "a.png-2", "b")}
+    # What was written among the photographs is none of them.
+    again = run("explain", tiny, "one", "two", "-o", "one/maps", "--method", "saliency")
+    assert "3 photos explained before" in again.stdout
 
 
 def test_goes_on(run, folder, tiny, photos):

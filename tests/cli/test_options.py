@@ -41,7 +41,7 @@ ORDERS = {
                  *PREPROCESSING],
     "expose": ["model", "layers", "--output", "--cut"],
     "explain": ["model", "photos", "--output", "--method", "--layer", "--top", "--size",
-                "--batch-size", "--provider", "--export", *PREPROCESSING],
+                "--batch-size", "--provider", "--export", "--json", *PREPROCESSING],
     "blocks": ["model", "photos", "--output", "--layers", "--groups", "--classes", "--strongest",
                "--side", "--steps", "--seed", "--provider", *PREPROCESSING],
     "compare": ["model", "target", *STUDY, "--json", *PREPROCESSING],
@@ -110,6 +110,7 @@ MEANS_ELSE = {
     "--strength": STUDIES,  # of something else in each
     "--animation": {"interpolate"},  # from one picture to another
     "--json": {
+        "explain",
         "verify",
         "classes",
         "bench",

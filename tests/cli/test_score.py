@@ -45,6 +45,9 @@ def test_json_of_a_picture(run, folder, tiny, many):
     (rendered,) = json.loads(run(*asked, *QUICK).stdout)
     assert found == rendered
     assert found["photos"] == [8, 4]
+    assert set(found) == {"name", "label", "superstimulus", "agreement", "path", "value", "best",
+                          "eye", "photos", "layers"}  # fmt: skip
+    assert set(found["layers"][0]) == {"layer", "similarity", "picture", "photos", "others"}
     assert 0 <= found["agreement"] <= 1
     assert [layer["layer"] for layer in found["layers"]][-1] == "conv5"
 

@@ -152,7 +152,7 @@ def test_an_ascent_of_phases(squeezenet: osc.Model, size: tuple[int, int]) -> No
         (lambda f: osc.Maco(-np.ones((3, 4, 3))), "at least 0 and some of them above it"),
         (lambda f: osc.Maco(np.zeros((3, 4, 3))), "at least 0 and some of them above it"),
         (lambda f: osc.Maco(contrast="x"), "the contrast of a spectrum must be a number, not 'x'"),
-        (lambda f: osc.spectrum(f), "there are no pictures in"),
+        (lambda f: osc.spectrum(f), "there is no picture in the folder"),
         (lambda f: osc.spectrum(f / "none.png"), "none.png"),
         (lambda f: osc.spectrum(f / "none.npy"), "cannot read .*none.npy"),
         (lambda f: osc.spectrum([]), "pictures must be of shape"),

@@ -15,7 +15,7 @@ import onnxscope as osc
 import pytest
 from onnxscope.errors import InputError, LayerError, TargetError
 from onnxscope.images import as_batch, fitted_to, read_photo
-from onnxscope.network.photo_files import DecodingRoom, PhotoFiles, pictures_in
+from onnxscope.photo_files import DecodingRoom, PhotoFiles, pictures_in
 from onnxscope.studies import collecting
 from onnxscope.studies.ranking import NOWHERE, Ranking, drawn_sample
 from PIL import Image

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition
 
-from ..errors import InputError
-from ..plain import path as a_path
-from ..plain import shown
+from .errors import InputError
+from .plain import path as a_path
+from .plain import shown
 
 SUFFIXES = frozenset(
     {
@@ -31,24 +31,30 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def pictures_in(folder: Path, *, deep: bool = False) -> list[Path]:
-    """Return a folder's pictures by their names, which are sorted.
+def pictures_in(folder: Path, *, arrays: bool = False) -> list[Path]:
+    """Return a folder's pictures and those of the folders inside, each folder's sorted by name.
+
+    A folder inside that may not be read stands among them, so that whoever reads the pictures says
+    that it is left out.
 
     Args:
         folder: The folder.
-        deep: Whether those in the folders inside count as well.
+        arrays: Whether files `.npy` count as well.
 
     Raises:
         InputError: there is none, or the folder cannot be read.
     """
     found: list[Path] = []
 
-    def refuse(error: OSError) -> None:
-        raise InputError(f"cannot read the folder {error.filename}: {error.strerror}") from error
+    def note(error: OSError) -> None:
+        if Path(error.filename) == folder:
+            raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
+        found.append(Path(error.filename))
 
-    for where, inside, names in os.walk(folder, onerror=refuse):
-        inside[:] = sorted(name for name in inside if not name.startswith(".")) if deep else []
-        found += [path for name in sorted(names) if is_picture(path := Path(where, name))]
+    for where, inside, names in os.walk(folder, onerror=note):
+        inside[:] = sorted(name for name in inside if not name.startswith("."))
+        paths = (Path(where, name) for name in sorted(names))
+        found += [p for p in paths if is_picture(p) or (arrays and p.suffix.lower() == ".npy")]
     if not found:
         raise InputError(f"there is no picture in the folder {folder}")
     return found
@@ -60,9 +66,12 @@ class PhotoFiles:
 
     Attributes:
         files: Their paths.
+        inside: In which folder inside the given one each of them is; `.` where it is in no other,
+            or was given by itself.
     """
 
     files: tuple[Path, ...]
+    inside: tuple[Path, ...]
 
     @staticmethod
     def found(given: object) -> PhotoFiles:
@@ -77,21 +86,32 @@ class PhotoFiles:
         listed = [given] if isinstance(given, str | os.PathLike) else given
         if not isinstance(listed, Sequence) or not listed:
             raise InputError(f"photos must be folders or files, not {shown(given)}")
-        found: dict[Path, None] = {}
+        found: dict[Path, Path] = {}
         for one in listed:
             if not isinstance(one, str | os.PathLike):
                 raise InputError(f"photos must be paths of folders or files, not {shown(one)}")
             path = a_path("photos", one)
             if path.is_dir():
-                found |= dict.fromkeys(pictures_in(path, deep=True))
+                for file in pictures_in(path):
+                    found.setdefault(file, file.parent.relative_to(path))
             elif path.exists():
-                found[path] = None
+                found.setdefault(path, Path())
             else:
                 raise InputError(f"there is no folder or file {path} with photographs")
-        return PhotoFiles(tuple(found))
+        return PhotoFiles(tuple(found), tuple(found.values()))
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def outside(self, folder: Path) -> PhotoFiles:
+        """Return those that are not in a folder, such as the one that is written to."""
+        there = folder.resolve()
+        kept = [
+            (file, inside)
+            for file, inside in zip(self.files, self.inside, strict=True)
+            if there not in file.resolve().parents
+        ]
+        return PhotoFiles(tuple(file for file, _ in kept), tuple(inside for _, inside in kept))
 
     def state(self) -> str:
         """Return a checksum of the paths, sizes and times of change of all files."""
