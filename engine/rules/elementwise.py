@@ -178,7 +178,10 @@ def _pow_exponent(
 ) -> Tensor:
     # 0^p is 0 for every p > 0: its logarithm would turn that zero into NaN.
     safe = op.Where(base.greater(0), base, op.constant(1, base.dtype))
-    return (dy * y * op.Log(safe)).astype(exponent.dtype)
+    dx = dy * y * op.Log(safe)
+    # Of what is negative or zero the power itself may be no number, or infinite.
+    low, _ = range_of(base)
+    return (dx if low > 0 else unless_passed_over(y, dx)).astype(exponent.dtype)
 
 
 def _extremum(op: Operators, dy: Tensor, *xs: Tensor, y: Tensor, index: int) -> Tensor:

@@ -31,6 +31,8 @@ _LEAVING_OUT = frozenset(
 
 def brings_through(node: ir.Node) -> bool:
     """Return whether a node's rule tells which elements of its inputs come through."""
+    if node.attributes.get_string("reduction", "none") == "mul":
+        return False  # a product may be zero for other reasons
     return has(node, Trait.SELECTING) or (node.op_type in _ADDING and not node.domain)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnxscope as osc
 import pytest
 from graphs import run, text_model
@@ -114,6 +115,11 @@ CASES = {
         "c = Greater(x, zero) p = Neg(half) a = Pow(x, p) y = Where(c, a, zero)",
         SIGNS,
         [0.0, 0.0, -1 / 16],
+    ),
+    "chosen power": (
+        "c = Greater(x, zero) a = Pow(x, x) y = Where(c, a, zero)",
+        [-1.5, 0.0, 2.0],
+        [0.0, 0.0, 4 * (1 + np.log(2))],
     ),
     "chosen Atanh": (
         "a = Abs(x) c = Less(a, one) b = Atanh(x) y = Where(c, b, zero)",
@@ -375,3 +381,57 @@ def test_long_chains_in_which_each_value_is_read_twice():
     assert len(graph.graph.node) < 500
     found = run(graph, {"x": np.zeros(2, np.float32), "grad_y": np.ones(2, np.float32)})
     np.testing.assert_array_equal(found["grad_x"], [0, 0])
+
+
+UNARY = [
+    "Sqrt",
+    "Log",
+    "Reciprocal",
+    "Asin",
+    "Acosh",
+    "Exp",
+    "Sin",
+    "Tanh",
+    "Sigmoid",
+    "Relu",
+    "Abs",
+    "Softplus",
+    "Elu",
+    "Atan",
+    "Erf",
+    "HardSwish",
+    "Gelu",
+    "Mish",
+    "Cosh",
+    "Tan",
+    "Atanh",
+]
+BINARY = ["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"]
+ENDS_OF_CHOICES = (
+    "y = Where(c, {0}, zero)",
+    "r = Unsqueeze({0}, first) t = Transpose(r) s = Squeeze(t) y = Where(c, s, zero)",
+    "p = Where(c, {0}, zero) y = Sin(p)",
+    "y = Slice({0}, begin, end)",
+)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_whatever_is_passed_over_has_no_slope(seed):
+    rng = np.random.default_rng(seed)
+    values, text = ["x"], "c = Greater(x, zero) "
+    for number in range(rng.integers(2, 7)):
+        one, other = rng.choice(values[-3:]), rng.choice(values)
+        call = f"{rng.choice(UNARY)}({one})"
+        if rng.random() < 0.45:
+            call = f"{rng.choice(BINARY)}({one}, {other})"
+        text += f"v{number} = {call} "
+        values.append(f"v{number}")
+    text += rng.choice(ENDS_OF_CHOICES).format(values[-1])
+    model = onnx.parser.parse_model(
+        '<ir_version: 9, opset_import: ["": 20]> '
+        f"g (float[5] x) => (float[N] y) {CONSTANTS} {{ {text} }}"
+    )
+    graph = osc.differentiate(model, of="y", wrt=["x"], compare=False)
+    feeds = {"x": np.asarray([-2.5, 0.3, 0.7, 0.0, -1.0], np.float32)}
+    feeds["grad_y"] = np.ones_like(run(model, feeds)["y"])
+    np.testing.assert_array_equal(run(graph, feeds)["grad_x"][[0, 3, 4]], [0, 0, 0], text)
