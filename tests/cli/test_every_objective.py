@@ -170,6 +170,7 @@ def save(graph: onnx.GraphProto, name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("kept_graphs")
 @pytest.mark.parametrize("name", TABLE)
 def test_three_ascents_raise_what_is_typed(run, files: Path, name: str) -> None:
     row = TABLE[name]

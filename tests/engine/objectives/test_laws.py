@@ -12,6 +12,8 @@ import pytest
 from onnxscope.objectives import registry
 from onnxscope.objectives.algebra import Objective
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 rng = np.random.default_rng(7)
 VECTOR = rng.standard_normal(256, np.float32)
 PHOTO = np.uint8(np.kron(rng.integers(0, 256, (7, 8, 3)), np.ones((12, 12, 1))))

@@ -15,6 +15,8 @@ from onnxscope.store.filling import fill
 from onnxscope.store.plan import make_plan
 from onnxscope.store.project import Project
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 
 @pytest.fixture(autouse=True)
 def _distributed() -> None:

@@ -21,6 +21,8 @@ from onnxscope.store.plan import make_plan
 from onnxscope.store.project import Project
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 SMALL = {"size": 48, "steps": 2, "settings": {"provider": "cpu"}}
 
 
