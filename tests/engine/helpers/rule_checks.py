@@ -6,8 +6,10 @@ import numpy as np
 import onnx
 import onnx_ad
 import onnxscope as osc
+import pytest
 from graphs import session
 from onnx.reference import ReferenceEvaluator
+from onnxscope.errors import OnnxscopeError
 from onnxscope.rules.table import RuleTable
 from rule_cases import Case
 
@@ -37,8 +39,21 @@ class Evaluator:
         return dict(zip(self.names, self._evaluator.run(None, arrays), strict=True))
 
 
-def check_case(case: Case, rules: RuleTable | None = None) -> None:
-    """Assert that the gradients of a case are right."""
+Gradients = dict[str, np.ndarray]
+
+# Cases and operators whose gradient needs a shape as numbers; all others work on open shapes.
+NEEDS_SHAPES: set[str] = {
+    # Which axes are there to squeeze, only the sizes tell.
+    "Squeeze-all",
+}
+
+
+def check_case(case: Case, rules: RuleTable | None = None) -> tuple[np.ndarray, Gradients]:
+    """Assert that the gradients of a case are right.
+
+    Returns:
+        The cotangent that they were taken for, and the gradients by the inputs' names.
+    """
     forward = case.model()
     wrt = [f"x{position}" for position in case.positions]
     graph = osc.differentiate(forward, of="y", wrt=wrt, rules=rules)
@@ -68,6 +83,30 @@ def check_case(case: Case, rules: RuleTable | None = None) -> None:
         expected = [answers[f"ad_{name}"][..., 0] for name in wrt]
     for e, gradient in zip(expected, gradients, strict=True):
         close(gradient, e, 1e-12 if double else 3e-6)
+    return cotangent, dict(zip(wrt, gradients, strict=True))
+
+
+def check_open_sizes(case: Case, cotangent: np.ndarray, gradients: Gradients) -> None:
+    """Assert that the gradients are the same where no input has a known size.
+
+    Args:
+        case: The case.
+        cotangent: That the gradients were taken for.
+        gradients: With known sizes, by the inputs' names.
+    """
+    opened = case.model(open_shapes=True)
+    if {case.op, str(case)} & NEEDS_SHAPES:
+        with pytest.raises(OnnxscopeError, match="shape"):
+            osc.differentiate(opened, of="y", wrt=list(gradients))
+        return
+    graph = osc.differentiate(opened, of="y", wrt=list(gradients))
+    known = {value.name for value in graph.graph.input}
+    seed = {"grad_y": cotangent} if "grad_y" in known else {}
+    results = Evaluator(graph, case.runtime)(case.feeds | seed)
+    for name, expected in gradients.items():
+        gradient = results[f"grad_{name}"]
+        assert gradient.shape == expected.shape
+        close(gradient, expected, 1e-12 if gradient.dtype == np.float64 else 3e-6)
 
 
 def close(gradient, expected, tolerance):
