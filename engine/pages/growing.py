@@ -230,7 +230,10 @@ def _second_network(model: Model, eye: Model | str | None, *, scored: bool) -> M
     """
     if not scored:
         if eye is not None:
-            raise InputError("an eye is for scores, which take photographs: give photos as well")
+            raise InputError(
+                "an eye is for scores, which take photographs: give photos as well, and scores "
+                "among the kinds"
+            )
         return None
     if eye is None:
         eye = other_network(model)
