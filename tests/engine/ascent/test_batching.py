@@ -38,6 +38,7 @@ def test_every_picture_has_a_stream_of_its_own() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("kept_graphs")
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
 def test_pictures_do_not_depend_on_how_they_are_divided(
     squeezenet: osc.Model, batch_size: int
@@ -55,6 +56,7 @@ def test_pictures_do_not_depend_on_how_they_are_divided(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("kept_graphs")
 def test_so_do_pictures_of_several_objectives(squeezenet: osc.Model) -> None:
     targets = ["fire5:3", osc.neuron("fire4", 9), "fire5:77", -osc.channel("fire2", 1), "fire5:9"]
     together = osc.render(squeezenet, targets, **QUICK)
