@@ -151,7 +151,7 @@ GROUPS: dict[str, list[Shown]] = {
         unit("shared", "A coarse picture in common",
              """'each(["fire8:5", "fire8:11"])' --parameterization shared"""),
         unit("cppn", "Painted by a small network",
-             "fire8:11 --parameterization cppn --steps 256"),
+             "fire8:11 --parameterization cppn --transforms none --steps 256"),
         unit("maco", "MACO: free phases", "fire8:11 --parameterization maco"),
         unit("maco-photo", "MACO, with a photo's magnitudes",
              """fire8:11 --parameterization 'maco("photo.jpg")'"""),
