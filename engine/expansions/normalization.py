@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
+from ..errors import OperatorError
 from ..graph.tensor import Tensor
 from ..graph.words import normalized_axes, reshape_as
 from .table import Call, Expansion
@@ -32,6 +33,8 @@ def _group_normalization(call: Call) -> Sequence[Tensor | None]:
     groups = call.integer("num_groups")
     by_channel = (call.node.version or call.builder.opset) >= 21
     batch, channels, *_ = x.sizes
+    if isinstance(channels, int) and channels % groups:
+        raise OperatorError(f"{call.where} has num_groups={groups} for {channels} channels")
     stash = ir.DataType(attributes.get_int("stash_type", 1)).numpy()
     # Double precision stays what it is: a gradient is checked in it.
     wide = x if x.dtype.itemsize > 4 else x.astype(stash)

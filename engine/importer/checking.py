@@ -29,8 +29,8 @@ def check_model(proto: onnx.ModelProto, origin: str) -> None:
     _check_graph(proto.graph, set(), origin)
 
 
-def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Return all nodes, those of subgraphs included."""
+def all_nodes(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.NodeProto]:
+    """Return all nodes of a graph or function, those of subgraphs included."""
     for node in graph.node:
         yield node
         for inner in _subgraphs(node):

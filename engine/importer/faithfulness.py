@@ -36,7 +36,6 @@ from .tolerances import coarseness, difference, rounding
 # By how much a node may amplify the differences of its inputs before it is looked at by itself.
 _AMPLIFIED = 30
 # Domains whose operators ONNX Runtime brings itself.
-_RUNTIMES_OWN = ("com.microsoft", "com.microsoft.nchwc", "ai.onnx.ml", "ai.onnx", "")
 # After so many nodes that had to be looked at by themselves the rest is left.
 _MOST_LOOKED_AT = 64
 
@@ -51,19 +50,17 @@ class Departure:
         value: The name of its output.
         apart: The largest difference of an element, over the largest element; infinite where the
             shapes differ, or one of both is no number.
-        why: What is known of the reason, in words.
     """
 
     op_type: str
     node: str
     value: str
     apart: float
-    why: str = ""
 
     def __str__(self) -> str:
         where = f"{self.op_type} (node {self.node!r})" if self.node else self.op_type
         far = f"by {self.apart:.2g} of its largest element" if np.isfinite(self.apart) else "wholly"
-        return f"{where} gives {self.value!r}, which differs {far}{self.why}"
+        return f"{where} gives {self.value!r}, which differs {far}"
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,7 @@ def compare_with_file(
             apart[name] = difference(theirs[name], ours[name])
             if theirs[name].size and written.shapes.get(name) not in (None, theirs[name].shape):
                 # Both are run by ONNX Runtime, but the gradient counts on another shape.
-                departure = _departure(original, node, name, np.inf)
+                departure = Departure(node.op_type, node.name, name, np.inf)
                 return Faithfulness(len(ours), departure, left_out)
             # ONNX Runtime leaves out casts to fewer digits and back.
             limit = max(
@@ -188,7 +185,7 @@ def compare_with_file(
                 continue
             looked_at += 1
             if not reading.explains(node, name, limit, theirs, ours):
-                departure = _departure(original, node, name, apart[name])
+                departure = Departure(node.op_type, node.name, name, apart[name])
                 return Faithfulness(len(ours), departure, left_out)
     return Faithfulness(len(ours), None, left_out)
 
@@ -204,20 +201,6 @@ def _as_taken(
     }
     dtype = helper.tensor_dtype_to_np_dtype(onnx.TensorProto.BFLOAT16)
     return {n: a.astype(dtype).astype(a.dtype) if n in coarse else a for n, a in point.items()}
-
-
-def _departure(
-    original: onnx.ModelProto, node: onnx.NodeProto, value: str, apart: float
-) -> Departure:
-    """What differs, and why, where the file has a function that stands for something else."""
-    own = any((f.domain, f.name) == (node.domain, node.op_type) for f in original.functions)
-    why = ""
-    if own and node.domain in _RUNTIMES_OWN:
-        why = (
-            f"; the file has a function of its own called {node.domain}::{node.op_type}, in whose "
-            "place ONNX Runtime takes an operator of that name: call the function otherwise"
-        )
-    return Departure(node.op_type, node.name, value, apart, why)
 
 
 def _of_no_use(original: onnx.ModelProto) -> set[str]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import defs, helper, numpy_helper
 
 from ..errors import ModelError
+from ..runtime.own_operators import own_operators
 from .checking import all_graphs, all_nodes
+
+_STANDARD = "ai.onnx"
+"""The other name of the standard operators, whose usual one is empty."""
 
 # Sparse weights are written out in full up to so many bytes.
 _LARGEST = 2**31
@@ -27,6 +31,8 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
     * A file that names versions of other operator sets alone has the newest standard one.
     * Of several versions of one operator set the last counts.
     * Inputs and outputs without a name behind the last that has one are none.
+    * The standard operators have two names, and a file may use both.
+    * A function that is called like an operator of the runtime's own is that operator.
 
     Args:
         proto: The model, which stays as it is; what is right is given back itself.
@@ -41,8 +47,12 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
     unnamed = bool(domains) and domains.isdisjoint({"", "ai.onnx"})
     last = {_domain(entry): entry.version for entry in proto.opset_import}
     repeated = len(last) < len(proto.opset_import)
-    padded = any(_is_padded(node) for node in all_nodes(proto.graph))
-    if not (sparse or unnamed or repeated or padded or any(_open_sizes(proto.graph))):
+    every = list(_every_node(proto))
+    padded = any(_is_padded(node) for node in every)
+    renamed = any(node.domain == _STANDARD for node in every)
+    hidden = [_is_operator(function, last) for function in proto.functions]
+    odd = sparse or unnamed or repeated or padded or renamed or any(hidden)
+    if not (odd or any(_open_sizes(proto.graph))):
         return proto
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
@@ -51,7 +61,11 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
         copy.opset_import.extend(helper.make_opsetid(*pair) for pair in last.items())
     if unnamed:
         copy.opset_import.append(helper.make_opsetid("", _ASSUMED_OPSET))
-    for node in all_nodes(copy.graph):
+    functions = [f for f, is_hidden in zip(copy.functions, hidden, strict=True) if not is_hidden]
+    del copy.functions[:]
+    copy.functions.extend(functions)
+    for node in _every_node(copy):
+        node.domain = _standard(node.domain)
         while node.input and not node.input[-1]:
             del node.input[-1]
         while len(node.output) > 1 and not node.output[-1]:
@@ -73,9 +87,28 @@ def _is_padded(node: onnx.NodeProto) -> bool:
     )
 
 
+def _every_node(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    """Return all nodes, those of functions and of subgraphs included."""
+    yield from all_nodes(proto.graph)
+    for function in proto.functions:
+        yield from all_nodes(function)
+
+
+def _is_operator(function: onnx.FunctionProto, versions: Mapping[str, int]) -> bool:
+    """Whether ONNX Runtime takes an operator for a function: where it has one of its name."""
+    domain = _standard(function.domain)
+    if domain.startswith("com.microsoft"):
+        return (domain, function.name) in own_operators()
+    version = versions.get(domain, _ASSUMED_OPSET if domain == "" else 0)
+    return domain in ("", "ai.onnx.ml") and defs.has(function.name, version, domain)
+
+
+def _standard(domain: str) -> str:
+    return "" if domain == _STANDARD else domain
+
+
 def _domain(entry: onnx.OperatorSetIdProto) -> str:
-    """Return an operator set's name; the standard one has two."""
-    return "" if entry.domain == "ai.onnx" else entry.domain
+    return _standard(entry.domain)
 
 
 def _sparse_constants(graph: onnx.GraphProto) -> Iterator[onnx.AttributeProto]:

@@ -416,6 +416,8 @@ def _find_value(graph: ir.Graph, target: str | None) -> tuple[str, int | None]:
         found = called if called in names else value_called(graph, called)
         if found in names:
             return found, number
+    if target in {value.name for value in graph.inputs}:
+        raise LayerError(f"{target!r} is an input of the model: name a value that it computes")
     raise LayerError(f"the model has no value {target!r}{nearest(target, names)}")
 
 

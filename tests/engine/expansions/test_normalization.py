@@ -7,6 +7,7 @@ import onnxscope as osc
 import pytest
 from expansion_checks import check, node_model, values
 from graphs import run
+from onnxscope.errors import OperatorError
 
 
 @pytest.mark.parametrize("opset", [18, 20, 21, 23])
@@ -40,6 +41,16 @@ def test_group_normalization_in_half_precision():
     np.testing.assert_allclose(results["o0"], expected + arrays[2].reshape(-1, 1, 1), atol=1e-2)
     assert results["grad_i0"].dtype == np.float16
     assert np.isfinite(results["grad_i0"]).all()
+
+
+def test_channels_that_do_not_come_in_so_many_groups():
+    proto = node_model(
+        "GroupNormalization", [values(2, 4, 3), values(4), values(4)], opset=21, num_groups=3
+    )
+    with pytest.raises(
+        OperatorError, match=r"GroupNormalization.* has num_groups=3 for 4 channels"
+    ):
+        osc.differentiate(proto, of="o0", wrt=["i0"])
 
 
 @pytest.mark.parametrize("axes", [None, [1], [0, 1], [-1, 0], [0, 1, 2, 3]])

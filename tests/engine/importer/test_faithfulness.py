@@ -411,16 +411,6 @@ def test_values_are_compared_themselves_and_not_as_copies(monkeypatch: pytest.Mo
     assert "Identity" not in {node.op_type for model in opened for node in model.graph.node}
 
 
-def test_a_function_in_whose_place_the_runtime_takes_an_operator() -> None:
-    proto = text_model("""<ir_version: 9, opset_import: ["": 17, "com.microsoft": 1]>
-        g (float[3] x) => (float[3] y) { y = com.microsoft.Gelu (x) }
-        <domain: "com.microsoft", opset_import: ["": 17]> Gelu (a) => (b) { b = Sin (a) }""")
-    found = compare_with_file(load_graph(proto), {"x": np.ones(3, np.float32)})
-    assert found.departure is not None
-    assert "a function of its own called com.microsoft::Gelu" in str(found.departure)
-    assert Faithfulness.from_json(found.to_json()) == found
-
-
 def test_a_first_stage_in_single_precision_is_no_other_network():
     network = onnx.parser.parse_model(
         """<ir_version: 11, opset_import: ["": 23]> g (double[3, 8] x) => (double[3, 8] y)

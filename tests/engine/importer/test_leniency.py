@@ -191,3 +191,41 @@ def test_inputs_without_a_name_at_the_end():
     found = run(osc.differentiate(proto, of="y", wrt=["x"]), {"x": x})
     np.testing.assert_allclose(found["y"], run(plain, {"x": x})["y"], rtol=1e-6)
     assert found["grad_x"].tolist() == [[-0.5, 0, 0], [0, 0, -0.5]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        """<ir_version: 8, opset_import: ["": 17]>
+        g (float[2, 3] x) => (float[2, 3] y) { e = ai.onnx.Exp(x) y = Neg(e) }""",
+        """<ir_version: 8, opset_import: ["ai.onnx": 17]>
+        g (float[2, 3] x) => (float[2, 3] y) { e = Exp(x) y = ai.onnx.Neg(e) }""",
+    ],
+)
+def test_the_standard_operators_have_two_names(text):
+    x = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
+    agrees(onnx.parser.parse_model(text), {"x": x})
+
+
+@pytest.mark.parametrize(
+    ("called", "domain", "version"),
+    [
+        ("com.microsoft.Gelu", "com.microsoft", 17),
+        ("com.microsoft.QuickGelu", "com.microsoft", 17),
+        ("Gelu", "", 20),
+        ("Softplus", "", 17),
+        ("Softplus", "ai.onnx", 17),
+        ("com.microsoft.Mine", "com.microsoft", 17),
+        ("my.Gelu", "my", 17),
+    ],
+)
+def test_what_is_called_like_an_operator_of_the_runtimes_is_that_operator(called, domain, version):
+    name = called.rpartition(".")[2]
+    proto = onnx.parser.parse_model(f"""
+        <ir_version: 9, opset_import: ["": {version}, "com.microsoft": 1, "my": 1]>
+        g (float[2, 3] x) => (float[2, 3] y) {{ t = {called}(x) y = my.twice(t) }}
+        <domain: "my", opset_import: ["": {version}, "com.microsoft": 1, "my": 1]>
+        twice (a) => (b) {{ c = {called}(a) b = Add(c, c) }}
+        <domain: "{domain}", opset_import: ["": {version}]> {name} (a) => (b) {{ b = Sin(a) }}""")
+    x = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
+    agrees(proto, {"x": x})

@@ -51,6 +51,8 @@ def test_a_unit_of_a_value():
     assert inner.target == "e:2"
     with pytest.raises(LayerError, match="no unit 4"):
         osc.verify(network, "e:4")
+    with pytest.raises(LayerError, match="'x' is an input of the model: name a value that it comp"):
+        osc.verify(network, "x")
     with pytest.raises(LayerError, match="no value 'f'"):
         osc.verify(network, "f")
 
