@@ -224,3 +224,16 @@ def test_nothing_sticks_out_on_a_phone(opened, scheme):
     assert tab.evaluate("document.documentElement.scrollWidth") == 360
     ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(28, 28, 28)"}[scheme]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 900])
+def test_a_finger_reads_cells_on_narrow_screens(opened, width):
+    tab = opened(viewport={"width": width, "height": 740}, has_touch=True)
+    # The second lies somewhere else than what is shown at first.
+    for number in (0, 5):
+        cell = tab.locator("#grids-panels .cell").nth(number)
+        cell.tap()
+        assert "here" in cell.get_attribute("class")
+        wanted = cell.get_attribute("aria-label")
+        assert tab.locator("#closer").get_attribute("aria-label") == wanted
