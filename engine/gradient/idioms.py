@@ -79,7 +79,7 @@ def _match(
             break
         slope = _slope(node, Tensor(builder, x), Tensor(builder, f), value, inner, outer)
         if slope is not None:
-            match = value, Composite(Tensor(builder, x), slope)
+            match = value, Composite(Tensor(builder, x), slope, by_element=True)
     return match
 
 

@@ -142,8 +142,9 @@ def _visit(
     """Add the contributions of one node to its active inputs."""
     composite = composites.get(node.outputs[0])
     if composite is not None and cotangents[0] is not None:
-        source, y = composite.source, Tensor(builder, node.outputs[0])
-        dx = given_to(node, None, y, composite.gradient(cotangents[0]))
+        source, dx = composite.source, composite.gradient(cotangents[0])
+        if composite.by_element:
+            dx = given_to(node, None, Tensor(builder, node.outputs[0]), dx)
         contributions.setdefault(source.value, []).append(sum_to_shape(dx, source))
         return
     called = node_name(node) or node.op_type

@@ -44,12 +44,14 @@ class Composite:
         rounding: Operator and node where that is no derivative, but passes a rounding straight
             through.
         onto: What it rounds to, in words.
+        by_element: Whether each element is a function of one of the input's.
     """
 
     source: Tensor
     gradient: Callable[[Tensor], Tensor]
     rounding: str = ""
     onto: str = "integers"
+    by_element: bool = False
 
 
 @dataclass(frozen=True)

@@ -257,11 +257,22 @@ def _signed(given: list[Range]) -> Range:
 
 
 def _weighted(node: ir.Node, given: list[Range]) -> Range:
-    """Of sums of products: nothing negative of what is not, nor where each product is a square."""
-    if any(node.attributes.get_float(name, 1.0) < 0 for name in ("alpha", "beta")):
+    """Of sums of products: nothing negative of what is not, nor where each product is a square.
+
+    Of what is not negative nothing is less than what is added at last.
+    """
+    alpha, beta = (node.attributes.get_float(name, 1.0) for name in ("alpha", "beta"))
+    if alpha < 0 or beta < 0:
         return ALL  # Gemm's factors
     there = [a for a, value in zip(given, node.inputs, strict=True) if value is not None]
-    return _UNSIGNED if all(low >= 0 for low, _ in there) or _is_square(node) else ALL
+    if not all(low >= 0 for low, _ in there):
+        return _UNSIGNED if _is_square(node) else ALL
+    added = (
+        there[2][0] * beta
+        if node.op_type in ("Conv", "ConvTranspose", "Gemm") and there[2:]
+        else 0.0
+    )
+    return added, math.inf
 
 
 def _is_square(node: ir.Node) -> bool:

@@ -104,6 +104,14 @@ def residual() -> Network:
     return loaded(file.proto(x, 16, 10), x, 3)
 
 
+def wide() -> Network:
+    """An LRN of more channels than are looked through for signs, between convolution and pool."""
+    file = _File()
+    x = file.add("LRN", "lrn", file.conv("conv0", "image", 3, 260, 3), size=5, alpha=5.0)
+    x = file.add("MaxPool", "pool", x, kernel_shape=[3, 3], strides=[2, 2])
+    return loaded(file.proto(x, 260, 19), x, 11)
+
+
 def squeezenet() -> Network:
     """SqueezeNet, its weights as they were published."""
     file = onnx.load(models.fetch("squeezenet"))
@@ -118,7 +126,10 @@ def squeezenet() -> Network:
 
 @functools.cache
 def network(name: str) -> Network:
-    return {"inception": inception, "residual": residual, "squeezenet": squeezenet}[name]()
+    makers = {
+        "inception": inception, "residual": residual, "squeezenet": squeezenet, "wide": wide
+    }  # fmt: skip
+    return makers[name]()
 
 
 def pictures() -> np.ndarray:
@@ -175,6 +186,14 @@ def test_values_and_gradients_are_those_without_it(one, name, kind, provider):
     assert np.linalg.norm(wanted) > 0
     # Rounded to half precision, some ReLUs are off and some windows have another winner.
     assert apart < (0.1 if half else limit)
+
+
+def test_what_mixes_channels_is_whole_where_a_neuron_is_looked_at():
+    """The gradient of an LRN is of other channels too than those that a pool behind it takes."""
+    (_, gradient), (_, wanted) = (
+        computed("wide", "neuron", "cpu", False, without) for without in ("", "lower")
+    )
+    np.testing.assert_allclose(gradient, wanted, atol=1e-5 * np.abs(wanted).max())
 
 
 # `keep_pads_of_kernels` has nothing to do here; see test_kernels.

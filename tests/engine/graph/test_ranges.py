@@ -78,6 +78,35 @@ CASES = {
     ),
     "MatMul": (lambda op, x: op.Relu(x) @ np.ones((3, 1), np.float32), (0, INF)),
     "MatMul with itself": (lambda op, x: x.reshape(6) @ x.reshape(6), (0, INF)),
+    "Gemm with a bias": (
+        lambda op, x: op.Gemm(
+            op.Relu(x), op.constant(np.ones((3, 2)), np.float32), op.constant([2, 3], np.float32)
+        ),
+        (2, INF),
+    ),
+    "Gemm with half a bias": (
+        lambda op, x: op.Gemm(
+            op.Relu(x),
+            op.constant(np.ones((3, 2)), np.float32),
+            op.constant([2, 3], np.float32),
+            beta=0.5,
+        ),
+        (1, INF),
+    ),
+    "Gemm with a negative bias": (
+        lambda op, x: op.Gemm(
+            op.Relu(x), op.constant(np.ones((3, 2)), np.float32), op.constant([-2, 3], np.float32)
+        ),
+        (-INF, INF),
+    ),
+    "Conv with a bias": (
+        lambda op, x: op.Conv(
+            op.Relu(x).reshape(1, 2, 3),
+            op.constant(np.ones((1, 2, 1)), np.float32),
+            op.constant([2], np.float32),
+        ),
+        (2, INF),
+    ),
     "tiny": (lambda op, x: op.Sigmoid(x) + op.constant(1e-45, np.float32), (0, 1)),
 }
 
