@@ -48,8 +48,8 @@ def _table() -> dict[tuple[str, str], Expansion]:
         signal,
         writing,
     )
+    from .contrib import arrays, fused, refused
     from .contrib import attention as contrib_attention
-    from .contrib import fused, refused
     from .contrib import normalization as contrib_normalization
     from .ml import features, linear, svm
     from .ml import refused as ml_refused
@@ -57,6 +57,7 @@ def _table() -> dict[tuple[str, str], Expansion]:
 
     tables: list[Mapping[tuple[str, str], Expansion]] = [
         affine_grid.EXPANSIONS,
+        arrays.EXPANSIONS,
         attention.EXPANSIONS,
         block_quantized.EXPANSIONS,
         contrib_attention.EXPANSIONS,

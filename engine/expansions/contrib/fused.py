@@ -9,15 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import onnx_ir as ir
-
 from ...errors import OperatorError
 from ...graph.tensor import Tensor
 from ...graph.words import reshape_as
 from ..table import Call, Expansion
-
-# From here on GridSample calls its modes linear and cubic.
-_OPSET_OF_MODES = 20
 
 
 def _gelu(call: Call) -> Sequence[Tensor | None]:
@@ -142,20 +137,6 @@ def _fused_matmul(call: Call) -> Sequence[Tensor | None]:
     return [product if alpha == 1 else product * alpha]
 
 
-def _grid_sample(call: Call) -> Sequence[Tensor | None]:
-    """Of pictures, as the standard operator, whose modes have other names from opset 20 on."""
-    attributes = dict(call.node.attributes)
-    mode = call.node.attributes.get_string("mode", "bilinear") or "bilinear"
-    if call.builder.opset >= _OPSET_OF_MODES:
-        mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
-    attributes["mode"] = ir.AttrString("mode", mode)
-    return [call.builder.append("GridSample", call.inputs, attributes)[0]]
-
-
-def _trilu(call: Call) -> Sequence[Tensor | None]:
-    return [call.builder.append("Trilu", call.inputs, dict(call.node.attributes))[0]]
-
-
 def _refuse_layout(call: Call) -> Sequence[Tensor | None]:
     raise OperatorError(
         f"{call.where} of {call.node.domain} has the layout of one kind of processor: ONNX Runtime "
@@ -175,10 +156,8 @@ EXPANSIONS: dict[tuple[str, str], Expansion] = {
     ("com.microsoft", "FusedMatMul"): _fused_matmul,
     ("com.microsoft", "Gelu"): _gelu,
     ("com.microsoft", "GemmFastGelu"): _gemm_fast_gelu,
-    ("com.microsoft", "GridSample"): _grid_sample,
     ("com.microsoft", "NhwcConv"): _nhwc_conv,
     ("com.microsoft", "QuickGelu"): _quick_gelu,
-    ("com.microsoft", "Trilu"): _trilu,
     # As FusedMatMul was called before.
     ("com.microsoft", "TransposeMatMul"): _fused_matmul,
 }

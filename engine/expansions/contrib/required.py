@@ -19,6 +19,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "MultiHeadAttention": ("num_heads",),
     "QLinearSoftmax": ("opset",),
     "SkipGroupNorm": ("activation", "groups"),
+    "UnfoldTensor": ("size",),
 }
 
 # These are flags and kinds; all others are counts, of one at least.

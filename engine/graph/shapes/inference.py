@@ -65,6 +65,11 @@ class Inference:
                 raise OperatorError(
                     f"ONNX has no operator {op_type}" + (f" ({hint})" if hint else "")
                 ) from error
+            if domain not in ("", ML):
+                # ONNX has no schemas of it, of whatever version.
+                raise OperatorError(
+                    f"onnxscope has no standard form of {domain}'s {op_type}"
+                ) from error
             raise OperatorError(
                 f"operator {op_type} of {domain or 'ai.onnx'} is unknown at opset {known}"
             ) from error

@@ -98,6 +98,7 @@ NEVER = {
     ("GroupQueryAttention", "q_norm_weight"): "refused",
     ("GroupQueryAttention", "k_norm_weight"): "refused",
     ("MatMulNBits", "g_idx"): "refused",
+    ("ConvTransposeWithDynamicPads", "Pads"): "the runtime's kernel asks for them",
 }
 
 # No case without elements, and why.
@@ -106,6 +107,7 @@ NEVER_EMPTY = {
         ("LSTM", "GRU", "RNN"), "of no sequences the runtime's kernel ends the process"
     ),
     "STFT": "nothing is framed",
+    "ConvTransposeWithDynamicPads": "of none the runtime's gradient does not end",
     "BatchNormalization": "the mean of nothing",
     **dict.fromkeys(("TensorScatter", "EmbedLayerNormalization", "MultiHeadAttention"), "caches"),
     **dict.fromkeys(("com.microsoft Attention", "GroupQueryAttention"), "caches"),

@@ -48,6 +48,52 @@ for _mode in ("bilinear", "bicubic", "nearest"):
 case("GridSample", real(1, 2, 4, 5), real(1, 3, 2, 2))
 case("GridSample", real(0, 2, 4, 5), real(0, 3, 2, 2))
 
+for _shape in ((4,), (2, 3), (0, 3)):
+    for _axis in (0, 1, -1, -2):
+        case("ExpandDims", real(*_shape), np.array(_axis, np.int32), fixed=(1,))
+case("SampleOp", real(2, 3))
+case("SampleOp", real(0, 3))
+for _kind in (np.int32, np.int64):
+    case("GatherND", real(4, 5), np.array([[1, 2], [3, -1], [1, 2]], _kind))
+    case("GatherND", real(4, 5), np.array([[[1]], [[-4]]], _kind), fixed=(1,))
+    case("GatherND", real(2, 3, 4), np.array([1, 2], _kind))
+    case("GatherND", real(4, 5), np.zeros((0, 2), _kind))
+for _metric in ("euclidean", "sqeuclidean"):
+    for _rows, _others, _length in ((3, 5, 4), (1, 1, 1), (0, 2, 3), (2, 0, 3)):
+        case("CDist", real(_rows, _length), real(_others, _length), metric=_metric)
+        case("CDist", real(_rows, _length).astype(np.float64),
+             real(_others, _length).astype(np.float64), metric=_metric)  # fmt: skip
+case("CDist", real(3, 4), real(2, 4))
+for _dim in (0, 1, 2, -1, -2):
+    for _size, _step in ((1, 1), (2, 1), (2, 2), (3, 2)):
+        case("UnfoldTensor", real(3, 4, 5), dim=_dim, size=_size, step=_step)
+case("UnfoldTensor", real(5), size=2)
+case("UnfoldTensor", real(0, 5), size=2)
+for _mode in ("constant", "reflect", "edge", "wrap"):
+    for _pads in ([0, 1, 2, 0], [1, 0, 0, 2], [-1, 1, 0, -2], [2, 1, 1, 2]):
+        _margins = np.array(_pads, np.int64)
+        case("Pad", real(3, 4), _margins, mode=_mode, fixed=(1,))
+        case("Pad", real(3, 4), _margins[None], real(1), mode=_mode, fixed=(1,))
+case("Pad", real(3, 4), np.array([0, 1, 2, 0], np.int64))
+case("Pad", real(3, 4), np.array([0, 1, 2, 0], np.int64), real(1))
+case("Pad", real(0, 4), np.array([0, 1, 2, 0], np.int64), fixed=(1,))
+case("Range", np.float32(0.5), np.float32(3.2), np.float32(0.7), fixed=(1, 2))
+case("Range", np.float32(0.5), np.float32(3.2), fixed=(1,))
+case("Range", np.full(1, 3, np.int64), np.full(1, 1, np.int64), np.full(1, -1, np.int64))
+case("Range", np.float32(2), np.float32(1), fixed=(1,))
+case("Unique", np.array([3, 1, 3, 2, 1], np.float32), outputs=3)
+case("Unique", real(0), outputs=3)
+
+_deconvolution = "ConvTransposeWithDynamicPads"
+_margins = np.array([1, 0, 1, 1], np.int64)
+for _bias in ((), (real(4),)):
+    case(_deconvolution, real(2, 3, 4, 5), real(3, 4, 3, 2), _margins, *_bias, fixed=(2,),
+         strides=[2, 1], kernel_shape=[3, 2])  # fmt: skip
+case(_deconvolution, real(2, 4, 4, 5), real(4, 2, 3, 2), _margins, fixed=(2,), group=2,
+     dilations=[1, 2], strides=[2, 2], output_padding=[1, 0])  # fmt: skip
+case(_deconvolution, real(2, 3, 4, 5), real(3, 4, 3, 2), _margins, auto_pad="NOTSET",
+     fixed=(2,))  # fmt: skip
+
 for _turn_a in (0, 1):
     for _turn_b in (0, 1):
         _turns = {"transA": _turn_a, "transB": _turn_b}

@@ -59,8 +59,20 @@ def test_every_attribute_is_read_or_of_no_consequence(op):
         for name in EXPANDED[op].attributes
         if name not in known and (op, name) not in WITHOUT_CONSEQUENCE
     }
-    # What goes into a Conv or AveragePool as it is stays what it is.
+    # What goes into a standard operator as it is stays what it is.
     kept = {"group", "pads", "strides", "dilations", "kernel_shape", "auto_pad"}
     kept |= {"count_include_pad"}
-    whole = op in ("NhwcConv", "QLinearConv", "QLinearAveragePool")
+    kept |= {"align_corners", "padding_mode"} if op == "GridSample" else set()
+    kept |= {"upper"} if op == "Trilu" else set()
+    kept |= {"output_padding"} if op == "ConvTransposeWithDynamicPads" else set()
+    whole = op in (
+        *(
+            "ConvTransposeWithDynamicPads",
+            "GridSample",
+            "NhwcConv",
+            "Trilu",
+            "QLinearConv",
+            "QLinearAveragePool",
+        ),
+    )
     assert open_ones - (kept if whole else set()) == set()
