@@ -107,6 +107,7 @@ NEVER_EMPTY = {
         ("LSTM", "GRU", "RNN"), "of no sequences the runtime's kernel ends the process"
     ),
     "STFT": "nothing is framed",
+    "Range": "of three numbers",
     "ConvTransposeWithDynamicPads": "of none the runtime's gradient does not end",
     "BatchNormalization": "the mean of nothing",
     **dict.fromkeys(("TensorScatter", "EmbedLayerNormalization", "MultiHeadAttention"), "caches"),
