@@ -14,6 +14,7 @@ import numpy as np
 from ..graph.builder import Operators
 from ..graph.tensor import INT64_MIN, Size, Tensor
 from ..graph.window import Window
+from ..graph.words import zeros
 from .slide import Slide, numbers, slide_of
 from .table import RuleTable
 from .vocabulary import channel_sum
@@ -276,6 +277,11 @@ def kernel_gradient(
     stride and dilation as well. Groups stay groups: their pictures lie behind each other as the
     channels of one, and only the channels within a group are its batch.
     """
+    if x.dims[0] == 0:
+        return zeros(op, w.sizes, w.dtype)
+    if not isinstance(x.dims[0], int):
+        # With padding, ONNX Runtime's Conv does not end where there are no pictures.
+        x, dy = (_with_an_empty_picture(op, given) for given in (x, dy))
     before, after = numbers(slide.before), numbers(slide.after)
     if before is None or after is None:
         x = op.Pad(x, op.vector([0, 0, *slide.before, 0, 0, *slide.after]))
@@ -301,6 +307,11 @@ def kernel_gradient(
     if taps.dims[2:] != w.dims[2:]:
         taps = taps[_leading(slide.kernel)]
     return x.builder.declare_shape(taps.transpose(1, 0, *spatial), w.dims)
+
+
+def _with_an_empty_picture(op: Operators, x: Tensor) -> Tensor:
+    """Append one more picture, of zeros."""
+    return op.Pad(x, op.constant([0] * x.rank + [1] + [0] * (x.rank - 1), np.int64))
 
 
 def _leading(sizes: Sequence[Size]) -> tuple[slice, ...]:

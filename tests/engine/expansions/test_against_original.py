@@ -108,7 +108,6 @@ NEVER_EMPTY = {
     ),
     "STFT": "nothing is framed",
     "Range": "of three numbers",
-    "ConvTransposeWithDynamicPads": "of none the runtime's gradient does not end",
     "BatchNormalization": "the mean of nothing",
     **dict.fromkeys(("TensorScatter", "EmbedLayerNormalization", "MultiHeadAttention"), "caches"),
     **dict.fromkeys(("com.microsoft Attention", "GroupQueryAttention"), "caches"),

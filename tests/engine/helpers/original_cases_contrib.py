@@ -93,6 +93,7 @@ case(_deconvolution, real(2, 4, 4, 5), real(4, 2, 3, 2), _margins, fixed=(2,), g
      dilations=[1, 2], strides=[2, 2], output_padding=[1, 0])  # fmt: skip
 case(_deconvolution, real(2, 3, 4, 5), real(3, 4, 3, 2), _margins, auto_pad="NOTSET",
      fixed=(2,))  # fmt: skip
+case(_deconvolution, real(0, 3, 4, 5), real(3, 4, 3, 2), _margins, fixed=(2,))
 
 for _turn_a in (0, 1):
     for _turn_b in (0, 1):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
+import onnx
 import onnxscope as osc
 import pytest
 from graphs import model, operators, run
 from onnx import helper, numpy_helper
+from onnxscope.errors import ZeroGradientWarning
 
 RNG = np.random.default_rng(3)
 
@@ -214,6 +218,28 @@ def _shape(forward, feeds):
 
 def _constants(proto):
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+
+
+@pytest.mark.parametrize("batch", ["0", "n"])
+@pytest.mark.parametrize("op", ["Conv", "ConvTranspose"])
+@pytest.mark.parametrize("attributes", ["pads = [1, 1, 1, 1]", "dilations = [2, 1], group = 3"])
+def test_kernels_over_no_pictures(op, attributes, batch):
+    """ONNX Runtime's Conv of no channels, with padding, does not end."""
+    narrow = 2 if "group" in attributes else 6
+    forward = onnx.parser.parse_model(f"""
+        <ir_version: 8, opset_import: ["": 17]>
+        g (float[{batch}, 6, 5, 5] x, float[6, {narrow}, 3, 3] w, float[6] b)
+            => (float[N, C, H, W] y)
+        {{ y = {op} <{attributes}> (x, w, b) }}""")
+    sizes = {"x": (0, 6, 5, 5), "w": (6, narrow, 3, 3), "b": (6,)}
+    feeds = {name: np.ones(size, np.float32) for name, size in sizes.items()}
+    cotangent = np.ones(run(forward, feeds)["y"].shape, np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZeroGradientWarning)
+        graph = osc.differentiate(forward, of="y", wrt=list(feeds))
+    found = run(graph, feeds | {"grad_y": cotangent})
+    for name, array in feeds.items():
+        np.testing.assert_array_equal(found[f"grad_{name}"], np.zeros_like(array))
 
 
 def test_second_gradients_of_empty_values():
