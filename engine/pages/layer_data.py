@@ -272,6 +272,8 @@ def told_of(known: Mapping[str, Any], source: str, command: str) -> dict[str, An
         "warnings": known["warnings"],
         "command": command,
     }
+    if known.get("before_activation"):
+        told["before_activation"] = True
     if OPACITY in known.get("files", ()):
         told["importance"] = source.removesuffix(".png") + OPACITY
     return told

@@ -31,6 +31,8 @@ class Kind:
         pictures: How many are made together.
         needs_cells: Whether a layer without positions has none: it would be the channel's.
         tells_likeness: Whether it is kept how much it excites each unit of the layer.
+        before_activation: Whether it is looked at before the layer's activation function: what a
+            unit likes least it answers with nothing.
         shared: From a layer and units to an objective for all of them, whose pictures share one
             graph (see `onnxscope.each_unit`); `None` where there is none.
         shared_words: What `onnxscope render` takes for that of one unit.
@@ -43,6 +45,7 @@ class Kind:
     pictures: int = 1
     needs_cells: bool = False
     tells_likeness: bool = False
+    before_activation: bool = False
     shared: Callable[[Layer, Sequence[int]], Objective] | None = None
     shared_words: Callable[[Layer, int], list[str]] | None = None
 
@@ -167,6 +170,7 @@ KINDS = {
             "negative channel",
             _negative,
             _negative_words,
+            before_activation=True,
             shared=_shared_least,
             shared_words=_shared_least_words,
         ),

@@ -11,6 +11,7 @@ from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..network.layers.layer import Layer
 from ..network.model import Model
+from ..objectives.preactivation import without_activation
 from ..runtime.session import open_session
 
 _MOST_CELLS = 32
@@ -25,7 +26,15 @@ class Look:
     The network is opened once for all units of the layer.
     """
 
-    def __init__(self, model: Model, layer: Layer, size: tuple[int, int], provider: str) -> None:
+    def __init__(
+        self,
+        model: Model,
+        layer: Layer,
+        size: tuple[int, int],
+        provider: str,
+        *,
+        before_activation: bool = False,
+    ) -> None:
         """Open the network.
 
         Args:
@@ -33,6 +42,7 @@ class Look:
             layer: Which of its layers.
             size: Of the pictures, height and width.
             provider: See `onnxscope.render`.
+            before_activation: Whether to look at what the layer's activation function is given.
 
         Raises:
             OnnxscopeError: the size does not fit the network.
@@ -40,7 +50,8 @@ class Look:
         self.layer = layer
         builder = Builder(opset=model.opset)
         image = builder.input("image", (model.fixed_batch or 1, 3, *size), np.float32)
-        builder.output("values", model.append(image, [layer.name])[layer.name])
+        values = model.append(image, [layer.name])[layer.name]
+        builder.output("values", without_activation(values) if before_activation else values)
         self._batch = model.fixed_batch or 1
         self._session = open_session(model_of(builder), provider)
 

@@ -57,7 +57,7 @@ class Maker:
     def __init__(self, plan: Plan) -> None:
         """Take the plan; nothing is opened yet."""
         self.plan = plan
-        self._opened: OrderedDict[tuple[str, tuple[int, int]], Look] = OrderedDict()
+        self._opened: OrderedDict[tuple[str, tuple[int, int], bool], Look] = OrderedDict()
         self._earlier: OrderedDict[tuple[str, tuple[int, int]], Earlier] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Maker:
 
     def _facts(self, wanted: Wanted, picture: Picture) -> dict[str, Any]:
         """What is known of a picture besides what its recipe says."""
-        look = self._look(wanted.layer, picture.images.shape[1:3])
+        look = self._look(wanted, picture.images.shape[1:3])
         answers = [look.at(image) for image in picture.images]
         facts = {
             "layer": wanted.layer.name,
@@ -116,6 +116,8 @@ class Maker:
             "looks": [look.of_unit(answer, wanted.unit) for answer in answers],
             "warnings": list(picture.warnings),
         }
+        if wanted.kind.before_activation:
+            facts["before_activation"] = True
         if not wanted.kind.tells_likeness:
             return facts
         # What a channel is like is told by whom else its picture excites, and what it is made of
@@ -146,12 +148,14 @@ class Maker:
         self._earlier.move_to_end(key)
         return self._earlier[key]
 
-    def _look(self, layer: Layer, size: Sequence[int]) -> Look:
-        height, width = size
-        key = layer.name, (height, width)
+    def _look(self, wanted: Wanted, size: Sequence[int]) -> Look:
+        (height, width), layer, before = size, wanted.layer, wanted.kind.before_activation
+        key = layer.name, (height, width), before
         if key not in self._opened:
             provider = self.plan.settings.get("provider", "auto")
-            self._opened[key] = Look(self.plan.model, layer, (height, width), provider)
+            self._opened[key] = Look(
+                self.plan.model, layer, (height, width), provider, before_activation=before
+            )
             if len(self._opened) > _LOOKS:
                 self._opened.popitem(last=False)
         self._opened.move_to_end(key)

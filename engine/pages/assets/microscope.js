@@ -304,7 +304,9 @@
     if (told.looks.length === 1) {
       parts.push(make("div", { "class": "where", style: "--shape: " + (look.map ? look.map.columns / look.map.rows : 1) }, [
         look.map ? map(look.map) : make("span"),
-        make("div", {}, [make("div", {}, [make("b", { text: page.number(look.mean) }), document.createTextNode(" mean, "), make("b", { text: page.number(look.max) }), document.createTextNode(" at most"), ]), curve(told.curve)]),
+        make("div", {}, [make("div", {}, [make("b", { text: page.number(look.mean) })].concat(told.before_activation
+          ? [document.createTextNode(" mean before the activation function")]
+          : [document.createTextNode(" mean, "), make("b", { text: page.number(look.max) }), document.createTextNode(" at most")])), curve(told.curve)]),
       ]));
     }
     told.warnings.forEach(function (warning) { parts.push(make("p", { "class": "warning", text: warning })); });

@@ -10,6 +10,7 @@ from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
 from onnxscope.pages.microscope import Site
 from onnxscope.store.filling import fill
+from onnxscope.store.kinds import KINDS
 from onnxscope.store.plan import make_plan
 from onnxscope.store.project import Project
 from seen_network import tokens
@@ -77,3 +78,22 @@ def test_tokens(tmp_path):
     assert (filling.left, filling.failed) == (0, [])
     assert filling.made == plan.count()
     Site(plan, project).write()
+
+
+def test_what_a_unit_likes_least_is_looked_at_before_its_activation(wide: osc.Model, tmp_path):
+    kinds = ["channel", "negative"]
+    plan = make_plan(wide, ["cells"], kinds=kinds, units="0:2", quality="draft", **SMALL)
+    project = Project.create(tmp_path / "p", wide)
+    assert fill(plan, project).failed == []
+    layer = plan.model.layers["cells"]
+    for unit in (0, 1):
+        channel, negative = (
+            project.answer(plan.wanted(layer, unit, KINDS[kind]).question) for kind in kinds
+        )
+        assert channel is not None
+        assert negative is not None
+        assert "before_activation" not in channel
+        assert negative["before_activation"] is True
+        (look,) = negative["looks"]
+        assert look["mean"] < 0
+        assert look["map"]["low"] < look["mean"] < look["map"]["high"]
