@@ -69,7 +69,7 @@ def backpropagate(
     composites = find_idioms(builder, rules, apart) | builder.composites
     rounding: list[Composite] = []
     nodes = ancestors(builder.graph, [tensor.value for tensor in seeds])
-    note_choices(nodes, {tensor.value for tensor in seeds}, rules)
+    note_choices(nodes, {tensor.value for tensor in seeds}, rules, standard_rules())
     set_free(wanted)
     compounds = _compounds(builder, rules, nodes)
     for node in reversed(nodes):

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..graph.builder import Operators
 from ..graph.tensor import Tensor
-from .choices import unless_passed_over
+from .choices import unless_all_passed_over
 from .table import RuleTable
 from .vocabulary import between_mask, let_through, positive_mask
 
@@ -236,7 +236,7 @@ def _softmax(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, axis: int) -> T
     weighted = dy * y
     dx = weighted - y * weighted.sum(axis, keepdims=True)
     # Of a row that is masked throughout there are no numbers, which exporters replace by zeros.
-    return unless_passed_over(y, dx)
+    return unless_all_passed_over(y, dx, axis)
 
 
 def _log_softmax(op: Operators, dy: Tensor, x: Tensor, *, y: Tensor, axis: int) -> Tensor:

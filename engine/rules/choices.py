@@ -50,7 +50,12 @@ Places = Callable[[Tensor], Tensor]
 """Appends the nodes that say where a value, which is given, is passed over."""
 
 
-def note_choices(nodes: Sequence[ir.Node], seeds: Collection[ir.Value], rules: RuleTable) -> None:
+def note_choices(
+    nodes: Sequence[ir.Node],
+    seeds: Collection[ir.Value],
+    rules: RuleTable,
+    standard: RuleTable,
+) -> None:
     """Note at the values of a graph where choices pass over them.
 
     It is to be called before a gradient is appended: whoever reads a value then belongs to it.
@@ -59,8 +64,9 @@ def note_choices(nodes: Sequence[ir.Node], seeds: Collection[ir.Value], rules: R
         nodes: Those that the differentiated values depend on, in topological order.
         seeds: The differentiated values, which count wherever they are.
         rules: The table of gradient rules.
+        standard: The standard rules: an operator that has another chooses as that one says.
     """
-    readers = _Readers(set(nodes), set(seeds), rules)
+    readers = _Readers(set(nodes), set(seeds), rules, standard)
     for node in reversed(nodes):
         for value in node.outputs:
             found = readers.passing_over(value)
@@ -86,13 +92,29 @@ def unless_passed_over(y: Tensor, dx: Tensor) -> Tensor:
     """Return a cotangent that is zero where a choice behind passes over what it is made by.
 
     Args:
-        y: The output of the node.
+        y: The output of the node, each element of which is made of one element.
         dx: What becomes of its cotangent, of the same shape.
     """
     places: Places | None = y.value.meta.get(_KEY)
     if places is None:
         return dx
     return dx.op.Where(places(y), dx.op.constant(0, dx.dtype), dx)
+
+
+def unless_all_passed_over(y: Tensor, dx: Tensor, axis: int) -> Tensor:
+    """Return a cotangent that is zero where a choice behind passes over all that it is made by.
+
+    Args:
+        y: The output of the node, each element of which is made of all along an axis.
+        dx: What becomes of its cotangent, of the same shape.
+        axis: The axis.
+    """
+    places: Places | None = y.value.meta.get(_KEY)
+    if places is None:
+        return dx
+    counts = _counting(places, y).sum(axis, keepdims=True)
+    none = y.op.Equal(counts, y.op.constant(0, counts.dtype))
+    return dx.op.Where(none, dx.op.constant(0, dx.dtype), dx)
 
 
 def given_to(node: ir.Node, index: int | None, y: Tensor, dx: Tensor) -> Tensor:
@@ -124,9 +146,14 @@ class _Readers:
     """What reads the values of a graph that is differentiated."""
 
     def __init__(
-        self, counted: Collection[ir.Node], seeds: Collection[ir.Value], rules: RuleTable
+        self,
+        counted: Collection[ir.Node],
+        seeds: Collection[ir.Value],
+        rules: RuleTable,
+        standard: RuleTable,
     ) -> None:
         self._counted, self._seeds, self._rules = counted, seeds, rules
+        self._standard = standard
 
     def passing_over(self, value: ir.Value) -> Places | None:
         """Return where all that reads a value passes over it; `None` where something does not."""
@@ -151,11 +178,13 @@ class _Readers:
     def _by_reader(self, value: ir.Value, node: ir.Node, index: int) -> Places | None:
         """Where one that reads a value passes over it, or what is behind does."""
         if has(node, Trait.POINTWISE) or has(node, Trait.BROADCASTING):
-            places = _by_element(value, node, index)
-            result = node.outputs[0]
+            as_usual = self._rules.agrees(self._standard, node.op_type)
+            places = _by_element(value, node, index, cuts=as_usual)
             if places is None or _is_of_its_shape(value, node):
                 return places
-            return _everywhere_of(places, result)
+            if index and not has(node, Trait.BROADCASTING):
+                return None  # each in its own way, such as the scale of a BatchNormalization
+            return _everywhere_of(places, node.outputs[0])
         if not brings_through(node) or node.op_type not in self._rules:
             return None
         unread = [
@@ -209,16 +238,25 @@ def _is_question(node: ir.Node) -> bool:
     )
 
 
-def _by_element(value: ir.Value, node: ir.Node, index: int) -> Places | None:
+def _by_element(value: ir.Value, node: ir.Node, index: int, *, cuts: bool) -> Places | None:
     """Where one that reads a value element by element passes over it, or what is behind does.
 
     The places are those of the result, for the value itself where that has the same shape.
+
+    Args:
+        value: The value.
+        node: That reads it.
+        index: As which of its inputs.
+        cuts: Whether its rule gives nothing where the operator takes nothing: in a `deconvnet` a
+            Relu does.
     """
     result = node.outputs[0]
     found = []
     behind: Places | None = result.meta.get(_KEY)
     if behind is not None:
         found.append(_of_result(behind, result))
+    if not cuts:
+        return found[0] if found else None
     if node.op_type == "Where" and index:
         found.append(_not_chosen(node.inputs[0], chosen_if=index == 1))
     elif node.op_type in _CUTTING and _is_of_its_shape(value, node):
