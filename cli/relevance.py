@@ -18,8 +18,8 @@ app = typer.Typer(add_completion=False)
 
 EPILOG = """Example: onnxscope relevance squeezenet tabby fire5 cats/ -o counts.npy
 
-Its use: onnxscope render squeezenet '"tabby" - 20 * distribution("fire5", "cat.jpg",
-weights=array("counts.npy"))'"""
+Its use: onnxscope render squeezenet \
+'"tabby" - 20 * distribution("fire5", "cat.jpg", weights=array("counts.npy"))'"""
 
 _SHOWN = 8
 

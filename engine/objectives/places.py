@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import LayerError, TargetError
 from ..graph.tensor import Tensor
@@ -26,7 +25,7 @@ class Place(TypedDict, total=False):
     radius: int | None
     token: int | None
     box: tuple[float, float, float, float] | None
-    mask: npt.ArrayLike | None
+    mask: np.ndarray | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,7 +48,7 @@ class Placed(ByContent, Leaf):
     radius: int | None = None
     token: int | None = None
     box: tuple[float, float, float, float] | None = None
-    mask: npt.ArrayLike | None = None
+    mask: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for axis in ("y", "x", "radius", "token"):
@@ -113,7 +112,7 @@ class Placed(ByContent, Leaf):
         # Of volumes and videos it is that place in all slices.
         *depth, height, width = values.shape[2:]
         if self.mask is not None:
-            weights = means_over_shares(np.asarray(self.mask), height, width)
+            weights = means_over_shares(self.mask, height, width)
             weights /= weights.sum() * math.prod(depth)
             return values, weights.astype(np.float32)
         top, bottom, left, right = self._window(layer, height, width)

@@ -20,9 +20,8 @@ NO_GRADIENT = {
     "sign_model": "no derivative",
     # Of so many values some are near zero, or others of their window, wherever they are moved to:
     # what is compared then is that the slope lies between those on both sides.
+    "MaxPool1d_stride_padding_dilation": "on a kink",
     "MaxPool2d_stride_padding_dilation": "on a kink",
-    "PReLU_2d_multiparam": "on a kink",
-    "PReLU_3d_multiparam": "on a kink",
     # ONNX Runtime has neither the operator Gradient nor the locale for these texts.
     **dict.fromkeys(
         (

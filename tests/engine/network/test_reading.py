@@ -51,20 +51,20 @@ print(*sys.modules)
 NEEDED = {
     "": "cache declarations distributions errors files forms identity images notebook patience "
     "plain planes registry",
-    "ascent": "batching climbers climbing compiled_climber composition forecast graphs "
+    "ascent": "batching climbers climbing compiled_climber composition fitting forecast graphs "
     "host_climber interrupts leak loop optimizers registry schedules starts streams",
     "graph": "advice metadata passes passes.precision tensor traits walks wire",
     "importer": "model_file",
     "models": "cache catalogue conversion installed verification",
-    "network": "described facts finite inputs inputs.expectations inputs.preprocessing "
+    "network": "described facts finite identified inputs inputs.expectations inputs.preprocessing "
     "inputs.presets layers layers.axes layers.blocks layers.layer layers.naming layers.scopes "
     "layers.skips loading model photos reading saturation",
-    "objectives": "algebra depth fed labels preactivation ranges seen targets units",
+    "objectives": "algebra depth fed labels own_objectives preactivation ranges seen targets units",
     "parameterizations": "base colors fourier",
-    "pictures": "arguments arrays display fields formats importance picture recipe remarks "
-    "rendering rising tiles",
+    "pictures": "arguments arrays asked_for display fields formats importance picture recipe "
+    "remarks rendering rising tiles",
     "rules": "named",
-    "runtime": "bound_session cores finished half memory reasons session small_types",
+    "runtime": "bound_session cores creation finished half memory reasons session small_types",
     "transforms": "base composition geometric presets warp",
 }
 # Of Python's own, what costs a start milliseconds and is for other work.
