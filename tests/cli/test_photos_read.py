@@ -26,7 +26,7 @@ TYPED = {
     "invert": ["PHOTO", "conv5", *QUICK],
     "microscope": ["conv5", "--units", "0:1", "--photos", "PHOTOS", "--what", "examples",
                    "--quality", "draft", "-o", "scope", "--quiet"],
-    "relevance": ["conv5:1", "conv4", "PHOTO", "-o", "counts.npy"],
+    "relevance": ["conv5:1", "conv0", "PHOTO", "-o", "counts.npy"],
     "score": ["conv5:1", "PHOTOS", *QUICK],
     "spectrum": ["conv5:1", "PHOTOS", *QUICK],
     "style": ["PHOTO", "PHOTO", *QUICK],
