@@ -166,13 +166,19 @@ def test_unknown_preprocessing(refused, foreign):
         assert "give --preprocessing NAME, such as imagenet, or --input-range LOW" in message
 
 
-@pytest.mark.parametrize("operators", [["Relu", "acme.Frobnicate"], ["Relu", "Frobnicate"]])
-def test_unknown_operator(run, refused, elsewhere, operators):
+@pytest.mark.parametrize(
+    ("operators", "said"),
+    [
+        (["Relu", "acme.Frobnicate"], "onnxscope has no standard form of acme's Frobnicate"),
+        (["Relu", "Frobnicate"], "ONNX has no operator Frobnicate"),
+    ],
+)
+def test_unknown_operator(run, refused, elsewhere, operators, said):
     path = unary(elsewhere / "model.onnx", *operators, "Relu")
     given = ("--input-range", 0, 1, "--steps", 2, "--transforms", "none")
     for command in (("render", path, "c:1", *given), ("inspect", path, "c")):
         message = refused(*command)
-        assert "operator Frobnicate" in message
+        assert said in message
         assert "'make_b'" in message
     # Layers before it are none the worse for it.
     assert run("render", path, "a:1", *given).exit_code == 0

@@ -252,7 +252,9 @@ def test_what_cannot_be_told(run, folder) -> None:
     result = run("inspect", "net.onnx")
     assert result.exit_code == 0, result.output
     assert ["z", "N×M", "Relu"] in [row[:3] for row in cells(result.stdout)]
-    assert "no gradient was found: operator Frobnicate of acme is unknown" in words(result.stdout)
+    assert "no gradient was found: onnxscope has no standard form of acme's Frobnicate" in words(
+        result.stdout
+    )
     assert "as the file says; it cannot be told" in words(run("inspect", "net.onnx", "z").stdout)
 
 
