@@ -12,6 +12,7 @@ import onnx_ir as ir
 from onnx import defs
 
 from ..errors import ModelError
+from .leniency import domain_of
 
 
 def inlined(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
@@ -50,15 +51,15 @@ def _read_in_one_version(proto: onnx.ModelProto, origin: str) -> None:
     Raises:
         ModelError: a standard operator in a function does not fit the model's version.
     """
-    versions = {_domain(entry): entry.version for entry in proto.opset_import}
+    versions = {domain_of(entry): entry.version for entry in proto.opset_import}
     for function in proto.functions:
         for entry in function.opset_import:
-            if _domain(entry) == "" and entry.version != versions.get("", entry.version):
+            if domain_of(entry) == "" and entry.version != versions.get("", entry.version):
                 _check_fits(function, entry.version, versions[""], origin)
-            if _domain(entry) not in versions:
-                versions[_domain(entry)] = entry.version
-                proto.opset_import.append(onnx.helper.make_opsetid(_domain(entry), entry.version))
-            entry.version = versions[_domain(entry)]
+            if domain_of(entry) not in versions:
+                versions[domain_of(entry)] = entry.version
+                proto.opset_import.append(onnx.helper.make_opsetid(domain_of(entry), entry.version))
+            entry.version = versions[domain_of(entry)]
 
 
 def _check_fits(function: onnx.FunctionProto, own: int, version: int, origin: str) -> None:
@@ -81,10 +82,6 @@ def _check_fits(function: onnx.FunctionProto, own: int, version: int, origin: st
             f"{version}, where there is no {node.op_type}{what}; ONNX Runtime reads functions in "
             "the model's: export both in one opset"
         )
-
-
-def _domain(entry: onnx.OperatorSetIdProto) -> str:
-    return "" if entry.domain == "ai.onnx" else entry.domain
 
 
 def _compute_all_outputs(function: onnx.FunctionProto) -> None:

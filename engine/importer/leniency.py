@@ -45,7 +45,7 @@ def as_runtimes_read(proto: onnx.ModelProto, origin: str) -> onnx.ModelProto:
     sparse = sparse or any(_sparse_constants(proto.graph))
     domains = {entry.domain for entry in proto.opset_import}
     unnamed = bool(domains) and domains.isdisjoint({"", "ai.onnx"})
-    last = {_domain(entry): entry.version for entry in proto.opset_import}
+    last = {domain_of(entry): entry.version for entry in proto.opset_import}
     repeated = len(last) < len(proto.opset_import)
     every = list(_every_node(proto))
     padded = any(_is_padded(node) for node in every)
@@ -107,7 +107,8 @@ def _standard(domain: str) -> str:
     return "" if domain == _STANDARD else domain
 
 
-def _domain(entry: onnx.OperatorSetIdProto) -> str:
+def domain_of(entry: onnx.OperatorSetIdProto) -> str:
+    """Return the domain of an operator set, by the usual name where it has two."""
     return _standard(entry.domain)
 
 
