@@ -85,6 +85,17 @@ def path_similarity(layers: Sequence[PathLayer]) -> float | None:
     return sum(weight * one for weight, one in telling) / sum(weight for weight, _ in telling)
 
 
+def sees_all(fields: np.ndarray) -> np.ndarray:
+    """Return for each field of a unit whether whole layers are compared: where all are the picture.
+
+    Of a unit that sees the picture from its middle, and a part of it from the border, places are.
+
+    Args:
+        fields: As parts of height and width (N, 4).
+    """
+    return np.full(len(fields), bool((fields == _PICTURE).all()))
+
+
 class Way:
     """The layers on the way to a unit, and activations of these.
 
@@ -131,8 +142,12 @@ class Way:
         self._session = open_for(lambda _: graph, provider)
 
     def activations(
-        self, pictures: Sequence[np.ndarray], seen: np.ndarray, fields: np.ndarray
-    ) -> list[np.ndarray]:
+        self,
+        pictures: Sequence[np.ndarray],
+        seen: np.ndarray,
+        fields: np.ndarray,
+        whole: np.ndarray,
+    ) -> list[list[np.ndarray]]:
         """Return each layer's activations within fields of pictures.
 
         Args:
@@ -140,11 +155,12 @@ class Way:
             seen: Which of them a field is of, (M,).
             fields: What a unit sees of it, as parts of its height and width: top, bottom, left,
                 right, (M, 4).
+            whole: Whether whole layers are compared instead, (M,).
 
         Returns:
-            For each layer (M, D).
+            For each layer M vectors: of fields one length, of whole layers another.
         """
-        found: list[list[np.ndarray | None]] = [[None] * len(seen) for _ in self.layers]
+        found: list[dict[int, np.ndarray]] = [{} for _ in self.layers]
         for start in range(0, len(pictures), self._batch):
             part = as_batch(np.stack(pictures[start : start + self._batch]))
             count = len(part)
@@ -153,12 +169,13 @@ class Way:
             for number, rows in enumerate(found):
                 values = given[f"layers/{number}"]
                 for row in np.flatnonzero((seen >= start) & (seen < start + count)):
-                    rows[row] = self._taken(values[seen[row] - start], fields[row])
-        return [np.stack([row for row in rows if row is not None]) for rows in found]
+                    field = None if whole[row] else fields[row]
+                    rows[int(row)] = self._taken(values[seen[row] - start], field)
+        return [[rows[row] for row in range(len(seen))] for rows in found]
 
-    def _taken(self, values: np.ndarray, field: np.ndarray) -> np.ndarray:
-        """Activations at places of a field, of (C, H, W); all of others, and of the picture."""
-        if values.ndim == 3 and tuple(field) != _PICTURE:
+    def _taken(self, values: np.ndarray, field: np.ndarray | None) -> np.ndarray:
+        """Activations at places of a field of (C, H, W); of others, and without a field, all."""
+        if values.ndim == 3 and field is not None:
             inside = (np.arange(_ACROSS) + 0.5) / _ACROSS
             top, bottom, left, right = field
             places = (top + inside * (bottom - top), left + inside * (right - left))
@@ -176,18 +193,20 @@ class Way:
             self._chosen[flat.size] = order[:_ELEMENTS]
         return np.asarray(flat[self._chosen[flat.size]])
 
-    def compare(self, activations: Sequence[np.ndarray], count: int) -> tuple[PathLayer, ...]:
+    def compare(
+        self, activations: Sequence[Sequence[np.ndarray]], count: int
+    ) -> tuple[PathLayer, ...]:
         """Compare a picture with photographs in every layer.
 
         Args:
             activations: For each layer those of the picture, of the unit's photos, two at least,
-                and of random ones, (N, D).
+                and of random ones, N vectors of one length.
             count: How many are the unit's photos.
         """
         pairs = ~np.eye(count, dtype=bool)
         found = []
         for name, rows in zip(self.layers, activations, strict=True):
-            ranks = _standard_ranks(rows)
+            ranks = _standard_ranks(np.stack(rows))
             own, of_best, of_others = ranks[0], ranks[1 : count + 1], ranks[count + 1 :]
             found.append(
                 PathLayer(

@@ -15,7 +15,7 @@ from .collecting import measure_of
 from .collection import Examples
 from .looking import Look
 from .measuring import Aim
-from .paths import Way, path_similarity
+from .paths import Way, path_similarity, sees_all
 from .second_eye import SecondEye, agreement
 from .superstimulus import drawn_views, ratio, values_in_views
 from .unit_examples import Place, UnitExamples
@@ -95,7 +95,8 @@ class Scorer:
         among_best = [of[: count + 1] for of, (_, count, _) in zip(numbers, known, strict=True)]
         worth = self._worth(shots, columns, among_best)
         seen, seen_fields = np.concatenate(numbers), np.concatenate(fields)
-        activations = self._way.activations(shots.pictures, seen, seen_fields)
+        whole = np.concatenate([sees_all(of_unit) for of_unit in fields])
+        activations = self._way.activations(shots.pictures, seen, seen_fields, whole)
         features = self._features(shots, seen, seen_fields)
         scores, start = [], 0
         for (one, best_count, other_count), values in zip(known, worth, strict=True):

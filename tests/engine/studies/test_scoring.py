@@ -156,13 +156,40 @@ def test_whole_layers_of_what_has_no_place():
     way = object.__new__(Way)
     way._seed, way._chosen = 0, {}
     small = np.arange(2 * 9 * 9.0).reshape(2, 9, 9)
-    np.testing.assert_array_equal(way._taken(small, np.array([0.0, 1, 0, 1])), small.reshape(-1))
+    np.testing.assert_array_equal(way._taken(small, None), small.reshape(-1))
     part = way._taken(small, np.array([0.0, 1 / 9, 0, 1 / 9]))
     np.testing.assert_array_equal(part, np.repeat([0.0, 81.0], 49))
     large = np.arange(3 * 64 * 64.0).reshape(3, 64, 64)
-    drawn = way._taken(large, np.array([0.0, 1, 0, 1]))
+    drawn = way._taken(large, None)
     assert len(set(drawn)) == len(drawn) == 4096
-    np.testing.assert_array_equal(drawn, way._taken(large, np.array([0.0, 1, 0, 1])))
+    np.testing.assert_array_equal(drawn, way._taken(large, None))
+
+
+def test_a_unit_that_sees_the_picture_from_its_middle_alone(tmp_path):
+    """Its field is the whole picture there, and beyond the picture at the border."""
+    from onnxscope.graph.builder import Builder
+    from onnxscope.graph.finish import model_of
+
+    builder = Builder("wide")
+    op = builder.op
+    rng = np.random.default_rng(0)
+    image = builder.input("image", [1, 3, 16, 16], np.float32)
+    inner = op.Relu(op.Conv(image, builder.constant(rng.random((4, 3, 1, 1)), np.float32)))
+    kernel = np.zeros((1, 4, 16, 16))
+    kernel[..., :8, :8] = 1 / 64
+    wide = op.Conv(inner, builder.constant(kernel, np.float32), pads=[8, 8, 8, 8])
+    builder.output("wide", op.Relu(wide))
+    model = osc.load(model_of(builder), input_range=(0, 1), compare=False)
+    for number in range(24):
+        # A bright quarter, above or below: that is the one which the unit's cell looks at.
+        photo = rng.integers(0, 60, (16, 16, 3), dtype=np.uint8)
+        at = 8 * (number % 2)
+        photo[at : at + 8, at : at + 8] += 150
+        Image.fromarray(photo).save(tmp_path / f"{number:02}.png")
+    found = osc.examples(model, "wide", tmp_path)
+    assert {place.box for place in found.of("wide", 0).most} == {(0, 16, 0, 16), (8, 16, 8, 16)}
+    scores = list(osc.scores(model, "wide", found, eye=None, steps=1, provider="cpu"))
+    assert all(0 <= one.path <= 1 for one in scores if one.path is not None)
 
 
 def test_branches_have_fields_of_their_own(tmp_path):
