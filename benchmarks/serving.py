@@ -29,7 +29,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _LAYERS = ("fire3", "fire5", "fire6", "fire7", "fire8", "fire9", "logits")
-_PAGES = ("/", "/fire6.html", "/data/fire6.js", "/data/fire6-0.js", "/assets/microscope.js")
+_PAGES = ("/", "/fire6.html", "/data/fire6.js", "/data/fire6.0.js", "/assets/microscope.js")
 _LOOKED_AT = 4
 
 

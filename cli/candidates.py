@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .console import plural, show_facts
-from .preprocessing import Preprocessing, words_for
+from .preprocessing import Preprocessing
 from .typed import command_line
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def show_candidates(console: Console, model: Model, photo: Path, given: Preproce
         LayerError: the network has no class scores.
     """
     from ..network.candidates import try_candidates
+    from ..network.inputs.typed import options_for
     from ..network.photos import fit
 
     picture = fit(photo, model)
@@ -61,7 +62,7 @@ def show_candidates(console: Console, model: Model, photo: Path, given: Preproce
     console.print("\nwhat to type for the right one:", style="dim")
     known = model.preprocessing is not None
     for number, answer in enumerate(answers):
-        words = [] if known and not number else words_for(answer.candidate.preprocessing)
+        words = [] if known and not number else options_for(answer.candidate.preprocessing)
         unit = f"{layer.title}:{answer.classes[0][0]}"
         # What is known without words in the file was given, and is given again.
         besides = given.words(_BESIDE) if words else given.words()

@@ -156,9 +156,10 @@ def microscope(
     filling = _fill_watched(work, batch_size, scheduler, quiet=quiet)
     if not filling.interrupted:
         score_watched(work, quiet=quiet)
-    page = work.site.write()
+    site = work.site
+    page = site.write()
     for form in forms:
-        file = write_export(plan, project, form)
+        file = write_export(site.plan, project, form)
         if not quiet:
             stdout().print(str(file), soft_wrap=True)
     _summarize(filling, page, quiet=quiet)

@@ -19,7 +19,6 @@ from .typed import command_line
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from ..network.inputs import preprocessing as expectations
     from ..network.model import Model
 
 _PANEL = "Preprocessing of a foreign model"
@@ -191,13 +190,15 @@ class Preprocessing:
         Args:
             names: Of the fields that are wanted; by default all.
         """
+        from ..network.inputs.typed import number
+
         words: list[str] = []
         for name, value in self.given.items():
             if names is not None and name not in names:
                 continue
             option = "--" + _OPTIONS.get(name, name).replace("_", "-")
             if isinstance(value, tuple):
-                words += [option, *map(repr_short, value)]
+                words += [option, *map(number, value)]
             else:
                 for one in value if isinstance(value, list) else [value]:
                     words += [option, str(one)]
@@ -373,30 +374,3 @@ def parse_axes(given: list[str]) -> dict[str, int]:
 
         axes[name] = from_digits("the axis of --channel-axis", axis)
     return axes
-
-
-def words_for(preprocessing: expectations.Preprocessing) -> list[str]:
-    """Return what to type for a preprocessing: its name where it has one."""
-    from ..network.inputs.presets import preset_name
-
-    name = preset_name(preprocessing)
-    if name:
-        return ["--preprocessing", name]
-    numbers: dict[str, tuple[float, ...]] = {"--input-range": preprocessing.ranges[0]}
-    if any(preprocessing.mean):
-        numbers["--mean"] = _three(preprocessing.mean)
-    if any(value != 1 for value in preprocessing.std):
-        numbers["--std"] = _three(preprocessing.std)
-    words = [word for name, values in numbers.items() for word in (name, *map(repr_short, values))]
-    if preprocessing.channel_order != "rgb":
-        words += ["--channel-order", preprocessing.channel_order]
-    return words
-
-
-def _three(values: tuple[float, ...]) -> tuple[float, ...]:
-    return values * 3 if len(values) == 1 else values
-
-
-def repr_short(value: float) -> str:
-    """Return a number so that it is read back as the same, without a fraction that is zero."""
-    return str(int(value)) if value == int(value) else repr(value)

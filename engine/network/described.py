@@ -46,9 +46,10 @@ class Described:
         self.opset = facts.opset
         self.metadata = Metadata.from_props(facts.props)
         self.expectation = facts.expectation
+        self._given: Preprocessing | None = None
         if preprocessing is not None and self.metadata is None:
-            given = replace(preprocessing, layout=facts.layout, channels=facts.channels)
-            self.expectation = Expectation(given, "as given")
+            self._given = replace(preprocessing, layout=facts.layout, channels=facts.channels)
+            self.expectation = Expectation(self._given, "as given")
         self.preprocessing = self.expectation.preprocessing
         stack = stack_of(facts.layout)
         usual = 1 if stack is None else usual_sizes(facts.layout)[stack.letter]
@@ -79,6 +80,11 @@ class Described:
             "image input": self._facts.image_input,
             "inputs": dict(self._reading.inputs),
         }
+
+    @property
+    def given(self) -> Preprocessing | None:
+        """What `onnxscope.load` was given of pictures; `None` where the file says it, if any."""
+        return self._given
 
     @property
     def self_contained(self) -> bool:

@@ -69,7 +69,7 @@ def write_blocks(every: Iterable[Blocks], folder: str | os.PathLike[str]) -> Pat
                 f"the blocks of {blocks.name} are of other layers or of another network than those "
                 f"of {first.name}: one page shows one network"
             )
-        name = slug(Path(blocks.name).stem, taken)
+        name = slug(Path(blocks.name).stem, taken, "photo")
         photos.append({"slug": name, "name": blocks.name, "source": f"photos/{name}/photo.jpg"})
         _write_photo(blocks, target, name)
         # After each, so that what was interrupted is a page of those that are done.

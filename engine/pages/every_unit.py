@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, TargetError, nearest
 from ..network.layers.layer import Layer
@@ -26,6 +26,9 @@ from ..studies.collecting import unit_of
 from .growing import Work
 from .growth import shown_growing
 
+if TYPE_CHECKING:
+    from ..importer.opsets import ModelSource
+
 
 @dataclass(frozen=True)
 class Microscope:
@@ -36,7 +39,8 @@ class Microscope:
         filling: How many pictures there are, were made and are left, and which failed.
         photos: How far the looking at photographs came; `None` where there was none.
         scores: How far the scores came; `None` where there were none.
-        plan: Which layers, units and kinds of pictures there shall be, and how they are made.
+        plan: Which layers, units and kinds of pictures there shall be, those of earlier calls too,
+            and how they are made.
         project: Where they are kept.
     """
 
@@ -121,7 +125,7 @@ class Microscope:
 
 
 def microscope(
-    model: Model | str,
+    model: Model | ModelSource,
     folder: str | os.PathLike[str],
     layers: str | Sequence[str] | None = None,
     *,
@@ -228,8 +232,9 @@ def microscope(
             idle=growth.say,
         )
         scored = None if filling.interrupted else work.score(done=growth.scored)
-        page = work.site.write()
-    return Microscope(page, filling, seen, scored, work.plan, work.project)
+        site = work.site
+        page = site.write()
+    return Microscope(page, filling, seen, scored, site.plan, work.project)
 
 
 def _asked(plan: Plan, layer: Layer, unit: int, kind: str) -> Question:

@@ -19,9 +19,10 @@ from ..plain import real, text, texts, whole
 from ..store.filling import Filling, Place, fill
 from ..store.making import Answer
 from ..store.photos import Photos
-from ..store.plan import SCORES, Plan, Wanted, make_plan
-from ..store.plan import shard as part_of
+from ..store.plan import SCORES, Plan, Wanted, make_plan, part_of
+from ..store.plan import shard as shard_of
 from ..store.project import NAME, Project
+from ..store.remembered import together
 from ..store.scores import Scoring, score_pictures
 from ..store.sightings import Sightings, look_at_photos
 from ..studies.second_eye import other_network
@@ -30,6 +31,7 @@ from .site import check_jinja
 
 if TYPE_CHECKING:
     from ..ascent.loop import Callback
+    from ..importer.opsets import ModelSource
     from ..network.layers.layer import Layer
     from ..studies.collecting import Looked
 
@@ -46,7 +48,6 @@ class Work:
         plan: What there shall be.
         project: Where it is kept.
         order: Which of the plan's pictures this process makes, in which order.
-        site: The pages.
         eye: The network that compares pictures with photographs; `None` for none.
         alone: Whether this process looks at the photographs, in one pass for all shards.
         seconds: How long all steps together may take; `None` for no limit.
@@ -55,16 +56,16 @@ class Work:
     plan: Plan
     project: Project
     order: Sequence[Place]
-    site: Site
     eye: Model | None = None
     alone: bool = True
     seconds: float | None = None
     _began: float = field(default_factory=time.monotonic, repr=False)
+    _site: Site | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def prepared(
         cls,
-        model: Model | str,
+        model: Model | ModelSource,
         folder: str | os.PathLike[str],
         layers: str | Sequence[str] | None = None,
         *,
@@ -107,11 +108,18 @@ class Work:
             settings=settings,
             photos=_photos(photos, path, second),
         )
-        order = plan.order() if part is None else part_of(plan, part)
+        order = plan.order() if part is None else shard_of(plan, part)
+        alone = part is None or part_of(part)[0] == 1
         project = Project.create(path, opened)
-        alone = part is None or part.split("/")[0].strip() == "1"
-        site = Site(plan, project)
-        return cls(plan, project, order, site, second, alone, seconds, began)
+        return cls(plan, project, order, second, alone, seconds, began)
+
+    @property
+    def site(self) -> Site:
+        """The pages, of all that the project shall have, whichever run asked for it."""
+        every = together(self.plan, self.project)
+        if self._site is None or self._site.plan != every:
+            self._site = Site(every, self.project)
+        return self._site
 
     @property
     def left(self) -> float | None:
@@ -247,5 +255,5 @@ def _photos(
 ) -> Photos | None:
     """The photographs that are given, or those of the last run, as far as they are known."""
     if given is not None:
-        return Photos.found(given, "" if eye is None else eye.sha256)
+        return Photos.found(given, "" if eye is None else eye.sha256, besides=folder)
     return Photos.remembered(Project.open(folder)) if (folder / NAME).is_file() else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,16 @@ from ..network.model import Model
 from ..store.kinds import Kind
 from ..store.likeness import alike, order
 from ..store.opacity import SUFFIX as OPACITY
-from ..store.photos import PHOTOS_SUFFIX
 from ..store.plan import EXAMPLES, SCORES, Plan
 from ..store.project import Project
-from ..store.questions import Question
+from ..store.questions import PHOTOS_SUFFIX, Question
 from ..store.relations import Related
 from ..store.sightings import columns_of, first_nine
 from .neighbours import told_of_relations
 from .shown import IMPORTANCE, Shown
 from .site import model_called, script, write_text
 from .sprites import EDGE, Sheet, write_sheet
+from .typed import command_for
 
 ON_A_SHEET = 32
 """So many units have their thumbnails on one sheet, and their data in one file."""
@@ -147,7 +146,8 @@ class LayerData:
             [shown.found(name)[u].key for u in units if u in shown.found(name)] for name in names
         ]
         version = _version(json.dumps([there, list(near.values())]))
-        source = f"data/{shown.slug}-{number}.js"
+        # No layer's own address has a dot, as that of another one may end in such a number.
+        source = f"data/{shown.slug}.{number}.js"
         if _version_of(folder, source) == version:
             return
         details = {str(unit): near[unit] | self._details(unit) for unit in units}
@@ -198,13 +198,8 @@ class LayerData:
     def _command(self, unit: int, kind: Kind) -> str:
         """What to type for the same picture."""
         plan = self._plan
-        height, width = plan.height_and_width
         words = kind.typed(self.shown.layer, unit, shared=plan.shared)
-        size = str(height) if height == width else f"{height}x{width}"
-        words += ["--size", size, "--steps", str(plan.settings["steps"])]
-        if plan.settings.get("seed"):
-            words += ["--seed", str(plan.settings["seed"])]
-        return shlex.join(["onnxscope", "render", plan.model.name, *words])
+        return command_for(plan.model, words, plan.settings)
 
     # Thumbnails ----------------------------------------------------------------------------------
 
@@ -237,13 +232,13 @@ class LayerData:
         if name == EXAMPLES:
             known = self._project.answer(question) or {}
             count = sum(len(known.get(part, ())) for part in ("most", "quantiles", "least"))
-            return first_nine(self._project.path_of(question, PHOTOS_SUFFIX), count, _TILE)
-        with Image.open(self._project.path_of(question, ".png")) as image:
+            with self._project.picture(question, PHOTOS_SUFFIX) as sheet:
+                return first_nine(sheet, count, _TILE)
+        with self._project.picture(question) as image:
             small = image.convert("RGB").resize((_TILE, _TILE), Image.Resampling.LANCZOS)
-        opacity = self._project.path_of(question, OPACITY)
-        if name != IMPORTANCE or not opacity.is_file():
+        if name != IMPORTANCE or not self._project.path_of(question, OPACITY).is_file():
             return np.asarray(small)
-        with Image.open(opacity) as mask:
+        with self._project.picture(question, OPACITY) as mask:
             alpha = mask.getchannel("A").resize((_TILE, _TILE), Image.Resampling.BILINEAR)
         grey = Image.new("RGB", small.size, (_GREY, _GREY, _GREY))
         return np.asarray(Image.composite(small, grey, alpha))

@@ -15,7 +15,7 @@ from ..locks import locked
 from ..store.plan import Plan
 from ..store.project import Project
 from ..store.relations import Related, related
-from ..store.shelf import keys_there
+from ..store.shelf import Shelf
 from .layer_data import ON_A_SHEET, LayerData, names_of
 from .neighbours import Neighbours
 from .shown import Shown
@@ -68,6 +68,9 @@ class Site:
 
     It opens from the file system, without a server, and works without a network. What is as it was
     is neither read nor written again.
+
+    Attributes:
+        plan: What the project shall have.
     """
 
     def __init__(self, plan: Plan, project: Project) -> None:
@@ -77,7 +80,7 @@ class Site:
             InputError: Jinja2 is not installed.
         """
         check_jinja()
-        self._plan = plan
+        self.plan = plan
         self._project = project
         self._neighbours = Neighbours(plan)
         self._layers = [
@@ -117,12 +120,12 @@ class Site:
         return folder / "index.html"
 
     def _write(self) -> Path:
-        plan, folder = self._plan, self._project.folder
+        plan, folder = self.plan, self._project.folder
         write_assets(folder, _ASSETS)
         shown = [one.shown for one in self._layers]
-        keys = keys_there(self._project)
+        shelf = Shelf(self._project)
         for one in shown:
-            one.look(keys)
+            one.look(shelf)
         relations = related({one.layer.name: one.shares() for one in shown})
         total, there = plan.count(), sum(one.count for one in shown)
         write_text(
@@ -164,11 +167,11 @@ class Site:
         return {
             "layers": [self._neighbours.page_of(one.layer) for one in shown],
             "made": sum(one.count for one in shown),
-            "total": self._plan.count(),
+            "total": self.plan.count(),
             "classes": [
                 {"name": name, "slug": one.slug, "unit": int(unit)}
                 for one in shown
-                for unit, name in names_of(self._plan.model, one.layer).items()
+                for unit, name in names_of(self.plan.model, one.layer).items()
                 if int(unit) in one.units
             ],
         }

@@ -21,7 +21,9 @@ class Neighbours:
     def __init__(self, plan: Plan) -> None:
         """Give each layer an address of its own."""
         taken: set[str] = set()
-        self.slugs: Mapping[str, str] = {one.name: slug(one.title, taken) for one in plan.layers}
+        self.slugs: Mapping[str, str] = {
+            one.name: slug(one.title, taken, "layer") for one in plan.layers
+        }
         self._plan = plan
 
     def page_of(self, layer: Layer) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..store.photos import score_question, unit_question
 from ..store.plan import EXAMPLES, SCORES, Plan
 from ..store.project import Project
 from ..store.questions import Question
-from ..store.shelf import Note, note_of
+from ..store.shelf import Note, Shelf, note_of
 
 IMPORTANCE = "importance"
 """What of a channel's picture counted: a way to look at it, and no picture of its own."""
@@ -57,11 +57,11 @@ class Shown:
             asked[SCORES] = {u: score_question(plan, layer, u, pictures[u]) for u in self.units}
         return asked
 
-    def look(self, there: Collection[str]) -> None:
+    def look(self, there: Shelf) -> None:
         """Look what is there, and read what is needed all the time of channels that are new.
 
         Args:
-            there: The keys of all answers (see `keys_there`).
+            there: Which answers there are.
 
         Raises:
             InputError: an answer is damaged.
@@ -71,7 +71,7 @@ class Shown:
             self._found = {}
             return
         self._found = {
-            name: {unit: one for unit, one in asked.items() if one.key in there}
+            name: {unit: one for unit, one in asked.items() if there.has(one)}
             for name, asked in self._asked.items()
         }
         for unit, question in self.found("channel").items():

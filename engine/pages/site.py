@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
+_LONGEST_SLUG = 80
+_DEVICES = (
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in "123456789"),
+)
+_RESERVED = frozenset({"index", *_DEVICES})
+"""What no page is called: the first one is `index`, and Windows has devices of the other names."""
+
+
 def check_jinja() -> None:
     """See that what fills in templates is installed.
 
@@ -134,16 +146,18 @@ def scaled_to_bytes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return whole.reshape(values.shape), scales
 
 
-def slug(name: str, taken: set[str]) -> str:
+def slug(name: str, taken: set[str], nameless: str) -> str:
     """Return a name as a part of addresses that no other has, and note it.
 
     Args:
-        name: Of any letters.
+        name: Of any letters and length.
         taken: Those that are given away.
+        nameless: What that is called whose name has no letter of the Latin alphabet and no digit.
     """
-    stem = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "photo"
+    stem = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST_SLUG].rstrip("-")
+    stem = stem or nameless
     found, number = stem, 1
-    while found in taken:
+    while found in taken or found in _RESERVED:
         number += 1
         found = f"{stem}-{number}"
     taken.add(found)

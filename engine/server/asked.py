@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,6 +16,7 @@ from ..network.photos import pixels_of
 from ..objectives.algebra import Objective
 from ..objectives.targets import find_unit, is_plain, resolve, unit_at_cell
 from ..pages.neighbours import Neighbours
+from ..pages.typed import command_for
 from ..pictures.series import Settings
 from ..plain import text, whole
 from ..store.kinds import KINDS, VARIETIES, Kind
@@ -152,12 +152,12 @@ class Asking:
         if transforms not in (None, ""):
             named = _short("transforms", transforms)
             settings["transforms"] = parse_transforms(named)
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise InputError(
                 f"there is no picture {kind!r} of a unit; known are {', '.join(KINDS)}"
                 f"{nearest(str(kind), KINDS)}"
             )
-        chosen = KINDS[str(kind)]
+        chosen = KINDS[kind]
         found = _unit_of(self.plan.model, target)
         if found is None:
             return self._other(target, chosen, settings, named)
@@ -219,14 +219,7 @@ class Asking:
         return Question.of(described(self.plan.model), made_with, objective, pictures)
 
     def _command(self, words: list[str], settings: Settings, transforms: str) -> str:
-        height, width = pixels_of(self.plan.model, settings["size"])
-        size = str(height) if height == width else f"{height}x{width}"
-        words = [*words, "--size", size, "--steps", str(settings["steps"])]
-        if settings.get("seed"):
-            words += ["--seed", str(settings["seed"])]
-        if transforms:
-            words += ["--transforms", transforms]
-        return shlex.join(["onnxscope", "render", self.plan.model.name, *words])
+        return command_for(self.plan.model, words, settings, transforms)
 
 
 def _short(what: str, given: object) -> str:

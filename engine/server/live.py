@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ..errors import OnnxscopeWarning
 from ..network.model import Model
@@ -18,6 +18,9 @@ from ..store.project import Project
 from .opening import opened
 from .serving import Stop, check_installed, listen
 from .serving import serve as serve_until_stopped
+
+if TYPE_CHECKING:
+    from ..importer.opsets import ModelSource
 
 
 class Server:
@@ -129,7 +132,7 @@ class Server:
 
 
 def serve(
-    model: Model | str | os.PathLike[str],
+    model: Model | ModelSource,
     folder: str | os.PathLike[str] | None = None,
     layers: str | Sequence[str] | None = None,
     *,

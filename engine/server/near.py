@@ -11,7 +11,7 @@ from ..network.layers.layer import Layer
 from ..pages.neighbours import told_of_relations
 from ..store.project import Project
 from ..store.relations import related_to
-from ..store.shelf import keys_there, note_of
+from ..store.shelf import Shelf, note_of
 from .asked import Asked, Asking
 
 
@@ -55,13 +55,13 @@ class Nearness:
 
     def _look(self) -> None:
         """Read the shares of pictures that are new."""
-        there = keys_there(self._project)
+        there = Shelf(self._project)
         for layer in self._asking.plan.layers:
             of_layer = self._shares.setdefault(layer.name, {})
             if layer.name not in self._waiting:
                 self._waiting[layer.name] = self._asked(layer)
             waiting = self._waiting[layer.name]
-            new = [unit for unit, asked in waiting.items() if asked.key in there]
+            new = [unit for unit, asked in waiting.items() if there.has(asked.question)]
             for unit in new:
                 note = note_of(self._project.answer(waiting.pop(unit).question) or {})
                 if note.shares is not None:

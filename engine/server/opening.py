@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, OnnxscopeError
 from ..network.loading import load
@@ -16,11 +16,12 @@ from ..pictures.series import Settings
 from ..plain import path as a_path
 from ..plain import whole
 from ..runtime.session import check_provider
-from ..store.photos import Photos
 from ..store.plan import Plan, make_plan
 from ..store.project import Project
+from ..store.remembered import Remembered, together
 
-_KEPT = ("size", "steps", "seed")
+if TYPE_CHECKING:
+    from ..importer.opsets import ModelSource
 
 
 def is_project(folder: Path) -> bool:
@@ -29,7 +30,7 @@ def is_project(folder: Path) -> bool:
 
 
 def opened(
-    model: Model | str | os.PathLike[str],
+    model: Model | ModelSource,
     folder: str | os.PathLike[str] | None = None,
     layers: str | Sequence[str] | None = None,
     *,
@@ -45,29 +46,38 @@ def opened(
     Raises:
         OnnxscopeError: see `onnxscope.serve`.
     """
-    chosen = any(one is not None for one in (layers, units, quality, size, steps, seed))
-    if not isinstance(model, Model) and is_project(a_path("model", model)):
+    if isinstance(model, str | os.PathLike) and is_project(a_path("model", model)):
         if folder is not None:
             raise InputError(f"{model} is a project itself; no other folder can be given with it")
         project = Project.open(model)
         network = model_of(project)
     else:
-        network = in_colour(model if isinstance(model, Model) else load(os.fspath(model)))
+        network = in_colour(model if isinstance(model, Model) else load(model))
         target = f"{Path(network.name).stem}-microscope" if folder is None else folder
         project = Project.create(a_path("folder", target), network)
-    known = None if chosen else plan_of(project, network, check_provider(provider))
-    if known is not None:
-        return known, project
+    settings = Settings(provider=check_provider(provider))
+    if seed is not None:
+        settings["seed"] = whole("seed", seed, 0)
+    chosen = any(one is not None for one in (layers, units, quality, size, steps, seed))
+    last = Remembered.of(project)
+    if last is not None and not chosen:
+        return last_plan(project, network, last, settings), project
+    shared = None
+    if last is not None and quality is None:
+        # What is not said otherwise is as it was.
+        size, steps = last.size if size is None else size, last.steps if steps is None else steps
+        settings["seed"], shared = settings.get("seed", last.seed), last.shared
     plan = make_plan(
         network,
         layers,
         units=units,
+        kinds=None if last is None else last.kinds or None,
         quality="draft" if quality is None else quality,
         size=size,
         steps=steps,
-        settings=Settings(seed=0 if seed is None else whole("seed", seed, 0), provider=provider),
+        settings=settings,
     )
-    return plan, project
+    return together(plan if shared is None else replace(plan, shared=shared), project), project
 
 
 def model_of(project: Project) -> Model:
@@ -91,45 +101,32 @@ def model_of(project: Project) -> Model:
     return model
 
 
-def plan_of(project: Project, model: Model, provider: str) -> Plan | None:
-    """Return the last plan of a project, so that its pictures are found; `None` if it has none.
+def last_plan(project: Project, model: Model, last: Remembered, settings: Settings) -> Plan:
+    """Return the last plan of a project, so that its pictures are found.
 
     Args:
         project: The project.
         model: Its model.
-        provider: As for `render`.
+        last: What is written down of the plan.
+        settings: What else pictures are made with: the provider.
 
     Raises:
-        InputError: it is damaged, or made with settings that cannot be given here.
+        InputError: it was made with settings that cannot be given here.
     """
-    known = project.plan
-    if known is None:
-        return None
-    try:
-        layers = {one["name"]: [int(unit) for unit in one["units"]] for one in known["layers"]}
-        made_with, kinds = dict(known["made_with"]), list(known["kinds"])
-        size, steps, seed = (made_with[name] for name in _KEPT)
-        shared = bool(known["shared"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{project.folder / 'plan.json'} is damaged ({error!r}); remove it"
-        ) from error
-    every = sorted({unit for units in layers.values() for unit in units})
+    every = sorted({unit for units in last.units.values() for unit in units})
     plan = make_plan(
         model,
-        list(layers),
+        list(last.units),
         units=",".join(map(str, every)),
-        kinds=kinds,
-        size=tuple(size),
-        steps=steps,
-        settings=Settings(seed=seed, provider=provider),
+        # Of one that has photographs alone, what is looked at is made all the same.
+        kinds=last.kinds or None,
+        size=last.size,
+        steps=last.steps,
+        settings=Settings(**{**settings, "seed": last.seed}),
     )
-    units = tuple(tuple(sorted(layers[layer.name])) for layer in plan.layers)
-    photos = Photos.remembered(project)
-    scored = photos is not None and bool(known.get("scored"))
-    plan = Plan(model, plan.layers, units, plan.kinds, plan.settings, shared, photos, scored)
-    now = json.loads(json.dumps(plan.made_with))
-    differing = [name for name in made_with if made_with[name] != now.get(name)]
+    units = tuple(last.units[layer.name] for layer in plan.layers)
+    plan = replace(plan, units=units, shared=last.shared, photos=last.photos, scored=last.scored)
+    differing = last.differing(plan)
     if differing:
         raise InputError(
             f"{project.folder} was made with other {' and '.join(differing)} than is the rule; "

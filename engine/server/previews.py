@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..images import opened
 from ..pictures.tiles import as_image
 
 THUMBNAIL = 96
@@ -44,7 +45,7 @@ def thumbnail(path: Path) -> bytes:
     """Return a kept picture, small.
 
     Raises:
-        OSError: it is not there, or damaged.
+        InputError: it is not there, or damaged.
     """
-    with Image.open(path) as image:
+    with opened(path) as image:
         return webp(image, THUMBNAIL)

@@ -17,10 +17,10 @@ from ..network.layers.layer import Layer
 from .kinds import KINDS
 from .likeness import alike
 from .opacity import SUFFIX as OPACITY
-from .photos import PHOTOS_SUFFIX, score_question, unit_question
+from .photos import score_question, unit_question
 from .plan import EXAMPLES, SCORES, Plan
 from .project import Project
-from .questions import Question
+from .questions import PHOTOS_SUFFIX, Question
 from .relations import Related, related
 
 _FORMAT = 1

@@ -24,9 +24,6 @@ BEST, WORST = 9, 9
 
 QUANTILES = (0.99, 0.9, 0.5, 0.1)
 
-PHOTOS_SUFFIX = ".webp"
-"""How the name of a unit's sheet of patches ends."""
-
 LAYER_SUFFIX = ".npz"
 """How the name of what was found of a whole layer ends; `read_examples` reads it."""
 
@@ -49,13 +46,18 @@ class Photos:
 
     @classmethod
     def found(
-        cls, given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], eye: str = ""
+        cls,
+        given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        eye: str = "",
+        *,
+        besides: Path | None = None,
     ) -> Photos:
         """Return the photographs of folders, with those inside, and files.
 
         Args:
             given: The folders and files, or one.
             eye: The checksum of the second network; empty for none.
+            besides: The project's own folder, whose pictures are none.
 
         Raises:
             InputError: there are none, or something else is given.
@@ -65,7 +67,7 @@ class Photos:
             raise InputError(f"photos must be folders or files, not {shown(given)}")
         files: dict[Path, str] = {}
         for one in listed:
-            found = PhotoFiles.found(one).files
+            found = _outside(PhotoFiles.found(one), besides).files
             folder = Path(one)
             for path in found:
                 inside = path.is_relative_to(folder) and path != folder
@@ -103,6 +105,22 @@ class Photos:
         return {"digest": self.digest, "count": self.count, "eye": self.eye}
 
 
+def _outside(found: PhotoFiles, folder: Path | None) -> PhotoFiles:
+    """What is not of the project, whose pictures would be looked at with each run, as it grows.
+
+    Raises:
+        InputError: then there is nothing left.
+    """
+    if folder is None:
+        return found
+    left = found.outside(folder)
+    if not left:
+        raise InputError(
+            f"all pictures there are of the project {folder} itself; name a folder of photographs"
+        )
+    return left
+
+
 def layer_question(plan: Plan, layer: Layer) -> Question:
     """Ask which photographs excite the units of a layer that a plan has."""
     return Question(_about(plan, layer, "photos") | {"units": list(plan.units_of(layer))})
@@ -128,7 +146,7 @@ def score_question(plan: Plan, layer: Layer, unit: int, picture: Question) -> Qu
 
 def _about(plan: Plan, layer: Layer, what: str) -> dict[str, Any]:
     if plan.photos is None:
-        raise InputError("the plan has no photographs; give them, as with --photos FOLDER")
+        raise InputError("the plan has no photographs: give photos='FOLDER' (--photos FOLDER)")
     return {
         "what": what,
         "model": plan.described,

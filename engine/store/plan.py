@@ -270,6 +270,17 @@ def shard(plan: Plan, text: str) -> list[tuple[Layer, int, Kind]]:
     Raises:
         InputError: it is no such text.
     """
+    part, parts = part_of(text)
+    # Whole chunks, whose units are one graph where there is a device.
+    return [one for at, one in enumerate(plan.order()) if at // plan.chunk % parts == part - 1]
+
+
+def part_of(text: str) -> tuple[int, int]:
+    """Return which part of how many a text such as `2/8` means, the first part as 1.
+
+    Raises:
+        InputError: it is no such text.
+    """
     found = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
     if found is None:
         raise InputError(f"a shard is written as 2/8, the second of eight parts, not {text!r}")
@@ -277,8 +288,7 @@ def shard(plan: Plan, text: str) -> list[tuple[Layer, int, Kind]]:
     parts = from_digits("the number of shards", found[2])
     if not 1 <= part <= parts:
         raise InputError(f"there is no part {part} of {parts}: parts are counted from 1 to {parts}")
-    # Whole chunks, whose units are one graph where there is a device.
-    return [one for at, one in enumerate(plan.order()) if at // plan.chunk % parts == part - 1]
+    return part, parts
 
 
 def _layers(model: Model, names: Sequence[str] | None) -> list[Layer]:
@@ -307,7 +317,9 @@ def _named(kinds: Sequence[str] | None, photos: Photos | None) -> list[str]:
                 f"{nearest(name, known)}"
             )
         if name in (EXAMPLES, SCORES) and photos is None:
-            raise InputError(f"{name} are found in photographs: give them with --photos FOLDER")
+            raise InputError(
+                f"{name} are found in photographs: give photos='FOLDER' (--photos FOLDER)"
+            )
     if SCORES in named and "channel" not in named:
         raise InputError("scores are of channel pictures: add channel, as in channel,scores")
     return list(named)

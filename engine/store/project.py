@@ -10,15 +10,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, OutputError
 from ..files import write_bytes
+from ..images import opened
 from ..locks import locked
 from ..network.model import Model
 from ..plain import path as a_path
 from .plan import Plan
 from .questions import Question
+from .remembered import together
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _FORMAT = 1
 NAME = "project.json"
@@ -60,10 +65,12 @@ class Project:
             model: The model.
 
         Raises:
-            InputError: the folder holds another model's project, or other files.
+            InputError: it is a file, or the folder holds another model's project, or other files.
             OutputError: it cannot be written.
         """
         path = a_path("the folder", folder)
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; name a folder, or what is not there yet")
         described = {
             "name": model.name,
             "sha256": model.sha256,
@@ -163,16 +170,36 @@ class Project:
         return self.folder / _ANSWERS
 
     def has(self, question: Question) -> bool:
-        """Return whether the answer is there."""
-        return self.path_of(question, ".json").is_file()
+        """Return whether the answer is there, whole."""
+        return all(_has_content(self.path_of(question, suffix)) for suffix in question.suffixes)
 
     def answer(self, question: Question) -> dict[str, Any] | None:
-        """Return what is known of the answer, `None` where it is not there.
+        """Return what is known of the answer, `None` where it is not there, whole.
 
         Raises:
             InputError: it is damaged.
         """
-        return _read(self.path_of(question, ".json"))
+        return _read(self.path_of(question, ".json")) if self.has(question) else None
+
+    @contextmanager
+    def picture(self, question: Question, suffix: str = ".png") -> Iterator[Image]:
+        """Open a picture of an answer, to be read in the block.
+
+        Args:
+            question: What was asked.
+            suffix: How its name ends.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        path = self.path_of(question, suffix)
+        try:
+            with opened(path) as image:
+                yield image
+        except InputError as error:
+            raise InputError(
+                f"{path} is damaged: {error}; remove it, and `onnxscope microscope` makes it again"
+            ) from error
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -203,12 +230,14 @@ class Writer:
     work: Path
 
     def begin(self, plan: Plan) -> None:
-        """Write down what the project shall have.
+        """Write down what the project shall have, besides what it shall have by the last plan.
 
         Raises:
+            InputError: the last plan is damaged.
             OutputError: it cannot be written.
         """
-        write_bytes(self.project.folder / _PLAN, _as_json(plan.to_json()), self.work, own=True)
+        every = _as_json(together(plan, self.project).to_json())
+        write_bytes(self.project.folder / _PLAN, every, self.work, own=True)
 
     def keep(
         self,
@@ -251,6 +280,14 @@ class Writer:
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
         write_bytes(path, content, self.work, own=True)
+
+
+def _has_content(path: Path) -> bool:
+    """Whether a file is there; an empty one is what is left where the power failed."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -23,6 +23,11 @@ from ..transforms.composition import compose, to_json
 from ..transforms.presets import lucid
 
 _DIGITS = 32
+PHOTOS_SUFFIX = ".webp"
+"""How the name of a unit's sheet of patches ends."""
+
+# What is asked for a picture says nothing of `what`.
+_BESIDE = {"": (".png",), "examples": (PHOTOS_SUFFIX,)}
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,11 @@ class Question:
         text = json.dumps(self.asked, sort_keys=True, ensure_ascii=True)
         key = hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
         object.__setattr__(self, "key", key)
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """How the names of those files end without which there is no answer."""
+        return (*_BESIDE.get(self.asked.get("what", ""), ()), ".json")
 
     @classmethod
     def of(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
 
 from ..errors import OnnxscopeError
 from ..network.layers.layer import Layer
@@ -136,7 +135,7 @@ def _score(
     questions = [plan.wanted(layer, unit, KINDS["channel"]).question for unit in units]
     pictures = []
     for question in questions:
-        with Image.open(project.path_of(question, ".png")) as image:
+        with project.picture(question) as image:
             pictures.append(np.asarray(image.convert("RGB")))
     for unit, question, score in zip(units, questions, scorer.of(units, pictures), strict=True):
         facts = score.to_json() | {"layer": layer.name, "unit": unit, "kind": SCORES}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .project import Project
+from .questions import Question
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,36 @@ class Note:
     shares: np.ndarray | None
 
 
-def keys_there(project: Project) -> frozenset[str]:
-    """Return the keys of all answers that are there; this asks for 256 folders, and not for each.
+class Shelf:
+    """Which answers are there at a moment, asked of 256 folders, and not for each."""
 
-    Args:
-        project: The project.
-    """
-    folder = project.answers
-    found: set[str] = set()
-    for part in os.listdir(folder) if folder.is_dir() else ():
-        inside = folder / part
-        if inside.is_dir():
-            found |= {name[:-5] for name in os.listdir(inside) if name.endswith(".json")}
-    return frozenset(found)
+    def __init__(self, project: Project) -> None:
+        """Look.
+
+        Args:
+            project: The project.
+        """
+        self._names = frozenset(_names_in(project.answers))
+
+    def __len__(self) -> int:
+        """Return how many files there are."""
+        return len(self._names)
+
+    def has(self, question: Question) -> bool:
+        """Return whether the answer was there, whole (see `Project.has`)."""
+        return all(f"{question.key}{suffix}" in self._names for suffix in question.suffixes)
+
+
+def _names_in(folder: Path) -> Iterator[str]:
+    """The names of files that have content, in the folders of a folder."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as parts:
+        for part in parts:
+            if not part.is_dir():
+                continue
+            with os.scandir(part.path) as inside:
+                yield from (one.name for one in inside if one.stat().st_size)
 
 
 def note_of(known: Mapping[str, Any]) -> Note:

@@ -19,16 +19,18 @@ from ..studies.collecting import Looked, examples
 from ..studies.collection import Examples, read_examples
 from ..studies.contact import TILE, patches_of
 from ..studies.unit_examples import Place, UnitExamples
+from .kinds import KINDS
 from .photos import (
     BEST,
     LAYER_SUFFIX,
-    PHOTOS_SUFFIX,
     QUANTILES,
     layer_question,
+    score_question,
     unit_question,
 )
 from .plan import EXAMPLES, Plan
 from .project import Project, Writer
+from .questions import PHOTOS_SUFFIX
 
 _TOGETHER = 64
 """So many units' patches are cut together: of photographs that they share each is read once."""
@@ -91,9 +93,10 @@ def look_at_photos(
     every = [(layer, unit) for layer in plan.layers for unit in plan.units_of(layer)]
     missing = [one for one in every if not project.has(unit_question(plan, *one))]
     found = Sightings(len(every), there=len(every) - len(missing))
-    if not missing or plan.photos is None or not plan.photos.files:
+    lacking = {layer.name for layer, _ in missing} | _to_be_scored(plan, project)
+    if not lacking or plan.photos is None or not plan.photos.files:
         return found
-    layers = [layer for layer in plan.layers if any(layer == other for other, _ in missing)]
+    layers = [layer for layer in plan.layers if layer.name in lacking]
     with project.writing() as writer:
         writer.begin(plan)
         unseen = [layer for layer in layers if not _path(plan, project, layer).is_file()]
@@ -115,6 +118,27 @@ def look_at_photos(
                 if done is not None:
                     done(found)
     return found
+
+
+def _to_be_scored(plan: Plan, project: Project) -> set[str]:
+    """The layers whose scores take what all their units saw together, which is not there.
+
+    An earlier run may have found the photographs of the same units among others.
+    """
+    if not plan.scored:
+        return set()
+    channel = KINDS["channel"]
+    return {
+        layer.name
+        for layer in plan.layers
+        if not _path(plan, project, layer).is_file()
+        and not all(
+            project.has(
+                score_question(plan, layer, unit, plan.wanted(layer, unit, channel).question)
+            )
+            for unit in plan.units_of(layer)
+        )
+    }
 
 
 def _path(plan: Plan, project: Project, layer: Layer) -> Path:
@@ -233,18 +257,17 @@ def _digits(value: float) -> float:
     return float(f"{float(value):.5g}")
 
 
-def first_nine(sheet: Path, count: int, side: int) -> np.ndarray:
+def first_nine(sheet: Image.Image, count: int, side: int) -> np.ndarray:
     """Return the strongest nine patches of a unit's sheet as one tile, (side, side, 3) uint8.
 
     Args:
-        sheet: The sheet's file.
+        sheet: The sheet.
         count: How many patches are on it.
         side: Of the tile, in pixels, which three divides.
     """
     columns, small = columns_of(count), side // 3
     tile = Image.new("RGB", (side, side), (128, 128, 128))
-    with Image.open(sheet) as image:
-        every = image.convert("RGBA")
+    every = sheet.convert("RGBA")
     for at in range(min(count, BEST)):
         left, top = at % columns * TILE, at // columns * TILE
         patch = every.crop((left, top, left + TILE, top + TILE))

@@ -199,7 +199,7 @@
   function need(unit, then) {
     if (chunks[unit]) { then(); return; }
     var mine = waiting = { unit: unit, then: then };
-    var source = "data/" + layer.slug + "-" + Math.floor(place[unit] / layer.perSheet) + ".js", script = make("script", { src: source });
+    var source = "data/" + layer.slug + "." + Math.floor(place[unit] / layer.perSheet) + ".js", script = make("script", { src: source });
     // What did not come, or came without the unit, is said: nobody clicks in vain.
     ["load", "error"].forEach(function (what) {
       script.addEventListener(what, function () { if (waiting === mine) { waiting = null; missing(unit, source); } });

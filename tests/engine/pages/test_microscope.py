@@ -309,12 +309,12 @@ def test_of_two_that_write_it_at_once_one_waits_or_writes_nothing(tmp_path):
 def test_data_that_do_not_come_are_said(site, browser, tmp_path):
     copied = tmp_path / "scope"
     shutil.copytree(site.parent, copied)
-    (copied / "data" / "fire3-0.js").unlink()
-    (copied / "data" / "fire4-0.js").write_text("window.onnxscope.arrived({});")
+    (copied / "data" / "fire3.0.js").unlink()
+    (copied / "data" / "fire4.0.js").write_text("window.onnxscope.arrived({});")
     tab = browser.new_page()
     for layer in ("fire3", "fire4"):
         tab.goto(f"{(copied / layer).as_uri()}.html")
         tab.locator(f"#{layer}-1").click()
-        assert f"data/{layer}-0.js" in tab.locator("dialog[open] [role=alert]").inner_text()
+        assert f"data/{layer}.0.js" in tab.locator("dialog[open] [role=alert]").inner_text()
         tab.locator("dialog button", has_text="close").click()
     tab.close()

@@ -52,7 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     written.write()
     Site(plan, Project.open(page.parent)).write()
     after = _times(page.parent)
-    kept = {name for name in before if name.startswith("sheets/") or name.endswith("-0.js")}
+    kept = {name for name in before if name.startswith("sheets/") or name.endswith(".0.js")}
     assert kept
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
     return page

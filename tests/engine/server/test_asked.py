@@ -117,6 +117,7 @@ def test_a_class_is_a_unit_and_a_layer_is_none(asking):
         ("x" * 501, {}, "not 501"),
         (7, {}, "a text"),
         ("fire3:5", {"kind": "chanel"}, "channel"),
+        ("fire3:5", {"kind": []}, "no picture [] of a unit"),
         ("fire3:5", {"size": 5000}, "at most 1024"),
         ("fire3:5", {"size": 0.5}, "whole number"),
         ("fire3:5", {"steps": 10**9}, "at most 4096"),

@@ -19,7 +19,7 @@ BEFORE = "fire4/squeeze1x1"
 
 def written(folder: Path, slug: str) -> dict[str, Any]:
     """What a page's script reads of the units of a sheet."""
-    text = (folder / "data" / f"{slug}-0.js").read_text()
+    text = (folder / "data" / f"{slug}.0.js").read_text()
     found: dict[str, Any] = json.loads(text.partition("(")[2].rpartition(")")[0])
     return found
 

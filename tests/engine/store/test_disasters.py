@@ -10,7 +10,8 @@ from pathlib import Path
 
 import onnxscope as osc
 import pytest
-from onnxscope.errors import OutputError
+from onnxscope.errors import InputError, OutputError
+from onnxscope.pages.microscope import write_microscope
 from onnxscope.store.filling import fill
 from onnxscope.store.plan import make_plan
 from onnxscope.store.project import Project
@@ -110,3 +111,38 @@ def test_writers_come_and_go(squeezenet: osc.Model, tmp_path):
     assert not wrong
     assert not any(writer.is_alive() for writer in writers)
     assert not (folder / ".unfinished").exists()
+
+
+def test_what_is_lost_or_empty_is_made_again(squeezenet: osc.Model, tmp_path):
+    """A picture that was deleted, and files that a machine left empty as it lost its power."""
+    plan = make_plan(
+        squeezenet, ["fire3"], units="0:3", kinds=["channel"], size=48, steps=1,
+        settings={"provider": "cpu"},
+    )  # fmt: skip
+    project = Project.create(tmp_path / "p", squeezenet)
+    assert fill(plan, project).made == 3
+    whole = answers(project.folder)
+    files = [project.path_of(plan.wanted(*one).question, "") for one in plan.order()]
+    files[0].with_suffix(".png").unlink()
+    files[1].with_suffix(".png").write_bytes(b"")
+    files[2].with_suffix(".json").write_bytes(b"")
+    assert 'class="unit"' in write_microscope(plan, project).with_name("fire3.html").read_text()
+    again = fill(plan, project)
+    assert (again.there, again.made) == (0, 3)
+    assert answers(project.folder) == whole
+
+
+@pytest.mark.parametrize("suffix", [".png", ".json", "-importance.webp"])
+def test_a_damaged_file_is_named(squeezenet: osc.Model, tmp_path, suffix):
+    how = {"kinds": "channel", "units": "0", "size": 48, "steps": 1, "provider": "cpu"}
+    scope = osc.microscope(squeezenet, tmp_path / "p", "fire3", **how)
+    picture = scope.picture("fire3:0")
+    damaged = picture.with_name(picture.stem + suffix)
+    damaged.write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    for sheet in (tmp_path / "p" / "sheets").iterdir():
+        sheet.unlink()
+    with pytest.raises(InputError, match=f"{damaged.name} is damaged.*remove it"):
+        osc.microscope(squeezenet, tmp_path / "p", "fire3", **how)
+    damaged.unlink()
+    again = osc.microscope(squeezenet, tmp_path / "p", "fire3", **how)
+    assert again.picture("fire3:0").is_file()

@@ -50,7 +50,7 @@ def test_a_layer_of_4096_units(wide: osc.Model, tmp_path):
     text = (page.parent / "cells.html").read_text()
     assert text.count('class="unit"') == 4096
     assert len(text) < 600_000
-    data = sorted((page.parent / "data").glob("cells-*.js"))
+    data = sorted((page.parent / "data").glob("cells.[0-9]*.js"))
     assert len(data) == 128
 
 

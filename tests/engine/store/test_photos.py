@@ -10,9 +10,10 @@ import pytest
 from onnxscope.errors import InputError
 from onnxscope.store.filling import fill
 from onnxscope.store.kinds import KINDS
-from onnxscope.store.photos import PHOTOS_SUFFIX, Photos, score_question, unit_question
+from onnxscope.store.photos import Photos, score_question, unit_question
 from onnxscope.store.plan import make_plan
 from onnxscope.store.project import Project
+from onnxscope.store.questions import PHOTOS_SUFFIX
 from onnxscope.store.scores import score_pictures
 from onnxscope.store.sightings import look_at_photos
 from PIL import Image
@@ -115,7 +116,7 @@ def test_scores_are_those_of_the_pictures_that_are_there(squeezenet: osc.Model, 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"photos": None, "kinds": ["examples"]}, "--photos FOLDER"),
+        ({"photos": None, "kinds": ["examples"]}, r"photos='FOLDER' \(--photos FOLDER\)"),
         ({"kinds": ["neuron", "scores"]}, "channel,scores"),
         ({"kinds": ["example"]}, "did you mean 'examples'"),
     ],
@@ -123,3 +124,24 @@ def test_scores_are_those_of_the_pictures_that_are_there(squeezenet: osc.Model, 
 def test_what_photographs_are_needed_for(squeezenet: osc.Model, folder, more, words):
     with pytest.raises(InputError, match=words):
         planned(squeezenet, **{"photos": Photos.found([folder]), **more})
+
+
+def test_the_pictures_of_the_project_itself_are_no_photographs(folder, tmp_path):
+    project = tmp_path / "scope"
+    (project / "answers" / "3f").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(project / "answers" / "3f" / "3f.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
+    assert [p.name for p in Photos.found(tmp_path, besides=project).files] == ["photo.png"]
+    with pytest.raises(InputError, match=r"of the project .* itself"):
+        Photos.found(project, besides=project)
+
+
+def test_some_of_the_units_are_scored_later(squeezenet: osc.Model, folder, tmp_path):
+    project = Project.create(tmp_path / "p", squeezenet)
+    found = planned(squeezenet, Photos.found([folder]), kinds=["channel", "examples"])
+    assert look_at_photos(found, project).made == 4
+    some = planned(squeezenet, Photos.found([folder]), units="5")
+    fill(some, project)
+    assert look_at_photos(some, project).made == 0
+    scored = score_pictures(some, project, eye=None)
+    assert (scored.made, scored.waiting) == (2, 0)

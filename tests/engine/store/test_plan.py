@@ -10,7 +10,7 @@ from onnxscope.objectives.targets import resolve
 from onnxscope.pictures.series import Settings
 from onnxscope.rules.standard import standard_rules
 from onnxscope.store.kinds import KINDS
-from onnxscope.store.plan import make_plan, shard
+from onnxscope.store.plan import make_plan, part_of, shard
 
 
 def places(plan):
@@ -122,6 +122,10 @@ def test_a_question_is_the_same_only_where_all_is(squeezenet: osc.Model):
 def test_what_does_not_fit_is_said(squeezenet: osc.Model, how, error, words):
     with pytest.raises(error, match=words):
         make_plan(squeezenet, **how)
+
+
+def test_the_first_shard_however_it_is_written():
+    assert [part_of(text) for text in ("1/8", " 01 / 8 ", "1/1")] == [(1, 8), (1, 8), (1, 1)]
 
 
 @pytest.mark.parametrize("text", ["3/2", "0/2", "2", "a/b", "1/0"])
