@@ -31,6 +31,7 @@ from .not_onnx import refusal
 from .old_meanings import keep_old_meanings, needs_hiding
 from .old_resizing import keep_old_resizing
 from .traditional import note_versions, without_map_types
+from .unchanged import is_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -193,6 +194,8 @@ def _standard_opset(proto: onnx.ModelProto, origin: str) -> int:
 
 def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.ModelProto:
     """The model in the lowest opset that the engine writes."""
+    if all(is_unchanged(node, opset) for node in all_nodes(proto.graph)):
+        return _called_by(proto, OPSET)
     light, weights = without_weights(proto)
     # Up to IR 3 initializers had to be listed among the inputs, which not all files do.
     light.ir_version = max(light.ir_version, 4)
@@ -232,6 +235,16 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
     if opset < 11:
         keep_old_resizing(converted.graph)
     return converted
+
+
+def _called_by(proto: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """A copy of the model whose standard operators are those of an opset."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    for entry in copy.opset_import:
+        if entry.domain in ("", "ai.onnx"):
+            entry.version = opset
+    return copy
 
 
 def _along_axes(proto: onnx.ModelProto, opset: int) -> str:

@@ -44,7 +44,12 @@ class Method(ABC):
         The sum goes back through the stem of the scene before `finish` gets it.
         """
 
-    def finish(self, total: Tensor, image: Tensor, values: Tensor) -> Tensor:  # noqa: ARG002
+    def finish(
+        self,
+        total: Tensor,
+        image: Tensor,  # noqa: ARG002  # by default the sum alone is the map
+        values: Tensor,  # noqa: ARG002  # as above
+    ) -> Tensor:
         """Append the map (N, H, W).
 
         Args:

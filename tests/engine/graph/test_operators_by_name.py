@@ -51,6 +51,7 @@ BY_NAME = {
     "engine/graph/shapes/reductions.py:_REDUCED": "names of reductions, not of operators",
     "engine/graph/shapes/windows.py:SHAPES": "a table from operators to formulas",
     "engine/importer/integers.py:_BOUNDARIES": "what has expansions for integers kept as reals",
+    "engine/importer/unchanged.py:_COMPLETED": "what ONNX's converter adds to",
     "engine/importer/repeats.py:put_back": "what gives each its own of the distinct elements",
     "engine/importer/evaluation.py:_PLAIN": "what the reference evaluator is right about",
     "engine/network/box_scores.py:_SQUASHED": "what makes scores probabilities",

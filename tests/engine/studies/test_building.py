@@ -101,6 +101,8 @@ def test_a_network_without_classes_and_one_whose_last_layer_reads_the_first():
     assert trunk.layers[1].groups[2].effects is None
 
 
+# A cell after the other, all by one graph.
+@pytest.mark.usefixtures("kept_graphs")
 def test_a_network_that_takes_one_picture_of_one_size():
     given = {"steps": 1, "size": 16, "groups": (), "units": 1, "classes": 2, "provider": "cpu"}
     fixed = osc.blocks(osc.load(network(fixed=True)), photo(), ["three"], **given)
