@@ -194,8 +194,16 @@ def _standard_opset(proto: onnx.ModelProto, origin: str) -> int:
 
 def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.ModelProto:
     """The model in the lowest opset that the engine writes."""
-    if all(is_unchanged(node, opset) for node in all_nodes(proto.graph)):
-        return _called_by(proto, OPSET)
+    unchanged = all(is_unchanged(node, opset) for node in all_nodes(proto.graph))
+    written = _called_by(proto, OPSET) if unchanged else _converted(proto, opset, origin)
+    keep_old_meanings(written.graph, opset)
+    if opset < 11:
+        keep_old_resizing(written.graph)
+    return written
+
+
+def _converted(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.ModelProto:
+    """The model as ONNX's converter writes it in the lowest opset that the engine writes."""
     light, weights = without_weights(proto)
     # Up to IR 3 initializers had to be listed among the inputs, which not all files do.
     light.ir_version = max(light.ir_version, 4)
@@ -230,11 +238,7 @@ def _convert_upwards(proto: onnx.ModelProto, opset: int, origin: str) -> onnx.Mo
         if node.domain == _ELSEWHERE:
             node.domain = ""
     # Of sizes of 0 the converter infers negative ones.
-    converted = as_runtimes_read(converted, origin)
-    keep_old_meanings(converted.graph, opset)
-    if opset < 11:
-        keep_old_resizing(converted.graph)
-    return converted
+    return as_runtimes_read(converted, origin)
 
 
 def _called_by(proto: onnx.ModelProto, opset: int) -> onnx.ModelProto:

@@ -14,9 +14,9 @@ from onnx import defs
 
 from ..graph.versions import OPSET
 
-# From here on a version that has all of the one before computes the same. Until then operands were
-# broadcast otherwise.
-_FIRST = 9
+# From here on a version that has all of the one before computes the same, but for what
+# `old_meanings` knows. Operators that broadcast otherwise had an attribute for it.
+_FIRST = 6
 
 # What these lacked once has no default, or one that means something else: the converter adds it.
 _COMPLETED = ("RoiAlign", "Split")

@@ -51,10 +51,29 @@ class Case:
         options = [f"{k}={_short(v)}" for k, v in self.attributes.items()]
         return f"{self.op} {self.opset} {' '.join(shapes)} {' '.join(options)}"
 
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What its graph of open sizes may depend on: neither lengths nor numbers in its arrays."""
+        inputs = tuple(
+            None if array is None else (array.ndim, array.dtype.kind, array.size == 0)
+            for array in self.inputs
+        )
+        options = tuple((name, self._option(name)) for name in sorted(self.attributes))
+        return self.domain, self.op, self.opset, inputs, options, str(self.outputs)
+
+    def _option(self, name: str) -> object:
+        """Words, switches and the axis; of other numbers, that they are there."""
+        value, first = self.attributes[name], self.inputs[0]
+        if name == "axis" and first is not None:
+            return value % max(first.ndim, 1)
+        return value if isinstance(value, str) or value in (0, 1) else None
+
 
 def _short(value: Any) -> str:
     return str(value)[:40].replace("\n", " ")
 
+
+SIZES = ("known", "first open", "all open")
 
 # Axes along which the number of examples lies, by operator: of inputs by position.
 EXAMPLES: Mapping[str, Mapping[int, int]] = {
@@ -110,8 +129,12 @@ def _type_of(array: np.ndarray) -> int:
     return int(helper.np_dtype_to_tensor_dtype(array.dtype))
 
 
-def problem_of(case: Case) -> str:
+def problem_of(case: Case, sizes: Sequence[str] = SIZES) -> str:
     """What is wrong with a case, in words that begin with a kind; empty where all is right.
+
+    Args:
+        case: The case.
+        sizes: Which are known, as in `model_of`.
 
     Kinds are: `runtime`, where ONNX Runtime does not run the file; `refused`, `value` and
     `gradient`, with known sizes, with the number of examples open, or with all sizes open. There
@@ -133,10 +156,10 @@ def problem_of(case: Case) -> str:
         model, feeds, of, wrt = _with_another_path(model, feeds)
     opened: dict[str, ort.InferenceSession] = {}
     gradients: Mapping[str, np.ndarray] = {}
-    for sizes in ("known", "first open", "all open"):
+    for how in sizes:
         proto = model
-        if sizes != "known":
-            proto, _ = model_of(case, sizes)
+        if how != "known":
+            proto, _ = model_of(case, how)
             if aside:
                 proto, *_ = _with_another_path(proto, feeds)
         try:
@@ -145,27 +168,25 @@ def problem_of(case: Case) -> str:
                 warnings.filterwarnings("error", "the output .* is left out")
                 graph = osc.differentiate(proto, of=of, wrt=wrt, compare=False)
         except (osc.OnnxscopeError, osc.OnnxscopeWarning) as error:
-            if sizes == "all open" and "give the shapes" in str(error):
+            if how == "all open" and "give the shapes" in str(error):
                 continue
-            return f"refused, {sizes}: {error}"
+            return f"refused, {how}: {error}"
         try:
-            opened[sizes] = session(graph)
-            found = _run(opened[sizes], of, feeds, wanted)
+            opened[how] = session(graph)
+            found = _run(opened[how], of, feeds, wanted)
         except Exception as error:  # as above
-            return f"value, {sizes}: the graph does not run: {_line(error)}"
+            return f"value, {how}: the graph does not run: {_line(error)}"
         for name, array in wanted.items():
             off = _apart(found[name], array, case.tolerance)
             if off:
-                return f"value, {sizes}: {name}: {off}"
+                return f"value, {how}: {name}: {off}"
         gradients = gradients or found
         for name in wrt:
             off = _apart(found[f"grad_{name}"], gradients[f"grad_{name}"], 1e-4)
             if off:
-                return f"gradient, {sizes}: of {name}: {off}"
+                return f"gradient, {how}: of {name}: {off}"
             if found[f"grad_{name}"].shape != feeds[name].shape:
-                return (
-                    f"gradient, {sizes}: of {name} it has the shape {found[f'grad_{name}'].shape}"
-                )
+                return f"gradient, {how}: of {name} it has the shape {found[f'grad_{name}'].shape}"
     if aside or not case.differences:
         return ""
     verdict = judge_gradient(opened["known"], model, kernel, of, wrt, feeds, case.label)

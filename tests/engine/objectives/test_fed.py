@@ -11,6 +11,8 @@ from onnxscope.ascent import step
 from onnxscope.errors import InputError, LayerError, TargetError
 from onnxscope.objectives.fed import own_count
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 VECTORS = np.random.default_rng(3).standard_normal((5, 256), np.float32)
 GIVEN = {"size": 48, "steps": 4, "provider": "cpu", "same_start": True}
 

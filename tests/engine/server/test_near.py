@@ -25,7 +25,8 @@ def written(folder: Path, slug: str) -> dict[str, Any]:
 
 
 def test_it_is_told_at_once_in_both_directions(squeezenet: osc.Model, tmp_path):
-    how = {"kinds": ["channel"], "size": 48, "steps": 2, "settings": {"provider": "cpu"}}
+    how = {"kinds": ["channel"], "quality": "draft", "size": 48, "steps": 2}
+    how |= {"settings": {"provider": "cpu"}}
     plan = make_plan(squeezenet, [BEFORE, "fire4", "fire5"], units="0:3", **how)
     project, asking = Project.create(tmp_path / "p", squeezenet), Asking(plan)
     nearness = Nearness(asking, project)

@@ -16,6 +16,8 @@ from onnxscope.store.filling import fill
 from onnxscope.store.plan import make_plan
 from onnxscope.store.project import Project
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 HOW = ["--units", "0:4", "--size", "48", "--steps", "2", "--provider", "cpu", "-q"]
 
 
