@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError
+from ..plain import whole
 from . import options
 from .completion import words_of
 from .console import fail, note, plural, stdout
@@ -129,6 +130,8 @@ def microscope(
 
     check_jinja()
     forms = [] if export is None else checked_forms(export.split(","))
+    if batch_size is not None:
+        whole("--batch-size", batch_size, 1)
     kinds = None if what is None else [part.strip() for part in what.split(",")]
     network = preprocessing.open(model)
     work = Work.prepared(
@@ -152,6 +155,7 @@ def microscope(
         for words in project.differences(plan):
             note(f"made otherwise than before: {words}; the earlier pictures stay")
         _announce(plan, len(work.order), shard)
+        note(f"{work.page} shows what there is meanwhile")
     look_watched(work, quiet=quiet)
     filling = _fill_watched(work, batch_size, scheduler, quiet=quiet)
     if not filling.interrupted:

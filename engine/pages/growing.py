@@ -26,7 +26,7 @@ from ..store.remembered import together
 from ..store.scores import Scoring, score_pictures
 from ..store.sightings import Sightings, look_at_photos
 from ..studies.second_eye import other_network
-from .microscope import Site
+from .microscope import FIRST_PAGE, Site
 from .site import check_jinja
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from ..importer.opsets import ModelSource
     from ..network.layers.layer import Layer
     from ..studies.collecting import Looked
+
+_SECONDS_TO_FIRST_SITE = 8.0
+"""Who begins looks soon whether anything comes; later ones take twice as long each."""
 
 _SECONDS_BETWEEN_SITES = 60.0
 _SHARE = 20
@@ -111,7 +114,16 @@ class Work:
         order = plan.order() if part is None else shard_of(plan, part)
         alone = part is None or part_of(part)[0] == 1
         project = Project.create(path, opened)
-        return cls(plan, project, order, second, alone, seconds, began)
+        work = cls(plan, project, order, second, alone, seconds, began)
+        if not work.page.is_file():
+            # Whoever looks finds pages from the first moment, whatever ends the work.
+            work.site.write(0)
+        return work
+
+    @property
+    def page(self) -> Path:
+        """The first page, which opens from the file system."""
+        return self.project.folder / FIRST_PAGE
 
     @property
     def site(self) -> Site:
@@ -174,7 +186,7 @@ class Work:
         Raises:
             OnnxscopeError: see `fill` and `fill_on` of `onnxscope.store`, and `Site.write`.
         """
-        shown, pause = time.monotonic(), _SECONDS_BETWEEN_SITES
+        shown, pause = time.monotonic(), _SECONDS_TO_FIRST_SITE
 
         def kept(wanted: Wanted, answer: Answer) -> object:
             nonlocal shown, pause
@@ -183,7 +195,7 @@ class Work:
                 # Where another process writes them, this one need not.
                 self.site.write(0)
                 shown = time.monotonic()
-                pause = max(_SECONDS_BETWEEN_SITES, _SHARE * (shown - started))
+                pause = max(min(2 * pause, _SECONDS_BETWEEN_SITES), _SHARE * (shown - started))
             return None if done is None else done(wanted, answer)
 
         if scheduler is None:

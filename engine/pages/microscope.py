@@ -21,6 +21,9 @@ from .neighbours import Neighbours
 from .shown import Shown
 from .site import check_jinja, made, model_called, page, script, write_assets, write_text
 
+FIRST_PAGE = "index.html"
+"""Of the network as a whole, which leads to all others."""
+
 _ASSETS = ["base.css", "base.js", "microscope.css", "microscope.js"]
 _SAMPLES = 12
 _LOCK = ".lock"
@@ -54,7 +57,7 @@ def is_written(project: Project) -> bool:
         OutputError: they cannot be written.
     """
     try:
-        text = (project.folder / "index.html").read_text("utf-8")
+        text = (project.folder / FIRST_PAGE).read_text("utf-8")
     except (OSError, ValueError):
         return False
     if f"Made by onnxscope {__version__}." not in text:
@@ -117,7 +120,7 @@ class Site:
                 raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
             if seconds or is_mine is not False:
                 return self._write()
-        return folder / "index.html"
+        return folder / FIRST_PAGE
 
     def _write(self) -> Path:
         plan, folder = self.plan, self._project.folder
@@ -159,7 +162,7 @@ class Site:
             units=sum(len(one.units) for one in shown),
             **common,
         )
-        return write_text(folder, "index.html", text)
+        return write_text(folder, FIRST_PAGE, text)
 
     def _index(self) -> dict[str, Any]:
         """What all pages have, to find units by names."""

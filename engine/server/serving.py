@@ -47,8 +47,8 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host.strip("[]"), port), family=family)
-    # A name that no host can have is a ValueError.
-    except (OSError, OverflowError, ValueError) as error:
+    # Python raises the last two where no host can have such a name.
+    except (OSError, OverflowError, ValueError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(
             f"cannot listen on port {port} of {host}: {reason}; choose another --port, or "

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, OnnxscopeError
-from ..plain import text
+from ..plain import from_digits, text
 from ..runtime.cores import cores
 from .filling import Filling, Place, groups, still_wanted, what_is_missing
 from .making import Answer, Maker
@@ -214,10 +214,12 @@ def _client(scheduler: str) -> Iterator[Client]:
         ) from error
     scheduler = text("scheduler", scheduler, "an address such as 'tcp://10.0.0.1:8786', or local:4")
     local = re.fullmatch(r"local:(\d+)", scheduler)
+    if local is None and scheduler.startswith("local"):
+        raise InputError(f"{scheduler} must be local:1 to local:{_MOST}, a process each")
     if local is not None:
-        count = int(local[1])
+        count = from_digits("the number of processes", local[1])
         if not 1 <= count <= _MOST:
-            raise InputError(f"local:{count} must be local:1 to local:{_MOST}, a process each")
+            raise InputError(f"{scheduler} must be local:1 to local:{_MOST}, a process each")
         threads = str(max(cores() // count, 1))
         settings: dict[str, Any] = {
             "n_workers": count,

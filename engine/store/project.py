@@ -124,10 +124,13 @@ class Project:
             InputError: it is another one's, or of the same file with another preprocessing.
         """
         if self.model.get("sha256") != model.sha256:
-            raise InputError(
-                f"{self.folder} is the project of another model, {self.model.get('name')}, and "
-                f"not of {model.name}; name another folder"
+            name = self.model.get("name")
+            other = (
+                f"another model, {name}, and not of {model.name}"
+                if name != model.name
+                else f"{name} as it was before, and the file has changed since"
             )
+            raise InputError(f"{self.folder} is the project of {other}; name another folder")
         if self.model.get("preprocessing") != json.loads(json.dumps(model.arguments())):
             raise InputError(
                 f"{self.folder} was begun with another preprocessing of {model.name}, "

@@ -34,6 +34,9 @@ def test_it_goes_on_where_it_was(run, tiny, folder):
         (("mixed4a", "-o", "scope", "--units", "5:5"), "holds none"),
         (("mixed4a", "-o", "."), "has files in it"),
         (("mixed4a", "-o", "scope", "--scheduler", "local:0"), "local:1"),
+        (("mixed4a", "-o", "scope", "--scheduler", "local:x"), "local:x must be local:1"),
+        (("mixed4a", "-o", "scope", "--batch-size", "0"), "--batch-size must be at least 1"),
+        (("mixed4a", "-o", "file"), "file is a file"),
     ],
 )
 def test_what_does_not_fit_is_a_sentence(run, tiny, folder, given, words):

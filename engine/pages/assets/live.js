@@ -427,9 +427,10 @@
     empty(list);
     var first = index.layers.filter(function (one) { return one.slug === cube.slug; })[0];
     units.forEach(function (unit) {
-      var place = [cube.slug, unit, "channel"], picture = make("i", { "data-live": true }), here = first.units.indexOf(unit) >= 0;
+      // What has no page here has no picture either.
+      var place = [cube.slug, unit, "channel"], here = first.units.indexOf(unit) >= 0, picture = here ? make("i", { "data-live": true }) : null;
       if (here) live(picture, function () { return place; });
-      if (known[id(place)]) paint(picture, known[id(place)]);
+      if (here && known[id(place)]) paint(picture, known[id(place)]);
       var choice = make("button", { type: "button", "aria-pressed": chosen === unit ? "true" : "false", "aria-label": cube.name + ", unit " + unit + ", value " + page.number(value(unit, at)) }, [picture, make("span", { "class": "number", text: unit + " · " + page.number(value(unit, at)) })]);
       choice.addEventListener("click", function () {
         chosen = chosen === unit ? null : unit;

@@ -341,7 +341,7 @@
     function value(one) { return page.number(one.value); }
     return make("section", {}, [
       make("h4", { text: "In photographs" }),
-      make("p", { "class": "said", text: "What its strongest cell sees, of " + told.photos.toLocaleString("en") + " photographs; " + page.percent(told.positive) + " excite it, by " + page.number(told.mean) + " ± " + page.number(told.std) + "." }),
+      make("p", { "class": "said", text: "What its strongest cell sees, of " + told.photos.toLocaleString("en") + (told.photos === 1 ? " photograph; " : " photographs; ") + page.percent(told.positive) + " excite it, by " + page.number(told.mean) + " ± " + page.number(told.std) + "." }),
       row("most", told.most, value),
       row("by quantile", told.quantiles, function (one) { return Math.round(100 * one.quantile) + " %: " + page.number(one.value); }),
       row("least", told.least, value),

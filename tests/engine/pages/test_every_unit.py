@@ -17,6 +17,7 @@ def test_it_makes_what_render_makes_and_goes_on_where_it_was(squeezenet: osc.Mod
     told: list[int] = []
 
     def first_alone(filling: Filling) -> bool:
+        assert "0 are made" in (tmp_path / "p" / "index.html").read_text()
         told.append(filling.made)
         return False
 

@@ -419,6 +419,12 @@ def test_a_port_that_is_in_use():
         listen("127.0.0.1", taken.getsockname()[1])
 
 
+@pytest.mark.parametrize("host", ["nowhere.invalid", "é" * 200, "a\0b", "300.1.1.1"])
+def test_a_host_that_is_none(host):
+    with pytest.raises(InputError, match="cannot listen on port 0 of"):
+        listen(host, 0)
+
+
 # Its end ------------------------------------------------------------------------------------------
 
 

@@ -160,6 +160,11 @@ def test_a_folder_of_something_else(squeezenet: osc.Model, tmp_path):
     )
     with pytest.raises(InputError, match="another model, other"):
         Project.create(tmp_path, squeezenet)
+    (tmp_path / "project.json").write_text(
+        '{"format": 1, "model": {"name": "squeezenet", "sha256": "0"}}'
+    )
+    with pytest.raises(InputError, match="the file has changed since"):
+        Project.create(tmp_path, squeezenet)
 
 
 @pytest.mark.slow
