@@ -70,7 +70,7 @@ class Earlier:
 
         Returns:
             `layer`, the earlier one's name, and `shares`, one of each of its units; `None` where
-            there is no such layer, or the unit has no value.
+            there is no such layer, or the unit has no value, or none that is finite.
         """
         if self._opened is None:
             return None
@@ -84,6 +84,8 @@ class Earlier:
         if not value > _LEAST:
             return None
         shares = found["parts"][0].astype(np.float64) / value
+        if not np.isfinite(shares).all():
+            return None
         return {
             "layer": self._opened.layer.name,
             "shares": [float(f"{share:.3g}") for share in shares],

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..network.layers.layer import Layer
@@ -60,10 +61,19 @@ class Look:
 
         Args:
             picture: (H, W, 3) float in [0, 1].
+
+        Raises:
+            InputError: it answers with infinity or NaN, which JSON has no words for.
         """
         image = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
         values = self._session.run({"image": np.repeat(image, self._batch, 0)})["values"]
-        return np.asarray(values[0])
+        answer = np.asarray(values[0])
+        if not np.isfinite(answer).all():
+            raise InputError(
+                f"{self.layer.title} answers to the picture with numbers that are not finite, so "
+                "that nothing can be said of it; try another preprocessing, or a layer before it"
+            )
+        return answer
 
     def of_unit(self, values: np.ndarray, unit: int) -> dict[str, Any]:
         """Return what of an answer is one unit's, as plain data.

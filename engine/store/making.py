@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import InputError
 from ..network.layers.layer import Layer
 from ..pictures.formats import chunk_of
 from ..pictures.picture import Picture
@@ -100,9 +101,14 @@ class Maker:
             elif made.interrupted or made.picture is None:
                 yield Answer(made.number)
             else:
-                facts = self._facts(wanted[made.number], made.picture)
-                beside = self.beside(wanted[made.number], made.picture)
-                yield Answer(made.number, png_of(made.picture), facts, beside=beside)
+                yield self._answer(made.number, wanted[made.number], made.picture)
+
+    def _answer(self, number: int, wanted: Wanted, picture: Picture) -> Answer:
+        try:
+            facts = self._facts(wanted, picture)
+        except InputError as error:
+            return Answer(number, error=str(error))
+        return Answer(number, png_of(picture), facts, beside=self.beside(wanted, picture))
 
     def _facts(self, wanted: Wanted, picture: Picture) -> dict[str, Any]:
         """What is known of a picture besides what its recipe says."""

@@ -97,3 +97,23 @@ def test_what_a_unit_likes_least_is_looked_at_before_its_activation(wide: osc.Mo
         (look,) = negative["looks"]
         assert look["mean"] < 0
         assert look["map"]["low"] < look["mean"] < look["map"]["high"]
+
+
+def test_what_is_not_finite_is_said_and_costs_nothing_else(tmp_path):
+    """Two units that are well beside two that overflow: pages could not be written of that."""
+    builder = Builder("half")
+    image = builder.input("image", (1, 3, 16, 16), np.float32)
+    rng = np.random.default_rng(1)
+    weights = [builder.constant(rng.random((2, 3, 1, 1)).astype(np.float32)) for _ in range(2)]
+    well = builder.op.Relu(builder.op.Conv(image, weights[0]))
+    huge = builder.op.Exp(builder.op.Conv(image, weights[1]) * 1000.0)
+    well.value.name = "well"
+    builder.output("half", builder.op.Concat(well, huge, axis=1))
+    opened = osc.load(model_of(builder), preprocessing="none")
+    plan = make_plan(opened, ["well", "half"], units="0", kinds=["channel"], size=16, **SMALL)
+    project = Project.create(tmp_path / "p", opened)
+    filling = fill(plan, project)
+    assert filling.made == 1
+    ((wanted, reason),) = filling.failed
+    assert (wanted.target, "not finite" in reason) == ("half:0", True)
+    assert Site(plan, project).write().is_file()
