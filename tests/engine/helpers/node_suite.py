@@ -52,7 +52,7 @@ def node_tests() -> Mapping[str, Any]:
     """The tests of the standard domain, by name, with example inputs.
 
     What the package computes for them to give is read by nobody here, and neither are the sources
-    that it keeps for its documentation. Results of pools took seven tenths of the time, these two.
+    that it keeps for its documentation. Results of pools took seven tenths of the time, these one.
     """
     from onnx.backend.test.case import base, node
     from onnx.reference.ops import op_pool_common
