@@ -29,7 +29,7 @@ def plan(squeezenet: osc.Model):
     return make_plan(
         squeezenet,
         ["fire3", "fire4"],
-        units="0:10",
+        units="0:6",
         kinds=["channel"],
         size=48,
         steps=2,
@@ -62,10 +62,10 @@ def test_a_worker_that_is_killed_costs_nothing(squeezenet: osc.Model, plan, tmp_
 
     filling = fill_on("local:2", plan, project, done=done)
     assert killed
-    assert (filling.made, filling.left, filling.failed) == (20, 0, [])
+    assert (filling.made, filling.left, filling.failed) == (12, 0, [])
     assert files(tmp_path / "shared") == files(alone)
     again = fill_on("local:1", plan, project)
-    assert (again.made, again.there) == (0, 20)
+    assert (again.made, again.there) == (0, 12)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from onnxscope.rules.table import RuleTable
 STANDARD = standard_rules()
 
 
-SIZE = 96
+SIZE = 64
 
 
 @pytest.mark.parametrize(
