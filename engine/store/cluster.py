@@ -6,10 +6,13 @@ folder and each picture is written once. What a worker that dies was making, ano
 
 from __future__ import annotations
 
+import logging
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, OnnxscopeError
@@ -199,6 +202,25 @@ def _answers(future: Future[Any], count: int) -> list[Answer]:
 
 
 @contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Start processes and threads that Ctrl-C does not reach, until the block ends.
+
+    A terminal sends it to all processes at once, and workers would print where they were; they end
+    with this one, to which it comes behind the block. Windows has no such mask.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # To start it, Python lets Ctrl-C through again, in whichever thread.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def _client(scheduler: str) -> Iterator[Client]:
     """Connect to a scheduler, or start one for this process.
 
@@ -226,9 +248,15 @@ def _client(scheduler: str) -> Iterator[Client]:
             "threads_per_worker": 1,
             "host": "127.0.0.1",
             "dashboard_address": None,
+            # Without this its port is 8787, and a second one beside it warns of the first.
+            "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0", "dashboard": False},
             "env": {"ONNXSCOPE_THREADS": threads, "ONNXSCOPE_SPINNING": "off"},
+            # That a worker takes seconds to end is nothing to be warned of.
+            "silence_logs": logging.ERROR,
         }
-        with LocalCluster(**settings) as cluster, Client(cluster) as client:
+        with _deaf_to_ctrl_c():
+            started = LocalCluster(**settings)
+        with started as cluster, Client(cluster) as client:
             yield client
         return
     try:

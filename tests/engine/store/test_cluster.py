@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import onnxscope as osc
@@ -104,3 +107,27 @@ def test_schedulers_that_are_not_there(
     monkeypatch.setattr("onnxscope.store.cluster._SECONDS_TO_CONNECT", 1)
     with pytest.raises(InputError, match=words):
         fill_on(scheduler, plan, Project.create(tmp_path / "p", squeezenet))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no groups of processes")
+def test_a_terminals_ctrl_c_ends_it_in_a_sentence(tmp_path, ctrl_c_is_heard):
+    """It comes to the workers as well, which once printed where they were."""
+    start = [sys.executable, "-m", "onnxscope", "microscope", "squeezenet", "fire3", "fire4", "-q"]
+    how = ["--units", "0:40", "--size", "48", "--steps", "60", "--provider", "cpu"]
+    where = ["-o", str(tmp_path / "p"), "--scheduler", "local:2"]
+    running = subprocess.Popen(
+        [*start, *how, *where],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with running:
+        while running.poll() is None and not any((tmp_path / "p").glob("answers/*/*.json")):
+            time.sleep(0.1)
+        os.killpg(running.pid, signal.SIGINT)
+        _, said = running.communicate(timeout=300)
+    assert running.returncode == 130
+    assert said.startswith("error: interrupted: ")
+    assert len(said.splitlines()) == 1
