@@ -36,6 +36,9 @@ _LOCK = "lock"
 _BEGUN = ".begun"
 _SECONDS_TO_BEGIN = 30.0
 _LONGEST = 60
+_WRITTEN = {"asked", "files", "kind"}
+"""What every answer has, of a unit or whatever was typed."""
+
 _TRIES = 50
 
 
@@ -182,7 +185,11 @@ class Project:
         Raises:
             InputError: it is damaged.
         """
-        return _read(self.path_of(question, ".json")) if self.has(question) else None
+        path = self.path_of(question, ".json")
+        known = _read(path) if self.has(question) else None
+        if known is not None and not known.keys() >= _WRITTEN:
+            raise InputError(f"{path} is damaged: it is no answer; remove it")
+        return known
 
     @contextmanager
     def picture(self, question: Question, suffix: str = ".png") -> Iterator[Image]:

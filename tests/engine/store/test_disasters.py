@@ -145,6 +145,10 @@ def test_a_damaged_file_is_named(squeezenet: osc.Model, tmp_path, suffix):
         sheet.unlink()
     with pytest.raises(InputError, match=f"{damaged.name} is damaged.*remove it"):
         osc.microscope(squeezenet, tmp_path / "p", "fire3", **how)
+    if suffix == ".json":
+        damaged.write_text("{}")
+        with pytest.raises(InputError, match=f"{damaged.name} is damaged.*remove it"):
+            scope.known("fire3:0")
     damaged.unlink()
     again = osc.microscope(squeezenet, tmp_path / "p", "fire3", **how)
     assert again.picture("fire3:0").is_file()
