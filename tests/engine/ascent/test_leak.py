@@ -20,6 +20,8 @@ from onnxscope.rules.leaking import leaking_relu
 from onnxscope.rules.standard import standard_rules
 from onnxscope.runtime.session import open_session
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 X = np.array([[-2.0, -0.5, 0.25, 1.0, 7.0]], np.float32)
 DY = np.array([[3.0, -1.0, 2.0, 0.5, -4.0]], np.float32)
 

@@ -12,6 +12,8 @@ from onnxscope.ascent.loop import stalled
 from onnxscope.ascent.starts import score, stretch
 from onnxscope.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 QUICK: dict[str, Any] = {"size": 48, "steps": 20, "provider": "cpu"}
 
 

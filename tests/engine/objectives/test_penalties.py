@@ -11,6 +11,8 @@ from onnxscope.errors import InputError, TargetError
 from onnxscope.objectives.algebra import Leaf, Number
 from onnxscope.objectives.seen import Seen
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 
 class _OnTheHost(osc.Adam):
     """Code of the user's, which NumPy runs on the host."""

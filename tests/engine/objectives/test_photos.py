@@ -13,6 +13,8 @@ from onnxscope.images import fitted_to
 from onnxscope.objectives.targets import resolve
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 IMAGES = np.random.default_rng(0).random((2, 64, 80, 3), np.float32)
 
 

@@ -9,6 +9,8 @@ from onnxscope.errors import InputError, ProviderError, TargetError
 from onnxscope.images import fitted_to
 from onnxscope.objectives.registry import from_json
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 QUICK = {"layer": "fire3", "size": 64, "steps": 24, "provider": "cpu"}
 
 

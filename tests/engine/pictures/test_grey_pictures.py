@@ -10,6 +10,8 @@ import pytest
 from graphs import model
 from onnx import helper
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 QUICK = {"steps": 80, "provider": "cpu"}
 
 

@@ -15,6 +15,8 @@ from onnxscope.errors import InputError, LayerError, OutputError, ProviderError,
 from onnxscope.objectives.registry import from_json
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 QUICK = {"size": 64, "steps": 6, "provider": "cpu"}
 
 

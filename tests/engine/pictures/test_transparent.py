@@ -19,6 +19,8 @@ from other_forms import loaded
 from parts import seen
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 QUICK: dict[str, Any] = {"size": 64, "steps": 4, "provider": "cpu"}
 CLEAR = {"parameterization": osc.transparent()}
 

@@ -9,6 +9,8 @@ from onnxscope.errors import InputError, LayerError, TargetError
 from onnxscope.studies.diversity import gram_cosines
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("kept_graphs")
+
 QUICK = {"size": 64, "steps": 32, "provider": "cpu"}
 
 
