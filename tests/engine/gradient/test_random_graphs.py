@@ -37,7 +37,7 @@ _COMMON = settings(
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )
-TRIED = settings(_COMMON, max_examples=WISHED or 3)
+TRIED = settings(_COMMON, max_examples=WISHED or 2)
 
 
 @pytest.fixture(scope="module", autouse=True)

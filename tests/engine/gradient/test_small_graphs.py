@@ -83,7 +83,7 @@ def random_graphs(draw):
 
 @pytest.mark.slow
 @settings(
-    max_examples=250,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 SIZE = 160
 STEPS = 64
 # Layer, unit, and how many pixels wide one cell of the layer is.
-UNITS = [("fire5", 100, 8), ("fire6", 20, 16), ("fire8", 5, 16)]
+UNITS = [("fire5", 100, 8), ("fire8", 5, 16)]
 
 
 @dataclass(frozen=True)
