@@ -72,8 +72,8 @@ def test_the_snippet_runs(monkeypatch, tmp_path):
     # All units of a layer.
     small = {"units": "11", "size": 32, "steps": 1, "provider": "cpu"}
     monkeypatch.setattr(osc, "microscope", partial(osc.microscope, **small))
-    # Hundreds of small pictures.
-    quick = partial(osc.blocks, steps=1, size=32, groups=(2,))
+    # A small picture for each of hundreds of cells, and of thousands in earlier layers.
+    quick = partial(osc.blocks, layers=["fire5", "fire8"], steps=1, size=32, groups=(2,))
     monkeypatch.setattr(osc, "blocks", quick)
     (snippet,) = blocks(ROOT / "README.md", "python")
     for statement in ast.parse(snippet).body:
