@@ -50,28 +50,39 @@ class Read:
     grey: float
 
 
-Kind = Callable[[osc.Model, int, int, int, int], np.ndarray]
-"""From model, class, size, steps and seed to a picture (H, W, 3)."""
+Kind = Callable[[osc.Model, Sequence[int], int, int, int], list[np.ndarray]]
+"""From model, classes, size, steps and seed to a picture (H, W, 3) of each class."""
 
 
 def kinds() -> dict[str, Kind]:
     """Return what is compared, by name: parameterizations, with a prior and without, Lucent."""
 
     def of(weight: float, **given: Any) -> Kind:
-        def make(model: osc.Model, number: int, size: int, steps: int, seed: int) -> np.ndarray:
-            wanted: osc.Objective = osc.channel("logits", number)
+        def make(
+            model: osc.Model, classes: Sequence[int], size: int, steps: int, seed: int
+        ) -> list[np.ndarray]:
+            wanted: list[osc.Objective] = [osc.channel("logits", number) for number in classes]
             if weight:
-                wanted = wanted - weight * osc.total_variation()
-            picture = osc.render(
-                model, wanted, size=size, steps=steps, seed=seed, provider="cpu", **given
+                wanted = [one - weight * osc.total_variation() for one in wanted]
+            # One graph for all classes; each starts as it would alone.
+            pictures = osc.render(
+                model,
+                wanted,
+                size=size,
+                steps=steps,
+                seed=seed,
+                provider="cpu",
+                same_start=True,
+                **given,
             )
-            image: np.ndarray = picture.images[0]
-            return image
+            return list(pictures.images)
 
         return make
 
-    def lucent(model: osc.Model, number: int, size: int, steps: int, seed: int) -> np.ndarray:
-        return climb_with_lucent(model, "logits", number, size, steps, seed)
+    def lucent(
+        model: osc.Model, classes: Sequence[int], size: int, steps: int, seed: int
+    ) -> list[np.ndarray]:
+        return [climb_with_lucent(model, "logits", one, size, steps, seed) for one in classes]
 
     def maco() -> dict[str, Any]:
         return {"parameterization": osc.Maco(), "optimizer": osc.Adam(0.2)}
@@ -194,10 +205,8 @@ def _measure(arguments: argparse.Namespace) -> None:
         pair = f"{maker.name} → {reader.name}"
         results[pair] = {}
         for kind, make in compared.items():
-            pictures = {
-                number: make(maker, number, arguments.size, arguments.steps, arguments.seed)
-                for number in classes
-            }
+            made = make(maker, classes, arguments.size, arguments.steps, arguments.seed)
+            pictures = dict(zip(classes, made, strict=True))
             results[pair][kind] = read(pictures, maker, reader, arguments.views)
             columns.append(list(pictures.values()))
             if arguments.sheet:

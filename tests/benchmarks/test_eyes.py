@@ -52,7 +52,9 @@ def test_what_is_read_and_what_is_grey(eyes: ModuleType, squeezenet: osc.Model) 
 def test_every_kind_is_climbed(eyes: ModuleType, squeezenet: osc.Model) -> None:
     for name, make in eyes.kinds().items():
         if name != "Lucent":
-            assert make(squeezenet, 985, 48, 1, 0).shape == (48, 48, 3)
+            made = make(squeezenet, [985, 3], 48, 1, 0)
+            assert [one.shape for one in made] == [(48, 48, 3)] * 2
+            assert np.abs(made[0] - made[1]).max() > 0
 
 
 def test_kinds_are_chosen_by_name(eyes: ModuleType) -> None:
