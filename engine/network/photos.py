@@ -68,7 +68,8 @@ def in_colour(model: Model) -> Model:
         raise InputError(
             f"this is of photographs in three colours, and {model.name} takes "
             f"{model.form.words()}; for those there are render, explain, studies such as compare, "
-            "diversify and invert, Gradient and Model.activations"
+            "diversify and invert, pages of every unit without photographs, Gradient and "
+            "Model.activations"
         )
     return model
 

@@ -98,7 +98,9 @@ class Work:
             raise InputError(f"seconds must be at least 0, not {seconds:g}")
         settings = Settings(seed=whole("seed", seed, 0), provider=provider)
         part = None if shard is None else text("shard", shard, "a text such as '2/8'")
-        opened = in_colour(model if isinstance(model, Model) else load(model))
+        opened = model if isinstance(model, Model) else load(model)
+        if photos is not None:
+            in_colour(opened)
         second = _second_network(opened, eye, scored=photos is not None and _is_scored(shown))
         plan = make_plan(
             opened,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, OnnxscopeError
 from ..network.loading import load
 from ..network.model import Model
-from ..network.photos import in_colour
 from ..pictures.series import Settings
 from ..plain import path as a_path
 from ..plain import whole
@@ -52,7 +51,7 @@ def opened(
         project = Project.open(model)
         network = model_of(project)
     else:
-        network = in_colour(model if isinstance(model, Model) else load(model))
+        network = model if isinstance(model, Model) else load(model)
         target = f"{Path(network.name).stem}-microscope" if folder is None else folder
         project = Project.create(a_path("folder", target), network)
     settings = Settings(provider=check_provider(provider))

@@ -14,6 +14,7 @@ from PIL import Image
 from ..errors import InputError
 from ..images import fitted_to, read_foreign
 from ..network.layers.layer import Layer
+from ..network.photos import in_colour
 from ..pages.site import packed, scaled_to_bytes
 from ..store.looking import Look
 from ..store.plan import Plan
@@ -58,8 +59,9 @@ class Photos:
             data: The file's content.
 
         Raises:
-            InputError: it is too large, or none.
+            InputError: it is too large, or none, or the network takes other pictures.
         """
+        in_colour(self._plan.model)
         with self._lock:
             height, width = self._plan.model.usual_size
             picture = fitted_to(read_foreign(data, MOST_PIXELS), height, width)

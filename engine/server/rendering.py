@@ -231,13 +231,13 @@ class Renderer:
     ) -> None:
         wanting = self._queue.who_wants(asked.key)
         news = _said(asked, "running") | {"step": progress.step, "steps": progress.steps}
-        small = large = ""
+        small, large, form = "", "", self._plan.model.form
         for who, soon in wanting.items():
             if soon == OPENED:
-                large = large or previews.address(images, _LARGE)
+                large = large or previews.address(images, form, _LARGE)
                 shown = {"source": large, "curve": curve_of(values)}
             else:
-                small = small or previews.address(images, previews.THUMBNAIL)
+                small = small or previews.address(images, form, previews.THUMBNAIL)
                 shown = {"source": small}
             self._clients.tell(who, asked.key, news | shown)
 

@@ -65,7 +65,7 @@ class Earlier:
         """Return what a unit's value is made of at a picture, as plain data.
 
         Args:
-            picture: (H, W, 3) float in [0, 1].
+            picture: (H, W, 3) float in [0, 1], or what else the network takes (see `Model.form`).
             unit: The unit.
 
         Returns:
@@ -74,7 +74,7 @@ class Earlier:
         """
         if self._opened is None:
             return None
-        image = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
+        image = self._model.form.as_batch(picture[None]).astype(np.float32, copy=False)
         chosen = np.zeros((1, self._layer.channels), np.float32)
         chosen[0, unit] = 1
         found = self._opened.session.run(
@@ -108,7 +108,9 @@ class Earlier:
     def _graph(self, earlier: Layer) -> onnx.ModelProto | None:
         """From `image` and `chosen` to `value` (N,) and `parts` (N, C); `None` without a path."""
         builder = Builder("earlier", opset=self._model.opset)
-        image = builder.input("image", (self._batch, 3, *self._size), np.float32)
+        image = builder.input(
+            "image", (self._batch, self._model.form.planes, *self._size), np.float32
+        )
         try:
             found = self._model.append(image, [earlier.name, self._layer.name])
         except OnnxscopeError:

@@ -50,22 +50,25 @@ class Look:
         """
         self.layer = layer
         builder = Builder(opset=model.opset)
-        image = builder.input("image", (model.fixed_batch or 1, 3, *size), np.float32)
+        image = builder.input(
+            "image", (model.fixed_batch or 1, model.form.planes, *size), np.float32
+        )
         values = model.append(image, [layer.name])[layer.name]
         builder.output("values", without_activation(values) if before_activation else values)
         self._batch = model.fixed_batch or 1
+        self._form = model.form
         self._session = open_session(model_of(builder), provider)
 
     def at(self, picture: np.ndarray) -> np.ndarray:
-        """Return what the layer answers to a picture: (C, H, W), (C, L) or (C,).
+        """Return what the layer answers to a picture: (C, H, W), (C, L), (C,), (C, D, H, W).
 
         Args:
-            picture: (H, W, 3) float in [0, 1].
+            picture: (H, W, 3) float in [0, 1], or what else the network takes (see `Model.form`).
 
         Raises:
             InputError: it answers with infinity or NaN, which JSON has no words for.
         """
-        image = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
+        image = self._form.as_batch(picture[None]).astype(np.float32, copy=False)
         values = self._session.run({"image": np.repeat(image, self._batch, 0)})["values"]
         answer = np.asarray(values[0])
         if not np.isfinite(answer).all():

@@ -112,7 +112,7 @@ class Maker:
 
     def _facts(self, wanted: Wanted, picture: Picture) -> dict[str, Any]:
         """What is known of a picture besides what its recipe says."""
-        look = self._look(wanted, picture.images.shape[1:3])
+        look = self._look(wanted, _size_of(picture))
         answers = [look.at(image) for image in picture.images]
         facts = {
             "layer": wanted.layer.name,
@@ -128,8 +128,7 @@ class Maker:
             return facts
         # What a channel is like is told by whom else its picture excites, and what it is made of
         # by whom it is excited there.
-        height, width = picture.images.shape[1:3]
-        earlier = self._before(wanted.layer, (height, width)).of(picture.images[0], wanted.unit)
+        earlier = self._before(wanted.layer, _size_of(picture)).of(picture.images[0], wanted.unit)
         return facts | {"means": means(answers[0]), "earlier": earlier}
 
     def beside(self, wanted: Wanted, picture: Picture) -> dict[str, bytes]:
@@ -140,6 +139,9 @@ class Maker:
             picture: The picture.
         """
         if wanted.kind.pictures > 1:
+            return {}
+        if picture.sheet().size != _size_of(picture)[::-1]:
+            # Channels or slices stand side by side: what was felt is not of one of them.
             return {}
         opacity = opacity_file(picture.images, picture.importance)
         return {} if opacity is None else {SUFFIX: opacity}
@@ -166,6 +168,11 @@ class Maker:
                 self._opened.popitem(last=False)
         self._opened.move_to_end(key)
         return self._opened[key]
+
+
+def _size_of(picture: Picture) -> tuple[int, int]:
+    height, width = picture.images.shape[-3:-1]
+    return height, width
 
 
 def curve_of(values: np.ndarray) -> list[list[float]]:

@@ -22,7 +22,7 @@ def opacity_file(images: np.ndarray, importance: np.ndarray | None) -> bytes | N
     Gradients are rough from pixel to pixel, and half as many say as much.
 
     Args:
-        images: The pictures (N, H, W, 3), of which the first counts.
+        images: The pictures (N, H, W, C), of which the first counts.
         importance: (N, H, W) in [0, 1].
 
     Returns:
@@ -31,7 +31,7 @@ def opacity_file(images: np.ndarray, importance: np.ndarray | None) -> bytes | N
     """
     if importance is None or not importance[:1].any():
         return None
-    opaque = with_opacity(images[:1], importance[:1], _PERCENTILE)[0, :, :, 3]
+    opaque = with_opacity(images[:1], importance[:1], _PERCENTILE)[0, ..., -1]
     alpha = Image.fromarray(np.rint(opaque * 255).astype(np.uint8))
     height, width = opaque.shape
     factor = max(round(max(height, width) / _SIDE), 1)

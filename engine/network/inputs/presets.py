@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...errors import InputError, nearest
 from .preprocessing import Preprocessing
 
@@ -58,4 +60,4 @@ def preset_name(preprocessing: Preprocessing) -> str:
 def _same(one: Preprocessing, other: Preprocessing) -> bool:
     if one.channel_order != other.channel_order:
         return False
-    return all(bool((a == b).all()) for a, b in zip(one.affine(), other.affine(), strict=True))
+    return all(np.array_equal(a, b) for a, b in zip(one.affine(), other.affine(), strict=True))

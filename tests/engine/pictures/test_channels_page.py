@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import onnxscope as osc
@@ -71,6 +73,24 @@ MADE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 UNIT = "conv2/conv:1"
+
+
+def every_unit(model: osc.Model) -> None:
+    with TemporaryDirectory() as folder:
+        one = osc.microscope(model, folder, ["conv2"], units="0:1", kinds=["channel"], **QUICK)
+        assert one.finished
+        assert one.picture("conv2:0").stat().st_size > 0
+
+
+def live(model: osc.Model) -> None:
+    with (
+        TemporaryDirectory() as folder,
+        osc.serve(model, folder, layers=["conv2"], provider="cpu", steps=3) as server,
+        urlopen(server.address, timeout=60) as answer,
+    ):
+        assert answer.status == 200
+
+
 STUDIES: dict[str, Callable[[Any, Any], Any]] = {
     "diversity": lambda m, _: osc.diversify(m, UNIT, 2, **QUICK).figure(),
     "interpolate": lambda m, _: osc.morph(m, UNIT, "conv2/conv:2", 3, **QUICK).figure(),
@@ -86,6 +106,8 @@ STUDIES: dict[str, Callable[[Any, Any], Any]] = {
     "blocks": lambda m, photo: osc.blocks(m, photo),
     "score": lambda m, photo: osc.score(m, UNIT, [photo]),
     "spectrum": lambda m, photo: osc.unit_spectrum(m, UNIT, [photo], **QUICK),
+    "microscope": lambda m, _: every_unit(m),
+    "serve": lambda m, _: live(m),
 }
 
 
