@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, OnnxscopeError
@@ -80,8 +81,9 @@ def fill_on(
         if missing and not workers.come():
             filling.out_of_time = True
             return filling
-        # It goes to each worker once, and is opened there once.
-        maker = client.scatter(Maker(plan), broadcast=True, hash=False)
+        # A result, not data that are sent: what a worker that dies had, another one makes anew.
+        name = token_hex(8)
+        maker = client.submit(Maker, plan, pure=False)
         pieces = groups(plan, missing)
         running: dict[Future[Any], list[Wanted]] = {}
         group = next(pieces, None)
@@ -99,7 +101,7 @@ def fill_on(
                         begin(filling, wanted)
                     # Each has its own name: the same work sent again is done again.
                     future = client.submit(
-                        _make, maker, wanted, batch_size, retries=_RETRIES, pure=False
+                        _make, name, maker, wanted, batch_size, retries=_RETRIES, pure=False
                     )
                     running[future] = wanted
                 if not running:
@@ -175,10 +177,20 @@ class _Workers:
                     return []
 
 
-def _make(maker: Maker, wanted: Sequence[Wanted], batch_size: int | None) -> list[Answer]:
+_MAKERS: dict[str, Maker] = {}
+"""The one that this worker has used last, by its name, with what is open."""
+
+
+def _make(
+    name: str, maker: Maker, wanted: Sequence[Wanted], batch_size: int | None
+) -> list[Answer]:
     """What a worker does."""
+    if name not in _MAKERS:
+        # The scheduler has copies that nobody needs just now thrown away, and sends others.
+        _MAKERS.clear()
+        _MAKERS[name] = maker
     try:
-        return list(maker.make(wanted, batch_size=batch_size))
+        return list(_MAKERS[name].make(wanted, batch_size=batch_size))
     except OnnxscopeError as error:
         # Another try would end the same way.
         return [Answer(number, error=str(error)) for number in range(len(wanted))]

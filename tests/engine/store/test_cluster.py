@@ -49,7 +49,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_costs_nothing(squeezenet: osc.Model, plan, tmp_path):
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_worker_that_is_killed_costs_nothing(squeezenet: osc.Model, plan, tmp_path, count):
+    """Neither does it where all are: what they were given is lost with them."""
     alone = tmp_path / "alone"
     fill(plan, Project.create(alone, squeezenet))
     project = Project.create(tmp_path / "shared", squeezenet)
@@ -60,11 +62,12 @@ def test_a_worker_that_is_killed_costs_nothing(squeezenet: osc.Model, plan, tmp_
 
         if not killed:
             workers = get_client().run(os.getpid)
-            killed.append(next(iter(workers.values())))
-            os.kill(killed[0], signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+            killed.extend(list(workers.values())[:count])
+            for process in killed:
+                os.kill(process, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
 
     filling = fill_on("local:2", plan, project, done=done)
-    assert killed
+    assert len(killed) == count
     assert (filling.made, filling.left, filling.failed) == (12, 0, [])
     assert files(tmp_path / "shared") == files(alone)
     again = fill_on("local:1", plan, project)
