@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InputError
-from ..plain import whole
 from . import options
 from .completion import words_of
 from .console import fail, note, plural, stdout
@@ -125,6 +124,7 @@ def microscope(
     """
     from ..pages.growing import Work
     from ..pages.site import check_jinja
+    from ..plain import whole
     from ..store.export import checked_forms
     from ..store.export import export as write_export
 
