@@ -34,7 +34,7 @@ ON_A_SHEET = 32
 
 _TILE = 96
 _GREY = 128
-_QUALITY = 74
+_QUALITY = 69
 """Of thumbnails: each picture is there as it is beside them."""
 _START = "window.onnxscope = window.onnxscope || {};\n"
 

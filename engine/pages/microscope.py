@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -168,16 +168,22 @@ class Site:
         """What all pages have, to find units by names."""
         shown = [one.shown for one in self._layers]
         return {
-            "layers": [self._neighbours.page_of(one.layer) for one in shown],
+            "layers": [
+                self._neighbours.page_of(one.layer) | {"units": runs_of(one.units)} for one in shown
+            ],
             "made": sum(one.count for one in shown),
             "total": self.plan.count(),
             "classes": [
-                {"name": name, "slug": one.slug, "unit": int(unit)}
+                {"slug": one.slug, "units": runs_of(named), "names": list(named.values())}
                 for one in shown
-                for unit, name in names_of(self.plan.model, one.layer).items()
-                if int(unit) in one.units
+                if (named := self._named(one))
             ],
         }
+
+    def _named(self, shown: Shown) -> dict[int, str]:
+        """The classes that a layer has units of, by these."""
+        found, there = names_of(self.plan.model, shown.layer), set(shown.units)
+        return {int(unit): name for unit, name in found.items() if int(unit) in there}
 
     def _others(
         self, relations: Mapping[str, Mapping[int, Related]], data: LayerData
@@ -189,6 +195,20 @@ class Site:
             if name in found:
                 found[name] |= {"sheets": other.sheets.get("channel", []), "perSheet": ON_A_SHEET}
         return found
+
+
+def runs_of(numbers: Iterable[int]) -> list[list[int]]:
+    """Return numbers in their order as runs that each rise by one: the first, and how many.
+
+    Every page reads those of all layers: thousands of numbers are a few of them.
+    """
+    runs: list[list[int]] = []
+    for number in map(int, numbers):
+        if runs and number == sum(runs[-1]):
+            runs[-1][1] += 1
+        else:
+            runs.append([number, 1])
+    return runs
 
 
 def _samples(shown: Shown, sheets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -6,6 +6,17 @@
   var index = page.index, layer = page.layer;
   function by(id) { return document.getElementById(id); }
 
+  /* Numbers come as runs that rise by one: the first, and how many. */
+  function numbers(runs) {
+    var found = [];
+    runs.forEach(function (run) { for (var at = 0; at < run[1]; at++) found.push(run[0] + at); });
+    return found;
+  }
+  index.layers.forEach(function (one) { one.units = numbers(one.units); });
+  index.classes = [].concat.apply([], index.classes.map(function (one) {
+    return numbers(one.units).map(function (unit, at) { return { name: one.names[at], slug: one.slug, unit: unit }; });
+  }));
+
   /* Going to a unit --------------------------------------------------------------------------- */
 
   function find(text) {

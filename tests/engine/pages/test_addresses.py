@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 
 import numpy as np
 import onnxscope as osc
@@ -10,7 +11,7 @@ import pytest
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
 from onnxscope.network.inputs.typed import options_of
-from onnxscope.pages.microscope import write_microscope
+from onnxscope.pages.microscope import runs_of, write_microscope
 from onnxscope.pages.neighbours import Neighbours
 from onnxscope.pages.site import slug
 from onnxscope.pages.typed import command_for
@@ -98,3 +99,18 @@ def test_what_is_typed_says_how_the_model_was_opened():
 
 def test_what_the_file_says_is_not_typed(squeezenet: osc.Model):
     assert options_of(squeezenet) == []
+
+
+@pytest.mark.parametrize(
+    ("numbers", "runs"),
+    [
+        ([], []),
+        ([3], [[3, 1]]),
+        (range(1000), [[0, 1000]]),
+        ([0, 1, 2, 5, 6, 9], [[0, 3], [5, 2], [9, 1]]),
+        ([5, 6, 0], [[5, 2], [0, 1]]),
+    ],
+)
+def test_numbers_of_units_are_a_few_runs(numbers: Iterable[int], runs: list[list[int]]) -> None:
+    assert runs_of(numbers) == runs
+    assert [first + at for first, count in runs for at in range(count)] == list(numbers)
