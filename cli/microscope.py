@@ -158,15 +158,14 @@ def microscope(
         note(f"{work.page} shows what there is meanwhile")
     look_watched(work, quiet=quiet)
     filling = _fill_watched(work, batch_size, scheduler, quiet=quiet)
-    if not filling.interrupted:
-        score_watched(work, quiet=quiet)
+    scored = filling.interrupted or score_watched(work, quiet=quiet)
     site = work.site
     page = site.write()
     for form in forms:
         file = write_export(site.plan, project, form)
         if not quiet:
             stdout().print(str(file), soft_wrap=True)
-    _summarize(filling, page, quiet=quiet)
+    _summarize(filling, page, scored=scored, quiet=quiet)
 
 
 def _second_network(
@@ -257,11 +256,11 @@ def _announce(plan: Plan, count: int, shard: str | None) -> None:
         note(f"without positions neuron and channel coincide, and are made once: {names}")
 
 
-def _summarize(filling: Filling, page: Path, *, quiet: bool) -> None:
+def _summarize(filling: Filling, page: Path, *, scored: bool, quiet: bool) -> None:
     """Say how far it came.
 
     Raises:
-        typer.Exit: it was interrupted, or some could not be made.
+        typer.Exit: it was interrupted, or some could not be made or scored.
     """
     for wanted, error in filling.failed[:_SHOWN]:
         fail(f"{wanted.target}, {wanted.kind.title}: {error}")
@@ -281,7 +280,7 @@ def _summarize(filling: Filling, page: Path, *, quiet: bool) -> None:
         if filling.left:
             counts.append(f"{filling.left:,} left{again}")
         stdout().print(f"{page}  {', '.join(counts)}", style="bold", soft_wrap=True)
-    if filling.failed:
+    if filling.failed or not scored:
         raise typer.Exit(FAILED)
 
 

@@ -45,8 +45,8 @@ def look_watched(work: Work, *, quiet: bool) -> None:
         note("the time was up while photos were looked at; the same command goes on there")
 
 
-def score_watched(work: Work, *, quiet: bool) -> None:
-    """Compute the scores of pictures that are there, where they shall be scored.
+def score_watched(work: Work, *, quiet: bool) -> bool:
+    """Compute the scores of pictures that are there; return whether none failed.
 
     Args:
         work: What is to be made.
@@ -65,8 +65,9 @@ def score_watched(work: Work, *, quiet: bool) -> None:
     with nullcontext() if quiet else stages:
         found = work.score(done=done)
     if found is None:
-        return
+        return True
     for layer, reason in found.failed:
         fail(f"scores of {layer}: {reason}")
     if found.waiting and not quiet:
         note(f"{plural(found.waiting, 'unit')} wait for their pictures or photos to be scored")
+    return not found.failed

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from onnxscope.cli.running import FAILED
+from onnxscope.pages.growing import Work
+from onnxscope.store.scores import Scoring
 
 SMALL = ("--units", "0:2", "--size", "32", "--steps", "1", "--provider", "cpu")
 KINDS = ("--what", "channel,neuron")
@@ -59,3 +62,14 @@ def test_photographs_are_looked_at_and_everything_is_exported(run, tiny, folder,
     refused = run("microscope", tiny, "mixed4a", "-o", "scope", "--export", "jsn")
     assert refused.exit_code == 2
     assert "json or npz" in refused.stderr
+
+
+def test_scores_that_fail_are_said_and_counted(run, tiny, folder, monkeypatch):
+    def failed(work, *, done):
+        return Scoring(2, failed=[("mixed4a", "the second network cannot be run")])
+
+    monkeypatch.setattr(Work, "score", failed)
+    made = run("microscope", tiny, "mixed4a", *SMALL, "--what", "channel", "-o", "scope")
+    assert made.exit_code == FAILED
+    assert "scores of mixed4a: the second network cannot be run" in made.stderr
+    assert "2 made" in made.stdout
