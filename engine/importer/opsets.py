@@ -24,7 +24,7 @@ from .checking import all_nodes, check_model, is_sorted
 from .checking import shown as shown_node
 from .external import check_data_is_there, read_external_data, with_data_inside
 from .inlining import call_as_in_file, inlined
-from .leniency import as_runtimes_read
+from .leniency import as_runtimes_read, domain_of
 from .lightened import without_weights
 from .model_file import ModelFile
 from .not_onnx import refusal
@@ -187,7 +187,7 @@ def parsed(file: ModelFile) -> onnx.ModelProto:
 
 def _standard_opset(proto: onnx.ModelProto, origin: str) -> int:
     for entry in proto.opset_import:
-        if entry.domain in ("", "ai.onnx"):
+        if domain_of(entry) == "":
             return int(entry.version)
     raise ModelError(f"{origin} names no version of the standard operator set")
 
@@ -246,7 +246,7 @@ def _called_by(proto: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
     for entry in copy.opset_import:
-        if entry.domain in ("", "ai.onnx"):
+        if domain_of(entry) == "":
             entry.version = opset
     return copy
 

@@ -169,7 +169,8 @@ class Site:
         shown = [one.shown for one in self._layers]
         return {
             "layers": [
-                self._neighbours.page_of(one.layer) | {"units": runs_of(one.units)} for one in shown
+                {"name": one.layer.title, "slug": one.slug, "units": runs_of(one.units)}
+                for one in shown
             ],
             "made": sum(one.count for one in shown),
             "total": self.plan.count(),

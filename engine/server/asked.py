@@ -199,7 +199,7 @@ class Asking:
             words += ["--batch", str(pictures)]
         question = self._question(settings, objective, pictures)
         title = f"−({target})" if kind.name == "negative" else target
-        command = self._command(words, settings, named)
+        command = command_for(self.plan.model, words, settings, named)
         return Asked(question, title, command, objective, settings, None)
 
     def _of_unit(self, wanted: Wanted, place: Place | None, named: str) -> Asked:
@@ -207,7 +207,7 @@ class Asking:
         return Asked(
             wanted.question,
             f"{wanted.target}, {wanted.kind.title}",
-            self._command(words, wanted.settings, named),
+            command_for(self.plan.model, words, wanted.settings, named),
             wanted.objective,
             wanted.settings,
             wanted,
@@ -217,9 +217,6 @@ class Asking:
     def _question(self, settings: Settings, objective: Objective, pictures: int) -> Question:
         made_with = in_plain_data(settings)
         return Question.of(described(self.plan.model), made_with, objective, pictures)
-
-    def _command(self, words: list[str], settings: Settings, transforms: str) -> str:
-        return command_for(self.plan.model, words, settings, transforms)
 
 
 def _short(what: str, given: object) -> str:

@@ -9,24 +9,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..forms import Form
 from ..images import opened
-from ..pictures.display import seen
 from ..pictures.tiles import as_image
 
 THUMBNAIL = 96
 _QUALITY = 80
 
 
-def address(images: np.ndarray, form: Form, side: int) -> str:
+def address(images: np.ndarray, side: int) -> str:
     """Return pictures as an address that holds them.
 
     Args:
-        images: (N, H, W, 3) float in [0, 1], or what else the form says.
-        form: Of the pictures.
+        images: (N, H, W, 3) float in [0, 1]; (N, H, W, 1) of grey ones.
         side: Pixels at most.
     """
-    encoded = webp(as_image(seen(images, form)), side)
+    encoded = webp(as_image(images), side)
     return "data:image/webp;base64," + base64.b64encode(encoded).decode()
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import OnnxscopeError
 from ..pages.layer_data import told_of
+from ..pictures.display import seen
 from ..pictures.rendering import render
 from ..runtime.cores import cores
 from ..runtime.session import choose_provider
@@ -218,7 +219,7 @@ class Renderer:
             raise _GivenUpError
         now = time.monotonic()
         if progress.step <= _FIRST or now - self._shown >= _BETWEEN:
-            images = progress.image()
+            images = seen(progress.image(), self._plan.model.form)
             values = np.stack(self._curves)
             share = len(images) // len(group)
             for at, asked in enumerate(group):
@@ -231,13 +232,13 @@ class Renderer:
     ) -> None:
         wanting = self._queue.who_wants(asked.key)
         news = _said(asked, "running") | {"step": progress.step, "steps": progress.steps}
-        small, large, form = "", "", self._plan.model.form
+        small = large = ""
         for who, soon in wanting.items():
             if soon == OPENED:
-                large = large or previews.address(images, form, _LARGE)
+                large = large or previews.address(images, _LARGE)
                 shown = {"source": large, "curve": curve_of(values)}
             else:
-                small = small or previews.address(images, form, previews.THUMBNAIL)
+                small = small or previews.address(images, previews.THUMBNAIL)
                 shown = {"source": small}
             self._clients.tell(who, asked.key, news | shown)
 

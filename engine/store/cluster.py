@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, OnnxscopeError
@@ -82,7 +81,6 @@ def fill_on(
             filling.out_of_time = True
             return filling
         # A result, not data that are sent: what a worker that dies had, another one makes anew.
-        name = token_hex(8)
         maker = client.submit(Maker, plan, pure=False)
         pieces = groups(plan, missing)
         running: dict[Future[Any], list[Wanted]] = {}
@@ -101,7 +99,7 @@ def fill_on(
                         begin(filling, wanted)
                     # Each has its own name: the same work sent again is done again.
                     future = client.submit(
-                        _make, name, maker, wanted, batch_size, retries=_RETRIES, pure=False
+                        _make, maker.key, maker, wanted, batch_size, retries=_RETRIES, pure=False
                     )
                     running[future] = wanted
                 if not running:
@@ -247,11 +245,9 @@ def _client(scheduler: str) -> Iterator[Client]:
             "pip install 'onnxscope[cluster]'"
         ) from error
     scheduler = text("scheduler", scheduler, "an address such as 'tcp://10.0.0.1:8786', or local:4")
-    local = re.fullmatch(r"local:(\d+)", scheduler)
-    if local is None and scheduler.startswith("local"):
-        raise InputError(f"{scheduler} must be local:1 to local:{_MOST}, a process each")
-    if local is not None:
-        count = from_digits("the number of processes", local[1])
+    if scheduler.startswith("local"):
+        local = re.fullmatch(r"local:(\d+)", scheduler)
+        count = from_digits("the number of processes", local[1]) if local else 0
         if not 1 <= count <= _MOST:
             raise InputError(f"{scheduler} must be local:1 to local:{_MOST}, a process each")
         threads = str(max(cores() // count, 1))

@@ -138,10 +138,8 @@ class Maker:
             wanted: What it is of.
             picture: The picture.
         """
-        if wanted.kind.pictures > 1:
-            return {}
-        if picture.sheet().size != _size_of(picture)[::-1]:
-            # Channels or slices stand side by side: what was felt is not of one of them.
+        # Where channels or slices stand side by side, what was felt is not of one of them.
+        if wanted.kind.pictures > 1 or not picture.held:
             return {}
         opacity = opacity_file(picture.images, picture.importance)
         return {} if opacity is None else {SUFFIX: opacity}

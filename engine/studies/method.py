@@ -44,12 +44,7 @@ class Method(ABC):
         The sum goes back through the stem of the scene before `finish` gets it.
         """
 
-    def finish(
-        self,
-        total: Tensor,
-        image: Tensor,  # noqa: ARG002  # by default the sum alone is the map
-        values: Tensor,  # noqa: ARG002  # as above
-    ) -> Tensor:
+    def finish(self, total: Tensor, image: Tensor, values: Tensor) -> Tensor:  # noqa: ARG002  # the sum alone
         """Append the map (N, H, W).
 
         Args:

@@ -160,7 +160,7 @@ class IntegratedGradients(_FromBaseline):
         if self.rule not in _RULES:
             raise InputError(f"rule is one of {', '.join(_RULES)}, not {shown(self.rule)}")
 
-    def samples(self, height: int, width: int) -> int:  # noqa: ARG002
+    def samples(self, height: int, width: int) -> int:  # noqa: ARG002  # as many of any size
         """Return the steps, and both ends for their values."""
         return self.steps + 2
 
@@ -193,7 +193,7 @@ class IntegratedGradients(_FromBaseline):
         pictures = colour + (image - colour) * place.reshape(-1, 1, 1, 1)
         return scene.gradient_behind_stem(pictures, weight)
 
-    def finish(self, total: Tensor, image: Tensor, values: Tensor) -> Tensor:  # noqa: ARG002
+    def finish(self, total: Tensor, image: Tensor, values: Tensor) -> Tensor:  # noqa: ARG002  # no values
         """Append the map."""
         return ((image - self.colour(image)) * total).sum(1)
 
@@ -222,7 +222,7 @@ class SmoothGrad(Method):
         if self.noise < 0:
             raise InputError(f"noise must be at least 0, not {self.noise:g}")
 
-    def samples(self, height: int, width: int) -> int:  # noqa: ARG002
+    def samples(self, height: int, width: int) -> int:  # noqa: ARG002  # as many of any size
         """Return the copies, and the picture as it is for its value."""
         return 1 + self.count
 
@@ -239,7 +239,7 @@ class SmoothGrad(Method):
         span = op.ReduceMax(image, every, keepdims=1) - op.ReduceMin(image, every, keepdims=1)
         return scene.gradient_behind_stem(image + span * noise * self.noise, weight)
 
-    def finish(self, total: Tensor, image: Tensor, values: Tensor) -> Tensor:  # noqa: ARG002
+    def finish(self, total: Tensor, image: Tensor, values: Tensor) -> Tensor:  # noqa: ARG002  # the sum alone
         """Append the map."""
         return _largest(total / self.count)
 
@@ -250,7 +250,7 @@ class _OfLayer(Method):
 
     looks_at_layer: ClassVar[bool] = True
 
-    def finish(self, total: Tensor, image: Tensor, values: Tensor) -> Tensor:  # noqa: ARG002
+    def finish(self, total: Tensor, image: Tensor, values: Tensor) -> Tensor:  # noqa: ARG002  # no values
         """Append the map, (N, h, w) of the layer's cells scaled bilinearly."""
         op = total.op
         count, height, width = total.shape

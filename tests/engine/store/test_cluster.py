@@ -113,7 +113,10 @@ def test_schedulers_that_are_not_there(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no groups of processes")
+@pytest.mark.skipif(
+    sys.platform == "win32",
+    reason="a terminal's Ctrl-C is sent by os.killpg, which Windows has not",
+)
 def test_a_terminals_ctrl_c_ends_it_in_a_sentence(tmp_path, ctrl_c_is_heard):
     """It comes to the workers as well, which once printed where they were."""
     start = [sys.executable, "-m", "onnxscope", "microscope", "squeezenet", "fire3", "fire4", "-q"]

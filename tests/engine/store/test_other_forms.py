@@ -13,6 +13,7 @@ from onnxscope.errors import InputError
 from onnxscope.graph.builder import Builder
 from onnxscope.graph.finish import model_of
 from onnxscope.pages.microscope import Site
+from onnxscope.pictures.display import seen
 from onnxscope.server import previews
 from onnxscope.server.photos import Photos
 from onnxscope.store.filling import fill
@@ -80,7 +81,7 @@ def test_pages_show_what_render_makes_and_its_values(plan: Plan, tmp_path: Path)
 def test_an_ascent_on_its_way_is_shown_as_pictures_are(plan: Plan) -> None:
     wanted = plan.wanted(*plan.order()[0])
     picture = osc.render(plan.model, wanted.objective, **wanted.settings)
-    address = previews.address(picture.images, plan.model.form, 400)
+    address = previews.address(seen(picture.images, plan.model.form), 400)
     assert address.startswith("data:image/webp;base64,")
     with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
         assert image.size == picture.sheet().size
