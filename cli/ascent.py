@@ -99,8 +99,8 @@ class Ascent:
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="The size of its steps.  [default: its own: of adam 0.05, of cppn 0.005, of "
-            "maco 0.2]",
+            help="The size of its steps.  [default: its own: of fourier 0.075, which falls to a "
+            "tenth in the second half, of cppn 0.005, of maco 0.2, else 0.05]",
             rich_help_panel=_ASCENT,
         ),
     ] = None

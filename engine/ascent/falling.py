@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..errors import InputError
 from ..plain import real, whole
@@ -20,18 +20,24 @@ class _Falling(Schedule):
         last: The factor behind the last step, in [0, 1].
         steps: The length of the ascent; `None` for that of the ascent that it is used in. Later
             steps have the factor `last`.
+        hold: The part of the ascent, behind the warm-up, in which the factor stays 1 before it
+            falls, in [0, 1).
     """
 
     warmup: int = 0
     last: float = 0.0
     steps: int | None = None
+    hold: float = field(default=0.0, metadata={"later": True})
 
     def __post_init__(self) -> None:
         set_warmup(self, self.warmup)
-        last = real("last", self.last)
+        last, hold = real("last", self.last), real("hold", self.hold)
         if not 0 <= last <= 1:
             raise InputError(f"last must be in [0, 1], not {last:g}")
+        if not 0 <= hold < 1:
+            raise InputError(f"hold must be in [0, 1), not {hold:g}")
         object.__setattr__(self, "last", last)
+        object.__setattr__(self, "hold", hold)
         if self.steps is not None:
             object.__setattr__(self, "steps", whole("steps", self.steps, 1))
 
@@ -49,13 +55,13 @@ class _Falling(Schedule):
             raise InputError(
                 f"{self} does not know how long the ascent is; give it steps=…, or use its planned"
             )
-        falling = max(self.steps - self.warmup, 1)
-        done = min(max(step - 1 - self.warmup, 0) / falling, 1.0)
-        return risen(step, self.warmup) * (self.last + (1 - self.last) * self._left(done))
+        done = min(max(step - 1 - self.warmup, 0) / max(self.steps - self.warmup, 1), 1.0)
+        fallen = max(done - self.hold, 0.0) / (1 - self.hold)
+        return risen(step, self.warmup) * (self.last + (1 - self.last) * self._left(fallen))
 
     @abstractmethod
-    def _left(self, done: float) -> float:
-        """From 1, where nothing is done, to 0, where all is."""
+    def _left(self, fallen: float) -> float:
+        """From 1, where it begins to fall, at 0, to 0 at the end, at 1."""
 
 
 @SCHEDULES.add("cosine")
@@ -68,10 +74,12 @@ class Cosine(_Falling):
         last: The factor behind the last step, in [0, 1].
         steps: The length of the ascent; `None` for that of the ascent that it is used in. Later
             steps have the factor `last`.
+        hold: The part of the ascent, behind the warm-up, in which the factor stays 1 before it
+            falls, in [0, 1).
     """
 
-    def _left(self, done: float) -> float:
-        return (1 + math.cos(math.pi * done)) / 2
+    def _left(self, fallen: float) -> float:
+        return (1 + math.cos(math.pi * fallen)) / 2
 
 
 @SCHEDULES.add("linear")
@@ -84,7 +92,9 @@ class Linear(_Falling):
         last: The factor behind the last step, in [0, 1].
         steps: The length of the ascent; `None` for that of the ascent that it is used in. Later
             steps have the factor `last`.
+        hold: The part of the ascent, behind the warm-up, in which the factor stays 1 before it
+            falls, in [0, 1).
     """
 
-    def _left(self, done: float) -> float:
-        return 1 - done
+    def _left(self, fallen: float) -> float:
+        return 1 - fallen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..parameterizations.fourier import Fourier
 from .optimizers import OPTIMIZERS, Adam, Optimizer
 
 
@@ -12,12 +13,12 @@ def fitting_optimizer(parameterization: object) -> Optimizer:
     knows nothing of ascents. Of one that goes around another the inner one's counts.
 
     Args:
-        parameterization: What the picture is made of; `None` for the usual one.
+        parameterization: What the picture is made of; `None` for the usual one, `Fourier()`.
 
     Raises:
         InputError: what it states is no optimizer.
     """
-    made = parameterization
+    made = Fourier() if parameterization is None else parameterization
     while made is not None:
         stated = getattr(made, "fitting_optimizer", None)
         if stated is not None:

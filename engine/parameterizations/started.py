@@ -16,7 +16,7 @@ from ..identity import ByContent
 from ..plain import real, shown
 from ..planes import checked_kept, kept, kept_in_form
 from .base import PARAMETERIZATIONS, Invertible, Parameterization, formed
-from .fourier import NATURAL, Fourier
+from .fourier import natural
 
 if TYPE_CHECKING:
     from ..images import Photo
@@ -92,14 +92,14 @@ def start(photo: Photo, of: Parameterization | None = None, *, noise: float = 0.
         photo: A path, an image of Pillow's, or (H, W, 3), uint8 or float in [0, 1]. Its middle is
             cut out and scaled to the size of the picture that is made. For networks of other
             pictures than RGB an array of theirs, or a file `.npy` with one.
-        of: What the picture is made of; by default `Fourier(decay_power=1)`, since a photo has
-            that decay already. What is next to black or white becomes a bit greyer, by half a step
-            of eight bits; of `Maco`, which has magnitudes of its own, the phases alone are the
-            photo's.
+        of: What the picture is made of; by default `Fourier(decay_power=1, fine_decay=0)`, since a
+            photo has that decay already. What is next to black or white becomes a bit greyer, by
+            half a step of eight bits; of `Maco`, which has magnitudes of its own, the phases alone
+            are the photo's.
         noise: How much of the noise that `of` starts from is added; pictures of one seed are the
             same without.
 
     Raises:
         InputError: it is no picture, or there is no start from one.
     """
-    return Started(Fourier(decay_power=NATURAL) if of is None else of, kept(photo), noise)
+    return Started(natural() if of is None else of, kept(photo), noise)

@@ -21,7 +21,7 @@ from ..objectives.levels import toward as toward_value
 from ..objectives.photos import difference
 from ..objectives.targets import resolve
 from ..parameterizations.base import Parameterization
-from ..parameterizations.fourier import NATURAL, Fourier
+from ..parameterizations.fourier import natural
 from ..parameterizations.started import Started
 from ..plain import real
 from ..planes import kept, kept_in_form
@@ -78,7 +78,7 @@ def accentuate(
         strength: How near, at least 0; at 0 it only starts from the photo.
         toward: The value that the objective shall reach, instead of growing (see `toward`).
         size: As for `render`.
-        of: What the picture is made of; by default `Fourier(decay_power=1)`.
+        of: What the picture is made of; by default `Fourier(decay_power=1, fine_decay=0)`.
         transforms: As for `render`.
         steps: How many steps to climb.
         seed: As for `render`; it draws the transforms.
@@ -120,7 +120,7 @@ def accentuate(
     if toward is not None:
         wanted = toward_value(wanted, toward)
     array = kept(photo)
-    start = Started(Fourier(decay_power=NATURAL) if of is None else of, array)
+    start = Started(natural() if of is None else of, array)
     near = difference(layer, array)
     depth, height, width = sizes_of(model, size)
     form = model.form.with_depth(depth)

@@ -78,11 +78,11 @@ def render(
 ) -> Picture:
     """Make the picture that maximises an objective.
 
-    The defaults are Lucid's `render_vis`: a Fourier image with decorrelated colours, Adam with a
-    step of 0.05, 512 steps, transforms `lucid()`; but for three, for higher values, whole subjects,
-    more contrast and less fine detail: Adam forgets sooner (see `Adam`), amplitudes fall faster
-    with frequency (see `Fourier`), and in the first quarter of the steps a part of the gradient
-    passes ReLUs that are off.
+    The defaults are Lucid's `render_vis`: a Fourier image with decorrelated colours, Adam, 512
+    steps, transforms `lucid()`; but for four, for higher values, whole subjects, more contrast and
+    less fine detail: Adam forgets sooner (see `Adam`), its steps are larger, and become smaller in
+    the second half (see `Fourier`, as for how much faster amplitudes fall with frequency), and in
+    the first quarter of the steps a part of the gradient passes ReLUs that are off.
 
     Args:
         model: A model, or what `onnxscope.load` takes.
@@ -108,8 +108,8 @@ def render(
         transforms: What happens to the picture before the network in each step; `()` for nothing.
             By default `lucid()`, and of other pictures than RGB what fits them (see
             `onnxscope.transforms.presets.fitting`).
-        optimizer: The update rule; by default `Adam(0.05)`, with the rate and decays that suit what
-            the picture is made of, where that states them (`Cppn`, `Maco`).
+        optimizer: The update rule; by default `Adam(0.05)`, with the rate, decays and schedule that
+            suit what the picture is made of, where that states them (`Fourier`, `Cppn`, `Maco`).
         redirect_steps: In this many first steps a picture without any gradient gets the redirected
             ReLU's (Lucid: 16); 0 turns it off.
         leak: What part of the gradient passes ReLUs that are off in the first steps, in [0, 1]:

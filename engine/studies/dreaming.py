@@ -16,7 +16,7 @@ from ..images import as_uint8, fitted_to
 from ..network.model import Model
 from ..network.photos import flat
 from ..objectives.algebra import Objective
-from ..parameterizations.fourier import NATURAL, Fourier
+from ..parameterizations.fourier import natural
 from ..parameterizations.started import Started
 from ..pictures.picture import Picture
 from ..pictures.rendering import render
@@ -167,7 +167,7 @@ def _climbed(
                 size=(height, width),
                 # Each pixel is seen as often as if all of the picture were.
                 steps=math.ceil(steps / share),
-                parameterization=Started(Fourier(decay_power=NATURAL), photo),
+                parameterization=Started(natural(), photo),
                 transforms=transforms,
                 # The root mean square is over all pixels, those that are not seen among them.
                 optimizer=Momentum(_RATE * strength * math.sqrt(share), beta=0.5),

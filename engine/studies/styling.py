@@ -13,7 +13,7 @@ from ..network.model import Model
 from ..network.photos import sizes_of
 from ..objectives.photos import inversion
 from ..objectives.photos import style as style_of
-from ..parameterizations.fourier import NATURAL, Fourier
+from ..parameterizations.fourier import natural
 from ..parameterizations.started import Started
 from ..pictures.picture import Picture
 from ..pictures.rendering import render
@@ -102,7 +102,7 @@ def stylize(
         inversion(content, array) - strength * style_of(names, other),
         size=size,
         steps=steps,
-        parameterization=Started(Fourier(decay_power=NATURAL), array),
+        parameterization=Started(natural(), array),
         transforms=(),
         seed=seed,
         provider=provider,

@@ -87,8 +87,9 @@ def test_optimizers(text: str, rate: float | None, made: object) -> None:
 @pytest.mark.parametrize(
     ("text", "rate", "made_of", "made"),
     [
-        (None, None, osc.Fourier(), osc.Adam()),
-        (None, 0.1, osc.Fourier(), osc.Adam(0.1)),
+        (None, None, osc.Fourier(), osc.Adam(0.075, schedule=osc.Linear(last=0.1, hold=0.5))),
+        (None, 0.1, osc.Fourier(), osc.Adam(0.1, schedule=osc.Linear(last=0.1, hold=0.5))),
+        (None, 0.1, osc.Pixels(), osc.Adam(0.1)),
         (None, None, osc.Cppn(), osc.Adam(0.005, 0.9, 0.999)),
         (None, 0.01, osc.Cppn(), osc.Adam(0.01, 0.9, 0.999)),
         (None, None, osc.transparent(osc.Maco()), osc.Adam(0.2)),

@@ -14,7 +14,8 @@ from onnxscope.runtime.bound_session import BoundSession
 from onnxscope.runtime.session import Session
 
 # One step leaks, in ascents of any length.
-QUICK = {"size": 64, "steps": 6, "provider": "cpu", "leak_steps": 1}
+# Steps of one size: an ascent's first three are those of an ascent of three.
+QUICK = {"size": 64, "steps": 6, "provider": "cpu", "leak_steps": 1, "optimizer": osc.Adam()}
 OUT_OF_MEMORY = (
     "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while running Conv "
     "node. Name:'conv_1' Status Message: Failed to allocate memory for requested buffer of size 9"
@@ -142,7 +143,7 @@ def test_numbers_that_grow_beyond_bounds_keep_the_picture_before(squeezenet: osc
                 parameters[name] += np.float32(0.01 if self.step < 3 else np.inf)
 
     with pytest.raises(AscentError, match="step 4") as caught:
-        osc.render(squeezenet, "fire5:3", optimizer=Growing(), transforms=(), **QUICK)
+        osc.render(squeezenet, "fire5:3", transforms=(), **{**QUICK, "optimizer": Growing()})
     assert len(caught.value.picture.values) == 3
     # The picture that the fourth step could not climb from.
     assert caught.value.picture.recipe.steps == 3

@@ -15,6 +15,7 @@ from onnxscope.parameterizations.base import PARAMETERIZATIONS
 from onnxscope.pictures.sameness import difference
 from onnxscope.store.questions import in_plain_data
 
+FALLING = osc.Adam(0.075, schedule=osc.Linear(last=0.1, hold=0.5))
 SMALL = {"adam": {"learning_rate": 0.005, "beta1": 0.9, "beta2": 0.999}}
 
 
@@ -27,14 +28,14 @@ class Unsteady(osc.Fourier):
 @pytest.mark.parametrize(
     ("made_of", "fitting"),
     [
-        (None, osc.Adam()),
-        (osc.Fourier(), osc.Adam()),
+        (None, FALLING),
+        (osc.Fourier(), FALLING),
         (osc.Laplacian(), osc.Adam()),
         (osc.Cppn(), osc.Adam(0.005, 0.9, 0.999)),
         (osc.Maco(), osc.Adam(0.2)),
         (osc.transparent(osc.Cppn(), osc.Fourier()), osc.Adam(0.005, 0.9, 0.999)),
         # What the opacity is made of has no say.
-        (osc.transparent(osc.Fourier(), osc.Cppn()), osc.Adam()),
+        (osc.transparent(osc.Fourier(), osc.Cppn()), FALLING),
         (osc.fixed({0: 0.5}, osc.Cppn()), osc.Adam(0.005, 0.9, 0.999)),
     ],
 )

@@ -19,6 +19,10 @@ def test_factors_are_those_of_the_formulas() -> None:
     assert factors(osc.Constant(warmup=4), 6) == [0.25, 0.5, 0.75, 1, 1, 1]
     assert factors(osc.Linear(steps=4), 6) == [1, 0.75, 0.5, 0.25, 0, 0]
     assert factors(osc.Linear(warmup=2, last=0.5, steps=4), 5) == [0.5, 1, 1, 0.75, 0.5]
+    assert factors(osc.Linear(steps=4, hold=0.5), 6) == [1, 1, 1, 0.5, 0, 0]
+    assert factors(osc.Linear(warmup=2, last=0.5, steps=6, hold=0.5), 7) == (
+        [0.5, 1, 1, 1, 1, 0.75, 0.5]
+    )
     found = factors(osc.Cosine(steps=8), 9)
     np.testing.assert_allclose(found, (1 + np.cos(np.pi * np.arange(9) / 8)) / 2)
 
@@ -42,6 +46,7 @@ def test_what_does_not_know_the_length_says_so() -> None:
     [
         (lambda: osc.Cosine(warmup=-1), "warmup must be at least 0, not -1"),
         (lambda: osc.Linear(last=1.5), r"last must be in \[0, 1\], not 1.5"),
+        (lambda: osc.Linear(hold=1), r"hold must be in \[0, 1\), not 1"),
         (lambda: osc.Linear(steps=0), "steps must be at least 1, not 0"),
         (lambda: osc.Adam(schedule=osc.Cosine), r"must be an object such as Cosine\(\), not"),
         (lambda: osc.Momentum(schedule="cosine"), r"must be an object such as Cosine\(\), not"),

@@ -34,13 +34,13 @@ def calls() -> dict[str, Call]:
             words={"learning_rate": "learning.rate"},
         ),
         "Constant": Call(osc.Constant, right={"warmup": "3"}),
-        "Cosine": Call(osc.Cosine, right={"warmup": "3", "last": "", "steps": "3"}),
+        "Cosine": Call(osc.Cosine, right={"warmup": "3", "last": "", "steps": "3", "hold": ""}),
         "LBFGS": Call(
             osc.LBFGS,
             right={"learning_rate": "3; 2.5", "history": "3"},
             words={"learning_rate": "learning.rate"},
         ),
-        "Linear": Call(osc.Linear, right={"warmup": "3", "last": "", "steps": "3"}),
+        "Linear": Call(osc.Linear, right={"warmup": "3", "last": "", "steps": "3", "hold": ""}),
         "Momentum": Call(
             osc.Momentum,
             right={"learning_rate": "3; 2.5"},
@@ -53,7 +53,12 @@ def calls() -> dict[str, Call]:
         ),
         "Fourier": Call(
             osc.Fourier,
-            right={"sd": "3; 2.5", "decay_power": "3; 2.5; -1", "decorrelate": "True"},
+            right={
+                "sd": "3; 2.5",
+                "decay_power": "3; 2.5; -1",
+                "decorrelate": "True",
+                "fine_decay": "3; 2.5; -1",
+            },
         ),
         "Maco": Call(
             osc.Maco, right={"contrast": "3; 2.5"}, words={"magnitudes": "magnitudes|spectrum"}

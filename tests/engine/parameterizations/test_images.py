@@ -62,17 +62,18 @@ def test_pixels_are_colors(decorrelate: bool) -> None:
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize("decorrelate", [True, False])
-@pytest.mark.parametrize("decay_power", [1.0, 1.5])
+@pytest.mark.parametrize(("decay_power", "fine_decay"), [(1.0, 0.0), (1.5, 0.7)])
 def test_fourier_is_lucids_image(
-    height: int, width: int, decorrelate: bool, decay_power: float
+    height: int, width: int, decorrelate: bool, decay_power: float, fine_decay: float
 ) -> None:
-    fourier = osc.Fourier(0.3, decay_power, decorrelate)
+    fourier = osc.Fourier(0.3, decay_power, decorrelate, fine_decay)
     parameters = fourier.initial(np.random.default_rng(2), 2, height, width)
     found = picture(fourier, parameters, height, width)
     rows = np.fft.fftfreq(height)[:, None]
     columns = np.fft.fftfreq(width)[None, : width // 2 + 1]
     frequency = np.sqrt(rows**2 + columns**2)
     scale = np.maximum(frequency, 1 / max(width, height)) ** -decay_power
+    scale[frequency > 0.2] *= (0.2 / frequency[frequency > 0.2]) ** fine_decay
     scaled = halves(parameters["spectrum"]) * scale * np.sqrt(width * height)
     pixels = np.fft.irfft2(scaled, (height, width)) / 4
     wanted = sigmoid(correlated(pixels) if decorrelate else pixels)
@@ -104,9 +105,12 @@ def test_a_fourier_start_has_the_spectrum_of_its_decay(decay_power: float) -> No
     power = (np.abs(np.fft.rfft2(np.log(images / (1 - images)))) ** 2).mean((0, 1))
     frequency = np.hypot(np.fft.fftfreq(96)[:, None], np.fft.rfftfreq(96)[None, :])
     # Columns that are their own mirrors keep half of what was drawn.
-    inner = (frequency > 2 / 96) & (np.arange(49) > 0) & (np.arange(49) < 48)
-    slope, _ = np.polyfit(np.log(frequency[inner]), np.log(power[inner]), 1)
-    assert slope == pytest.approx(-2 * decay_power, abs=0.05)
+    inner = (np.arange(49) > 0) & (np.arange(49) < 48)
+    # Fine detail falls faster.
+    for band, fall in (((2 / 96, 0.2), decay_power), ((0.2, 0.75), decay_power + 0.7)):
+        there = inner & (frequency > band[0]) & (frequency < band[1])
+        slope, _ = np.polyfit(np.log(frequency[there]), np.log(power[there]), 1)
+        assert slope == pytest.approx(-2 * fall, abs=0.08)
 
 
 @pytest.mark.parametrize(

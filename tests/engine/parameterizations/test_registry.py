@@ -81,12 +81,13 @@ def test_every_kind_draws_what_it_declares(name: str, count: int, height: int, w
     ("text", "parameterization"),
     [
         (
-            '{"fourier": {"sd": 0.01, "decay_power": 1.2, "decorrelate": true}}',
+            '{"fourier": {"sd": 0.01, "decay_power": 1.2, "decorrelate": true, "fine_decay": 0.7}}',
             osc.Fourier(),
         ),
         # A recipe that does not say it means the decay that was the default.
-        ('{"fourier": {}}', osc.Fourier(decay_power=1.0)),
-        ('{"fourier": {"sd": 0.1}}', osc.Fourier(0.1, 1.0)),
+        ('{"fourier": {"decay_power": 1.2}}', osc.Fourier(decay_power=1.2, fine_decay=0.0)),
+        ('{"fourier": {}}', osc.Fourier(decay_power=1.0, fine_decay=0.0)),
+        ('{"fourier": {"sd": 0.1}}', osc.Fourier(0.1, 1.0, fine_decay=0.0)),
         ('{"pixels": {"sd": 0.2, "decorrelate": false}}', osc.Pixels(0.2, False)),
     ],
 )
@@ -100,8 +101,8 @@ def test_recipes_are_read(text: str, parameterization: Parameterization) -> None
     [
         ({"fourier": {"sd": "x"}}, "is damaged: its sd must be a number, not 'x'"),
         ({"fourier": {"decorrelate": 3}}, "decorrelate must be true or false, not 3"),
-        ({"fourier": {"decay": 1}}, "fourier has no 'decay'; did you mean 'decay_power'"),
-        ({"fourier": 3}, "'fourier' must hold an object of sd, decay_power, decorrelate"),
+        ({"fourier": {"decay_powr": 1}}, "fourier has no 'decay_powr'; did you mean 'decay_power'"),
+        ({"fourier": 3}, "'fourier' must hold an object of sd, decay_power, decorrelate, fine_decay"),
         (
             {"wavelets": {}},
             "parameterization .* is unknown; this version has .*pixels",
