@@ -7,6 +7,7 @@ import json
 from ..ascent import registry as optimizers
 from ..ascent.fitting import fitting_optimizer
 from ..ascent.leak import leak_asked_for
+from ..ascent.optimizers import Scheduled
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..parameterizations.base import PARAMETERIZATIONS
@@ -18,9 +19,10 @@ from .rendering import objective_of, transforms_of
 from .series import Settings
 
 _IN_PARTS = ("objective", "parameterization", "transforms", "optimizer")
+# Steps before the optimizer, whose schedule knows how many were planned.
 _COMPARED = (
-    *(*_IN_PARTS, "size", "steps", "seed", "batch", "redirect_steps", "leak", "leak_steps"),
-    *("rules", "precision"),
+    *("objective", "parameterization", "transforms", "steps", "optimizer", "size", "seed", "batch"),
+    *("redirect_steps", "leak", "leak_steps", "rules", "precision"),
 )
 
 
@@ -44,6 +46,8 @@ def difference(recipe: Recipe, model: Model, objective: Objective, settings: Set
         seen_through = transforms_of(compose(transforms), parameterization)
         asked["transforms"] = transforms_to_json(seen_through)
     if (optimizer := settings.get("optimizer")) is not None:
+        if isinstance(optimizer, Scheduled):
+            optimizer = optimizer.planned(settings.get("steps", recipe.steps))
         asked["optimizer"] = optimizers.to_json(optimizer)
     if (rules := settings.get("rules")) is not None:
         # A table of the user's own has no name, and is in no recipe.

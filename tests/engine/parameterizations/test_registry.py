@@ -102,7 +102,10 @@ def test_recipes_are_read(text: str, parameterization: Parameterization) -> None
         ({"fourier": {"sd": "x"}}, "is damaged: its sd must be a number, not 'x'"),
         ({"fourier": {"decorrelate": 3}}, "decorrelate must be true or false, not 3"),
         ({"fourier": {"decay_powr": 1}}, "fourier has no 'decay_powr'; did you mean 'decay_power'"),
-        ({"fourier": 3}, "'fourier' must hold an object of sd, decay_power, decorrelate, fine_decay"),
+        (
+            {"fourier": 3},
+            "'fourier' must hold an object of sd, decay_power, decorrelate, fine_decay",
+        ),
         (
             {"wavelets": {}},
             "parameterization .* is unknown; this version has .*pixels",

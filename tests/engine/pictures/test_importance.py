@@ -100,7 +100,7 @@ def test_importance_as_opacity(squeezenet: osc.Model, tmp_path: Path) -> None:
     saved = picture.save(tmp_path / "a.png", alpha=True)
     with Image.open(saved) as image:
         assert image.mode == "RGBA"
-        assert np.ptp(np.asarray(image)[:64, :64, 3]) == 255
+        assert np.ptp(np.asarray(image)[:64, :64, 3]) > 250
     assert osc.read_recipe(saved) == picture.recipe
     with pytest.raises(OutputError, match="no RGBA pictures"):
         picture.save(tmp_path / "a.jpg", alpha=True)

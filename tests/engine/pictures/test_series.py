@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from onnxscope.pictures import series
 from onnxscope.pictures.sameness import difference
 from onnxscope.pictures.series import render_each
 
+FALLING = osc.Adam(0.075, schedule=osc.Linear(last=0.1, hold=0.5))
 QUICK = {"size": 48, "steps": 3, "provider": "cpu", "seed": 4}
 UNITS = [osc.channel("fire3", 3), osc.neuron("fire2", 7, y=0, x=0), osc.channel("fire3", 9)]
 
@@ -137,6 +139,12 @@ def test_warnings_are_those_of_each_picture(squeezenet: osc.Model):
         ({"size": (64, 48)}, "size (48, 48), not (64, 48)"),
         ({"transforms": ()}, "of another transforms"),
         ({"optimizer": osc.Adam(0.1)}, "of another optimizer"),
+        # Its schedule falls over as many steps as are asked for, or over a number of its own.
+        ({"optimizer": replace(FALLING, schedule=FALLING.schedule.planned(3))}, ""),
+        (
+            {"optimizer": replace(FALLING, schedule=FALLING.schedule.planned(5))},
+            "of another optimizer",
+        ),
         ({"parameterization": osc.Pixels()}, "of another parameterization"),
         ({"leak": 0.1}, ""),
         ({"leak": 0.2}, "leak 0.1, not 0.2"),
@@ -149,7 +157,7 @@ def test_warnings_are_those_of_each_picture(squeezenet: osc.Model):
 )
 def test_another_picture_is_told_by_its_recipe(squeezenet: osc.Model, alone, changed, words):
     recipe = alone[0].recipe
-    asked = QUICK | {"size": (48, 48)} | {"transforms": osc.lucid(), "optimizer": osc.Adam()}
+    asked = QUICK | {"size": (48, 48)} | {"transforms": osc.lucid(), "optimizer": FALLING}
     assert difference(recipe, squeezenet, UNITS[0], {**asked, **changed}) == words
     assert difference(recipe, squeezenet, UNITS[2], asked) == "of another objective"
 
