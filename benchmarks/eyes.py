@@ -92,7 +92,7 @@ def kinds() -> dict[str, Kind]:
         "Fourier, total variation": of(_SMOOTH),
         "Fourier as in Lucid": of(
             0,
-            parameterization=osc.Fourier(decay_power=1),
+            parameterization=osc.Fourier(decay_power=1, fine_decay=0),
             optimizer=osc.Adam(beta1=0.9, beta2=0.999),
             leak=0,
         ),
