@@ -260,8 +260,8 @@ def test_pictures_in_several_runs(run, tiny):
 
 @pytest.mark.slow
 def test_a_failure_on_the_way_leaves_the_last_good_picture(run, tiny, monkeypatch):
-    # By default a gradient leaks in a part of the steps, of which there are more in one of both, and
-    # those of the second half are smaller.
+    # By default a gradient leaks in a part of the steps, of which there are more in one of both,
+    # and those of the second half are smaller.
     exact = ("--leak", 0, "--optimizer", "adam")
     good = run("render", tiny, "mixed4a:3", "--steps", 2, *SHORT[2:], *exact, "-o", "good.png")
     assert good.exit_code == 0

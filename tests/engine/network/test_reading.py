@@ -51,8 +51,8 @@ print(*sys.modules)
 NEEDED = {
     "": "cache declarations distributions errors files forms identity images notebook patience "
     "plain planes registry",
-    "ascent": "batching climbers climbing compiled_climber composition fitting forecast graphs "
-    "host_climber interrupts leak loop optimizers registry schedules starts streams",
+    "ascent": "batching climbers climbing compiled_climber composition falling fitting forecast "
+    "graphs host_climber interrupts leak loop optimizers registry schedules starts streams",
     "graph": "advice metadata passes passes.precision tensor traits walks wire",
     "importer": "model_file",
     "models": "cache catalogue conversion installed verification",

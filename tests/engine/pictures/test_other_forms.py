@@ -95,7 +95,8 @@ def test_together_as_alone(kind: str) -> None:
 def test_activations_of_what_was_made(kind: str) -> None:
     """What people have as arrays goes in as the ascent has it as planes."""
     model = loaded(kind)
-    # By default as many steps leak as a quarter of them is, and those of the second half are smaller.
+    # By default as many steps leak as a quarter of them is, and those of the second half are
+    # smaller.
     alike = {"provider": "cpu", "transforms": (), "leak_steps": 1, "optimizer": osc.Adam()}
     picture = osc.render(model, "scores:1", steps=5, **alike)
     again = osc.render(model, "scores:1", steps=6, **alike)
