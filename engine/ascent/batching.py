@@ -186,7 +186,7 @@ def _joined(parts: list[Ascent]) -> Ascent:
         },
         first.provider,
         interrupted=False,
-        redirected=max(part.redirected for part in parts),
-        moved=any(part.moved for part in parts),
+        redirected=np.concatenate([part.redirected for part in parts]),
+        moved=np.concatenate([part.moved for part in parts]),
         importance=np.concatenate([part.importance for part in parts]),
     )

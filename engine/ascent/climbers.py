@@ -28,12 +28,12 @@ class Climber(Protocol):
     """The state of an ascent."""
 
     @property
-    def redirected(self) -> int:
-        """The number of steps in which the gradient of some picture was redirected."""
+    def redirected(self) -> np.ndarray:
+        """The number of steps in which each picture's gradient was redirected, (N,) int64."""
 
     @property
-    def moved(self) -> bool:
-        """Whether any picture had a gradient of the objective's own in any step."""
+    def moved(self) -> np.ndarray:
+        """Whether each picture had a gradient of the objective's own in any step, (N,) bool."""
 
     @property
     def provider(self) -> Provider:

@@ -67,8 +67,8 @@ def is_finite(value: np.ndarray, largest: np.ndarray) -> bool:
     return bool(np.isfinite(value).all() and np.isfinite(largest).all())
 
 
-def has_moved(largest: np.ndarray, data: Mapping[str, np.ndarray]) -> bool:
-    """Return whether any picture has a gradient of the objective's own that can move it.
+def has_moved(largest: np.ndarray, data: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return which pictures have a gradient of the objective's own that can move them, (N,) bool.
 
     Below the smallest normal number digits are lost, and squares of such gradients are zero. Where
     a gradient leaks, it tells nothing of the objective's own.
@@ -78,8 +78,9 @@ def has_moved(largest: np.ndarray, data: Mapping[str, np.ndarray]) -> bool:
         data: Of the step.
     """
     if "leak" in data and data["leak"].any():
-        return False
-    return bool((largest >= np.finfo(np.float32).tiny).any())
+        return np.zeros(len(largest), bool)
+    moved: np.ndarray = largest >= np.finfo(np.float32).tiny
+    return moved
 
 
 def with_prefix(prefix: str, outputs: Mapping[str, np.ndarray]) -> Arrays:

@@ -111,8 +111,8 @@ class CompiledClimber:
             sessions: Of graphs for as many pictures.
             parameters: Where to start.
         """
-        self.redirected = 0
-        self.moved = False
+        self.redirected = np.zeros(sessions.pixels[0], np.int64)
+        self.moved = np.zeros(sessions.pixels[0], bool)
         self._sessions = sessions
         self._names = list(parameters)
         self._count = 0
@@ -173,7 +173,7 @@ class CompiledClimber:
         """Make the step again for the dead pictures, from the state before it."""
         outputs = self._sessions.redirecting.run({**self._bound.previous_state(), **feeds})
         self._bound.set_state(choose(dead, with_prefix("next.", outputs), self._bound.state()))
-        self.redirected += 1
+        self.redirected += dead
 
     def images(self) -> np.ndarray:
         """Return the pictures as they are now."""

@@ -46,8 +46,8 @@ class HostClimber:
     ) -> None:
         if isinstance(optimizer, SearchingOptimizer):
             _check_searchable(composition, optimizer)
-        self.redirected = 0
-        self.moved = False
+        self.redirected = np.zeros(composition.batch, np.int64)
+        self.moved = np.zeros(composition.batch, bool)
         self._use = Use.whole(composition.batch)
         self._graphs = Graphs(composition, cache)
         self._parameters = parameters
@@ -79,7 +79,7 @@ class HostClimber:
         reached = outputs.get("reached", largest)
         if redirect and not reached.all():
             gradient = choose(reached == 0, self._redirected(feeds), gradient)
-            self.redirected += 1
+            self.redirected += reached == 0
         felt = gradient.pop(_FELT)
         kinds = {name: (array.shape, array.dtype) for name, array in self._parameters.items()}
         if isinstance(self._optimizer, SearchingOptimizer):

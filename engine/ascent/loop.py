@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,8 +70,8 @@ class Ascent:
         snapshots: Pictures after certain steps, likewise (N, H, W, 3), by step.
         provider: Where it ran.
         interrupted: Whether Ctrl-C ended it early.
-        redirected: In how many steps the gradient was redirected for some picture.
-        moved: Whether any picture had a gradient of the objective's own in any step.
+        redirected: In how many steps each picture's gradient was redirected, (N,) int64.
+        moved: Whether each picture had a gradient of the objective's own in any step, (N,) bool.
         importance: How large the gradients of each pixel were, the sum of their magnitudes over
             colours and steps, (N, H, W) float32.
         stopped: Whether the callback ended it early.
@@ -83,8 +83,8 @@ class Ascent:
     snapshots: dict[int, np.ndarray]
     provider: Provider
     interrupted: bool
-    redirected: int
-    moved: bool
+    redirected: np.ndarray
+    moved: np.ndarray
     importance: np.ndarray
     stopped: bool = False
     failure: OnnxscopeError | None = None
@@ -93,6 +93,19 @@ class Ascent:
     def whole(self) -> bool:
         """Whether nothing ended it early."""
         return not (self.interrupted or self.stopped or self.failure)
+
+    def part(self, start: int, stop: int) -> Ascent:
+        """Return what it gave for some of the pictures: those from `start` to before `stop`."""
+        some = slice(start, stop)
+        return replace(
+            self,
+            images=self.images[some],
+            values=self.values[:, some],
+            snapshots={step: images[some] for step, images in self.snapshots.items()},
+            redirected=self.redirected[some],
+            moved=self.moved[some],
+            importance=self.importance[some],
+        )
 
 
 def ascend(

@@ -85,12 +85,16 @@ class SideBySide:
             own = {name: array[part] for name, array in parameters.items()}
             self._climbers.insert(0, CompiledClimber(opened[size], own))
         self._workers = ThreadPoolExecutor(workers, "onnxscope")
-        self.redirected = 0
 
     @property
-    def moved(self) -> bool:
-        """Whether any picture had a gradient of the objective's own in any step."""
-        return any(climber.moved for climber in self._climbers)
+    def redirected(self) -> np.ndarray:
+        """The number of steps in which each picture's gradient was redirected, (N,) int64."""
+        return np.concatenate([climber.redirected for climber in self._climbers])
+
+    @property
+    def moved(self) -> np.ndarray:
+        """Whether each picture had a gradient of the objective's own in any step, (N,) bool."""
+        return np.concatenate([climber.moved for climber in self._climbers])
 
     @property
     def provider(self) -> Provider:
@@ -99,7 +103,6 @@ class SideBySide:
 
     def step(self, data: Mapping[str, np.ndarray], *, redirect: bool) -> tuple[np.ndarray, bool]:
         """Make one step (see `Climber`)."""
-        before = [climber.redirected for climber in self._climbers]
         running = [
             self._workers.submit(
                 climber.step, {name: array[part] for name, array in data.items()}, redirect=redirect
@@ -115,8 +118,6 @@ class SideBySide:
         if not all(map(_went_well, running)):
             self._take_back(running)
         values = [future.result()[0] for future in running]
-        after = [climber.redirected for climber in self._climbers]
-        self.redirected += before != after
         return np.concatenate(values), all(map(_went_well, running))
 
     def _take_back(self, running: list[Future[tuple[np.ndarray, bool]]]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..objectives.algebra import BeforeActivation, Objective, Sum
-from ..objectives.own_objectives import Each
+from ..objectives.fed import own_count
 from ..objectives.units import Channel, LayerEnergy, Neuron
 
 if TYPE_CHECKING:
@@ -26,21 +25,19 @@ _TINY = np.finfo(np.float32).tiny
 def remarks_by_picture(composition: Composition, ascent: Ascent) -> tuple[tuple[str, ...], ...]:
     """Return what there is to say of each picture where each has its own objective, else of all.
 
+    Of each it is what there is to say when it is made alone.
+
     Args:
         composition: What was climbed.
         ascent: How it went.
     """
-    if not isinstance(composition.objective, Each):
+    objective = composition.objective
+    if own_count(objective) is None or objective.mixes_pictures:
         return (tuple(remarks(composition, ascent)),)
     return tuple(
-        tuple(remarks(composition.part(one, one + 1), _part(ascent, one)))
+        tuple(remarks(composition.part(one, one + 1), ascent.part(one, one + 1)))
         for one in range(composition.batch)
     )
-
-
-def _part(ascent: Ascent, number: int) -> Ascent:
-    one = slice(number, number + 1)
-    return replace(ascent, images=ascent.images[one], values=ascent.values[:, one])
 
 
 def remarks(composition: Composition, ascent: Ascent) -> list[str]:
@@ -72,8 +69,8 @@ def _why_grey(composition: Composition, ascent: Ascent) -> Iterator[str]:
             f"stayed at {np.abs(values).max():.0e} or less, below the smallest normal number: the "
             "unit is practically dead, its weights or those before it having decayed to nothing"
         )
-    elif not ascent.moved and (leak is None or len(values) > leak.steps):
-        others = ["redirected activations"] if ascent.redirected else []
+    elif not ascent.moved.any() and (leak is None or len(values) > leak.steps):
+        others = ["redirected activations"] if ascent.redirected.any() else []
         others += [] if leak is None else ["a gradient that leaks"]
         dead = (
             "had no gradient with respect to the picture, or none above the smallest normal number "
@@ -87,7 +84,7 @@ def _why_grey(composition: Composition, ascent: Ascent) -> Iterator[str]:
     grey = int(np.argmin(contrast))
     if not dead and contrast[grey] >= _UNIFORM:
         return
-    part = objective.objectives[grey] if isinstance(objective, Each) else objective
+    part = objective if objective.mixes_pictures else objective.part(grey, grey + 1)
     why = _saturated(composition, part, ascent.images[grey])
     if why:
         yield f"the objective {part} {why}"

@@ -87,8 +87,10 @@ def test_cores_side_by_side_make_the_same_pictures(
     for values, images, redirected, moved in results[1:]:
         np.testing.assert_allclose(values, results[0][0], rtol=1e-5)
         np.testing.assert_array_equal(images, results[0][1])
-        assert (redirected, moved) == results[0][2:]
-    assert results[0][2] > 0
+        np.testing.assert_array_equal(redirected, results[0][2])
+        np.testing.assert_array_equal(moved, results[0][3])
+    # Of each picture as often as it had no gradient itself.
+    assert len(set(results[0][2].tolist())) > 1
 
 
 @pytest.mark.slow
