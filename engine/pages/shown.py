@@ -74,9 +74,16 @@ class Shown:
             name: {unit: one for unit, one in asked.items() if there.has(one)}
             for name, asked in self._asked.items()
         }
-        for unit, question in self.found("channel").items():
-            if unit not in self.notes:
-                self.notes[unit] = note_of(self._project.answer(question) or {})
+        known = self.notes
+        new = {
+            unit: note_of(self._project.answer(question) or {})
+            for unit, question in self.found("channel").items()
+            if unit not in known
+        }
+        if new:
+            # In the order of units: what is written of them is the same whichever came first.
+            found = known | new
+            self.notes = {unit: found[unit] for unit in self.units if unit in found}
 
     def found(self, name: str) -> Mapping[int, Question]:
         """Return by unit what is there of a kind, or of examples or scores."""

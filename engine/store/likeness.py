@@ -10,13 +10,14 @@ import numpy as np
 def alike(means: Mapping[int, Sequence[float] | np.ndarray], most: int = 6) -> dict[int, list[int]]:
     """Return for each unit the others that its picture excites most, the strongest first.
 
-    What a unit answers to a picture is measured by what it answers to its own.
+    What a unit answers to a picture is measured by what it answers to its own. Of units that it
+    excites alike, that of the smaller number comes first.
 
     Args:
         means: By unit, how much its channel's picture excites each unit of the layer.
         most: How many.
     """
-    own = {unit: values[unit] for unit, values in means.items()}
+    own = {unit: means[unit][unit] for unit in sorted(means)}
     found = {}
     for unit, values in means.items():
         shares = {

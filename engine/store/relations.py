@@ -40,7 +40,9 @@ def related(
     found: dict[str, dict[int, Related]] = {}
     for layer, of_units in shares.items():
         by_source: dict[str, list[int]] = {}
-        for unit, (before, row) in of_units.items():
+        # Of equal shares the unit of the smaller number comes first, whichever was made first.
+        for unit in sorted(of_units):
+            before, row = of_units[unit]
             one = found.setdefault(layer, {}).setdefault(unit, Related())
             one.before = before
             one.earlier = largest(row)
@@ -71,7 +73,7 @@ def related_to(
     if before is not None:
         found.before, found.earlier = before[0], largest(before[1])
     for name, of_units in shares.items():
-        behind = [other for other, (source, _) in of_units.items() if source == layer]
+        behind = [other for other in sorted(of_units) if of_units[other][0] == layer]
         column = np.array([of_units[other][1][number] for other in behind], np.float32)
         rows = strongest(column, MOST)
         if rows:

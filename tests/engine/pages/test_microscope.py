@@ -46,6 +46,29 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_microscope(plan, project)
 
 
+def test_pages_are_the_same_in_whichever_order_pictures_came(squeezenet, tmp_path):
+    plan = make_plan(
+        squeezenet,
+        ["fire3"],
+        units="0:4",
+        kinds=["channel"],
+        size=48,
+        steps=2,
+        settings={"provider": "cpu"},
+    )
+    project = Project.create(tmp_path, squeezenet)
+    growing = Site(plan, project)
+    for unit in (2, 0, 3, 1):
+        fill(plan, project, order=[(plan.layers[0], unit, plan.kinds[0])])
+        growing.write()
+    written = {file: file.read_bytes() for file in (tmp_path / "data").glob("*.js")}
+    assert len(written) == 3
+    for file in written:
+        file.unlink()
+    write_microscope(plan, project)
+    assert written == {file: file.read_bytes() for file in written}
+
+
 @pytest.fixture
 def opened(browser, site):
     """Opens a page from the file system; whatever it complains of fails the test."""

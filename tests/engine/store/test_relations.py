@@ -9,6 +9,7 @@ import onnxscope as osc
 import pytest
 from onnxscope.pictures.importance import with_opacity
 from onnxscope.store.earlier import Earlier
+from onnxscope.store.likeness import alike
 from onnxscope.store.opacity import opacity_file
 from onnxscope.store.relations import Related, related, related_to
 from PIL import Image
@@ -61,6 +62,15 @@ def test_relations_are_rows_and_columns_of_shares():
     assert related_to(("b", 7), rows) == found["b"][7]
     assert related_to(("a", 2), rows) == found["a"][2]
     assert related_to(("a", 1), rows) == related_to(("c", 0), rows) == Related()
+
+
+def test_what_is_equal_stands_in_the_order_of_units_whichever_was_made_first():
+    row = "a", np.array([0.5, 0.5])
+    means = {unit: np.ones(3, np.float32) for unit in (1, 2, 0)}
+    shares = {"b": dict.fromkeys((7, 4, 9), row)}
+    assert related(shares)["a"][1].later == {"b": [(4, 0.5), (7, 0.5), (9, 0.5)]}
+    assert related_to(("a", 1), shares) == related(shares)["a"][1]
+    assert alike(means) == {0: [1, 2], 1: [0, 2], 2: [0, 1]}
 
 
 def test_the_opacity_is_the_importance(squeezenet: osc.Model):
