@@ -10,11 +10,15 @@ import onnx_ir as ir
 from .builder import Builder
 from .passes.kernels import keep_pads_of_kernels
 from .passes.plan import Guarantee, Pass, Plan, run_passes
+from .passes.sums import add_up_alike
 from .versions import ir_version
 
 # What every graph needs, with a gradient or without: the last to be written, since any other pass
 # and any rule may pad a kernel.
-FINISHING: tuple[Pass[Plan], ...] = (Pass(keep_pads_of_kernels, Guarantee.ROUNDING),)
+FINISHING: tuple[Pass[Plan], ...] = (
+    Pass(keep_pads_of_kernels, Guarantee.ROUNDING),
+    Pass(add_up_alike, Guarantee.ROUNDING),
+)
 
 
 def model_of(

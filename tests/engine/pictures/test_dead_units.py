@@ -98,7 +98,5 @@ def test_it_is_said_of_each_of_a_group_as_if_it_were_alone(units, objective, opt
 
 
 def test_it_is_said_of_each_where_their_objectives_are_a_part_of_it(units):
-    doubled = osc.render(
-        units, 2 * osc.each([_channel(number) for number in (0, 3, 1)]), **QUICK
-    )
+    doubled = osc.render(units, 2 * osc.each([_channel(number) for number in (0, 3, 1)]), **QUICK)
     assert [bool(said) for said in doubled.warnings_by_picture] == [False, True, True]
