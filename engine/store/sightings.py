@@ -99,16 +99,18 @@ def look_at_photos(
     layers = [layer for layer in plan.layers if layer.name in lacking]
     with project.writing() as writer:
         writer.begin(plan)
-        unseen = [layer for layer in layers if not _path(plan, project, layer).is_file()]
-        if unseen:
+        together = _seen_together(plan, project, layers)
+        if together:
             try:
-                _look(plan, project, writer, unseen, deadline, batch_size, callback, found)
+                _look(plan, project, writer, together, deadline, batch_size, callback, found)
             except _TimeIsUpError:
                 found.out_of_time = True
                 return found
         for layer in layers:
-            of_layer = read_examples(_path(plan, project, layer))
             units = [unit for other, unit in missing if other == layer]
+            if not units:
+                continue
+            of_layer = read_examples(_path(plan, project, layer))
             for start in range(0, len(units), _TOGETHER):
                 if deadline is not None and time.monotonic() >= deadline:
                     found.out_of_time = True
@@ -121,7 +123,7 @@ def look_at_photos(
 
 
 def _to_be_scored(plan: Plan, project: Project) -> set[str]:
-    """The layers whose scores take what all their units saw together, which is not there.
+    """The layers without all scores, which take what all their units saw together.
 
     An earlier run may have found the photographs of the same units among others.
     """
@@ -131,8 +133,7 @@ def _to_be_scored(plan: Plan, project: Project) -> set[str]:
     return {
         layer.name
         for layer in plan.layers
-        if not _path(plan, project, layer).is_file()
-        and not all(
+        if not all(
             project.has(
                 score_question(plan, layer, unit, plan.wanted(layer, unit, channel).question)
             )
@@ -143,6 +144,25 @@ def _to_be_scored(plan: Plan, project: Project) -> set[str]:
 
 def _path(plan: Plan, project: Project, layer: Layer) -> Path:
     return project.path_of(layer_question(plan, layer), LAYER_SUFFIX)
+
+
+def _seen_together(plan: Plan, project: Project, lacking: Sequence[Layer]) -> Sequence[Layer]:
+    """The layers for which the photographs are looked at in one pass; none where that is done.
+
+    A pass that was killed while it kept what it had found is ended as it was begun: each layer's
+    sample of photographs depends on how many units there were in all.
+    """
+    if lacking and _state(plan, project, lacking).is_file():
+        return lacking
+    return [layer for layer in lacking if not _path(plan, project, layer).is_file()]
+
+
+def _state(plan: Plan, project: Project, layers: Sequence[Layer]) -> Path:
+    """Where is kept how far a pass is."""
+    assert plan.photos is not None  # whoever calls this has seen to it
+    known = _targets(plan, layers), plan.photos.digest
+    name = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
+    return project.folder / f".photos-{name}.npz"
 
 
 def _look(
@@ -165,12 +185,10 @@ def _look(
         if deadline is not None and time.monotonic() >= deadline and looked.done < looked.total:
             raise _TimeIsUpError
 
-    targets = [_target(layer, plan.units_of(layer)) for layer in layers]
-    name = hashlib.sha256(repr((targets, plan.photos.digest)).encode()).hexdigest()[:12]
-    state = project.folder / f".photos-{name}.npz"
+    state = _state(plan, project, layers)
     every = examples(
         plan.model,
-        targets,
+        _targets(plan, layers),
         plan.photos.files,
         count=BEST,
         quantiles=QUANTILES,
@@ -188,10 +206,14 @@ def _look(
     state.unlink(missing_ok=True)
 
 
-def _target(layer: Layer, units: Sequence[int]) -> str:
-    if len(units) == layer.channels:
-        return layer.title
-    return f"{layer.title}:{','.join(map(str, units))}"
+def _targets(plan: Plan, layers: Sequence[Layer]) -> list[str]:
+    """The units of layers as `examples` takes them."""
+    return [
+        layer.title
+        if len(units := plan.units_of(layer)) == layer.channels
+        else f"{layer.title}:{','.join(map(str, units))}"
+        for layer in layers
+    ]
 
 
 def _keep(plan: Plan, writer: Writer, layer: Layer, every: Examples, units: Sequence[int]) -> None:

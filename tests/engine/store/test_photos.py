@@ -12,7 +12,7 @@ from onnxscope.store.filling import fill
 from onnxscope.store.kinds import KINDS
 from onnxscope.store.photos import Photos, score_question, unit_question
 from onnxscope.store.plan import make_plan
-from onnxscope.store.project import Project
+from onnxscope.store.project import Project, Writer
 from onnxscope.store.questions import PHOTOS_SUFFIX
 from onnxscope.store.scores import score_pictures
 from onnxscope.store.sightings import look_at_photos
@@ -145,3 +145,33 @@ def test_some_of_the_units_are_scored_later(squeezenet: osc.Model, folder, tmp_p
     assert look_at_photos(some, project).made == 0
     scored = score_pictures(some, project, eye=None)
     assert (scored.made, scored.waiting) == (2, 0)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_a_pass_that_is_killed_while_it_keeps_what_it_found(
+    squeezenet: osc.Model, folder, tmp_path, monkeypatch, kept
+):
+    plan = planned(squeezenet, Photos.found([folder]))
+    alone, project = (Project.create(tmp_path / name, squeezenet) for name in ("a", "p"))
+    look_at_photos(plan, alone)
+    keep, left = Writer.keep_file, [kept]
+
+    def killed(writer, question, suffix, content):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= suffix == ".npz"
+        keep(writer, question, suffix, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "keep_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            look_at_photos(plan, project)
+    looked = []
+    assert look_at_photos(plan, project, callback=looked.append).made == 4
+    # No photograph is looked at again, and nothing is left over.
+    assert all(one.resumed == one.total for one in looked)
+    there, other = (
+        {file.relative_to(p.folder): file.read_bytes() for file in p.folder.rglob("*.*")}
+        for p in (project, alone)
+    )
+    assert there == other
