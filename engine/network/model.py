@@ -376,10 +376,9 @@ class Model(Described):
     def _pictures(self, height: int, width: int) -> Tensor:
         """A symbolic picture of that size in a graph of its own, or as many as the file takes."""
         from ..graph.builder import Builder
+        from .alone import input_for_one
 
-        batch = self.fixed_batch or 1
-        shape = (batch, self.form.planes, height, width)
-        return Builder(opset=self.opset).input("image", shape, np.float32)
+        return input_for_one(Builder(opset=self.opset), self, (height, width))
 
     def _prepared(self, image: Tensor) -> Tensor:
         """Pictures as the file's input takes them."""

@@ -41,13 +41,14 @@ def seen_part(
     from ..graph.passes.crop import needed_part
     from ..graph.passes.narrow import narrow
     from ..graph.passes.plan import Plan
+    from ..network.alone import input_for_one
 
     height, width = size
     builder = Builder(opset=model.opset)
-    count, planes = model.fixed_batch or 1, model.form.planes
-    image = builder.input("image", (count, planes, height, width), np.float32)
+    image = input_for_one(builder, model, size)
     picture = None
     if transparent:
+        count, planes = image.shape[:2]
         picture = builder.input("picture", (count, planes + 1, height, width), np.float32)
     builder.output("value", append_objective(model, objective, image, picture))
     # Rows and columns are taken of one channel, which has to be taken of the network first.

@@ -19,6 +19,7 @@ from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.traits import Trait, has
 from ..graph.walks import ancestors, computed_from
+from ..network.alone import as_input, input_for_one
 from ..network.layers.layer import Layer
 from ..network.model import Model
 from ..rules.by_provider import rules_for
@@ -58,7 +59,6 @@ class Earlier:
         self._layer = layer
         self._size = size
         self._provider = provider
-        self._batch = model.fixed_batch or 1
         self._opened = self._open()
 
     def of(self, picture: np.ndarray, unit: int) -> dict[str, Any] | None:
@@ -74,12 +74,10 @@ class Earlier:
         """
         if self._opened is None:
             return None
-        image = self._model.form.as_batch(picture[None]).astype(np.float32, copy=False)
         chosen = np.zeros((1, self._layer.channels), np.float32)
         chosen[0, unit] = 1
-        found = self._opened.session.run(
-            {"image": np.repeat(image, self._batch, 0), "chosen": chosen}
-        )
+        image = as_input(self._model, picture)
+        found = self._opened.session.run({"image": image, "chosen": chosen})
         value = float(found["value"][0])
         if not value > _LEAST:
             return None
@@ -108,9 +106,7 @@ class Earlier:
     def _graph(self, earlier: Layer) -> onnx.ModelProto | None:
         """From `image` and `chosen` to `value` (N,) and `parts` (N, C); `None` without a path."""
         builder = Builder("earlier", opset=self._model.opset)
-        image = builder.input(
-            "image", (self._batch, self._model.form.planes, *self._size), np.float32
-        )
+        image = input_for_one(builder, self._model, self._size)
         try:
             found = self._model.append(image, [earlier.name, self._layer.name])
         except OnnxscopeError:

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..graph.builder import Builder
 from ..graph.finish import model_of
+from ..network.alone import as_input, input_for_one
 from ..network.layers.layer import Layer
 from ..network.model import Model
 from ..objectives.preactivation import without_activation
@@ -50,13 +51,10 @@ class Look:
         """
         self.layer = layer
         builder = Builder(opset=model.opset)
-        image = builder.input(
-            "image", (model.fixed_batch or 1, model.form.planes, *size), np.float32
-        )
+        image = input_for_one(builder, model, size)
         values = model.append(image, [layer.name])[layer.name]
         builder.output("values", without_activation(values) if before_activation else values)
-        self._batch = model.fixed_batch or 1
-        self._form = model.form
+        self._model = model
         self._session = open_session(model_of(builder), provider)
 
     def at(self, picture: np.ndarray) -> np.ndarray:
@@ -68,8 +66,7 @@ class Look:
         Raises:
             InputError: it answers with infinity or NaN, which JSON has no words for.
         """
-        image = self._form.as_batch(picture[None]).astype(np.float32, copy=False)
-        values = self._session.run({"image": np.repeat(image, self._batch, 0)})["values"]
+        values = self._session.run({"image": as_input(self._model, picture)})["values"]
         answer = np.asarray(values[0])
         if not np.isfinite(answer).all():
             raise InputError(

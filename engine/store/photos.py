@@ -96,8 +96,7 @@ class Photos:
             return cls(str(known["digest"]), int(known["count"]), eye=str(known["eye"]))
         except (TypeError, KeyError, ValueError):
             raise InputError(
-                f"{project.folder} has a damaged plan.json: its photos lack digest, count or eye; "
-                "remove it"
+                f"{project.plan_file} is damaged: its photos lack digest, count or eye; remove it"
             ) from None
 
     def to_json(self) -> dict[str, Any]:

@@ -147,7 +147,12 @@ class Project:
         Raises:
             InputError: its file is damaged.
         """
-        return _read(self.folder / _PLAN)
+        return _read(self.plan_file)
+
+    @property
+    def plan_file(self) -> Path:
+        """Where the last plan is, or would be."""
+        return self.folder / _PLAN
 
     def differences(self, plan: Plan) -> list[str]:
         """Return in what a plan makes its pictures otherwise than the last one, in words."""
@@ -247,7 +252,7 @@ class Writer:
             OutputError: it cannot be written.
         """
         every = _as_json(together(plan, self.project).to_json())
-        write_bytes(self.project.folder / _PLAN, every, self.work, own=True)
+        write_bytes(self.project.plan_file, every, self.work, own=True)
 
     def keep(
         self,

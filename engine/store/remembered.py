@@ -71,9 +71,7 @@ class Remembered:
                 made_with,
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{project.folder / 'plan.json'} is damaged ({error!r}); remove it"
-            ) from error
+            raise InputError(f"{project.plan_file} is damaged ({error!r}); remove it") from error
 
     def differing(self, plan: Plan) -> list[str]:
         """Return the names of settings in which a plan makes its pictures otherwise."""

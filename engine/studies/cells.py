@@ -13,6 +13,7 @@ from ..gradient.objective import append_objective
 from ..graph.builder import Builder
 from ..graph.finish import model_of
 from ..graph.tensor import Tensor
+from ..network.alone import input_for_one
 from ..network.model import Model
 from ..objectives.making import before_activation, channel, neuron
 from ..pictures.fields import seen_part
@@ -53,9 +54,7 @@ class Cells:
             LayerError: the layer has no cells, or no such unit.
         """
         builder = Builder(opset=model.opset)
-        image = builder.input(
-            "image", (model.fixed_batch or 1, model.form.planes, *size), np.float32
-        )
+        image = input_for_one(builder, model, size)
         values = model.append(image, [layer])
         found = _maps(values, layer)
         if found is None:
