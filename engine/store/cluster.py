@@ -245,7 +245,8 @@ def _client(scheduler: str) -> Iterator[Client]:
             "pip install 'onnxscope[cluster]'"
         ) from error
     scheduler = text("scheduler", scheduler, "an address such as 'tcp://10.0.0.1:8786', or local:4")
-    if scheduler.startswith("local"):
+    # An address may begin so as well, as localhost:8786 does.
+    if scheduler == "local" or scheduler.startswith("local:"):
         local = re.fullmatch(r"local:(\d+)", scheduler)
         count = from_digits("the number of processes", local[1]) if local else 0
         if not 1 <= count <= _MOST:

@@ -85,7 +85,10 @@ def test_without_workers_it_says_so_and_ends_in_time_and_without_scheduler(
     project = Project.create(tmp_path / "p", squeezenet)
     given = {"n_workers": 0, "host": "127.0.0.1", "dashboard_address": None}
     with LocalCluster(**given) as cluster:
+        # As it is printed and as people type it.
         address = cluster.scheduler_address
+        port = address.rpartition(":")[2]
+        assert fill_on(f"localhost:{port}", plan, project, seconds=0).out_of_time
         said: list[str] = []
         filling = fill_on(address, plan, project, seconds=0.5, idle=said.append)
         assert (filling.made, filling.out_of_time) == (0, True)
@@ -102,7 +105,15 @@ def test_without_workers_it_says_so_and_ends_in_time_and_without_scheduler(
 
 @pytest.mark.parametrize(
     ("scheduler", "words"),
-    [("local:0", "local:1 to"), ("tcp://127.0.0.1:1", "dask scheduler"), ("nowhere", "scheduler")],
+    [
+        ("local:0", "local:0 must be local:1 to"),
+        ("local", "local must be local:1 to"),
+        ("local:all", "local:all must be local:1 to"),
+        ("tcp://127.0.0.1:1", "dask scheduler"),
+        ("localhost:1", "there is no scheduler at localhost:1 "),
+        ("localmachine:1", "there is no scheduler at localmachine:1 "),
+        ("nowhere", "scheduler"),
+    ],
 )
 def test_schedulers_that_are_not_there(
     squeezenet: osc.Model, plan, tmp_path, monkeypatch, scheduler, words
