@@ -196,7 +196,7 @@ def test_what_mixes_channels_is_whole_where_a_neuron_is_looked_at():
     np.testing.assert_allclose(gradient, wanted, atol=1e-5 * np.abs(wanted).max())
 
 
-# `keep_pads_of_kernels` has nothing to do here; see test_kernels.
+# Those of `FINISHING` have nothing to do here, or hardly; see test_kernels and test_sums.
 @pytest.mark.parametrize("one", [*BEFORE_THE_WALK, *BEHIND_THE_WALK], ids=lambda one: one.name)
 def test_each_does_something(one):
     half = one.keeps is Guarantee.HALF

@@ -35,6 +35,7 @@ BY_NAME = {
     "engine/graph/passes/precision.py:_PRODUCTS": "products that devices have units for",
     "engine/graph/passes/precision.py:_CONTINUES": "kernels and gradients in float16",
     "engine/graph/passes/precision.py:_may_continue": "products in float16, by a constant",
+    "engine/graph/passes/sums.py:_SUMS": "what ONNX Runtime adds up four numbers at a time",
     "engine/graph/alike.py:_LARGEST": "ranges of values, never below one of the inputs",
     "engine/graph/alike.py:_LEAST": "ranges of values, never above one of the inputs",
     "engine/graph/ranges.py:_FILLING": "ranges of values, zeros among them",
