@@ -17,6 +17,8 @@ _ELEMENT_TYPE = 1
 _DATA_TYPE = 2
 
 _FLOAT16 = 10
+_WRITTEN = bytes((_ELEMENT_TYPE << 3 | VARINT, _FLOAT16))
+"""How a declared value has that type, if it does: most have none, and need no further look."""
 
 
 def computes_in_half(model: bytes) -> bool:
@@ -27,7 +29,7 @@ def computes_in_half(model: bytes) -> bool:
                 continue
             if number == _INITIALIZER and _number(part, _DATA_TYPE) == _FLOAT16:
                 return True
-            if number in _VALUES and _element_type(part) == _FLOAT16:
+            if number in _VALUES and _WRITTEN in bytes(part) and _element_type(part) == _FLOAT16:
                 return True
     return False
 
