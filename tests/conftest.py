@@ -93,11 +93,15 @@ def reference() -> dict[str, np.ndarray]:
 def ctrl_c_is_heard() -> Iterator[None]:
     """Python's own handler of Ctrl-C, also where the tests run in the background of a shell.
 
-    There SIGINT is ignored, and so it would be by every process that a test starts.
+    There SIGINT is ignored, and so it would be by every process that a test starts; behind `nohup`
+    SIGHUP is.
     """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    if sys.platform != "win32":
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
