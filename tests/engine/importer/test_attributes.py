@@ -36,7 +36,7 @@ def test_no_attribute_ends_in_a_traceback(op, monkeypatch):
     version = max(schemas()[op])
     written = (in_version(example, version) for example in examples().get(op, ()))
     kinds = {tuple(sorted(unusual(e, schemas()[op][version]))): e for e in written if e is not None}
-    for example in list(kinds.values())[:4]:
+    for example in list(kinds.values())[:2]:
         for name, value in example.attributes.items():
             others = {k: v for k, v in example.attributes.items() if k != name}
             damaged = [others, *({**others, name: bad} for bad in spoilt(value))]

@@ -32,7 +32,7 @@ def replaced(op_type: str, *rules) -> osc.RuleTable:
 
 
 def spread() -> dict[str, list[Case]]:
-    """Cases by operator: with each attribute, and inputs of each kind and rank.
+    """Cases by operator: with each attribute, and inputs of each kind.
 
     That the rules are right in every case is the matter of `tests/engine/rules`.
     """
