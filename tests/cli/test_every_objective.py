@@ -69,7 +69,9 @@ TABLE = {
     "a whitened direction": Row(
         "direction", 'direction("fire5", array("one.npy"), whitening=array("white.npy"))'
     ),
-    "a direction for each picture": Row("directions", 'directions("fire5", array("three.npy"))', batch=3),
+    "a direction for each picture": Row(
+        "directions", 'directions("fire5", array("three.npy"))', batch=3
+    ),
     "a unit for each picture": Row("each_unit", 'each_unit("fire5", [11, 84, 3])', batch=3),
     "a cosine": Row("cosine", 'cosine("fire5", array("one.npy"))'),
     "weighted channels": Row("channels", 'channels("fire5", {11: 1, 84: 0.5, 3: -0.2})'),
