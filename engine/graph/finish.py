@@ -14,7 +14,7 @@ from .passes.sums import add_up_alike
 from .versions import ir_version
 
 # What every graph needs, with a gradient or without: the last to be written, since any other pass
-# and any rule may pad a kernel.
+# and any rule may pad a kernel, or add up.
 FINISHING: tuple[Pass[Plan], ...] = (
     Pass(keep_pads_of_kernels, Guarantee.ROUNDING),
     Pass(add_up_alike, Guarantee.ROUNDING),
