@@ -1,4 +1,4 @@
-"""All that the field optimises: typed at the command line, ascents raise it on SqueezeNet's
+"""All that the field optimises: typed at the command line, three ascents raise it on SqueezeNet's
 weights, and its picture is made again bit for bit.
 
 The table says for each thing what is called and what is typed; every objective that recipes and
@@ -30,14 +30,12 @@ class Row(NamedTuple):
         typed: The target, or expression.
         options: What else is typed.
         model: Of which network.
-        batch: How many ascents at once: three where what is typed is of three, or compares them.
     """
 
     called: str
     typed: str
     options: tuple[str, ...] = ()
     model: str = "squeezenet"
-    batch: int = 2
 
 
 # A start of some contrast: the penalties have something to take away.
@@ -69,21 +67,19 @@ TABLE = {
     "a whitened direction": Row(
         "direction", 'direction("fire5", array("one.npy"), whitening=array("white.npy"))'
     ),
-    "a direction for each picture": Row(
-        "directions", 'directions("fire5", array("three.npy"))', batch=3
-    ),
-    "a unit for each picture": Row("each_unit", 'each_unit("fire5", [11, 84, 3])', batch=3),
+    "a direction for each picture": Row("directions", 'directions("fire5", array("three.npy"))'),
+    "a unit for each picture": Row("each_unit", 'each_unit("fire5", [11, 84, 3])'),
     "a cosine": Row("cosine", 'cosine("fire5", array("one.npy"))'),
     "weighted channels": Row("channels", 'channels("fire5", {11: 1, 84: 0.5, 3: -0.2})'),
     "a local group": Row("neurons", 'neurons("fire5", 11, y=1, x=1, radius=1)'),
-    "an objective for each picture": Row("each", 'each(["fire5:1", "fire5:2", "fire4"])', batch=3),
+    "an objective for each picture": Row("each", 'each(["fire5:1", "fire5:2", "fire4"])'),
     "before the activation": Row("before_activation", 'before_activation("fire5:11")'),
     "the negative": Row("before_activation", "fire5:11", ("--negative",)),
     "interpolation across a batch": Row(
-        "interpolate", 'interpolate("fire5:1", "fire5:2", 3) - 0.01 * alignment("fire4")', batch=3
+        "interpolate", 'interpolate("fire5:1", "fire5:2", 3) - 0.01 * alignment("fire4")'
     ),
-    "alignment": Row("alignment", '0 - alignment("fire4")', GIVEN, batch=3),
-    "diversity": Row("diversity", '"fire5:11" - 5 * diversity("fire5")', batch=3),
+    "alignment": Row("alignment", '0 - alignment("fire4")', GIVEN),
+    "diversity": Row("diversity", '"fire5:11" - 5 * diversity("fire5")'),
     "a difference of activations": Row("difference", '0 - difference("fire5", "photo.png")', GIVEN),
     "feature inversion": Row("inversion", 'inversion("fire5", "photo.png")', GIVEN),
     "a caricature": Row("caricature", 'caricature("fire5", "photo.png", cosine=2)'),
@@ -176,15 +172,15 @@ def save(graph: onnx.GraphProto, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("kept_graphs")
 @pytest.mark.parametrize("name", TABLE)
-def test_ascents_raise_what_is_typed(run, files: Path, name: str) -> None:
+def test_three_ascents_raise_what_is_typed(run, files: Path, name: str) -> None:
     row = TABLE[name]
     given = ("--steps", 16, "--size", 64, "--provider", "cpu", "-o", "made.png", *row.options)
-    result = run("render", row.model, row.typed, *given, "--batch", row.batch)
+    result = run("render", row.model, row.typed, *given, "--batch", 3)
     assert result.exit_code == 0, result.output
     recipe = osc.read_recipe("made.png")
     model = osc.load(row.model, input_range=(0, 1)) if row.model != "squeezenet" else row.model
     again = osc.remake(recipe, model)
-    assert len(again) == row.batch
+    assert len(again) == 3
     with Image.open("made.png") as image:
         sheet = again.sheet() if not again.is_transparent else Image.fromarray(np.asarray(image))
         np.testing.assert_array_equal(np.asarray(image), np.asarray(sheet))
