@@ -122,6 +122,11 @@ class Scheduled:
                 raise InputError(f"{name} must be at least 0 and less than 1, not {decay:g}")
 
 
+def planned(optimizer: Optimizer, steps: int) -> Optimizer:
+    """Return the same for an ascent of so many steps; one without a schedule is it already."""
+    return optimizer.planned(steps) if isinstance(optimizer, Scheduled) else optimizer
+
+
 @OPTIMIZERS.add("adam")
 @dataclass
 class Adam(Scheduled):

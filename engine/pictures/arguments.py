@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..ascent.loop import Callback
-from ..ascent.optimizers import Adam, Optimizer, Scheduled
+from ..ascent.optimizers import Adam, Optimizer, planned
 from ..plain import a_function, flag, listed, of_kind, whole
 from ..runtime.session import check_provider
 
@@ -61,16 +61,14 @@ def check_climbing(
     provider = check_provider(provider)
     cache = flag("cache", cache)
     steps, seed = whole("steps", steps, 1), whole("seed", seed, 0, None)
-    if isinstance(optimizer, Scheduled):
-        # What an ascent that is ended early was planned for is part of its recipe.
-        optimizer = optimizer.planned(steps)
     kept = listed("snapshots", snapshots, "steps, such as (1, 32, 128)")
     return Climbing(
         steps,
         seed,
         whole("batch", batch, 1),
         provider,
-        optimizer,
+        # What an ascent that is ended early was planned for is part of its recipe.
+        planned(optimizer, steps),
         frozenset(whole("each step of snapshots", step, 1) for step in kept),
         callback,
         cache,

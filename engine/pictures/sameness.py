@@ -7,7 +7,7 @@ import json
 from ..ascent import registry as optimizers
 from ..ascent.fitting import fitting_optimizer
 from ..ascent.leak import leak_asked_for
-from ..ascent.optimizers import Scheduled
+from ..ascent.optimizers import planned
 from ..network.model import Model
 from ..objectives.algebra import Objective
 from ..parameterizations.base import PARAMETERIZATIONS
@@ -46,9 +46,8 @@ def difference(recipe: Recipe, model: Model, objective: Objective, settings: Set
         seen_through = transforms_of(compose(transforms), parameterization)
         asked["transforms"] = transforms_to_json(seen_through)
     if (optimizer := settings.get("optimizer")) is not None:
-        if isinstance(optimizer, Scheduled):
-            optimizer = optimizer.planned(settings.get("steps", recipe.steps))
-        asked["optimizer"] = optimizers.to_json(optimizer)
+        steps = settings.get("steps", recipe.steps)
+        asked["optimizer"] = optimizers.to_json(planned(optimizer, steps))
     if (rules := settings.get("rules")) is not None:
         # A table of the user's own has no name, and is in no recipe.
         asked["rules"] = checked_names(rules) if isinstance(rules, str | list | tuple) else None

@@ -110,7 +110,7 @@ def test_a_fourier_start_has_the_spectrum_of_its_decay(decay_power: float) -> No
     for band, fall in (((2 / 96, 0.2), decay_power), ((0.2, 0.75), decay_power + 0.7)):
         there = inner & (frequency > band[0]) & (frequency < band[1])
         slope, _ = np.polyfit(np.log(frequency[there]), np.log(power[there]), 1)
-        assert slope == pytest.approx(-2 * fall, abs=0.08)
+        assert slope == pytest.approx(-2 * fall, abs=0.05)
 
 
 @pytest.mark.parametrize(
